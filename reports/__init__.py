@@ -1,1 +1,1 @@
-
+"""Renderers: a `Summary` becomes text. Nothing here computes."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+import transformers
 
 from model.errors import CheckpointError, InputError, ModelError
 from model.eventgpt import checkpoint
@@ -101,12 +102,10 @@ class StagedEventGPT:
 
     @cached_property
     def _processor(self) -> Any:
-        try:
-            # The NumPy and Pillow implementation under the name it has had since transformers 5.3 or so;
-            # the plain name now means torchvision's, whose pixels differ and which may be missing.
-            from transformers import CLIPImageProcessorPil as processor_class
-        except ImportError:
-            from transformers import CLIPImageProcessor as processor_class
+        # The NumPy and Pillow implementation has its own name since the plain one came to mean torchvision's,
+        # whose pixels differ and which need not be installed.
+        pillow_class = getattr(transformers, "CLIPImageProcessorPil", None)
+        processor_class = pillow_class or transformers.CLIPImageProcessor
         side = self._size.vision.image
         return processor_class(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
@@ -290,10 +289,8 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
 
 def _tokenizer(folder: Path) -> Any:
     os.environ["HF_HUB_OFFLINE"] = "1"  # a folder is all that is ever read
-    from transformers import AutoTokenizer
-
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except ImportError as error:
         raise CheckpointError(
             f"{folder}: its tokenizer needs a package that is missing ({_first_line(error)}); "

@@ -1,1 +1,1 @@
-""
+"""Recording: runs a staged model through the passes verify, clean and profiled, and writes the run."""

@@ -1,0 +1,346 @@
+"""`tracer record`: run a model and write one trace that says where its time went."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracer.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import TaskID
+
+    from model.registry import ModelEntry
+    from tracer.manifest import Manifest
+    from tracer.recording.window import DecodeWindow
+
+# So many decode steps are profiled unless --decode-window says otherwise; a 7B step is about 2 MB of trace.
+DEFAULT_WINDOW_STEPS = 64
+DTYPES = ("float32", "bfloat16", "float16")
+
+_MODEL, _INPUT, _RUN, _PROFILE, _CHECK = "Model", "Input", "Run", "Profiler", "Checks"
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="A built-in model (see tracer models).", rich_help_panel=_MODEL),
+    ] = "eventgpt",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of the random network. [default: 7b on a GPU, else tiny]", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of a published checkpoint.", rich_help_panel=_MODEL)
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]", rich_help_panel=_MODEL),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of random weights, prompt and events.", rich_help_panel=_MODEL)
+    ] = 0,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="Event stream (.npy, .npz) or folder of frames. [default: a synthetic moving edge]",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames per request. [default: the model's]", rich_help_panel=_INPUT),
+    ] = None,
+    batch_frames: Annotated[
+        bool, typer.Option("--batch-frames", help="Encode all frames in one call.", rich_help_panel=_INPUT)
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)
+    ] = None,
+    prompt_tokens: Annotated[
+        int | None,
+        typer.Option(min=2, help="Length of the random prompt. [default: 64]", rich_help_panel=_INPUT),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens per answer.", rich_help_panel=_RUN)] = 64,
+    requests: Annotated[
+        int, typer.Option(min=1, help="Requests measured without a profiler.", rich_help_panel=_RUN)
+    ] = 5,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Trace to write, .json or .json.gz.", rich_help_panel=_RUN)
+    ] = Path("run.json"),
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Overwrite the output.", rich_help_panel=_RUN)
+    ] = False,
+    wait: Annotated[
+        int, typer.Option(min=0, help="Requests before each warm-up.", rich_help_panel=_PROFILE)
+    ] = 0,
+    warmup: Annotated[
+        int,
+        typer.Option(min=0, help="Requests thrown away before each measurement.", rich_help_panel=_PROFILE),
+    ] = 1,
+    active: Annotated[
+        int, typer.Option(min=1, help="Requests recorded per cycle.", rich_help_panel=_PROFILE)
+    ] = 1,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Cycles of wait, warm-up and active.", rich_help_panel=_PROFILE)
+    ] = 1,
+    decode_window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:STOP",
+            help=f"Decode steps to profile. [default: the first {DEFAULT_WINDOW_STEPS}]",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = None,
+    with_stack: Annotated[
+        bool,
+        typer.Option(
+            "--with-stack",
+            help="Record Python frames and modules: names lines, but the host runs 2 to 4 times slower "
+            "and the trace is 5 to 10 times larger.",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = False,
+    record_shapes: Annotated[
+        bool,
+        typer.Option(
+            "--record-shapes",
+            help="Record operator input shapes: the trace grows by half, and tensors may live longer.",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = False,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Record every allocation: slows allocation-heavy stages, the trace grows by half.",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Prove first that the stages yield the model's own tokens.",
+            rich_help_panel=_CHECK,
+        ),
+    ] = True,
+    couple: Annotated[
+        bool,
+        typer.Option(
+            "--couple",
+            help="Give stage 4 the frames instead of features, so that it encodes them again. "
+            "For teaching: shows what undecoupled timing hides.",
+            rich_help_panel=_CHECK,
+        ),
+    ] = False,
+    sync_stages: Annotated[
+        bool,
+        typer.Option(
+            "--sync-stages",
+            help="Synchronise the device at stage boundaries while profiling. For checking attribution only.",
+            rich_help_panel=_CHECK,
+        ),
+    ] = False,
+) -> None:
+    """Run a model in stages and record where the time goes.
+
+    Three passes: verify (the stages are the model, token for token), clean (latencies without a profiler),
+    profiled (the trace). The result is one Chrome trace that opens in Perfetto.
+    """
+    from tracer.recording.output import check_output
+
+    window = _parse_window(decode_window, max_new_tokens)
+    check_output(output, force=force)
+    if checkpoint is not None and (size is not None or prompt_tokens is not None):
+        raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
+
+    with Bars() as bars:
+        bars.begin("import", 1)
+        # Kineto reports every start and stop on stderr unless this is set before torch is loaded.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+        from model import registry
+        from model.errors import ModelError
+        from tracer.recording.options import RecordOptions
+        from tracer.recording.recorder import record
+        from tracer.recording.window import Schedule
+
+        bars.advance()
+        try:
+            entry = registry.find(model)
+        except ModelError as error:
+            raise UsageError(str(error)) from None
+        device = _choose_device(device)
+        on_gpu = device.startswith("cuda")
+        options = RecordOptions(
+            model=model,
+            model_options=registry.ModelOptions(
+                size=_choose_size(entry, size, on_gpu=on_gpu),
+                device=device,
+                dtype=_choose_dtype(dtype, on_gpu=on_gpu),
+                seed=seed,
+                checkpoint=checkpoint,
+                prompt=prompt,
+                prompt_tokens=prompt_tokens or 64,
+                events=events,
+                frames=frames,
+                batch_frames=batch_frames,
+            ),
+            output=output,
+            requests=requests,
+            max_new_tokens=max_new_tokens,
+            schedule=Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat),
+            window=window,
+            verify=verify,
+            couple=couple,
+            sync_stages=sync_stages,
+            with_stack=with_stack,
+            record_shapes=record_shapes,
+            memory=memory,
+        )
+        manifest = record(options, bars)
+    _report(output, manifest)
+
+
+def _parse_window(text: str | None, max_new_tokens: int) -> DecodeWindow:
+    """Read START:STOP.
+
+    Raises:
+        UsageError: it is no window, or lies outside the answer's decode steps.
+    """
+    from tracer.recording.window import DecodeWindow
+
+    last = max_new_tokens - 1
+    if text is None:
+        return DecodeWindow(1, min(last, DEFAULT_WINDOW_STEPS) + 1)
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
+    if match is None:
+        raise UsageError(f"--decode-window {text}: write START:STOP, for example 1:33")
+    start, stop = int(match[1]), int(match[2])
+    if start >= stop:
+        raise UsageError(f"--decode-window {text}: START must be below STOP")
+    if start < 1 or stop > last + 1:
+        raise UsageError(
+            f"--decode-window {text}: an answer of {max_new_tokens} tokens has the decode steps 1 to {last} "
+            "(token 0 belongs to prefill)"
+        )
+    return DecodeWindow(start, stop)
+
+
+def _choose_device(name: str | None) -> str:
+    """Check a device name, or choose one.
+
+    Raises:
+        UsageError: it is no device name.
+        MissingError: there is no such device here.
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    match = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name)
+    if match is None:
+        raise UsageError(f"--device {name}: choose cpu, cuda or cuda:N")
+    if name == "cpu":
+        return name
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(match[1] or 0) >= found:
+        build = "" if torch.version.cuda or torch.version.hip else " (this torch is a CPU build)"
+        raise MissingError(f"--device {name}: torch sees {found} GPUs here{build}; use --device cpu")
+    return name
+
+
+def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
+    if size is None:
+        return entry.sizes[-1] if on_gpu else entry.sizes[0]
+    if size not in entry.sizes:
+        raise UsageError(f"--size {size}: {entry.name} comes in {', '.join(entry.sizes)}")
+    return size
+
+
+def _choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
+    if dtype is None:
+        return "bfloat16" if on_gpu else "float32"
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype}: choose from {', '.join(DTYPES)}")
+    return dtype
+
+
+def _report(output: Path, manifest: Manifest) -> None:
+    """Say what was proved, what was written, and what to type next."""
+    import shlex
+
+    checked = manifest.verification
+    if checked.status == "passed":
+        typer.echo(
+            f"verified: {checked.tokens} tokens equal the model's own generate; "
+            f"the encoder ran {checked.encoder_calls} times per request"
+        )
+    typer.echo(
+        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev"
+    )
+    typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
+
+
+class Bars:
+    """A progress bar for each phase, on stderr."""
+
+    LABELS = {  # noqa: RUF012 -- a constant
+        "import": "loading torch",
+        "build": "building the model",
+        "verify": "verify: stages = model",
+        "clean": "clean: latencies",
+        "profiled": "profiled: trace",
+        "write": "writing",
+    }
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        width = max(map(len, self.LABELS.values()))
+        self._progress = Progress(
+            TextColumn(f"{{task.description:<{width}}}"),
+            BarColumn(bar_width=None if console.width < 60 else 30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Bars:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.__exit__(kind, error, traceback)
+
+    def begin(self, phase: str, steps: int) -> None:
+        """A phase of so many steps begins."""
+        self._task = self._progress.add_task(self.LABELS.get(phase, phase), total=steps)
+
+    def advance(self) -> None:
+        """One step of the phase is done."""
+        if self._task is not None:
+            self._progress.advance(self._task)

@@ -1,0 +1,126 @@
+"""The manifest: what a recording says about itself, under the key `tracer` of the trace's metadata.
+
+All durations are integer nanoseconds. A manifest read from a file is untrusted and validated by its types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+SCHEMA = "tracer.manifest/1"
+KEY = "tracer"
+
+
+class Latencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Stage latencies of one request, by device events on the stream, or by the host clock on a CPU.
+
+    Attributes:
+        load_ns, preprocess_ns, vision_ns, prefill_ns: one run of each stage.
+        decode_ns: the measured decode steps in order.
+        first_step: token index of `decode_ns[0]`; above 1 when a decode window cut the start off.
+    """
+
+    load_ns: int
+    preprocess_ns: int
+    vision_ns: int
+    prefill_ns: int
+    decode_ns: list[int]
+    first_step: int = 1
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the verify pass.
+
+    Attributes:
+        status: "passed" or "skipped"; a failure ends the recording.
+        tokens: tokens compared between the staged loop and both ways of calling `generate`.
+        encoder_calls: how often the encoder ran in one staged request.
+        expected_encoder_calls: how often it had to, to encode each picture once.
+    """
+
+    status: str
+    tokens: int = 0
+    encoder_calls: int = 0
+    expected_encoder_calls: int = 0
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Token counts of every request of the run."""
+
+    batch_size: int
+    frames: int
+    visual_tokens: int
+    prompt_tokens: int
+    new_tokens: int
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Analytic work of one run of a stage (see `model.staged.StageCost`)."""
+
+    flops: int
+    weight_bytes: int
+    kv_bytes: int
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """Analytic work of a request; `decode` has one entry per step, step 1 first."""
+
+    vision: Cost
+    prefill: Cost
+    decode: list[Cost]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a recording says about itself.
+
+    Attributes:
+        schema: `SCHEMA`.
+        version: of tracer.
+        model: name, size, weights, configuration.
+        software: versions of Python, torch, transformers, nvtx and CUDA.
+        device: type, name and, on a GPU, memory and compute capability.
+        dtype: of the weights.
+        seed: of weights, prompt and synthetic input.
+        shape: token counts.
+        coupled: whether stage 4 was given pictures instead of features (a teaching mode).
+        synchronised: whether the device was synchronised at each stage boundary (a checking mode).
+        clock: "cuda_event" or "host": what `clean` and `profiled` were measured with.
+        options: the recording's options.
+        verification: outcome of the verify pass.
+        clean: latencies without a profiler; the headline figures.
+        profiled: latencies of the profiled requests, for the profiler's distortion.
+        cost: analytic work, where the model can tell.
+    """
+
+    schema: str
+    version: str
+    model: dict[str, Any]
+    software: dict[str, str]
+    device: dict[str, Any]
+    dtype: str
+    seed: int
+    shape: Shape
+    coupled: bool
+    synchronised: bool
+    clock: str
+    options: dict[str, Any]
+    verification: Verification
+    clean: list[Latencies]
+    profiled: list[Latencies]
+    cost: Costs | None = None
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest as JSON."""
+    return msgspec.json.encode(manifest)
+
+
+def decode(data: bytes | msgspec.Raw) -> Manifest | None:
+    """Read a manifest, or return None where it is none of a version known here."""
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return manifest if manifest.schema == SCHEMA else None

@@ -1,0 +1,45 @@
+"""What a recording is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.registry import ModelOptions
+    from tracer.recording.window import DecodeWindow, Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOptions:
+    """Options of one recording, already checked against each other.
+
+    Attributes:
+        model: name of a built-in model.
+        model_options: how to build it.
+        output: the file to write, `.json` or `.json.gz`.
+        requests: measured requests of the clean pass.
+        max_new_tokens: tokens per answer, prefill's included.
+        schedule: of the profiled pass; its `warmup` also precedes the clean pass.
+        window: decode steps to profile.
+        verify: whether to run the verify pass.
+        couple: give stage 4 the pictures, so that it encodes them again.
+        sync_stages: synchronise the device at stage boundaries of the profiled pass.
+        with_stack, record_shapes, memory: torch.profiler's options.
+    """
+
+    model: str
+    model_options: ModelOptions
+    output: Path
+    requests: int
+    max_new_tokens: int
+    schedule: Schedule
+    window: DecodeWindow
+    verify: bool = True
+    couple: bool = False
+    sync_stages: bool = False
+    with_stack: bool = False
+    record_shapes: bool = False
+    memory: bool = False

@@ -1,0 +1,128 @@
+"""The three passes of a recording: verify, clean, profiled."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from model.staged import run_request
+from tracer.errors import VerificationError
+from tracer.manifest import Verification
+from tracer.recording.capture import Capture, plan
+from tracer.recording.clocks import clock_for, synchronise
+from tracer.recording.hooks import EncoderWatch, ProfiledHook, StopwatchHook
+from tracer.recording.ranges import RangeEmitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model.staged import StagedModel
+    from tracer.manifest import Latencies
+    from tracer.recording.options import RecordOptions
+
+# Called when one request of a pass is done.
+Advance = "Callable[[], None]"
+
+
+def verify_pass(
+    model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]
+) -> Verification:
+    """Prove that the stages are the model: same tokens, same features, each picture encoded once.
+
+    Raises:
+        VerificationError: they are not.
+    """
+    with EncoderWatch(model.encoders) as encoder:
+        staged = run_request(model, max_new_tokens=options.max_new_tokens, couple=options.couple)
+    advance()
+    inputs = model.prepare(model.load())
+    features = model.encode_vision(inputs)
+    if not torch.equal(features, model.encode_vision(inputs)):
+        raise VerificationError("encoding the same pictures twice gave different features")
+    for argument, given in (("event_features", features), ("event_tensors", None)):
+        _compare(staged, model.generate(inputs, given, max_new_tokens=options.max_new_tokens), argument)
+        advance()
+    expected = model.expected_encoder_calls(inputs) * (2 if options.couple else 1)
+    if encoder.calls != expected:
+        raise VerificationError(f"the vision encoder ran {encoder.calls} times in a request, not {expected}")
+    return Verification(
+        status="passed",
+        tokens=staged.numel(),
+        encoder_calls=encoder.calls,
+        expected_encoder_calls=expected,
+    )
+
+
+def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
+    """Raise VerificationError unless the tokens [B, N] are equal."""
+    if torch.equal(staged, stock):
+        return
+    if staged.shape != stock.shape:
+        found = f"{staged.shape[1]} tokens instead of {stock.shape[1]}"
+    else:
+        row, step = (staged != stock).nonzero()[0].tolist()
+        found = f"token {step} is {staged[row, step]} instead of {stock[row, step]}"
+    raise VerificationError(
+        f"the staged run disagrees with generate({argument}=...): {found}; "
+        "--no-verify records it all the same"
+    )
+
+
+def clean_pass(
+    model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]
+) -> tuple[list[Latencies], int]:
+    """Measure without a profiler: the latencies of each request, and the number of tokens it yielded."""
+    hook = StopwatchHook(clock_for(model.device))
+    tokens = 0
+    for _ in range(options.schedule.warmup + options.requests):
+        _settle(model.device)
+        answer = run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+        tokens = answer.shape[1]
+        advance()
+    return hook.requests[options.schedule.warmup :], tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What the profiled pass leaves: one file per capture, and latencies under the profiler."""
+
+    captures: list[Path]
+    latencies: list[Latencies]
+
+
+def profiled_pass(
+    model: StagedModel[Any, Any], options: RecordOptions, folder: Path, advance: Callable[[], None]
+) -> Profiled:
+    """Run the schedule under torch.profiler; the captures are written into `folder`."""
+    emitter = RangeEmitter()
+    pieces = plan(options.schedule, options.window, options.max_new_tokens - 1)
+    capture = Capture(
+        pieces,
+        folder,
+        device=model.device,
+        with_stack=options.with_stack,
+        record_shapes=options.record_shapes,
+        memory=options.memory,
+    )
+    hook = ProfiledHook(
+        clock_for(model.device), emitter, capture, device=model.device, sync_stages=options.sync_stages
+    )
+    _settle(model.device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
+        with EncoderWatch(model.encoders, emitter), capture:
+            for _ in range(options.schedule.requests):
+                run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+                advance()
+    return Profiled(capture.files, hook.requests)
+
+
+def _settle(device: torch.device) -> None:
+    """Start from an idle device, and without garbage whose collection would fall into the measurement."""
+    synchronise(device)
+    gc.collect()

@@ -1,0 +1,152 @@
+"""One recording from options to file."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from model import registry
+from model.errors import ModelError
+from tracer.errors import InputError
+from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Shape, Verification
+from tracer.recording.output import write_run
+from tracer.recording.passes import clean_pass, profiled_pass, verify_pass
+from tracer.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.staged import RequestShape, StageCost, StagedModel
+    from tracer.recording.options import RecordOptions
+
+VERIFY_STEPS = 3
+
+
+class Progress(Protocol):
+    """Told how far a recording is."""
+
+    def begin(self, phase: str, steps: int) -> None:
+        """A phase of so many steps begins."""
+        ...
+
+    def advance(self) -> None:
+        """One step of the phase is done."""
+        ...
+
+
+def record(options: RecordOptions, progress: Progress) -> Manifest:
+    """Run all passes, write `options.output`, and return the manifest that went into it.
+
+    Raises:
+        InputError: the model, its checkpoint or its input cannot be used.
+        VerificationError: the staged run disagrees with the model's own.
+    """
+    with _model_errors():
+        progress.begin("build", 1)
+        model = registry.find(options.model).build(options.model_options)
+        shape = model.shape(model.prepare(model.load()))
+        progress.advance()
+
+        verification = Verification(status="skipped")
+        if options.verify:
+            progress.begin("verify", VERIFY_STEPS)
+            verification = verify_pass(model, options, progress.advance)
+
+        progress.begin("clean", options.schedule.warmup + options.requests)
+        clean, new_tokens = clean_pass(model, options, progress.advance)
+
+        with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+            progress.begin("profiled", options.schedule.requests)
+            profiled = profiled_pass(model, options, Path(folder), progress.advance)
+            manifest = Manifest(
+                schema=SCHEMA,
+                version=__version__,
+                model=dict(model.describe()),
+                software=_software(),
+                device=_device(model.device),
+                dtype=options.model_options.dtype,
+                seed=options.model_options.seed,
+                shape=Shape(**asdict(shape), new_tokens=new_tokens),
+                coupled=options.couple,
+                synchronised=options.sync_stages,
+                clock="cuda_event" if model.device.type == "cuda" else "host",
+                options=_settings(options),
+                verification=verification,
+                clean=clean,
+                profiled=profiled.latencies,
+                cost=_costs(model, shape, new_tokens),
+            )
+            progress.begin("write", 1)
+            write_run(options.output, profiled.captures, manifest)
+            progress.advance()
+    return manifest
+
+
+@contextmanager
+def _model_errors() -> Iterator[None]:
+    """Turn the errors of `model`, which knows nothing of ours, into ours."""
+    try:
+        yield
+    except ModelError as error:
+        raise InputError(str(error)) from None
+    except torch.OutOfMemoryError as error:
+        raise InputError(f"out of memory on the device ({str(error).splitlines()[0]})") from None
+
+
+def _settings(options: RecordOptions) -> dict[str, Any]:
+    return {
+        "requests": options.requests,
+        "schedule": asdict(options.schedule),
+        "decode_window": [options.window.start, options.window.stop],
+        "with_stack": options.with_stack,
+        "record_shapes": options.record_shapes,
+        "memory": options.memory,
+    }
+
+
+def _software() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("torch", "transformers", "nvtx"):
+        found[package] = version(package)
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    if torch.version.hip:
+        found["hip"] = torch.version.hip
+    return found
+
+
+def _device(device: torch.device) -> dict[str, Any]:
+    if device.type != "cuda":
+        return {
+            "type": device.type,
+            "name": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+        }
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "type": device.type,
+        "name": properties.name,
+        "memory_bytes": properties.total_memory,
+        "multiprocessors": properties.multi_processor_count,
+        "compute_capability": f"{properties.major}.{properties.minor}",
+    }
+
+
+def _costs(model: StagedModel[Any, Any], shape: RequestShape, new_tokens: int) -> Costs:
+    cost = model.cost(shape, new_tokens=new_tokens)
+    return Costs(
+        vision=_cost(cost.vision),
+        prefill=_cost(cost.prefill),
+        decode=[_cost(step) for step in cost.decode],
+    )
+
+
+def _cost(cost: StageCost) -> Cost:
+    return Cost(flops=cost.flops, weight_bytes=cost.weight_bytes, kv_bytes=cost.kv_bytes)

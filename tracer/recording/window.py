@@ -1,0 +1,38 @@
+"""When to record: a schedule in requests, and a window of decode steps inside a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """torch.profiler's schedule, counted in requests."""
+
+    wait: int
+    warmup: int
+    active: int
+    repeat: int
+
+    @property
+    def cycle(self) -> int:
+        """Requests in one cycle."""
+        return self.wait + self.warmup + self.active
+
+    @property
+    def requests(self) -> int:
+        """Requests in the whole pass."""
+        return self.repeat * self.cycle
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeWindow:
+    """Decode steps to record: start <= step < stop."""
+
+    start: int
+    stop: int
+
+    def cuts(self, steps: int) -> tuple[int, ...]:
+        """The steps before which recording is switched, in a request of `steps` decode steps."""
+        begins = () if self.start <= 1 else (1, self.start)
+        return tuple(cut for cut in (*begins, self.stop) if cut <= steps)
