@@ -16,6 +16,7 @@ app = typer.Typer(
     name="tracer",
     help="Where does a multimodal LLM's inference time go, and what should I do about it?",
     no_args_is_help=True,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("record")(record.command)

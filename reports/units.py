@@ -1,0 +1,65 @@
+"""Numbers as people read them. Conversion happens here, once, and nowhere else."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+_TIMES = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def duration(time_ns: float) -> str:
+    """Three significant digits with a unit: 845 ns, 12.3 µs, 4.56 ms, 78.9 s."""
+    for scale, unit in _TIMES:
+        # Half a last digit below the unit rounds up into it: 999.7 µs is 1.00 ms.
+        if abs(time_ns) >= scale * 0.9995:
+            return f"{significant(time_ns / scale)} {unit}"
+    return f"{time_ns:.0f} ns"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, without exponents."""
+    magnitude = abs(value)
+    digits = 2 if magnitude < 9.995 else 1 if magnitude < 99.95 else 0
+    return f"{value:,.{digits}f}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage with one decimal, or a dash of nothing."""
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def bar(part: float, whole: float, width: int) -> str:
+    """A horizontal bar of at most `width` cells, in eighths of a cell."""
+    eighths = round(part / whole * width * 8) if whole else 0
+    full, rest = divmod(min(eighths, width * 8), 8)
+    return (_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width)
+
+
+def sparkline(values: list[int], width: int) -> str:
+    """The values over their index as one line of at most `width` cells; a cell shows its values' maximum."""
+    if not values:
+        return ""
+    cells = min(width, len(values))
+    edges = [len(values) * cell // cells for cell in range(cells + 1)]
+    peaks = [max(values[low:high]) for low, high in pairwise(edges)]
+    low, high = min(values), max(values)
+    top = len(_SPARKS) - 1
+    return "".join(_SPARKS[round((peak - low) / (high - low) * top) if high > low else 0] for peak in peaks)
+
+
+def printable(text: str) -> str:
+    """Text from a file, safe to show: control characters, which could steer a terminal, are spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def short_kernel(name: str) -> str:
+    """A kernel's name without return type, parameters and anonymous namespaces."""
+    name = printable(name).removeprefix("void ").replace("(anonymous namespace)::", "")
+    depth = 0
+    for position, char in enumerate(name):
+        depth += (char == "<") - (char == ">")
+        if char == "(" and depth <= 0 and position:
+            return name[:position]
+    return name

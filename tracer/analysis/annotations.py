@@ -1,0 +1,69 @@
+"""The answer for any trace at all: each annotation's name with the device ops launched inside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.analysis.intervals import sum_by
+from tracer.summary import RangeRow
+from tracer.trace.columns import int64
+
+if TYPE_CHECKING:
+    from tracer.trace.columns import I64, Trace
+
+
+def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
+    """One row per name, most device time first, then by name.
+
+    An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
+    counts once for a name however many of that name enclose it, and once for every enclosing name.
+
+    Args:
+        trace: with ranges, ops and calls.
+        call: for each op the index of its launch, -1 without one.
+    """
+    ranges = trace.ranges
+    if not len(ranges):
+        return []
+    names, name = np.unique(ranges.name, return_inverse=True)
+    ops, time_ns = (np.zeros(len(names), dtype=np.int64) for _ in range(2))
+    launched = np.flatnonzero(call >= 0)
+    starts = trace.calls.start_ns[call[launched]]
+    threads = trace.calls.thread[call[launched]]
+    durations = trace.ops.end_ns[launched] - trace.ops.start_ns[launched]
+    for thread in np.unique(ranges.thread).tolist():
+        on_thread = np.flatnonzero(threads == thread)
+        on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]
+        launch_ns = starts[on_thread]
+        total_ns = np.concatenate([[0], np.cumsum(durations[on_thread])])
+        rows = np.flatnonzero(ranges.thread == thread)
+        group, start, end = _unions(int64(name[rows]), ranges.start_ns[rows], ranges.end_ns[rows])
+        low = np.searchsorted(launch_ns, start, side="left")
+        high = np.searchsorted(launch_ns, end, side="left")
+        ops += sum_by(group, int64(high - low), len(names))
+        time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), len(names))
+    count = sum_by(int64(name), np.ones(len(name), dtype=np.int64), len(names))
+    table = [
+        RangeRow(
+            name=trace.strings[names[i]], count=int(count[i]), ops=int(ops[i]), device_time_ns=int(time_ns[i])
+        )
+        for i in range(len(names))
+    ]
+    return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+
+
+def _unions(group: I64, start_ns: I64, end_ns: I64) -> tuple[I64, I64, I64]:
+    """Join the overlapping intervals of each group: group, start and end of the unions."""
+    order = np.lexsort((start_ns, group))
+    group, start, end = group[order], start_ns[order], end_ns[order]
+    # The furthest end so far within each group: ends as ranks, so that a later group outranks all before it.
+    by_end = np.argsort(end, kind="stable")
+    rank = np.empty(len(end), dtype=np.int64)
+    rank[by_end] = np.arange(len(end))
+    furthest = np.maximum.accumulate(group * len(end) + rank)[:-1]
+    same_group = furthest // len(end) == group[1:]
+    reached = end[by_end[furthest % len(end)]]
+    begins = np.flatnonzero(np.concatenate([[True], ~same_group | (start[1:] > reached)]))
+    return group[begins], start[begins], int64(np.maximum.reduceat(end, begins))

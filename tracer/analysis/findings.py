@@ -1,0 +1,176 @@
+"""What is worth knowing about a run. Each rule is a function; silent where the trace cannot support it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.analysis.attribution import innermost_stage
+from tracer.analysis.stages import ALL_STAGES
+from tracer.grammar import DECODE, PREFILL
+from tracer.summary import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer.analysis.attribution import Attribution
+    from tracer.analysis.ledger import Charges
+    from tracer.analysis.stages import StageRanges
+    from tracer.summary import DeviceTotals, Latency, Stage
+    from tracer.trace.columns import Trace
+
+LOW_COVERAGE = 0.05
+DISTORTS = 1.1
+LLM_STAGES = (PREFILL, DECODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a rule may look at."""
+
+    trace: Trace
+    ranges: StageRanges
+    attribution: Attribution
+    charges: Charges
+    device: DeviceTotals
+    stages: list[Stage]
+    latency: Latency | None
+
+
+def find(evidence: Evidence) -> list[Finding]:
+    """Apply every rule."""
+    return [finding for rule in RULES if (finding := rule(evidence)) is not None]
+
+
+def bottleneck_stage(evidence: Evidence) -> Finding | None:
+    """The stage with the most device time, and how far ahead of the next it is."""
+    total_ns = sum(stage.device_time_ns for stage in evidence.stages)
+    if len(evidence.stages) < 2 or total_ns == 0:
+        return None
+    first, second = sorted(evidence.stages, key=lambda stage: -stage.device_time_ns)[:2]
+    share = first.device_time_ns / total_ns
+    message = f"{_title(first.stage)} takes {share * 100:.1f} % of {_kind(evidence)} time"
+    vision = next((stage for stage in evidence.stages if stage.stage == "vision"), None)
+    other = vision if vision is not None and vision.stage != first.stage else second
+    if other.device_time_ns:
+        message += f": {_times(first.device_time_ns / other.device_time_ns)} {other.stage}"
+    return Finding(
+        id="bottleneck-stage",
+        severity="info",
+        message=message,
+        evidence={
+            "stage": first.stage,
+            "device_time_ns": first.device_time_ns,
+            "share": share,
+            "next": second.stage,
+            "next_device_time_ns": second.device_time_ns,
+        },
+    )
+
+
+def vision_reencoded(evidence: Evidence) -> Finding | None:
+    """Runs of the vision encoder, or its ranges, inside prefill or decode."""
+    ranges = evidence.ranges
+    holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
+    llm = [ALL_STAGES.index(stage) for stage in LLM_STAGES]
+    inside = np.flatnonzero((holder >= 0) & np.isin(ranges.stage[np.maximum(holder, 0)], llm))
+    if not len(inside):
+        return None
+    time_ns = _time_within(evidence, inside)
+    where = sorted({ALL_STAGES[stage] for stage in ranges.stage[holder[inside]].tolist()})
+    return Finding(
+        id="vision-reencoded",
+        severity="error",
+        message=(
+            f"the vision encoder ran {len(inside)} times inside {' and '.join(where)} "
+            f"({_duration(time_ns)} of {_kind(evidence)} time): the LLM stage was given pictures, "
+            "so a vision time measured apart counts work that is done again; pass event_features instead"
+        ),
+        evidence={"runs": len(inside), "stages": where, "device_time_ns": time_ns},
+    )
+
+
+def _time_within(evidence: Evidence, encoders: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
+    """Time of the work launched inside these encoder runs."""
+    ranges, charges = evidence.ranges, evidence.charges
+    if charges.kind == "gpu":
+        call = evidence.attribution.call
+        start = np.where(call >= 0, evidence.trace.calls.start_ns[call], np.iinfo(np.int64).min)
+        thread = np.where(call >= 0, evidence.trace.calls.thread[call], -1)
+    else:
+        start, thread = charges.start_ns, evidence.trace.cpu_ops.thread
+    total_ns = 0
+    for run in encoders.tolist():
+        held = (
+            (thread == ranges.encoder_thread[run])
+            & (start >= ranges.encoder_start_ns[run])
+            & (start < ranges.encoder_end_ns[run])
+        )
+        total_ns += int(charges.time_ns[held].sum())
+    return total_ns
+
+
+def low_coverage(evidence: Evidence) -> Finding | None:
+    """More than a twentieth of the time belongs to no stage, although there are stages."""
+    device = evidence.device
+    if not len(evidence.ranges) or device.time_ns == 0:
+        return None
+    share = device.unattributed.time_ns / device.time_ns
+    if share <= LOW_COVERAGE:
+        return None
+    reasons = {name: reason.time_ns for name, reason in device.unattributed.reasons.items() if reason.time_ns}
+    main = max(reasons, key=lambda name: reasons[name])
+    return Finding(
+        id="low-coverage",
+        severity="warning",
+        message=(
+            f"{share:.1%} of the {_kind(evidence)} time belongs to no stage; main reason: "
+            f"{main.replace('_', ' ')}"
+        ),
+        evidence={"share": share, **reasons},
+    )
+
+
+def profiler_distorts(evidence: Evidence) -> Finding | None:
+    """The profiler slowed a stage by more than a tenth."""
+    if evidence.latency is None:
+        return None
+    slowed = {stage: ratio for stage, ratio in evidence.latency.distortion.items() if ratio > DISTORTS}
+    if not slowed:
+        return None
+    worst = max(slowed, key=lambda stage: slowed[stage])
+    return Finding(
+        id="profiler-distorts",
+        severity="warning",
+        message=(
+            f"the profiler made {worst} {slowed[worst]:.2f} times slower: "
+            "read latencies from the clean pass, and shares from the trace with care"
+        ),
+        evidence={"ratios": slowed},
+    )
+
+
+RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
+    bottleneck_stage,
+    vision_reencoded,
+    low_coverage,
+    profiler_distorts,
+)
+
+
+def _title(stage: str) -> str:
+    return f"LLM {stage}" if stage in LLM_STAGES else stage
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"
+
+
+def _kind(evidence: Evidence) -> str:
+    return "device" if evidence.charges.kind == "gpu" else "operator"
+
+
+def _duration(time_ns: int) -> str:
+    return f"{time_ns / 1e6:.2f} ms" if time_ns < 10**9 else f"{time_ns / 1e9:.2f} s"

@@ -1,0 +1,287 @@
+"""The passes in order: a trace file becomes a `Summary`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracer.analysis import findings
+from tracer.analysis.annotations import annotation_rows
+from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
+from tracer.analysis.categories import categorise
+from tracer.analysis.intervals import Cover, sum_by
+from tracer.analysis.latency import clean_latency
+from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
+from tracer.analysis.stages import ALL_STAGES, StageRanges, find_stages
+from tracer.grammar import DECODE
+from tracer.summary import (
+    SCHEMA,
+    DeviceRef,
+    DeviceTotals,
+    Idle,
+    Kernel,
+    Stage,
+    Summary,
+    Token,
+    TraceInfo,
+    Unattributed,
+    Window,
+)
+from tracer.summary import Reason as ReasonRow
+from tracer.trace.columns import Want, int8, int64
+from tracer.trace.reader import read_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tracer.manifest import Manifest
+    from tracer.trace.columns import I64, Trace
+
+RANGE_ROWS = 100
+
+
+def summarize_file(
+    path: str | Path, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False
+) -> Summary:
+    """Read a trace and summarise it.
+
+    Args:
+        path: of a trace.
+        patterns: regular expressions of stage ranges, by stage; see `find_stages`.
+        all_ranges: keep every annotation's row, not only the first hundred.
+
+    Raises:
+        InputError: the file is no trace.
+    """
+    trace = read_trace(path, Want.SUMMARY)
+    if not len(trace.ops):
+        # Operators are most of a file, and only a trace without device ops needs them.
+        trace = read_trace(path, Want.SUMMARY | Want.CPU_OPS)
+    return summarize(trace, patterns=patterns, all_ranges=all_ranges)
+
+
+def summarize(
+    trace: Trace, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False
+) -> Summary:
+    """Summarise a trace that has device ops, or CPU operators in their place."""
+    ranges = find_stages(trace, patterns)
+    if len(trace.ops):
+        attribution = attribute(trace, ranges)
+        charges = charge_device_ops(trace, attribution)
+    else:
+        attribution = _attribute_operators(trace, ranges)
+        charges = charge_operators(trace, attribution.stage)
+    device = _device_totals(charges, attribution)
+    stages = _stage_rows(trace, ranges, charges)
+    latency = clean_latency(trace.manifest) if trace.manifest else None
+    rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
+    evidence = findings.Evidence(trace, ranges, attribution, charges, device, stages, latency)
+    return Summary(
+        schema_=SCHEMA,
+        trace=_trace_info(trace, ranges),
+        window=_window(charges),
+        device=device,
+        stages=stages,
+        tokens=_token_rows(ranges, charges),
+        ranges=rows if all_ranges else rows[:RANGE_ROWS],
+        latency=latency,
+        findings=findings.find(evidence),
+        run=_run(trace.manifest) if trace.manifest else None,
+    )
+
+
+def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:
+    spans = trace.cpu_ops
+    stage = innermost_stage(ranges, spans.start_ns, int64(spans.thread))
+    reason = np.where(stage >= 0, Reason.ATTRIBUTED, Reason.OUTSIDE_RANGES)
+    return Attribution(call=np.full(len(spans), -1, dtype=np.int64), stage=stage, reason=int8(reason))
+
+
+def _trace_info(trace: Trace, ranges: StageRanges) -> TraceInfo:
+    names = {device.id: device.name for device in trace.devices}
+    used = np.unique(trace.ops.device).tolist() if len(trace.ops) else sorted(names)
+    return TraceInfo(
+        path=trace.path,
+        format=trace.format,
+        producer=trace.producer,
+        events=trace.events,
+        devices=[DeviceRef(id=device, name=names.get(device, "")) for device in used],
+        markers=ranges.markers,
+        warnings=trace.warnings,
+    )
+
+
+def _window(charges: Charges) -> Window:
+    if not len(charges):
+        return Window(start_ns=0, end_ns=0)
+    return Window(start_ns=int(charges.start_ns.min()), end_ns=int(charges.end_ns.max()))
+
+
+def _device_totals(charges: Charges, attribution: Attribution) -> DeviceTotals:
+    outside = charges.stage < 0
+    reasons = {
+        reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(charges.time_ns[chosen].sum()))
+        for reason in Reason
+        if reason is not Reason.ATTRIBUTED
+        for chosen in [attribution.reason == reason]
+    }
+    return DeviceTotals(
+        kind=charges.kind,
+        ops=len(charges),
+        time_ns=int(charges.time_ns.sum()),
+        busy_ns=int(charges.busy_ns.sum()),
+        idle_ns=int(charges.idle_ns.sum()),
+        unattributed=Unattributed(
+            ops=int(outside.sum()),
+            time_ns=int(charges.time_ns[outside].sum()),
+            busy_ns=int(charges.busy_ns[outside].sum()),
+            idle_ns=int(charges.idle_ns[outside].sum()),
+            idle=_idle(charges, outside),
+            reasons=reasons,
+        ),
+    )
+
+
+def _idle(charges: Charges, rows: I64 | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Idle:
+    return Idle(
+        host_ns=int(charges.host_ns[rows].sum()),
+        sync_ns=int(charges.sync_ns[rows].sum()),
+        launch_ns=int(charges.launch_ns[rows].sum()),
+        unknown_ns=int(charges.unknown_ns[rows].sum()),
+    )
+
+
+def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges) -> list[Stage]:
+    """One row for each stage that occurs, in the order of a request."""
+    stage_of_op = (
+        np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
+    )
+    rows = []
+    for code, stage in enumerate(ALL_STAGES):
+        own = np.flatnonzero(ranges.stage == code)
+        if not len(own):
+            continue
+        ops = np.flatnonzero(stage_of_op == code)
+        rows.append(
+            Stage(
+                stage=stage,
+                calls=len(own),
+                ops=len(ops),
+                device_time_ns=int(charges.time_ns[ops].sum()),
+                busy_ns=int(charges.busy_ns[ops].sum()),
+                idle_ns=int(charges.idle_ns[ops].sum()),
+                idle=_idle(charges, ops),
+                span_ns=_span(ranges, charges, ops),
+                cpu_ns=_host_time(ranges, own),
+                **_kernels(trace, charges, ops),
+            )
+        )
+    return rows
+
+
+def _span(ranges: StageRanges, charges: Charges, ops: I64) -> int:
+    """First start to last end, per request (per range where requests are unknown), added up."""
+    if not len(ops):
+        return 0
+    held_by = charges.stage[ops]
+    request = ranges.request[held_by]
+    group = np.where(request >= 0, request, -1 - held_by)
+    _, group = np.unique(group, return_inverse=True)
+    first = np.full(group.max() + 1, np.iinfo(np.int64).max)
+    last = np.full(group.max() + 1, np.iinfo(np.int64).min)
+    np.minimum.at(first, group, charges.start_ns[ops])
+    np.maximum.at(last, group, charges.end_ns[ops])
+    return int((last - first).sum())
+
+
+def _host_time(ranges: StageRanges, own: I64) -> int:
+    """Time on the host inside these ranges, on each thread once."""
+    return sum(
+        Cover.of(ranges.start_ns[rows], ranges.end_ns[rows]).length_ns
+        for thread in np.unique(ranges.thread[own]).tolist()
+        for rows in [own[ranges.thread[own] == thread]]
+    )
+
+
+def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
+    """Device time by kernel name and by category."""
+    names, name = np.unique(charges.name[ops], return_inverse=True)
+    time_ns = sum_by(int64(name), charges.time_ns[ops], len(names))
+    count = np.bincount(name, minlength=len(names))
+    kernels = [
+        Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i]))
+        for i in range(len(names))
+    ]
+    kernels.sort(key=lambda kernel: (-kernel.time_ns, -kernel.count, kernel.name))
+    categories: dict[str, int] = {}
+    for kernel in kernels:
+        category = categorise(kernel.name)
+        categories[category] = categories.get(category, 0) + kernel.time_ns
+    ordered = dict(sorted(categories.items(), key=lambda item: (-item[1], item[0])))
+    return {"kernels": kernels, "categories": ordered}
+
+
+def _token_rows(ranges: StageRanges, charges: Charges) -> list[Token]:
+    """One row for each decode step, in the order of requests and tokens."""
+    steps = np.flatnonzero(ranges.stage == ALL_STAGES.index(DECODE))
+    steps = steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))]
+    row_of_range = np.full(len(ranges), -1, dtype=np.int64)
+    row_of_range[steps] = np.arange(len(steps))
+    held = np.flatnonzero(charges.stage >= 0)
+    row = row_of_range[charges.stage[held]] if len(ranges) else held
+    held, row = held[row >= 0], row[row >= 0]
+
+    def total(values: I64) -> list[int]:
+        return list(sum_by(row, values[held], len(steps)).tolist())
+
+    columns = zip(
+        ranges.request[steps].tolist(),
+        ranges.index[steps].tolist(),
+        np.bincount(row, minlength=len(steps)).tolist(),
+        total(charges.time_ns),
+        total(charges.busy_ns),
+        total(charges.host_ns),
+        total(charges.sync_ns),
+        total(charges.launch_ns),
+        total(charges.unknown_ns),
+        (ranges.end_ns - ranges.start_ns)[steps].tolist(),
+        strict=True,
+    )
+    return [
+        Token(
+            request=request,
+            index=index,
+            ops=ops,
+            device_time_ns=time_ns,
+            busy_ns=busy_ns,
+            idle_ns=host_ns + sync_ns + launch_ns + unknown_ns,
+            idle=Idle(host_ns=host_ns, sync_ns=sync_ns, launch_ns=launch_ns, unknown_ns=unknown_ns),
+            cpu_ns=cpu_ns,
+        )
+        for request, index, ops, time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns, cpu_ns in columns
+    ]
+
+
+def _run(manifest: Manifest) -> dict[str, Any]:
+    """What the reports say about a recording of ours."""
+    return {
+        "model": manifest.model.get("name"),
+        "size": manifest.model.get("size"),
+        "weights": manifest.model.get("weights"),
+        "input": manifest.model.get("input"),
+        "device": manifest.device.get("name"),
+        "device_type": manifest.device.get("type"),
+        "dtype": manifest.dtype,
+        "batch_size": manifest.shape.batch_size,
+        "frames": manifest.shape.frames,
+        "visual_tokens": manifest.shape.visual_tokens,
+        "prompt_tokens": manifest.shape.prompt_tokens,
+        "new_tokens": manifest.shape.new_tokens,
+        "coupled": manifest.coupled,
+        "synchronised": manifest.synchronised,
+        "verification": manifest.verification.status,
+        "verified_tokens": manifest.verification.tokens,
+        "software": manifest.software,
+    }

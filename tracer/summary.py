@@ -1,0 +1,252 @@
+"""The summary document: what `tracer summarize --format json` writes and every report reads.
+
+Schema `tracer.summary/1`. Keys may be added; none changes its meaning without a new schema number. Times are
+integer nanoseconds; those of devices are summed over devices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+SCHEMA = "tracer.summary/1"
+
+
+class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that the trace describes or uses."""
+
+    id: int
+    name: str
+
+
+class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The file.
+
+    Attributes:
+        path: as given.
+        format: "chrome" or "nsight".
+        producer: what wrote it.
+        events: events in the file.
+        devices: those that ran something, or all that are described if none did.
+        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "modules", "pattern" or "none".
+        warnings: what was read around.
+    """
+
+    path: str
+    format: str
+    producer: str
+    events: int
+    devices: list[DeviceRef]
+    markers: str
+    warnings: list[str] = []
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """First start and last end of all work, on the trace's clock."""
+
+    start_ns: int
+    end_ns: int
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that belongs to no stage, for one reason."""
+
+    ops: int = 0
+    time_ns: int = 0
+
+
+class Idle(msgspec.Struct, frozen=True, kw_only=True):
+    """Idle time by cause.
+
+    Attributes:
+        host_ns: the host had not asked for the next op yet.
+        sync_ns: the host was waiting inside a synchronising call instead of asking.
+        launch_ns: asked for, not yet running.
+        unknown_ns: the next op has no launch record.
+    """
+
+    host_ns: int = 0
+    sync_ns: int = 0
+    launch_ns: int = 0
+    unknown_ns: int = 0
+
+    @property
+    def total_ns(self) -> int:
+        """All causes together."""
+        return self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns
+
+
+class Unattributed(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that belongs to no stage. `reasons` has "no_launch_record", "outside_ranges", "other_thread"."""
+
+    ops: int
+    time_ns: int
+    busy_ns: int
+    idle_ns: int
+    reasons: dict[str, Reason]
+    idle: Idle = Idle()
+
+
+class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """All work of the trace.
+
+    Attributes:
+        kind: "gpu", or "cpu" where the trace has no device ops and operators are charged by self time.
+        ops: device ops, or operators.
+        time_ns: sum of durations.
+        busy_ns: time in which anything ran.
+        idle_ns: the rest of each device's window.
+        unattributed: the part outside all stages.
+    """
+
+    kind: str
+    ops: int
+    time_ns: int
+    busy_ns: int
+    idle_ns: int
+    unattributed: Unattributed
+
+
+class Kernel(msgspec.Struct, frozen=True, kw_only=True):
+    """One kernel (or operator) name."""
+
+    name: str
+    count: int
+    time_ns: int
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage, all its calls together.
+
+    Attributes:
+        stage: its name.
+        calls: ranges of it; decode has one per token.
+        ops: device ops launched inside.
+        device_time_ns: sum of their durations.
+        busy_ns: its share of the time in which anything ran.
+        idle_ns: idle time that its ops ended.
+        idle: the same by cause.
+        span_ns: first op's start to last op's end, per request, added up.
+        cpu_ns: the ranges themselves, on the host.
+        categories: device time by kernel category.
+        kernels: by name, most time first.
+    """
+
+    stage: str
+    calls: int
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+    idle_ns: int
+    idle: Idle
+    span_ns: int
+    cpu_ns: int
+    categories: dict[str, int]
+    kernels: list[Kernel]
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """One decode step; `request` is -1 where the trace does not say."""
+
+    request: int
+    index: int
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+    idle_ns: int
+    idle: Idle
+    cpu_ns: int
+
+
+class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """All annotations of one name, with the ops launched inside them on the same thread."""
+
+    name: str
+    count: int
+    ops: int
+    device_time_ns: int
+
+
+class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Observed values, nearest rank."""
+
+    p50: int
+    p90: int
+    p99: int
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user waits for; medians over requests.
+
+    Attributes:
+        source: "clean" (no profiler) or "profiled" (from the trace, distorted by the profiler).
+        clock: "cuda_event", "host" or "trace".
+        requests: how many were measured.
+        ttft_ns: request start to the end of prefill's token, load and preprocess included.
+        tpot_ns: (end of last token - end of token 0) / (tokens - 1); None with one token.
+        itl_ns: the gaps between tokens.
+        request_ns: request start to end of the last token.
+        tokens_per_s: decoded tokens per second of decoding, over the batch.
+        stages_ns: each stage; decode is the sum of its steps.
+        distortion: profiled / clean, per stage.
+    """
+
+    source: str
+    clock: str
+    requests: int
+    ttft_ns: int
+    tpot_ns: int | None
+    itl_ns: Percentiles | None
+    request_ns: int
+    tokens_per_s: float | None
+    stages_ns: dict[str, int]
+    distortion: dict[str, float]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something worth knowing, with what it rests on.
+
+    Attributes:
+        id: stable name of the rule.
+        severity: "info", "warning" or "error".
+        message: one sentence with its figures.
+        evidence: the figures by name.
+    """
+
+    id: str
+    severity: str
+    message: str
+    evidence: dict[str, Any]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
+    """The whole document."""
+
+    schema_: str
+    trace: TraceInfo
+    window: Window
+    device: DeviceTotals
+    stages: list[Stage]
+    tokens: list[Token]
+    ranges: list[RangeRow]
+    latency: Latency | None
+    findings: list[Finding]
+    run: dict[str, Any] | None = None
+
+
+def encode(summary: Summary) -> bytes:
+    """The document as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Summary:
+    """Read a saved document.
+
+    Raises:
+        msgspec.MsgspecError: it is no summary of this schema.
+    """
+    summary = msgspec.json.decode(data, type=Summary)
+    if summary.schema_ != SCHEMA:
+        raise msgspec.ValidationError(f"schema {summary.schema_!r} instead of {SCHEMA!r}")
+    return summary

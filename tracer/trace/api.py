@@ -1,0 +1,20 @@
+"""What the calls of the CUDA and HIP runtimes and drivers do."""
+
+from __future__ import annotations
+
+import re
+
+# Calls that return only when the device has caught up: waits by name, and the copies without "Async" in
+# theirs (hipMemcpyWithStream waits for its stream). cudaMemcpyAsync from pageable memory may block as well,
+# but its record does not say so.
+_SYNCHRONISES = re.compile(
+    r"(?:cuda|cu|hip)(?:"
+    r"\w*Synchronize"
+    r"|Memcpy(?!\w*Async)\w*"
+    r")(?:_ptsz|_ptds|_v\d+)*"
+)
+
+
+def synchronises(name: str) -> bool:
+    """Whether a call waits for the device."""
+    return _SYNCHRONISES.fullmatch(name) is not None

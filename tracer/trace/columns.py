@@ -1,0 +1,155 @@
+"""The columnar trace that every reader produces and every analysis reads.
+
+Times are integer nanoseconds on the trace's own clock, half-open intervals [start, end). Names are indices
+into `Trace.strings`, threads into `Trace.threads`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tracer.manifest import Manifest
+
+I64: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+I32: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"
+I8: TypeAlias = "np.ndarray[Any, np.dtype[np.int8]]"
+Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+
+# Correlation of an event that has none. Real ones are positive.
+NO_CORRELATION = -1
+
+
+class Want(IntFlag):
+    """What a reader is asked for; what is not asked for costs nothing."""
+
+    OPS = 1
+    CALLS = 2
+    RANGES = 4
+    CPU_OPS = 8
+    SUMMARY = OPS | CALLS | RANGES
+
+
+class OpKind(IntEnum):
+    """What a device op is."""
+
+    KERNEL = 0
+    MEMCPY = 1
+    MEMSET = 2
+    GRAPH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOps:
+    """Work on a device: kernels, copies, fills.
+
+    Attributes:
+        start_ns, end_ns: when it ran.
+        name: index into strings.
+        kind: an `OpKind`.
+        device: the device's id, as the trace numbers it.
+        stream: the stream's id.
+        correlation: what joins it to the host call that launched it; NO_CORRELATION if unknown.
+        size_bytes: bytes moved by a copy or fill; 0 where unknown.
+    """
+
+    start_ns: I64
+    end_ns: I64
+    name: I32
+    kind: I8
+    device: I64
+    stream: I64
+    correlation: I64
+    size_bytes: I64
+
+    def __len__(self) -> int:
+        return int(self.start_ns.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class HostCalls:
+    """Calls into the device's runtime or driver: launches, copies, synchronisation."""
+
+    start_ns: I64
+    end_ns: I64
+    name: I32
+    thread: I32
+    correlation: I64
+
+    def __len__(self) -> int:
+        return int(self.start_ns.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Named intervals on a host thread: annotations, or CPU operators."""
+
+    start_ns: I64
+    end_ns: I64
+    name: I32
+    thread: I32
+
+    def __len__(self) -> int:
+        return int(self.start_ns.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the trace."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One trace, whatever file it came from.
+
+    Attributes:
+        path: where it was read from.
+        format: "chrome" or "nsight".
+        producer: what wrote it, as far as the file says.
+        events: events in the file, wanted or not.
+        strings: the names.
+        threads: (process, thread) ids as the file spells them.
+        devices: the devices that the file describes.
+        ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
+        captures: start of each interval in which the profiler was on, in order; a file that joins several
+            recordings has several. Time between captures belongs to nobody.
+        manifest: what our own recorder said about the run.
+        warnings: what was read around, in words.
+    """
+
+    path: str
+    format: str
+    producer: str
+    events: int
+    strings: list[str]
+    threads: list[tuple[str, str]]
+    devices: list[Device]
+    ops: DeviceOps
+    calls: HostCalls
+    ranges: Spans
+    cpu_ops: Spans
+    captures: I64
+    manifest: Manifest | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def int64(values: Any) -> I64:
+    """A column of 64-bit integers."""
+    return np.asarray(values, dtype=np.int64)
+
+
+def int32(values: Any) -> I32:
+    """A column of indices."""
+    return np.asarray(values, dtype=np.int32)
+
+
+def int8(values: Any) -> I8:
+    """A column of small codes."""
+    return np.asarray(values, dtype=np.int8)
