@@ -61,6 +61,8 @@ class Nest:
 
     def innermost(self, times_ns: I64) -> I64:
         """For each time, the index of the innermost interval that holds it, or -1."""
+        if not len(self._start):
+            return np.full(len(times_ns), -1, dtype=np.int64)
         found = np.searchsorted(self._start, times_ns, side="right") - 1
         pending = np.flatnonzero(found >= 0)
         while len(pending):

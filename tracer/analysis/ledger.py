@@ -64,12 +64,11 @@ def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
     """Charge every device's window to its ops.
 
     Raises:
-        InputError: the durations add up to more than a century.
+        InputError: the times are too wild to be added up.
     """
     ops = trace.ops
     count = len(ops)
-    if float((ops.end_ns - ops.start_ns).astype(np.float64).sum()) > LONGEST_TOTAL_NS:
-        raise InputError(f"{trace.path}: its device ops add up to more than a century")
+    _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(np.unique(ops.device)))
     busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
     windows_ns = 0
     for rows in _recorded_windows(trace, ops.device, ops.start_ns):
@@ -100,6 +99,14 @@ def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
     )
     _check_conserved(charges, windows_ns)
     return charges
+
+
+def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:
+    """Refuse what could leave 64 bits when added up; a wild timestamp or duration does that."""
+    durations = float((end_ns - start_ns).astype(np.float64).sum())
+    windows = tracks * (float(end_ns.max()) - float(start_ns.min())) if tracks else 0.0
+    if max(durations, windows) > LONGEST_TOTAL_NS:
+        raise InputError(f"{trace.path}: its times span or add up to more than a century; one is damaged")
 
 
 def _check_conserved(charges: Charges, windows_ns: int) -> None:
@@ -154,9 +161,13 @@ def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
     """Charge CPU operators with their self time: each instant goes to the innermost operator on its thread.
 
     A gap between operators goes to the one that ends it, as time the host spent outside operators.
+
+    Raises:
+        InputError: the times are too wild to be added up.
     """
     spans = trace.cpu_ops
     size = len(spans)
+    _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(np.unique(spans.thread)))
     self_ns, gap = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     windows_ns = 0
     for rows in _recorded_windows(trace, int64(spans.thread), spans.start_ns):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 
-# Beyond 292 years of nanoseconds nothing fits 64 bits; real clocks stay far below.
-LIMIT_NS = 1 << 62
+# Absolute microseconds near 2**53, the largest that JSON tools carry, are still inside; so is the end of any
+# event that starts there. Before zero only clock skew leads.
+LATEST_NS = (1 << 63) - (1 << 54)
+EARLIEST_NS = -(1 << 53)
 
 _NUMBER = re.compile(r"\s*([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\s*", re.ASCII)
 
@@ -35,6 +37,7 @@ def microseconds_to_ns(text: str) -> int:
         value = 0
     else:
         value = (int(digits) + 5 * 10 ** (-shift - 1)) // 10**-shift
-    if value > LIMIT_NS:
+    value = -value if sign == "-" else value
+    if not EARLIEST_NS <= value <= LATEST_NS:
         raise ValueError(f"{text[:40]!r} microseconds is out of range")
-    return -value if sign == "-" else value
+    return value

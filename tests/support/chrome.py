@@ -1,0 +1,59 @@
+"""Inline Chrome traces, written as a small table of events. Times are microseconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tracer.trace.chrome.document import read_document
+from tracer.trace.columns import Trace, Want
+
+Event = dict[str, Any]
+MAIN, OTHER = 1, 2
+
+
+def kernel(name: str, ts: float, dur: float, correlation: int | None = None, **more: Any) -> Event:
+    device, stream = more.pop("device", 0), more.pop("stream", 7)
+    args = {"device": device, "stream": stream, **more.pop("args", {})}
+    if correlation is not None:
+        args["correlation"] = correlation
+    category = more.pop("cat", "kernel")
+    return _complete(category, name, ts, dur, pid=device, tid=stream, args=args)
+
+
+def call(name: str, ts: float, dur: float, correlation: int = 0, tid: int = MAIN) -> Event:
+    return _complete("cuda_runtime", name, ts, dur, pid=100, tid=tid, args={"correlation": correlation})
+
+
+def launch(ts: float, dur: float, correlation: int, tid: int = MAIN) -> Event:
+    return call("cudaLaunchKernel", ts, dur, correlation, tid)
+
+
+def span(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
+    return _complete("user_annotation", name, ts, dur, pid=100, tid=tid)
+
+
+def operator(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
+    return _complete("cpu_op", name, ts, dur, pid=100, tid=tid)
+
+
+def capture(ts: float, dur: float) -> Event:
+    return _complete("Trace", "PyTorch Profiler (0)", ts, dur, pid="Spans", tid="PyTorch Profiler")
+
+
+def _complete(category: str, name: str, ts: float, dur: float, **rest: Any) -> Event:
+    return {"ph": "X", "cat": category, "name": name, "ts": ts, "dur": dur, **rest}
+
+
+def document(*events: Event, **metadata: Any) -> bytes:
+    return json.dumps({"schemaVersion": 1, **metadata, "traceEvents": list(events)}).encode()
+
+
+def trace_of(*events: Event, **metadata: Any) -> Trace:
+    return read_document("inline.json", document(*events, **metadata), Want.SUMMARY | Want.CPU_OPS)
+
+
+def write(path: Path, *events: Event, **metadata: Any) -> Path:
+    path.write_bytes(document(*events, **metadata))
+    return path
