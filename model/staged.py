@@ -114,9 +114,7 @@ class StagedModel(Protocol[RawT, InputsT]):
         """Stage 4, second half: yield one more token, including the stopping test."""
         ...
 
-    def generate(
-        self, inputs: InputsT, features: torch.Tensor | None, *, max_new_tokens: int
-    ) -> torch.Tensor:
+    def generate(self, inputs: InputsT, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
         """The model's own, stock, greedy generation: int64 [B, N]. The reference for verification."""
         ...
 

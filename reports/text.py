@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tracer.summary import Finding, Latency, Summary, Token
+    from tracer.summary import Finding, Latency, Stage, Summary, Token
 
     Colours = Literal["auto", "standard", "256", "truecolor", "windows"]
 
@@ -33,7 +33,10 @@ COLOURS = {
 SEVERITIES = {"info": ("•", "bold"), "warning": ("▲", "bold yellow"), "error": ("✖", "bold red")}
 TOP_KERNELS = 3
 TOP_RANGES = 15
-WIDE = 100
+NONE = "–"
+WIDE = 78
+WIDE_COLUMNS = ("stage", "calls", "host", "device", "share", "busy", "idle", "kernels")
+NARROW_COLUMNS = ("stage", "device", "share")
 
 
 def render(summary: Summary, *, width: int = 80, colours: str | None = None) -> str:
@@ -55,7 +58,7 @@ def render(summary: Summary, *, width: int = 80, colours: str | None = None) -> 
 def _parts(summary: Summary, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_header(summary)]
     if summary.stages:
-        parts += [_stage_table(summary, width), _legend(summary)]
+        parts += [Text(), _stage_table(summary, width), _legend(summary)]
     if summary.tokens:
         parts += [_heading("decode tokens"), _tokens(summary.tokens, width)]
     if summary.latency is not None:
@@ -107,15 +110,11 @@ def _run_title(summary: Summary) -> str:
     run = summary.run
     if not run:
         return ""
-    parts = [
-        f"{run['model']} {run['size']}",
-        f"{run['device']}, {run['dtype']}",
-        f"{run['frames']} frames = {run['visual_tokens']} visual + {run['prompt_tokens']} prompt tokens",
-        f"{run['new_tokens']} tokens out",
-    ]
-    if run["batch_size"] != 1:
-        parts.append(f"batch {run['batch_size']}")
-    return printable(" · ".join(parts))
+    tokens_in = f"{run['visual_tokens']} + {run['prompt_tokens']} tokens in, {run['new_tokens']} out"
+    batch = "" if run["batch_size"] == 1 else f", batch {run['batch_size']}"
+    return printable(
+        f"{run['model']} {run['size']}, {run['dtype']} on {run['device']}: {run['frames']} frames, {tokens_in}{batch}"
+    )
 
 
 def _run_notes(summary: Summary) -> list[tuple[str, str]]:
@@ -141,47 +140,50 @@ def _devices(summary: Summary) -> str:
 
 
 def _stage_table(summary: Summary, width: int) -> Table:
-    total_ns = sum(stage.device_time_ns for stage in summary.stages)
-    total_ns += summary.device.unattributed.time_ns
-    on_cpu = _on_cpu(summary)
+    whole_ns = summary.device.time_ns
     bar_width = max(4, min(24, width - 72))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 0, 0, 1), show_edge=False)
-    table.add_column("stage", no_wrap=True)
-    for heading in ("calls", "host", "self" if on_cpu else "device"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("share", no_wrap=True, min_width=bar_width + 7)
-    for heading in ("busy", "idle", "ops" if on_cpu else "kernels"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for stage in summary.stages:
-        colour = COLOURS.get(stage.stage, "white")
-        times = stage.device_time_ns, stage.busy_ns, stage.idle_ns
-        table.add_row(
-            Text(stage.stage, style=colour),
-            f"{stage.calls:,}",
-            duration(stage.cpu_ns),
-            *_work(stage.ops, times, total_ns, bar_width, colour),
-        )
     rest = summary.device.unattributed
+    rows = [
+        _stage_row(stage.stage, stage.calls, stage.cpu_ns, stage.ops, stage.busy_ns, stage.idle_ns)
+        | {"device": _time(stage), "share": _share(stage.stage, stage.device_time_ns, whole_ns, bar_width)}
+        for stage in summary.stages
+    ]
     if rest.ops:
-        times = rest.time_ns, rest.busy_ns, rest.idle_ns
-        table.add_row("no stage", "", "", *_work(rest.ops, times, total_ns, bar_width, "bright_black"))
+        rows.append(
+            _stage_row("no stage", None, None, rest.ops, rest.busy_ns, rest.idle_ns)
+            | {"device": duration(rest.time_ns), "share": _share("", rest.time_ns, whole_ns, bar_width)}
+        )
+    columns = WIDE_COLUMNS if width >= WIDE else NARROW_COLUMNS
+    on_cpu = {"device": "self", "kernels": "ops"} if _on_cpu(summary) else {}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 0, 0, 1), show_edge=False)
+    for column in columns:
+        left = column in ("stage", "share")
+        table.add_column(on_cpu.get(column, column), justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*[row[column] for column in columns])
     return table
 
 
-def _work(
-    ops: int, times_ns: tuple[int, int, int], total_ns: int, bar_width: int, colour: str
-) -> list[RenderableType]:
-    time_ns, busy_ns, idle_ns = times_ns
-    if not ops:
-        return ["–", "", "–", "–", "0"]
-    drawn = Text(bar(time_ns, total_ns, bar_width), style=colour)
-    return [
-        duration(time_ns),
-        Text.assemble(drawn, f"{share(time_ns, total_ns):>7}"),
-        duration(busy_ns),
-        duration(idle_ns),
-        f"{ops:,}",
-    ]
+def _stage_row(
+    stage: str, calls: int | None, host_ns: int | None, ops: int, busy_ns: int, idle_ns: int
+) -> dict[str, RenderableType]:
+    return {
+        "stage": Text(stage, style=COLOURS.get(stage, "bright_black")),
+        "calls": "" if calls is None else f"{calls:,}",
+        "host": "" if host_ns is None else duration(host_ns),
+        "busy": duration(busy_ns) if ops else NONE,
+        "idle": duration(idle_ns) if ops else NONE,
+        "kernels": f"{ops:,}",
+    }
+
+
+def _time(stage: Stage) -> str:
+    return duration(stage.device_time_ns) if stage.ops else NONE
+
+
+def _share(stage: str, time_ns: int, whole_ns: int, bar_width: int) -> Text:
+    drawn = Text(bar(time_ns, whole_ns, bar_width), style=COLOURS.get(stage, "bright_black"))
+    return Text.assemble(drawn, f"{share(time_ns, whole_ns):>7}")
 
 
 def _legend(summary: Summary) -> Padding:
@@ -217,13 +219,13 @@ def _tokens(tokens: list[Token], width: int) -> Group:
         return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
 
     line = Text.assemble(
-        (f"{len(tokens):,} steps", "bold"),
-        f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}"
-        f" · first {duration(times[0])} · last {duration(times[-1])}",
+        (f"{len(tokens):,} {'step' if len(tokens) == 1 else 'steps'}", "bold"),
+        f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
     )
     curve = Text.assemble(
-        (sparkline(times, min(len(times), width - 32)), COLOURS["decode"]),
-        (f"  {duration(ordered[0])} to {duration(ordered[-1])}", "dim"),
+        f"first {duration(times[0])} ",
+        (sparkline(times, min(len(times), width - 34)), COLOURS["decode"]),
+        f" last {duration(times[-1])}",
     )
     return Group(line, curve)
 
@@ -236,30 +238,34 @@ def _latency(latency: Latency) -> Group:
         head.append(f"TPOT {duration(latency.tpot_ns)}")
     if latency.tokens_per_s is not None:
         head.append(f"{significant(latency.tokens_per_s)} tokens/s")
-    head.append(f"request {duration(latency.request_ns)}")
-    lines = [
-        Text.assemble((" · ".join(head), "bold")),
-        Text(" + ".join(f"{stage} {duration(time_ns)}" for stage, time_ns in latency.stages_ns.items())),
-    ]
+    lines: list[RenderableType] = [Text(" · ".join(head), style="bold")]
     if latency.itl_ns is not None:
         itl = latency.itl_ns
         lines.append(
-            Text(
-                f"between tokens: p50 {duration(itl.p50)} · p90 {duration(itl.p90)} · p99 {duration(itl.p99)}"
-            )
+            Text(f"between tokens: p50 {duration(itl.p50)} · p90 {duration(itl.p90)} · p99 {duration(itl.p99)}")
         )
-    if latency.distortion:
-        ratios = " · ".join(f"{stage} × {ratio:.2f}" for stage, ratio in latency.distortion.items())
-        lines.append(Text(f"under the profiler: {ratios}"))
-    lines.append(
-        Text(
-            f"Medians of {latency.requests} requests {source}, {clocks.get(latency.clock, latency.clock)}. "
-            "TTFT: request start to the end of prefill, load and preprocess included. "
-            "TPOT: (end of last token - end of token 0) / (tokens - 1).",
-            style="dim",
-        )
+    note = (
+        f"Medians of {latency.requests} requests {source}, {clocks.get(latency.clock, latency.clock)}. "
+        "TTFT: request start to the end of prefill, load and preprocess included. "
+        "TPOT: (end of last token - end of token 0) / (tokens - 1)."
     )
-    return Group(*lines)
+    if latency.distortion:
+        note += " Last row: how much slower each stage is under the profiler."
+    return Group(*lines, _latency_table(latency), Text(note, style="dim"))
+
+
+def _latency_table(latency: Latency) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    for stage in latency.stages_ns:
+        table.add_column(Text(stage, style=COLOURS.get(stage, "white")), justify="right", no_wrap=True)
+    table.add_column("request", justify="right", no_wrap=True)
+    times = [duration(time_ns) for time_ns in latency.stages_ns.values()]
+    table.add_row(latency.source, *times, duration(latency.request_ns))
+    if latency.distortion:
+        ratios = [latency.distortion.get(stage) for stage in latency.stages_ns]
+        table.add_row("profiler", *["–" if ratio is None else f"× {ratio:.2f}" for ratio in ratios], "")
+    return table
 
 
 def _kernels(summary: Summary, width: int) -> Table:

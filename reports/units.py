@@ -39,7 +39,7 @@ def bar(part: float, whole: float, width: int) -> str:
 
 def sparkline(values: list[int], width: int) -> str:
     """The values over their index as one line of at most `width` cells; a cell shows its values' maximum."""
-    if not values:
+    if not values or width < 1:
         return ""
     cells = min(width, len(values))
     edges = [len(values) * cell // cells for cell in range(cells + 1)]
@@ -60,6 +60,6 @@ def short_kernel(name: str) -> str:
     depth = 0
     for position, char in enumerate(name):
         depth += (char == "<") - (char == ">")
-        if char == "(" and depth <= 0 and position:
+        if char == "(" and depth <= 0 and position and name[position - 1] != " ":
             return name[:position]
     return name

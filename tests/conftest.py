@@ -17,17 +17,13 @@ MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
 def chrome_traces() -> list[Path]:
     """Every real Chrome trace at hand, each name once."""
     folders = [DATA, *map(Path, MORE_TRACES.split(os.pathsep))] if MORE_TRACES else [DATA]
-    return sorted(
-        {path.name: path for folder in folders for path in folder.glob("kineto_*.json.gz")}.values()
-    )
+    return sorted({path.name: path for folder in folders for path in folder.glob("kineto_*.json.gz")}.values())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "chrome_trace" in metafunc.fixturenames:
         traces = chrome_traces()
-        metafunc.parametrize(
-            "chrome_trace", traces, ids=[path.name.removesuffix(".json.gz") for path in traces]
-        )
+        metafunc.parametrize("chrome_trace", traces, ids=[path.name.removesuffix(".json.gz") for path in traces])
 
 
 @pytest.fixture(autouse=True)

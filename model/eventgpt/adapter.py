@@ -168,9 +168,7 @@ class StagedEventGPT:
         # Without stop tokens there is nothing to read back from the device, so no synchronisation either.
         return self._stop_ids is not None and bool(torch.isin(token, self._stop_ids).all())
 
-    def generate(
-        self, inputs: EventInputs, features: torch.Tensor | None, *, max_new_tokens: int
-    ) -> torch.Tensor:
+    def generate(self, inputs: EventInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
         """transformers' own greedy generation."""
         tokens: torch.Tensor = self.network.generate(
             inputs.input_ids,

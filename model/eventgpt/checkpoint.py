@@ -144,8 +144,7 @@ def load_weights(network: nn.Module, folder: Path) -> None:
             target = targets[name]
             if tensor.shape != target.shape:
                 raise CheckpointError(
-                    f"{shard}: {stored} has the shape {list(tensor.shape)}, "
-                    f"config.json makes it {list(target.shape)}"
+                    f"{shard}: {stored} has the shape {list(tensor.shape)}, config.json makes it {list(target.shape)}"
                 )
             with torch.no_grad():
                 target.copy_(tensor)

@@ -26,9 +26,7 @@ def request_cost(
     return RequestCost(
         vision=_vision(size, shape, itemsize_bytes, batch_frames=batch_frames),
         prefill=_decoder(size.text, shape.batch_size, prompt, 0, itemsize_bytes),
-        decode=tuple(
-            _decoder(size.text, shape.batch_size, 1, prompt + step - 1, itemsize_bytes) for step in steps
-        ),
+        decode=tuple(_decoder(size.text, shape.batch_size, 1, prompt + step - 1, itemsize_bytes) for step in steps),
     )
 
 

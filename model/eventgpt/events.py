@@ -191,9 +191,7 @@ def _stream(columns: Mapping[str, Any]) -> EventStream:
     return EventStream(x, y, positive, t)
 
 
-def synthetic_events(
-    seed: int, *, count: int = 100_000, width_px: int = 640, height_px: int = 480
-) -> EventStream:
+def synthetic_events(seed: int, *, count: int = 100_000, width_px: int = 640, height_px: int = 480) -> EventStream:
     """A bright vertical edge that crosses the sensor in 50 ms, with a twentieth of noise."""
     random = np.random.default_rng(seed)
     t = np.sort(random.integers(0, 50_000, count))

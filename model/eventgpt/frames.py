@@ -51,9 +51,7 @@ def list_pictures(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: {error.strerror or error}") from None
     if not files:
         raise InputError(f"{folder}: no pictures ({', '.join(sorted(SUFFIXES))}) in this folder")
-    return sorted(
-        files, key=lambda path: [int(part) if part.isdigit() else part for part in _parts(path.name)]
-    )
+    return sorted(files, key=lambda path: [int(part) if part.isdigit() else part for part in _parts(path.name)])
 
 
 def _parts(name: str) -> list[str]:

@@ -29,9 +29,7 @@ def test_an_op_belongs_to_the_stage_that_launched_it_not_the_one_it_ran_in() -> 
 
 
 def test_the_innermost_range_counts() -> None:
-    trace = trace_of(
-        span("tracer/decode#1", 0, 10), span("tracer/vision", 2, 4), launch(3, 1, 1), kernel("k", 5, 1, 1)
-    )
+    trace = trace_of(span("tracer/decode#1", 0, 10), span("tracer/vision", 2, 4), launch(3, 1, 1), kernel("k", 5, 1, 1))
     assert _stages_of_ops(trace) == ["vision"]
 
 

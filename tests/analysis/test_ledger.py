@@ -24,9 +24,7 @@ def test_an_instant_goes_to_the_op_that_started_first() -> None:
 
 
 def test_equal_starts_go_to_the_lower_stream_then_the_lower_correlation() -> None:
-    trace = trace_of(
-        kernel("a", 0, 4, 9, stream=2), kernel("b", 0, 4, 8, stream=1), kernel("c", 0, 6, 7, stream=1)
-    )
+    trace = trace_of(kernel("a", 0, 4, 9, stream=2), kernel("b", 0, 4, 8, stream=1), kernel("c", 0, 6, 7, stream=1))
     assert _charges(trace).busy_ns.tolist() == [0, 0, 6_000]
 
 
@@ -73,9 +71,7 @@ def test_devices_have_windows_of_their_own() -> None:
 
 
 def test_time_between_captures_belongs_to_nobody() -> None:
-    trace = trace_of(
-        capture(0, 10), capture(100, 10), kernel("a", 1, 1), kernel("b", 4, 1), kernel("c", 101, 1)
-    )
+    trace = trace_of(capture(0, 10), capture(100, 10), kernel("a", 1, 1), kernel("b", 4, 1), kernel("c", 101, 1))
     assert _charges(trace).idle_ns.tolist() == [0, 2_000, 0]
 
 

@@ -55,16 +55,12 @@ def test_requests_are_those_that_enclose() -> None:
     assert find_stages(trace).request.tolist() == [4, 4, -1]
 
 
-@pytest.mark.parametrize(
-    ("kind", "index"), [("vision", None), ("decode", 17), ("request", 0), ("encoder", 3)]
-)
+@pytest.mark.parametrize(("kind", "index"), [("vision", None), ("decode", 17), ("request", 0), ("encoder", 3)])
 def test_every_name_that_is_written_is_read_back(kind: str, index: int | None) -> None:
     assert grammar.parse_range(grammar.range_name(kind, index)) == (kind, index)
 
 
-@pytest.mark.parametrize(
-    "name", ["vision", "tracer/", "tracer/decode#", "tracer/decode#-1", "tracer/decode#²"]
-)
+@pytest.mark.parametrize("name", ["vision", "tracer/", "tracer/decode#", "tracer/decode#-1", "tracer/decode#²"])
 def test_names_of_others_are_not_ours(name: str) -> None:
     assert grammar.parse_range(name) is None
 

@@ -97,9 +97,7 @@ def test_a_bare_list_of_events_is_a_trace() -> None:
 
 
 def test_devices_and_producer_come_from_the_metadata() -> None:
-    trace = trace_of(
-        kernel("k", 0, 1), deviceProperties=[{"id": 0, "name": "NVIDIA X"}], cuda_runtime_version=12090
-    )
+    trace = trace_of(kernel("k", 0, 1), deviceProperties=[{"id": 0, "name": "NVIDIA X"}], cuda_runtime_version=12090)
     assert trace.devices[0].name == "NVIDIA X"
     assert trace.producer == "torch.profiler (CUDA 12.9)"
 

@@ -46,9 +46,7 @@ def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
         time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), len(names))
     count = sum_by(int64(name), np.ones(len(name), dtype=np.int64), len(names))
     table = [
-        RangeRow(
-            name=trace.strings[names[i]], count=int(count[i]), ops=int(ops[i]), device_time_ns=int(time_ns[i])
-        )
+        RangeRow(name=trace.strings[names[i]], count=int(count[i]), ops=int(ops[i]), device_time_ns=int(time_ns[i]))
         for i in range(len(names))
     ]
     return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))

@@ -94,9 +94,7 @@ def find_launches(trace: Trace) -> I64:
     place = np.minimum(first, len(order) - 1)
     repeated = np.flatnonzero(count > 1)
     if len(repeated):
-        earlier = _last_before(
-            correlation, calls.start_ns[order], ops.correlation[repeated], ops.start_ns[repeated]
-        )
+        earlier = _last_before(correlation, calls.start_ns[order], ops.correlation[repeated], ops.start_ns[repeated])
         place[repeated] = np.maximum(earlier, first[repeated])
     known = (count > 0) & (ops.correlation != NO_CORRELATION)
     return int64(np.where(known, order[place], -1))

@@ -46,8 +46,8 @@ def find(evidence: Evidence) -> list[Finding]:
 
 def bottleneck_stage(evidence: Evidence) -> Finding | None:
     """The stage with the most device time, and how far ahead of the next it is."""
-    total_ns = sum(stage.device_time_ns for stage in evidence.stages)
-    if len(evidence.stages) < 2 or total_ns == 0:
+    total_ns = evidence.device.time_ns
+    if len(evidence.stages) < 2 or not any(stage.device_time_ns for stage in evidence.stages):
         return None
     first, second = sorted(evidence.stages, key=lambda stage: -stage.device_time_ns)[:2]
     share = first.device_time_ns / total_ns
@@ -126,8 +126,7 @@ def low_coverage(evidence: Evidence) -> Finding | None:
         id="low-coverage",
         severity="warning",
         message=(
-            f"{share:.1%} of the {_kind(evidence)} time belongs to no stage; main reason: "
-            f"{main.replace('_', ' ')}"
+            f"{share:.1%} of the {_kind(evidence)} time belongs to no stage; main reason: {main.replace('_', ' ')}"
         ),
         evidence={"share": share, **reasons},
     )

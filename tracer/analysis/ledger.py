@@ -132,9 +132,7 @@ def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
     return [int64(rows) for rows in np.split(order, changes)]
 
 
-def _called_and_waited(
-    trace: Trace, attribution: Attribution, gap_start_ns: I64, gap_end_ns: I64
-) -> tuple[I64, I64]:
+def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
     """Start of each op's launch call, and how long before it its thread waited in synchronising calls.
 
     Only waiting inside the gap counts. Ops without a launch record get 0 and 0.

@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 RANGE_ROWS = 100
 
 
-def summarize_file(
-    path: str | Path, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False
-) -> Summary:
+def summarize_file(path: str | Path, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False) -> Summary:
     """Read a trace and summarise it.
 
     Args:
@@ -62,9 +60,7 @@ def summarize_file(
     return summarize(trace, patterns=patterns, all_ranges=all_ranges)
 
 
-def summarize(
-    trace: Trace, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False
-) -> Summary:
+def summarize(trace: Trace, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False) -> Summary:
     """Summarise a trace that has device ops, or CPU operators in their place."""
     ranges = find_stages(trace, patterns)
     if len(trace.ops):
@@ -155,9 +151,7 @@ def _idle(charges: Charges, rows: I64 | np.ndarray[tuple[int], np.dtype[np.bool_
 
 def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges) -> list[Stage]:
     """One row for each stage that occurs, in the order of a request."""
-    stage_of_op = (
-        np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
-    )
+    stage_of_op = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
     rows = []
     for code, stage in enumerate(ALL_STAGES):
         own = np.flatnonzero(ranges.stage == code)
@@ -211,8 +205,7 @@ def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
     time_ns = sum_by(int64(name), charges.time_ns[ops], len(names))
     count = np.bincount(name, minlength=len(names))
     kernels = [
-        Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i]))
-        for i in range(len(names))
+        Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i])) for i in range(len(names))
     ]
     kernels.sort(key=lambda kernel: (-kernel.time_ns, -kernel.count, kernel.name))
     categories: dict[str, int] = {}

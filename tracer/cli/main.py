@@ -12,6 +12,8 @@ from tracer.cli import models, record, summarize
 from tracer.errors import TracerError
 from tracer.version import __version__
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="tracer",
     help="Where does a multimodal LLM's inference time go, and what should I do about it?",
@@ -44,15 +46,14 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
+            _complain("interrupted")
     except TracerError as error:
         _complain(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")
-        code = 130
-    except typer.Abort:
-        _complain("interrupted")
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has seen enough; Python would complain again while shutting down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

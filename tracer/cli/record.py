@@ -34,9 +34,7 @@ def command(
     ] = "eventgpt",
     size: Annotated[
         str | None,
-        typer.Option(
-            help="Size of the random network. [default: 7b on a GPU, else tiny]", rich_help_panel=_MODEL
-        ),
+        typer.Option(help="Size of the random network. [default: 7b on a GPU, else tiny]", rich_help_panel=_MODEL),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of a published checkpoint.", rich_help_panel=_MODEL)
@@ -47,13 +45,9 @@ def command(
     ] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(
-            help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=_MODEL
-        ),
+        typer.Option(help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=_MODEL),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of random weights, prompt and events.", rich_help_panel=_MODEL)
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of random weights, prompt and events.", rich_help_panel=_MODEL)] = 0,
     events: Annotated[
         Path | None,
         typer.Option(
@@ -68,9 +62,7 @@ def command(
     batch_frames: Annotated[
         bool, typer.Option("--batch-frames", help="Encode all frames in one call.", rich_help_panel=_INPUT)
     ] = False,
-    prompt: Annotated[
-        str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)
-    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
         typer.Option(min=2, help="Length of the random prompt. [default: 64]", rich_help_panel=_INPUT),
@@ -82,19 +74,13 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Trace to write, .json or .json.gz.", rich_help_panel=_RUN)
     ] = Path("run.json"),
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Overwrite the output.", rich_help_panel=_RUN)
-    ] = False,
-    wait: Annotated[
-        int, typer.Option(min=0, help="Requests before each warm-up.", rich_help_panel=_PROFILE)
-    ] = 0,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.", rich_help_panel=_RUN)] = False,
+    wait: Annotated[int, typer.Option(min=0, help="Requests before each warm-up.", rich_help_panel=_PROFILE)] = 0,
     warmup: Annotated[
         int,
         typer.Option(min=0, help="Requests thrown away before each measurement.", rich_help_panel=_PROFILE),
     ] = 1,
-    active: Annotated[
-        int, typer.Option(min=1, help="Requests recorded per cycle.", rich_help_panel=_PROFILE)
-    ] = 1,
+    active: Annotated[int, typer.Option(min=1, help="Requests recorded per cycle.", rich_help_panel=_PROFILE)] = 1,
     repeat: Annotated[
         int, typer.Option(min=1, help="Cycles of wait, warm-up and active.", rich_help_panel=_PROFILE)
     ] = 1,
@@ -290,9 +276,7 @@ def _report(output: Path, manifest: Manifest) -> None:
             f"verified: {checked.tokens} tokens equal the model's own generate; "
             f"the encoder ran {checked.encoder_calls} times per request"
         )
-    typer.echo(
-        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev"
-    )
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
     typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
 
 

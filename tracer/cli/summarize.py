@@ -22,9 +22,7 @@ class Format(StrEnum):
 
 def command(
     trace: Annotated[Path, typer.Argument(help="A Chrome trace, .json or .json.gz.", show_default=False)],
-    output_format: Annotated[
-        Format, typer.Option("--format", help="Text, or JSON for programs.")
-    ] = Format.TEXT,
+    output_format: Annotated[Format, typer.Option("--format", help="Text, or JSON for programs.")] = Format.TEXT,
     marker: Annotated[
         list[str] | None,
         typer.Option(

@@ -113,12 +113,10 @@ class ProfiledHook(StopwatchHook):
     def request(self) -> Iterator[None]:
         """Enclose one request of the schedule."""
         self._request += 1
-        with super().request():
+        with super().request(), self._emitter.closing_all():
             self._emitter.push(REQUEST, self._request)
             yield
             self._emitter.pop()
-            synchronise(self._device)
-            self._capture.end_request()
         if not self._capture.recorded(self._request):
             self.requests.pop()
 

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 Advance = "Callable[[], None]"
 
 
-def verify_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]
-) -> Verification:
+def verify_pass(model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]) -> Verification:
     """Prove that the stages are the model: same tokens, same features, each picture encoded once.
 
     Raises:
@@ -68,8 +66,7 @@ def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
         row, step = (staged != stock).nonzero()[0].tolist()
         found = f"token {step} is {staged[row, step]} instead of {stock[row, step]}"
     raise VerificationError(
-        f"the staged run disagrees with generate({argument}=...): {found}; "
-        "--no-verify records it all the same"
+        f"the staged run disagrees with generate({argument}=...): {found}; --no-verify records it all the same"
     )
 
 
@@ -109,15 +106,15 @@ def profiled_pass(
         record_shapes=options.record_shapes,
         memory=options.memory,
     )
-    hook = ProfiledHook(
-        clock_for(model.device), emitter, capture, device=model.device, sync_stages=options.sync_stages
-    )
+    hook = ProfiledHook(clock_for(model.device), emitter, capture, device=model.device, sync_stages=options.sync_stages)
     _settle(model.device)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
         with EncoderWatch(model.encoders, emitter), capture:
             for _ in range(options.schedule.requests):
                 run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+                synchronise(model.device)
+                capture.end_request()
                 advance()
     return Profiled(capture.files, hook.requests)
 

@@ -7,6 +7,7 @@ With no profiler attached a pair costs well under a microsecond (see benchmarks/
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from torch.profiler import record_function
 from tracer.grammar import DOMAIN, range_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 
@@ -44,6 +46,16 @@ class RangeEmitter:
         if recorded is not None:
             recorded.__exit__(None, None, None)
         self._domain.pop_range()
+
+    @contextmanager
+    def closing_all(self) -> Iterator[None]:
+        """Close what an error or an interrupt leaves open: torch complains of ranges without an end."""
+        depth = len(self._open)
+        try:
+            yield
+        finally:
+            while len(self._open) > depth:
+                self.pop()
 
     def _new_attributes(self, kind: str, index: int | None) -> Any:
         return self._domain.get_event_attributes(

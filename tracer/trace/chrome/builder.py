@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from tracer.times import microseconds_to_ns
 from tracer.trace.chrome.events import (
     CALL_CATEGORIES,
     CAPTURE_CATEGORY,
@@ -30,7 +31,6 @@ from tracer.trace.columns import (
     int32,
     int64,
 )
-from tracer.trace.times import microseconds_to_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,9 +85,7 @@ class Builder:
             if self.want & Want.CALLS:
                 start, end = _interval(event)
                 args = event.args or _NO_ARGS
-                self._calls.append(
-                    (start, end, self._name(event.name), self._thread(event), _correlation(args))
-                )
+                self._calls.append((start, end, self._name(event.name), self._thread(event), _correlation(args)))
         elif category in RANGE_CATEGORIES:
             if self.want & Want.RANGES:
                 self._ranges.append((*_interval(event), self._name(event.name), self._thread(event)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.trace.times import microseconds_to_ns
+from tracer.times import microseconds_to_ns
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+# The daily commands. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
+PIN := -c constraints.txt
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test check format clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say where its time went
+	$(BIN)/tracer record --model eventgpt --device cpu --events tests/data/moving_edge.npy --output demo.json --force
+	$(BIN)/tracer summarize demo.json
+
+test: $(INSTALLED)  ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the other commands made
+	rm -rf $(VENV) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) torch
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check]'
+	touch $@

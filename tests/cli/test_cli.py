@@ -1,0 +1,193 @@
+"""The command as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.chrome import kernel, launch, span, write
+
+from tracer.version import __version__
+
+
+def _tracer(*arguments: object, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tracer", *map(str, arguments)],
+        capture_output=True, text=True, timeout=timeout, check=False,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    )  # fmt: skip
+
+
+def _modules_after(*arguments: object) -> set[str]:
+    script = (
+        "import sys, json\n"
+        "from tracer.cli.main import main\n"
+        f"sys.argv = ['tracer', *{[str(argument) for argument in arguments]!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "sys.stderr.write(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr))
+
+
+HEAVY = {"torch", "transformers", "nvtx"}
+
+
+def test_help_and_summaries_never_import_torch(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.json", span("tracer/vision", 0, 9), launch(1, 1, 1), kernel("k", 3, 1, 1))
+    for arguments in (["--help"], ["record", "--help"], ["--version"], ["models"]):
+        assert not _modules_after(*arguments) & (HEAVY | {"numpy"}), arguments
+    for arguments in (["summarize", trace], ["summarize", trace, "--format", "json"]):
+        assert not _modules_after(*arguments) & HEAVY, arguments
+
+
+def test_version_and_models() -> None:
+    assert _tracer("--version").stdout == f"tracer {__version__}\n"
+    assert "eventgpt  tiny, 7b" in _tracer("models").stdout
+
+
+RECORD_OPTIONS = """
+    --active --batch-frames --checkpoint --couple --decode-window --device --dtype --events --force --frames --help
+    --max-new-tokens --memory --model --no-verify --output --prompt --prompt-tokens --record-shapes --repeat
+    --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
+""".split()
+SUMMARIZE_OPTIONS = "--all-ranges --format --help --marker".split()
+
+
+@pytest.mark.parametrize(("verb", "options"), [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS)])
+def test_the_option_list_is_frozen(verb: str, options: list[str]) -> None:
+    import typer.main
+
+    from tracer.cli.main import app
+
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    found = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    assert sorted({name for name in found if name.startswith("--")} | {"--help"}) == options
+
+
+def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
+    run = tmp_path / "run.json"
+    options = "--model eventgpt --device cpu --max-new-tokens 4 --requests 1".split()
+    done = _tracer("record", *options, "--events", data / "moving_edge.npy", "-o", run)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].startswith("verified: 4 tokens equal")
+    assert done.stdout.splitlines()[-1] == f"next: tracer summarize {run}"
+    text = _tracer("summarize", run)
+    assert (text.returncode, text.stderr) == (0, "")
+    assert "\x1b" not in text.stdout
+    assert max(map(len, text.stdout.splitlines())) <= 80
+    document = json.loads(_tracer("summarize", run, "--format", "json").stdout)
+    assert document["schema"] == "tracer.summary/1"
+    assert [token["index"] for token in document["tokens"]] == [1, 2, 3]
+
+
+def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
+    trace = write(
+        tmp_path / "a.json",
+        span("tracer/request#0", 0, 30), span("tracer/vision", 0, 9), span("tracer/decode#1", 10, 9),
+        launch(1, 1, 1), launch(11, 1, 2), kernel("k", 3, 1, 1), kernel("k", 13, 1, 2), kernel("k", 20, 1, 9),
+    )  # fmt: skip
+    document = json.loads(_tracer("summarize", trace, "--format", "json").stdout)
+    assert set(document) >= {
+        "schema", "trace", "window", "device", "stages", "tokens", "ranges", "latency", "findings",
+    }  # fmt: skip
+    assert set(document["trace"]) >= {"path", "format", "producer", "events", "devices", "markers"}
+    assert document["window"] == {"start_ns": 3000, "end_ns": 21000}
+    device = document["device"]
+    assert set(device) >= {"kind", "ops", "time_ns", "busy_ns", "idle_ns", "unattributed"}
+    assert device["unattributed"]["reasons"]["no_launch_record"] == {"ops": 1, "time_ns": 1000}
+    assert device["unattributed"]["reasons"]["outside_ranges"] == {"ops": 0, "time_ns": 0}
+    vision, decode = document["stages"]
+    assert vision["idle"] == {"host_ns": 0, "sync_ns": 0, "launch_ns": 0, "unknown_ns": 0}
+    assert decode["idle"] == {"host_ns": 7000, "sync_ns": 0, "launch_ns": 2000, "unknown_ns": 0}
+    assert decode["kernels"] == [{"name": "k", "count": 1, "time_ns": 1000}]
+    assert document["tokens"] == [
+        {
+            "request": 0, "index": 1, "ops": 1, "device_time_ns": 1000, "busy_ns": 1000, "idle_ns": 9000,
+            "idle": decode["idle"], "cpu_ns": 9000,
+        }
+    ]  # fmt: skip
+    assert document["ranges"][0] == {"name": "tracer/request#0", "count": 1, "ops": 2, "device_time_ns": 2000}
+    assert document["latency"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("summarize", 2, "Missing argument"),
+        ("summarize none.json", 1, "none.json: No such file"),
+        ("summarize .", 1, "directory"),
+        ("summarize none.json --format xml", 2, "--format"),
+        ("summarize none.json --marker x=y", 2, "write STAGE=REGEX"),
+        ("summarize none.json --marker vision=(", 2, "not a regular expression"),
+        ("nonsense", 2, "nonsense"),
+        ("record --frames 0", 2, "--frames"),
+        ("record --model gpt-9", 2, "choose from eventgpt"),
+        ("record --size huge", 2, "comes in tiny, 7b"),
+        ("record --dtype int8", 2, "choose from float32"),
+        ("record --device tpu", 2, "choose cpu, cuda"),
+        ("record --device cuda:99", 1, "use --device cpu"),
+        ("record --output run.txt", 2, ".json or .json.gz"),
+        ("record --output none/run.json", 2, "no such folder"),
+        ("record --output there.json", 2, "exists already; --force"),
+        ("record --decode-window 5", 2, "START:STOP"),
+        ("record --decode-window 9:5", 2, "START must be below STOP"),
+        ("record --decode-window 0:5", 2, "token 0 belongs to prefill"),
+        ("record --decode-window 1:99 --max-new-tokens 8", 2, "decode steps 1 to 7"),
+        ("record --checkpoint . --size tiny", 2, "drop --size"),
+        ("record --checkpoint . --device cpu", 1, "config.json"),
+        ("record --checkpoint none --device cpu", 1, "not a checkpoint folder"),
+        ("record --events bad.npy --device cpu", 1, "bad.npy: not a .npy or .npz file"),
+        ("record --events none.npy --device cpu", 1, "no such file"),
+        ("record --prompt hello --device cpu", 1, "needs a checkpoint"),
+    ],
+)
+def test_what_cannot_be_right_is_one_line_and_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.json").touch()
+    Path("bad.npy").write_bytes(b"not events")
+    done = _tracer(*arguments.split())
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stderr.startswith("tracer: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npy", "there.json"]
+
+
+def test_an_interrupt_leaves_no_file_and_exits_130(tmp_path: Path) -> None:
+    options = "--device cpu --no-verify --requests 1 --active 5000 --max-new-tokens 4 -o run.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer", "record", *options.split()],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("tracer-*")):  # the folder of the profiled pass
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "tracer: interrupted\n"
+    assert not [path for path in tmp_path.rglob("*") if "tracer-" in path.name or "run.json" in path.name]
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.json", *[span(f"range {i}", i, 1) for i in range(5000)], kernel("k", 0, 1))
+    command = f"{sys.executable} -m tracer summarize {trace} --format json --all-ranges | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_a_users_own_model_package_is_not_shadowed_by_the_command_line() -> None:
+    assert not {name for name in _modules_after("--help") if name.split(".")[0] == "model"}

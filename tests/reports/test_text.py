@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.chrome import call, kernel, launch, operator, span, trace_of
+
+from reports.text import render
+from tracer.analysis.pipeline import summarize, summarize_file
+from tracer.manifest import Latencies, Manifest, Shape, Verification, encode
+from tracer.summary import Summary, decode
+from tracer.summary import encode as encode_summary
+
+
+def _run(**changes: object) -> Summary:
+    import json
+
+    manifest = Manifest(
+        schema="tracer.manifest/1", version="1.2.3",
+        model={"name": "eventgpt", "size": "7b", "weights": "random", "input": "synthetic"},
+        software={"torch": "2.13.0"}, device={"type": "cuda", "name": "GPU"}, dtype="bfloat16", seed=0,
+        shape=Shape(batch_size=1, frames=5, visual_tokens=582, prompt_tokens=64, new_tokens=3),
+        coupled=bool(changes.get("coupled")), synchronised=False, clock="cuda_event", options={},
+        verification=Verification(status=str(changes.get("verified", "passed")), tokens=3),
+        clean=[Latencies(
+            load_ns=1_000_000, preprocess_ns=2_000_000, vision_ns=30_000, prefill_ns=50_000,
+            decode_ns=[20_000, 22_000],
+        )],
+        profiled=[Latencies(
+            load_ns=1_000_000, preprocess_ns=2_000_000, vision_ns=33_000, prefill_ns=60_000,
+            decode_ns=[30_000, 33_000],
+        )],
+    )  # fmt: skip
+    trace = trace_of(
+        span("tracer/request#0", 0, 200),
+        span("tracer/vision", 0, 20),
+        span("tracer/prefill", 20, 20),
+        span("tracer/decode#1", 40, 20),
+        span("tracer/decode#2", 60, 20),
+        launch(1, 1, 1), launch(21, 1, 2), launch(41, 1, 3), launch(61, 1, 4),
+        call("cudaStreamSynchronize", 62, 10), launch(90, 1, 5),
+        kernel("void gemm<float, (Layout)1>(float*)", 10, 30, 1),
+        kernel("gemm", 45, 50, 2), kernel("gemv", 100, 20, 3), kernel("gemv", 130, 22, 4),
+        kernel("stray", 160, 5, 5), kernel("orphan", 170, 5),
+        tracer=json.loads(encode(manifest)),
+    )  # fmt: skip
+    return summarize(trace)
+
+
+EXPECTED = """\
+eventgpt 7b, bfloat16 on GPU: 5 frames, 582 + 64 tokens in, 3 out
+inline.json · tracer 1.2.3 (torch 2.13.0) · 17 events
+6 device ops · 132 µs device time · 132 µs busy · 33.0 µs idle
+verified: 3 tokens equal the model's own generate
+
+stage     calls     host   device  share               busy     idle  kernels
+─────────────────────────────────────────────────────────────────────────────
+vision        1  20.0 µs  30.0 µs  █▉        22.7%  30.0 µs     0 ns        1
+prefill       1  20.0 µs  50.0 µs  ███       37.9%  50.0 µs  5.00 µs        1
+decode        2  40.0 µs  42.0 µs  ██▌       31.8%  42.0 µs  15.0 µs        2
+no stage                  10.0 µs  ▋          7.6%  10.0 µs  13.0 µs        2
+host: the ranges on the CPU. device: kernel durations added up. busy: time in
+which any of them ran. idle: gaps, charged to the stage of the op that ends
+them. In no stage: 7.6%: no launch record 5.00 µs (1 ops), outside ranges 5.00
+µs (1 ops).
+
+decode tokens
+2 steps · p50 20.0 µs · p90 22.0 µs · p99 22.0 µs
+first 20.0 µs ▁█ last 22.0 µs
+
+latency
+TTFT 3.08 ms · TPOT 21.0 µs · 47,619 tokens/s
+between tokens: p50 20.0 µs · p90 22.0 µs · p99 22.0 µs
+             load  preprocess   vision  prefill   decode  request
+clean     1.00 ms     2.00 ms  30.0 µs  50.0 µs  42.0 µs  3.12 ms
+profiler   × 1.00      × 1.00   × 1.10   × 1.20   × 1.50
+Medians of 1 requests without a profiler, by device events. TTFT: request start
+to the end of prefill, load and preprocess included. TPOT: (end of last token -
+end of token 0) / (tokens - 1). Last row: how much slower each stage is under
+the profiler.
+
+top kernels
+vision   gemm<float, (Layout)1>                             1 ×  30.0 µs  100.0%
+prefill  gemm                                               1 ×  50.0 µs  100.0%
+decode   gemv                                               2 ×  42.0 µs  100.0%
+
+findings
+• LLM prefill takes 37.9 % of device time: 1.7 x vision  [bottleneck-stage]
+▲ 7.6% of the device time belongs to no stage; main reason: no launch record
+  [low-coverage]
+▲ the profiler made decode 1.50 times slower: read latencies from the clean
+  pass, and shares from the trace with care  [profiler-distorts]
+"""
+
+
+def test_the_whole_report_at_80_columns() -> None:
+    assert render(_run(), width=80) == EXPECTED
+
+
+@pytest.mark.parametrize("width", [20, 40, 77, 78, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, render(_run(), width=width).splitlines())) <= width
+
+
+def test_colours_come_only_when_asked_for() -> None:
+    plain, coloured = render(_run()), render(_run(), colours="truecolor")
+    assert "\x1b" not in plain
+    assert "\x1b" in coloured
+    stripped = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in stripped.splitlines()] == plain.splitlines()
+
+
+def test_what_was_done_on_purpose_is_said() -> None:
+    assert "coupled on purpose" in render(_run(coupled=True))
+    assert "not verified" in render(_run(verified="skipped"))
+
+
+def test_names_from_a_file_cannot_steer_the_terminal_or_the_markup() -> None:
+    name = "\x1b[2J[red]evil[/red]\r\nkernel"
+    trace = trace_of(span("tracer/vision", 0, 9), launch(1, 1, 1), kernel(name, 2, 1, 1), span(name, 20, 1))
+    for colours in (None, "truecolor"):
+        report = render(summarize(trace), colours=colours, width=120)
+        assert "\\x1b[2J[red]evil[/red]\\r\\nkernel" in report
+        assert "\x1b[2J" not in report
+
+
+def test_a_trace_without_stages_lists_its_ranges() -> None:
+    trace = trace_of(span("forward", 0, 9), span("idle", 10, 1), launch(1, 1, 1), kernel("k", 2, 4, 1))
+    assert render(summarize(trace)).endswith(
+        "ranges\n"
+        "name     count  ops   device   share\n"
+        "forward      1    1  4.00 µs  100.0%\n"
+        "idle         1    0     0 ns    0.0%\n"
+        "Device ops by the ranges around their launch; an op counts for every range that\n"
+        "encloses it.\n"
+    )
+
+
+def test_many_ranges_are_cut_and_the_rest_is_counted() -> None:
+    trace = trace_of(kernel("k", 0, 1), *[span(f"range {i}", i, 1) for i in range(40)])
+    assert "25 more names: --format json lists them." in render(summarize(trace))
+
+
+def test_a_trace_without_anything_is_no_error() -> None:
+    assert "no device work and no operators in this trace" in render(summarize(trace_of()))
+
+
+def test_an_operator_trace_says_so() -> None:
+    report = render(summarize(trace_of(span("tracer/vision", 0, 9), operator("aten::mm", 1, 2))))
+    assert "no device work in this trace: charged by operator self time" in report
+    assert "top operators" in report
+
+
+def test_warnings_are_shown() -> None:
+    trace = trace_of(kernel("k", 0, 1), kernel("bad", 0, -1))
+    assert "warning: 1 events left out: negative duration" in render(summarize(trace))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_every_real_trace_is_rendered_and_survives_the_json_round_trip(chrome_trace: Path, width: int) -> None:
+    summary = summarize_file(chrome_trace)
+    assert max(map(len, render(summary, width=width).splitlines())) <= width
+    assert decode(encode_summary(summary)) == summary
