@@ -1,0 +1,167 @@
+"""Everything that only a GPU can show, in one run: EventGPT at 7B, recorded, checked and summarised.
+
+    python benchmarks/gpu_session.py OUT_DIR
+
+Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part
+is tried by itself; one that fails is noted and does not stop the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+OUT = Path(sys.argv[1])
+SIZE = os.environ.get("TRACER_SESSION_SIZE", "7b")
+DEVICE = os.environ.get("TRACER_SESSION_DEVICE", "cuda")
+TOKENS = "64"
+REPORT: dict[str, Any] = {}
+
+
+def tracer(*arguments: str) -> str:
+    """Run the command; return what it prints."""
+    done = subprocess.run([sys.executable, "-m", "tracer", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"tracer {' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def record(path: Path, *arguments: str) -> str:
+    return tracer("record", "--size", SIZE, "--device", DEVICE, "--force", "-o", str(path), *arguments)
+
+
+@contextmanager
+def part(name: str) -> Iterator[dict[str, Any]]:
+    """A part of the session: its findings, or why it failed, under its name."""
+    found: dict[str, Any] = {}
+    start = time.perf_counter()
+    try:
+        yield found
+    except Exception:
+        found["failed"] = traceback.format_exc()[-3000:]
+    found["seconds"] = round(time.perf_counter() - start, 1)
+    REPORT[name] = found
+    (OUT / "session.json").write_text(json.dumps(REPORT, indent=2))
+    print(f"== {name}: {json.dumps(found)[:1500]}", flush=True)
+
+
+def machine() -> None:
+    with part("machine") as found:
+        import platform
+
+        import torch
+        import transformers
+
+        found |= {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "cuda": torch.version.cuda,
+            "gpu": torch.cuda.get_device_name() if DEVICE == "cuda" else None,
+        }
+
+
+def main_recording() -> None:
+    with part("record") as found:
+        run = OUT / "run.json.gz"
+        found["printed"] = record(run, "--max-new-tokens", TOKENS, "--requests", "10")
+        found["trace_bytes"] = run.stat().st_size
+        start = time.perf_counter()
+        text = tracer("summarize", str(run))
+        found["summarize_seconds"] = round(time.perf_counter() - start, 2)
+        (OUT / "summary.txt").write_text(text)
+        document = tracer("summarize", str(run), "--format", "json")
+        (OUT / "summary.json").write_text(document)
+        summary = json.loads(document)
+        device, rest = summary["device"], summary["device"]["unattributed"]
+        found["stages_add_up_to_the_trace"] = {
+            key: sum(stage[column] for stage in summary["stages"]) + rest[key] == device[key]
+            for key, column in (("time_ns", "device_time_ns"), ("busy_ns", "busy_ns"), ("idle_ns", "idle_ns"))
+        }
+        found["latency"] = summary["latency"]
+        found["device"] = device
+        print(text, flush=True)
+
+
+def attribution() -> None:
+    with part("attribution by launch equals time windows when synchronised") as found:
+        from attribution_check import compare
+
+        path = OUT.parent / "synced.json"
+        record(path, "--max-new-tokens", "16", "--requests", "1", "--no-verify", "--sync-stages")
+        found["synchronised"] = compare(str(path))
+        record(path, "--max-new-tokens", "16", "--requests", "1", "--no-verify")
+        found["asynchronous, for contrast"] = compare(str(path))
+
+
+def coupled() -> None:
+    with part("coupled") as found:
+        path = OUT.parent / "coupled.json"
+        record(path, "--max-new-tokens", "4", "--requests", "1", "--couple")
+        summary = json.loads(tracer("summarize", str(path), "--format", "json"))
+        found["findings"] = [finding for finding in summary["findings"] if finding["id"] == "vision-reencoded"]
+
+
+def windows() -> None:
+    with part("captures joined") as found:
+        path = OUT.parent / "window.json"
+        options = "--max-new-tokens 12 --requests 1 --no-verify --decode-window 4:8 --active 2 --repeat 2"
+        record(path, *options.split())
+        summary = json.loads(tracer("summarize", str(path), "--format", "json"))
+        found["tokens"] = [(token["request"], token["index"], token["ops"]) for token in summary["tokens"]]
+        found["unattributed"] = summary["device"]["unattributed"]
+        found["distortion"] = summary["latency"]["distortion"]
+
+
+def range_distortion() -> None:
+    """How far the ranges alone, without a profiler, slow decode down: interleaved, request by request."""
+    with part("range pairs") as found:
+        from range_cost import pair_ns
+
+        from model.registry import ModelOptions, find
+        from model.staged import run_request
+        from tracer.recording.clocks import clock_for
+        from tracer.recording.hooks import StopwatchHook
+        from tracer.recording.ranges import Range, RangeEmitter
+
+        emitter = RangeEmitter()
+
+        def pair(step: int) -> None:
+            emitter.push("decode", step & 63)
+            emitter.pop()
+
+        found["pair_ns"] = round(pair_ns(pair))
+
+        class Ranged(StopwatchHook):
+            @contextmanager
+            def stage(self, stage: str, index: int | None = None) -> Iterator[None]:  # type: ignore[override]
+                with Range(emitter, stage, index):
+                    yield
+                self.lap(stage, index)
+
+        dtype = "bfloat16" if DEVICE == "cuda" else "float32"
+        model = find("eventgpt").build(ModelOptions(size=SIZE, device=DEVICE, dtype=dtype))
+        hooks = {"bare": StopwatchHook(clock_for(model.device)), "ranged": Ranged(clock_for(model.device))}
+        for _ in range(9):
+            for hook in hooks.values():
+                run_request(model, max_new_tokens=33, hook=hook)
+        for name, hook in hooks.items():
+            totals = [sum(request.decode_ns) for request in hook.requests[1:]]
+            found[f"{name}_decode_ms"] = [round(total / 1e6, 3) for total in totals]
+            found[f"{name}_median_ms"] = round(statistics.median(totals) / 1e6, 3)
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(Path(__file__).parent))
+    for run_part in (machine, main_recording, attribution, coupled, windows, range_distortion):
+        run_part()
