@@ -1,6 +1,6 @@
 """What a stage range costs when no profiler is attached: one enter/exit pair, in nanoseconds.
 
-    python benchmarks/range_cost.py
+python benchmarks/range_cost.py
 """
 
 from __future__ import annotations

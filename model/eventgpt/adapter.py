@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from model.registry import ModelOptions
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 DEFAULT_PROMPT = "What are the key elements in this scene?"
 # Vicuna v1.1's template, which LLaVA and EventGPT were tuned with.
 TEMPLATE = (
@@ -286,7 +287,11 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
 
 
 def _tokenizer(folder: Path) -> Any:
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise CheckpointError(f"{folder}: no usable tokenizer files ({' or '.join(TOKENIZER_FILES)})")
     os.environ["HF_HUB_OFFLINE"] = "1"  # a folder is all that is ever read
+    # The published model_type is one that transformers does not know, and it says so at length.
+    transformers.logging.set_verbosity_error()
     try:
         return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,23 +19,28 @@ from tracer.recording.hooks import EncoderWatch, ProfiledHook, StopwatchHook
 from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from model.staged import StagedModel
     from tracer.manifest import Latencies
     from tracer.recording.options import RecordOptions
 
-# Called when one request of a pass is done.
-Advance = "Callable[[], None]"
-
 
 def verify_pass(model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]) -> Verification:
     """Prove that the stages are the model: same tokens, same features, each picture encoded once.
 
+    The comparison runs on deterministic kernels. Others may give the same model other tokens from run to run
+    (cuDNN's attention does, on an H200), which says nothing about the stages.
+
     Raises:
         VerificationError: they are not.
     """
+    with _deterministic_kernels():
+        return _verify(model, options, advance)
+
+
+def _verify(model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]) -> Verification:
     with EncoderWatch(model.encoders) as encoder:
         staged = run_request(model, max_new_tokens=options.max_new_tokens, couple=options.couple)
     advance()
@@ -54,6 +60,23 @@ def verify_pass(model: StagedModel[Any, Any], options: RecordOptions, advance: C
         encoder_calls=encoder.calls,
         expected_encoder_calls=expected,
     )
+
+
+@contextmanager
+def _deterministic_kernels() -> Iterator[None]:
+    """Ask torch for kernels that give the same bits each time, and put everything back afterwards."""
+    algorithms = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn_attention = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*deterministic.*")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+        torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)
 
 
 def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
