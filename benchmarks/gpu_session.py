@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-OUT = Path(sys.argv[1])
+OUT = Path(sys.argv[1]).resolve()
 SIZE = os.environ.get("TRACER_SESSION_SIZE", "7b")
 DEVICE = os.environ.get("TRACER_SESSION_DEVICE", "cuda")
 TOKENS = "64"
@@ -76,10 +76,11 @@ def main_recording() -> None:
         found["printed"] = record(run, "--max-new-tokens", TOKENS, "--requests", "10")
         found["trace_bytes"] = run.stat().st_size
         start = time.perf_counter()
-        text = tracer("summarize", str(run))
+        os.chdir(OUT)  # so that the reports name the file and not this machine's folders
+        text = tracer("summarize", run.name)
         found["summarize_seconds"] = round(time.perf_counter() - start, 2)
         (OUT / "summary.txt").write_text(text)
-        document = tracer("summarize", str(run), "--format", "json")
+        document = tracer("summarize", run.name, "--format", "json")
         (OUT / "summary.json").write_text(document)
         summary = json.loads(document)
         device, rest = summary["device"], summary["device"]["unattributed"]

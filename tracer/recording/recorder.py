@@ -112,8 +112,8 @@ def _settings(options: RecordOptions) -> dict[str, Any]:
 
 
 def _software() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "nvtx"):
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    for package in ("transformers", "nvtx"):
         found[package] = version(package)
     if torch.version.cuda:
         found["cuda"] = torch.version.cuda
