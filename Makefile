@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
 PIN := -c constraints.txt
 INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.installed-tools
 
 .PHONY: help demo test check format clean
 
@@ -16,16 +17,16 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer record --model eventgpt --device cpu --events tests/data/moving_edge.npy --output demo.json --force
 	$(BIN)/tracer summarize demo.json
 
-test: $(INSTALLED)  ## run all tests
+test: $(TOOLS)  ## run all tests
 	$(BIN)/python -m pytest
 
-check: $(INSTALLED)  ## style, types, and who may import whom
+check: $(TOOLS)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(INSTALLED)  ## put the code into shape
+format: $(TOOLS)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -37,5 +38,9 @@ $(VENV)/bin/python:
 
 $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) torch
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable .
+	touch $@
+
+$(TOOLS): $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check]'
 	touch $@
