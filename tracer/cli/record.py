@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.manifest import Manifest
     from tracer.recording.window import DecodeWindow
 
-# So many decode steps are profiled unless --decode-window says otherwise; a 7B step is about 2 MB of trace.
+# So many decode steps are profiled unless --decode-window says otherwise.
 DEFAULT_WINDOW_STEPS = 64
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -96,8 +96,7 @@ def command(
         bool,
         typer.Option(
             "--with-stack",
-            help="Record Python frames and modules: names lines, but the host runs 2 to 4 times slower "
-            "and the trace is 5 to 10 times larger.",
+            help="Record Python frames and modules: names lines, but the trace grows threefold and the host slows.",
             rich_help_panel=_PROFILE,
         ),
     ] = False,
@@ -105,7 +104,7 @@ def command(
         bool,
         typer.Option(
             "--record-shapes",
-            help="Record operator input shapes: the trace grows by half, and tensors may live longer.",
+            help="Record operator input shapes: the trace grows by two thirds.",
             rich_help_panel=_PROFILE,
         ),
     ] = False,
@@ -113,7 +112,7 @@ def command(
         bool,
         typer.Option(
             "--memory",
-            help="Record every allocation: slows allocation-heavy stages, the trace grows by half.",
+            help="Record every allocation: the trace grows by two thirds.",
             rich_help_panel=_PROFILE,
         ),
     ] = False,
