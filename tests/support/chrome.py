@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tracer.trace.chrome.document import read_document
 from tracer.trace.columns import Trace, Want
+from tracer.trace.reader import read_trace
 
 Event = dict[str, Any]
 MAIN, OTHER = 1, 2
@@ -50,8 +52,19 @@ def document(*events: Event, **metadata: Any) -> bytes:
     return json.dumps({"schemaVersion": 1, **metadata, "traceEvents": list(events)}).encode()
 
 
+EVERYTHING = Want.SUMMARY | Want.CPU_OPS
+
+
 def trace_of(*events: Event, **metadata: Any) -> Trace:
-    return read_document("inline.json", document(*events, **metadata), Want.SUMMARY | Want.CPU_OPS)
+    return read_bytes(document(*events, **metadata))
+
+
+def read_bytes(data: bytes, want: Want = EVERYTHING, **options: Any) -> Trace:
+    """Read a trace from memory, by the path that a file takes."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return replace(read_trace(file.name, want, **options), path="inline.json")
 
 
 def write(path: Path, *events: Event, **metadata: Any) -> Path:

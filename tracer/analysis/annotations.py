@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.analysis.intervals import sum_by
+from tracer.analysis.intervals import distinct, sum_by
 from tracer.summary import RangeRow
 from tracer.trace.columns import int64
 
@@ -33,7 +33,7 @@ def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
     starts = trace.calls.start_ns[call[launched]]
     threads = trace.calls.thread[call[launched]]
     durations = trace.ops.end_ns[launched] - trace.ops.start_ns[launched]
-    for thread in np.unique(ranges.thread).tolist():
+    for thread in distinct(ranges.thread):
         on_thread = np.flatnonzero(threads == thread)
         on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]
         launch_ns = starts[on_thread]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.analysis.intervals import Cover, Nest
+from tracer.analysis.intervals import Cover, Nest, distinct
 from tracer.trace.columns import NO_CORRELATION, int8, int64
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def attribute(trace: Trace, stages: StageRanges) -> Attribution:
 def innermost_stage(stages: StageRanges, times_ns: I64, thread: I64) -> I64:
     """The innermost stage range that holds each time on its thread, or -1."""
     found = np.full(len(times_ns), -1, dtype=np.int64)
-    for number in np.unique(stages.thread).tolist():
+    for number in distinct(stages.thread):
         own = np.flatnonzero(stages.thread == number)
         asked = np.flatnonzero(thread == number)
         place = Nest.of(stages.start_ns[own], stages.end_ns[own]).innermost(times_ns[asked])

@@ -10,7 +10,7 @@ import numpy as np
 from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
-    from tracer.trace.columns import I64
+    from tracer.trace.columns import I32, I64
 
 
 def sum_by(keys: I64, values: I64, size: int) -> I64:
@@ -18,6 +18,12 @@ def sum_by(keys: I64, values: I64, size: int) -> I64:
     sums = np.zeros(size, dtype=np.int64)
     np.add.at(sums, keys, values)
     return sums
+
+
+def distinct(values: I64 | I32) -> list[int]:
+    """The different values, in order. (np.unique would import numpy.ma.)"""
+    ordered = np.sort(values)
+    return list(ordered[np.append(True, np.diff(ordered) != 0)].tolist()) if len(ordered) else []
 
 
 def running_end(end_ns: I64) -> I64:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 from tracer.grammar import DECODE, LOAD, PREFILL, PREPROCESS, VISION
@@ -37,6 +36,8 @@ def clean_latency(manifest: Manifest) -> Latency | None:
     if not requests:
         return None
     gaps = [gap for request in requests for gap in request.decode_ns]
+    from statistics import median
+
     tpot = [sum(request.decode_ns) / len(request.decode_ns) for request in requests if request.decode_ns]
     stages = {stage: _median(_stage_ns(request, stage) for request in requests) for stage in _STAGES}
     return Latency(
@@ -57,6 +58,8 @@ _STAGES = (LOAD, PREPROCESS, VISION, PREFILL, DECODE)
 
 
 def _median(values: Iterable[int]) -> int:
+    from statistics import median  # it imports more than all of this package, and few traces need it
+
     return round(median(values))
 
 
@@ -76,6 +79,8 @@ def _stage_ns(request: Latencies, stage: str) -> int:
 
 def _distortion(manifest: Manifest) -> dict[str, float]:
     """Profiled over clean, per stage; decode over the steps that were profiled."""
+    from statistics import median
+
     if not manifest.profiled:
         return {}
     first = manifest.profiled[0].first_step

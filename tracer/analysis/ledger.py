@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.analysis.intervals import Cover, Nest, running_end, sum_by
+from tracer.analysis.intervals import Cover, Nest, distinct, running_end, sum_by
 from tracer.errors import InputError
 from tracer.trace.api import synchronises
 from tracer.trace.columns import int64
@@ -68,7 +68,7 @@ def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
     """
     ops = trace.ops
     count = len(ops)
-    _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(np.unique(ops.device)))
+    _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
     busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
     windows_ns = 0
     for rows in _recorded_windows(trace, ops.device, ops.start_ns):
@@ -146,7 +146,7 @@ def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
     thread = calls.thread[call]
-    for number in np.unique(calls.thread[waiting]).tolist():
+    for number in distinct(calls.thread[waiting]):
         own = waiting[calls.thread[waiting] == number]
         cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
         rows = launched[thread == number]
@@ -165,7 +165,7 @@ def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
     """
     spans = trace.cpu_ops
     size = len(spans)
-    _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(np.unique(spans.thread)))
+    _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
     self_ns, gap = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     windows_ns = 0
     for rows in _recorded_windows(trace, int64(spans.thread), spans.start_ns):

@@ -10,7 +10,7 @@ from tracer.analysis import findings
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
 from tracer.analysis.categories import categorise
-from tracer.analysis.intervals import Cover, sum_by
+from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
 from tracer.analysis.stages import ALL_STAGES, StageRanges, find_stages
@@ -97,7 +97,7 @@ def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:
 
 def _trace_info(trace: Trace, ranges: StageRanges) -> TraceInfo:
     names = {device.id: device.name for device in trace.devices}
-    used = np.unique(trace.ops.device).tolist() if len(trace.ops) else sorted(names)
+    used = distinct(trace.ops.device) if len(trace.ops) else sorted(names)
     return TraceInfo(
         path=trace.path,
         format=trace.format,
@@ -194,7 +194,7 @@ def _host_time(ranges: StageRanges, own: I64) -> int:
     """Time on the host inside these ranges, on each thread once."""
     return sum(
         Cover.of(ranges.start_ns[rows], ranges.end_ns[rows]).length_ns
-        for thread in np.unique(ranges.thread[own]).tolist()
+        for thread in distinct(ranges.thread[own])
         for rows in [own[ranges.thread[own] == thread]]
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.analysis.intervals import Nest
+from tracer.analysis.intervals import Nest, distinct
 from tracer.grammar import DECODE, ENCODER, PREFILL, REQUEST, STAGES, parse_range
 from tracer.trace.columns import int64
 
@@ -62,7 +62,7 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
     With `patterns`, stage by regular expression (its first group, if any, is the token index), only those
     count. Otherwise ours come first, then SGLang's, then vLLM's: the first that occur at all.
     """
-    names = [trace.strings[name] for name in np.unique(trace.ranges.name).tolist()]
+    names = [trace.strings[name] for name in distinct(trace.ranges.name)]
     for markers, read in _grammars(patterns):
         readings = {name: reading for name in names if (reading := read(name)) is not None}
         if any(stage in ALL_STAGES for stage, _ in readings.values()):
@@ -147,7 +147,7 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, tuple[str, int |
 def _enclosing(ranges: Spans, outer: I64, inner: I64) -> I64:
     """For each range of `inner`, the innermost of `outer` that holds its start on its thread, or -1."""
     found = np.full(len(inner), -1, dtype=np.int64)
-    for thread in np.unique(ranges.thread[outer]).tolist():
+    for thread in distinct(ranges.thread[outer]):
         holders = outer[ranges.thread[outer] == thread]
         asked = np.flatnonzero(ranges.thread[inner] == thread)
         nest = Nest.of(ranges.start_ns[holders], ranges.end_ns[holders])

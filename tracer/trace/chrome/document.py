@@ -1,98 +1,143 @@
-"""Reading a Chrome trace as one JSON document, whatever its layout."""
+"""Reading a Chrome trace as one document: any layout, valid JSON or not.
+
+Slower and larger than scanning, and with the same result.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracer import manifest as manifests
 from tracer.errors import InputError
-from tracer.trace.chrome.builder import Builder
-from tracer.trace.chrome.events import NOTHING, Event
-from tracer.trace.columns import Device, Trace, Want
+from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.events import Event, decode_event, decode_events
+from tracer.trace.chrome.pairs import join_pairs
+from tracer.trace.chrome.repair import repair
 
 if TYPE_CHECKING:
-    from tracer.manifest import Manifest
+    from collections.abc import Iterable
+
+    from tracer.trace.columns import Want
+
+NOT_JSON = "neither JSON nor anything like it"
+_LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
+# Where an event begins in text that may not be JSON: behind the list's bracket or a comma.
+_HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:)')
+_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class _Document(msgspec.Struct, rename={"events": "traceEvents", "manifest": manifests.KEY}):
-    events: list[Event]
-    manifest: msgspec.Raw = NOTHING
-    deviceProperties: msgspec.Raw = NOTHING  # noqa: N815 -- the JSON's own names
-    cuda_runtime_version: msgspec.Raw = NOTHING
-    hip_runtime_version: msgspec.Raw = NOTHING
+class _Typed(msgspec.Struct):
+    traceEvents: list[Event]  # noqa: N815 -- the JSON's own name
 
 
-class _DeviceProperties(msgspec.Struct):
-    id: int
-    name: str = ""
+class _Untyped(msgspec.Struct):
+    traceEvents: list[msgspec.Raw]  # noqa: N815
 
 
-def read_document(path: str, data: bytes, want: Want) -> Trace:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A trace read as one document.
+
+    Attributes:
+        collector: the wanted events.
+        events: events in the list, usable or not.
+        metadata: texts in which to look for metadata.
+        lost_bytes: how much of a torn last event was left; None if the document is whole.
+    """
+
+    collector: Collector
+    events: int
+    metadata: tuple[bytes, ...]
+    lost_bytes: int | None = None
+
+
+def read_document(name: str, data: bytes, want: Want) -> Document:
     """Read a Chrome trace, an object with `traceEvents` or a bare list of events.
 
     Raises:
-        InputError: the bytes are not JSON, or not a Chrome trace.
+        InputError: the content is not a Chrome trace.
     """
-    document = _decode(path, data)
-    builder = Builder(want)
-    builder.add(document.events)
-    manifest = manifests.decode(document.manifest) if bytes(document.manifest) else None
-    warnings = builder.warnings()
-    if bytes(document.manifest) and manifest is None:
-        warnings.append("its manifest is of an unknown version and was ignored")
-    return Trace(
-        path=path,
-        format="chrome",
-        producer=_producer(document, manifest),
-        events=builder.events,
-        strings=builder.strings,
-        threads=builder.threads,
-        devices=_devices(document.deviceProperties),
-        ops=builder.ops(),
-        calls=builder.calls(),
-        ranges=builder.ranges(),
-        cpu_ops=builder.cpu_ops(),
-        captures=builder.captures(),
-        manifest=manifest,
-        warnings=warnings,
-    )
-
-
-def _decode(path: str, data: bytes) -> _Document:
-    head = data[:64].lstrip()
     try:
-        if head.startswith(b"["):
-            return _Document(events=msgspec.json.decode(data, type=list[Event]))
-        return msgspec.json.decode(data, type=_Document)
+        return _typed(data, want)
     except msgspec.ValidationError as error:
-        raise InputError(f"{path}: JSON, but not a Chrome trace ({error})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply for a trace") from None
+        return _one_by_one(name, data, want, str(error))
+    except _ERRORS as error:
+        return _torn_or_damaged(name, data, want, error)
 
 
-def _devices(properties: msgspec.Raw) -> list[Device]:
+def _typed(data: bytes, want: Want) -> Document:
+    is_list = data[:64].lstrip()[:1] == b"["
+    events = decode_events(data) if is_list else msgspec.json.decode(data, type=_Typed).traceEvents
+    return _collected(events, len(events), want, () if is_list else (data,))
+
+
+def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
+    """JSON, but some event has a value of another type: the good ones are still read."""
     try:
-        found = msgspec.json.decode(properties, type=list[_DeviceProperties])
-    except msgspec.MsgspecError:
-        return []
-    return [Device(device.id, device.name) for device in found]
+        if data[:64].lstrip()[:1] == b"[":
+            texts = msgspec.json.decode(data, type=list[msgspec.Raw])
+        else:
+            texts = msgspec.json.decode(data, type=_Untyped).traceEvents
+    except msgspec.ValidationError:
+        raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})") from None
+    except _ERRORS as error:
+        return _torn_or_damaged(name, data, want, error)
+    events = [_decode(bytes(text)) for text in texts]
+    if texts and not any(events):
+        raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})")
+    return _collected(events, len(texts), want, (data,))
 
 
-def _producer(document: _Document, manifest: Manifest | None) -> str:
-    if manifest is not None:
-        return f"tracer {manifest.version} (torch {manifest.software.get('torch', '?')})"
-    if bytes(document.hip_runtime_version):
-        return "torch.profiler (HIP)"
-    if bytes(document.cuda_runtime_version):
-        return f"torch.profiler (CUDA {_cuda_version(document.cuda_runtime_version)})"
-    return "torch.profiler" if bytes(document.deviceProperties) else "unknown"
+def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Document:
+    """No JSON as a whole: cut at the heads of events and read each by itself."""
+    opening = _LIST.search(data)
+    heads = [match.end() for match in _HEAD.finditer(data, opening.end())] if opening else []
+    if opening is None or not heads:
+        raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
+    bounds = [*heads, len(data)]
+    pieces = [data[low:high].rstrip(b", \t\r\n") for low, high in zip(heads, bounds[1:], strict=True)]
+    last, tail = _split_last(pieces[-1])
+    events = [_decode(piece) for piece in pieces[:-1]]
+    lost = None
+    if tail is None:
+        lost = len(last)
+    else:
+        events.append(_decode(last))
+    if not any(events):
+        raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
+    metadata = (data[: opening.end()] + b"]}", b'{"traceEvents": [' + (tail or b""))
+    return _collected(events, len(events), want, metadata, lost)
 
 
-def _cuda_version(raw: msgspec.Raw) -> str:
-    """12090 means 12.9."""
-    value: Any = msgspec.json.decode(raw)
-    return f"{value // 1000}.{value % 1000 // 10}" if isinstance(value, int) else "?"
+def _split_last(text: bytes) -> tuple[bytes, bytes | None]:
+    """The last event, and what stands behind it; None there if the event or the list is torn."""
+    closing = list(re.finditer(rb"\}\s*(?=\])", text))
+    for match in reversed(closing):
+        if _decode(text[: match.start() + 1]) is not None:
+            return text[: match.start() + 1], text[match.end() :]
+    return text, None
+
+
+def _decode(text: bytes) -> Event | None:
+    try:
+        return decode_event(text)
+    except _ERRORS:
+        return repair(text)
+
+
+def _collected(
+    events: Iterable[Event | None],
+    count: int,
+    want: Want,
+    metadata: tuple[bytes, ...],
+    lost_bytes: int | None = None,
+) -> Document:
+    collector = Collector(want)
+    readable = [event for event in events if event is not None]
+    if count > len(readable):
+        collector.skipped["not readable"] += count - len(readable)
+    collector.add(join_pairs(readable))
+    return Document(collector, count, metadata, lost_bytes)

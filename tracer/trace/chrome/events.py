@@ -1,39 +1,32 @@
-"""The JSON of one event, and what its category means.
+"""The JSON of one event, as far as it is read.
 
-Numbers stay text until they are needed: timestamps must not pass through a double, and ids are written as
-numbers by some tools and as strings by others.
+Timestamps stay text until their whole column is converted: they must not pass through a double. Ids are written as
+numbers by some tools and as strings by others, and are taken as either.
 """
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import NO_CORRELATION
 
-NOTHING = msgspec.Raw(b"")
-
-# Kineto's categories today, and those of the years before 2022.
-OP_KINDS = {
-    "kernel": OpKind.KERNEL,
-    "gpu_memcpy": OpKind.MEMCPY,
-    "gpu_memset": OpKind.MEMSET,
-    "Kernel": OpKind.KERNEL,
-    "Memcpy": OpKind.MEMCPY,
-    "Memset": OpKind.MEMSET,
-}
-CALL_CATEGORIES = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "Driver"})
-RANGE_CATEGORIES = frozenset({"user_annotation"})
-CPU_OP_CATEGORIES = frozenset({"cpu_op", "Operator"})
-CAPTURE_CATEGORY = "Trace"
+Id: TypeAlias = int | str
+ABSENT = msgspec.Raw(b"")
+NO_ID = -1
 
 
 class Args(msgspec.Struct, gc=False):
     """The arguments that attribution needs."""
 
-    correlation: msgspec.Raw = NOTHING
-    device: msgspec.Raw = NOTHING
-    stream: msgspec.Raw = NOTHING
-    bytes: msgspec.Raw = NOTHING
+    correlation: Id = NO_CORRELATION
+    device: Id = NO_ID
+    stream: Id = NO_ID
+    bytes: Id = 0
+
+
+NO_ARGS = Args()
 
 
 class Event(msgspec.Struct, gc=False):
@@ -42,8 +35,24 @@ class Event(msgspec.Struct, gc=False):
     ph: str = ""
     cat: str = ""
     name: str = ""
-    pid: msgspec.Raw = NOTHING
-    tid: msgspec.Raw = NOTHING
-    ts: msgspec.Raw = NOTHING
-    dur: msgspec.Raw = NOTHING
+    pid: Id = ""
+    tid: Id = ""
+    ts: msgspec.Raw = ABSENT
+    dur: msgspec.Raw = ABSENT
+    id: Id = ""
     args: Args | None = None
+
+
+decode_event = msgspec.json.Decoder(Event).decode
+decode_events = msgspec.json.Decoder(list[Event]).decode
+
+
+def text_of(raw: msgspec.Raw) -> str:
+    """A JSON number or string as text; anything else as it is written."""
+    data = bytes(raw)
+    if data[:1] == b'"':
+        try:
+            return str(msgspec.json.decode(data))
+        except msgspec.DecodeError:
+            return data[1:-1].decode(errors="replace")
+    return data.decode(errors="replace")

@@ -1,0 +1,80 @@
+"""What an event's category means, and which events a reader may pass over.
+
+Kineto's categories today, and those it and torch.autograd's older exporter used before 2022.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+from tracer.trace.columns import OpKind, Want
+
+
+class Group(IntEnum):
+    """Which column an event goes into."""
+
+    NONE = 0
+    OP = 1
+    CALL = 2
+    RANGE = 3
+    CPU_OP = 4
+    CAPTURE = 5
+
+
+OP_KINDS = {
+    "kernel": OpKind.KERNEL,
+    "gpu_memcpy": OpKind.MEMCPY,
+    "gpu_memset": OpKind.MEMSET,
+    "Kernel": OpKind.KERNEL,
+    "Memcpy": OpKind.MEMCPY,
+    "Memset": OpKind.MEMSET,
+}
+CATEGORIES: dict[Group, tuple[str, ...]] = {
+    Group.OP: tuple(OP_KINDS),
+    Group.CALL: ("cuda_runtime", "cuda_driver", "xpu_runtime", "mtia_runtime", "Runtime", "Driver"),
+    Group.RANGE: ("user_annotation",),
+    Group.CPU_OP: ("cpu_op", "Operator"),
+    Group.CAPTURE: ("Trace",),
+}
+_WANTED = {Group.OP: Want.OPS, Group.CALL: Want.CALLS, Group.RANGE: Want.RANGES, Group.CPU_OP: Want.CPU_OPS}
+
+# Calls that neither start work on a device nor wait for one: questions, allocations, bookkeeping. In many files
+# they are most of the calls.
+_IDLE_CALL = (
+    r"(?:cuda|cu|hip)(?:"
+    r"(?:Device|Stream|Ctx|Driver|Func|Pointer|Module|Event|Graph|Mem)?Get|GetDevice|SetDevice|GetLastError|"
+    r"DeviceCanAccess|Driver|PeekAtLastError|StreamIsCapturing|StreamCreate|StreamDestroy|StreamWaitEvent|"
+    r"StreamQuery|EventCreate|EventDestroy|EventRecord|EventQuery|EventElapsedTime|FuncSet|Pointer|Occupancy|"
+    r"Malloc(?!\w*Set)|Free|HostAlloc|HostRegister|HostUnregister|HostGet|ThreadExchange|CtxSetCurrent"
+    r")\w*"
+)
+_IDLE = re.compile(_IDLE_CALL)
+
+
+def groups(want: Want) -> dict[str, Group]:
+    """The categories that must be read, by name."""
+    chosen = [group for group in CATEGORIES if group is Group.CAPTURE or want & _WANTED[group]]
+    return {name: group for group in chosen for name in CATEGORIES[group]}
+
+
+def passed_over(name: str) -> bool:
+    """Whether a host call of this name matters to nobody."""
+    return _IDLE.fullmatch(name) is not None
+
+
+def wanted_pattern(want: Want) -> re.Pattern[bytes]:
+    """Matches the category of every event that must be read, in the text of a trace.
+
+    The number of the matching group is that of the category's `Group`. A quote inside a JSON string is escaped, so
+    these bytes never occur inside one.
+    """
+    chosen = set(groups(want).values())
+    # Where the name follows at once, calls that matter to nobody are passed over here, unread.
+    behind = {Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")'}
+    never = "(?!)"
+    alternatives = [
+        rf"({'|'.join(CATEGORIES[group])}){behind.get(group, chr(34))}" if group in chosen else f"({never})"
+        for group in sorted(CATEGORIES)
+    ]
+    return re.compile(rf'"cat": ?"(?:{"|".join(alternatives)})'.encode())

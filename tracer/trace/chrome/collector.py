@@ -1,0 +1,220 @@
+"""From batches of events to columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracer.trace.chrome.categories import OP_KINDS, Group, groups, passed_over
+from tracer.trace.chrome.events import NO_ARGS, Event, Id
+from tracer.trace.chrome.numbers import ids, integers, nanoseconds
+from tracer.trace.columns import (
+    NO_CORRELATION,
+    DeviceOps,
+    HostCalls,
+    Spans,
+    int8,
+    int32,
+    int64,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.trace.columns import I64, Bools, Want
+
+# No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
+LONGEST_NS = 1 << 53
+NO_TIME, NO_DURATION = "no usable timestamp", "no usable duration"
+NEGATIVE, ENDLESS = "negative duration", "duration of more than three months"
+OPEN_END = -1
+
+
+class _Numbering(dict[Any, int]):
+    """Gives each new key the next number."""
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+class Collector:
+    """Takes in batches of events and keeps the wanted columns.
+
+    One bad event never costs the good ones beside it: it is left out and counted in `skipped`.
+    """
+
+    def __init__(self, want: Want) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._groups = groups(want)
+        self._names = _Numbering()
+        self._tracks = _Numbering()
+        self._passed_over: dict[str, bool] = {}
+        self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
+
+    def add(self, events: Sequence[Event], place: int = 0) -> None:
+        """Take in complete events (`ph` is X) of any category; `place` orders the batches of a file."""
+        by_group: dict[Group, list[Event]] = {}
+        find = self._groups.get
+        for event in events:
+            if (group := find(event.cat)) is not None:
+                by_group.setdefault(group, []).append(event)
+        for group, chosen in by_group.items():
+            self.add_group(group, chosen, place)
+
+    def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
+        """Take in complete events that are all of one group."""
+        if group is Group.CALL:
+            events = [event for event in events if not self._ignored(event.name)]
+        if not events:
+            return
+        start, end, usable = self._intervals(group, events)
+        if not usable.all():
+            events = [event for event, good in zip(events, usable.tolist(), strict=True) if good]
+            start, end = start[usable], end[usable]
+        names = self._names
+        columns = [start, end, int64([names[event.name] for event in events])]
+        if group is Group.OP:
+            columns += self._op_columns(events)
+        elif group is not Group.CAPTURE:
+            tracks = self._tracks
+            columns.append(int64([tracks[event.pid, event.tid] for event in events]))
+        if group is Group.CALL:
+            columns.append(_correlations(events))
+        self._rows[group].append((place, tuple(columns)))
+
+    def _ignored(self, name: str) -> bool:
+        known = self._passed_over.get(name)
+        if known is None:
+            known = self._passed_over[name] = passed_over(name)
+        return known
+
+    def _intervals(self, group: Group, events: Sequence[Event]) -> tuple[I64, I64, Bools]:
+        """Start and end of each event, and which are usable."""
+        start, has_start = nanoseconds([event.ts for event in events])
+        duration, has_duration = nanoseconds([event.dur for event in events])
+        if group is Group.RANGE:
+            # A range that was never closed runs to the end of the trace, which is not known yet.
+            open_ended = np.array([not bytes(event.dur) for event in events], dtype=np.bool_)
+            duration[open_ended], has_duration[open_ended] = OPEN_END, True
+        else:
+            open_ended = np.zeros(len(events), dtype=np.bool_)
+        negative = has_duration & (duration < 0) & ~open_ended
+        endless = has_duration & (duration > LONGEST_NS)
+        for reason, bad in (
+            (NO_TIME, ~has_start),
+            (NO_DURATION, has_start & ~has_duration),
+            (NEGATIVE, has_start & negative),
+            (ENDLESS, has_start & endless),
+        ):
+            if count := int(np.count_nonzero(bad)):
+                self.skipped[reason] += count
+        end = np.where(open_ended, np.iinfo(np.int64).max, start + duration)
+        return start, int64(end), has_start & has_duration & ~negative & ~endless
+
+    def _op_columns(self, events: Sequence[Event]) -> list[I64]:
+        args = [event.args or NO_ARGS for event in events]
+        return [
+            int64([OP_KINDS[event.cat] for event in events]),
+            ids([arg.device for arg in args], [event.pid for event in events]),
+            ids([arg.stream for arg in args], [event.tid for event in events]),
+            _correlations(events),
+            integers([arg.bytes for arg in args], 0),
+        ]
+
+    def merge(self, other: Collector) -> None:
+        """Take over another collector's rows."""
+        names, tracks = self._names, self._tracks
+        new_name = int64([names[name] for name in other._names])
+        new_track = int64([tracks[track] for track in other._tracks])
+        for group, chunks in other._rows.items():
+            for place, (start, end, name, *rest) in chunks:
+                if group in (Group.CALL, Group.RANGE, Group.CPU_OP):
+                    rest[0] = new_track[rest[0]]
+                self._rows[group].append((place, (start, end, new_name[name], *rest)))
+        self.skipped.update(other.skipped)
+
+    def columns(self) -> Columns:
+        """All that was collected, in the order of the file."""
+        return Columns(self._names, self._tracks, {group: self._joined(group) for group in Group}, self.skipped)
+
+    def _joined(self, group: Group) -> list[I64]:
+        width = {Group.OP: 8, Group.CALL: 5, Group.RANGE: 4, Group.CPU_OP: 4}.get(group, 3)
+        chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
+        if not chunks:
+            return [int64([]) for _ in range(width)]
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+class Columns:
+    """The collected columns, closed and numbered."""
+
+    def __init__(
+        self,
+        names: dict[str, int],
+        tracks: dict[tuple[Id, Id], int],
+        rows: dict[Group, list[I64]],
+        skipped: Counter[str],
+    ) -> None:
+        self.strings = list(names)
+        self.threads: list[tuple[str, str]] = []
+        self._skipped = skipped
+        # The same id may be written as a number here and as a string there.
+        numbering = _Numbering()
+        thread = int32([numbering[str(pid), str(tid)] for pid, tid in tracks])
+        self.threads = list(numbering)
+        self._thread_of_track = thread
+        self._rows = rows
+        self._unended = 0
+        self._close_ranges()
+
+    def _close_ranges(self) -> None:
+        end = self._rows[Group.RANGE][1]
+        still_open = end == np.iinfo(np.int64).max
+        if not still_open.any():
+            return
+        closed = [columns[1][columns[1] != np.iinfo(np.int64).max] for columns in self._rows.values()]
+        starts = self._rows[Group.RANGE][0]
+        latest = max([int(part.max()) for part in (*closed, starts) if len(part)])
+        self._rows[Group.RANGE][1] = np.where(still_open, latest, end)
+        self._unended = int(still_open.sum())
+
+    def ops(self) -> DeviceOps:
+        """The device ops."""
+        start, end, name, kind, device, stream, correlation, size = self._rows[Group.OP]
+        return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
+
+    def calls(self) -> HostCalls:
+        """The host calls."""
+        start, end, name, track, correlation = self._rows[Group.CALL]
+        return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
+
+    def spans(self, group: Group) -> Spans:
+        """Annotations or CPU operators."""
+        start, end, name, track = self._rows[group]
+        return Spans(start, end, int32(name), self._thread_of_track[track])
+
+    def captures(self) -> I64:
+        """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""
+        starts: list[int] = []
+        reach: int | None = None
+        start, end, _ = self._rows[Group.CAPTURE]
+        for low, high in sorted(zip(start.tolist(), end.tolist(), strict=True)):
+            if reach is None or low >= reach:
+                starts.append(low)
+            reach = high if reach is None else max(reach, high)
+        return int64(starts)
+
+    def warnings(self) -> list[str]:
+        """What was left out, in words."""
+        warnings = [f"{count:,} events left out: {reason}" for reason, count in self._skipped.most_common()]
+        if self._unended:
+            warnings.append(f"{self._unended:,} ranges have no end and were taken to run to the end of the trace")
+        return warnings
+
+
+def _correlations(events: Sequence[Event]) -> I64:
+    values = integers([(event.args or NO_ARGS).correlation for event in events], NO_CORRELATION)
+    return int64(np.where(values > 0, values, NO_CORRELATION))

@@ -1,0 +1,86 @@
+"""What a Chrome trace says about itself, before and behind its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tracer import manifest as manifests
+from tracer.manifest import Manifest
+from tracer.trace.columns import Device
+
+
+class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
+    manifest: msgspec.Raw = msgspec.Raw(b"")
+    deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
+    distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+    cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
+    hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _DeviceProperties(msgspec.Struct):
+    id: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The metadata that reports show."""
+
+    producer: str = "unknown"
+    devices: list[Device] = field(default_factory=list)
+    manifest: Manifest | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_metadata(*documents: bytes) -> Metadata:
+    """Read the metadata of JSON objects; the first that has a key counts. Damaged ones are passed over."""
+    found = [keys for document in documents if (keys := _decode(document)) is not None]
+
+    def first(key: str) -> msgspec.Raw:
+        return next((value for keys in found if bytes(value := getattr(keys, key))), msgspec.Raw(b""))
+
+    raw = first("manifest")
+    manifest = manifests.decode(raw) if bytes(raw) else None
+    warnings = []
+    if bytes(raw) and manifest is None:
+        warnings.append("its manifest is of an unknown version and was ignored")
+    return Metadata(
+        producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
+        devices=_devices(first("deviceProperties")),
+        manifest=manifest,
+        warnings=warnings,
+    )
+
+
+def _decode(document: bytes) -> _Keys | None:
+    try:
+        return msgspec.json.decode(document, type=_Keys)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _devices(properties: msgspec.Raw) -> list[Device]:
+    try:
+        found = msgspec.json.decode(properties, type=list[_DeviceProperties])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    return [Device(device.id, device.name) for device in found]
+
+
+def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:
+    if manifest is not None:
+        return f"tracer {manifest.version} (torch {manifest.software.get('torch', '?')})"
+    if bytes(hip):
+        return "torch.profiler (HIP)"
+    if bytes(cuda):
+        return f"torch.profiler (CUDA {_cuda_version(cuda)})"
+    return "torch.profiler" if any(bytes(keys.deviceProperties) for keys in found) else "unknown"
+
+
+def _cuda_version(raw: msgspec.Raw) -> str:
+    """12090 means 12.9."""
+    value: Any = msgspec.json.decode(raw)
+    return f"{value // 1000}.{value % 1000 // 10}" if isinstance(value, int) else "?"

@@ -1,0 +1,188 @@
+"""Reading Chrome traces: scanned where the layout is known, as one document otherwise, with the same result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.errors import InputError
+from tracer.trace.chrome.categories import Group
+from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.document import read_document
+from tracer.trace.chrome.layout import HEAD_BYTES, Layout, sniff
+from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.scanner import Scanner, Tail, Text, UnscannableError, scan_tail, texts
+from tracer.trace.columns import Trace, Want
+from tracer.trace.parallel import in_processes, processors
+from tracer.trace.source import BOM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer.trace.source import Source
+
+# Below, starting processes costs more than they save. Compressed, a trace is a tenth to a twentieth of its size.
+WORTH_A_PROCESS_BYTES = 48 << 20
+PACKED_FACTOR = 12
+MOST_PROCESSES = 8
+# Texts in a row that one process takes from a packed file.
+RUN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What was read, whichever way."""
+
+    collector: Collector
+    events: int
+    metadata: tuple[bytes, ...]
+    lost_bytes: int | None
+
+
+def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+    """Read a Chrome trace.
+
+    Args:
+        source: the file.
+        want: which events to read.
+        jobs: processes to read with; by the file's size if None.
+        strict: refuse a torn file instead of reading it up to where it is torn.
+
+    Raises:
+        InputError: the file is no Chrome trace, or is torn and `strict` is set.
+    """
+    content = _read(source, want, jobs or _default_jobs(source))
+    metadata = read_metadata(*content.metadata)
+    columns = content.collector.columns()
+    warnings = [*columns.warnings(), *metadata.warnings]
+    if (torn := _torn(source, content)) is not None:
+        if strict:
+            raise InputError(f"{source.name}: {torn}")
+        warnings.insert(0, torn)
+    return Trace(
+        path=source.name,
+        format="chrome",
+        producer=metadata.producer,
+        events=content.events,
+        strings=columns.strings,
+        threads=columns.threads,
+        devices=metadata.devices,
+        ops=columns.ops(),
+        calls=columns.calls(),
+        ranges=columns.spans(Group.RANGE),
+        cpu_ops=columns.spans(Group.CPU_OP),
+        captures=columns.captures(),
+        manifest=metadata.manifest,
+        warnings=warnings,
+    )
+
+
+def _default_jobs(source: Source) -> int:
+    size = source.size_bytes * (PACKED_FACTOR if source.packed else 1)
+    return max(1, min(processors(), MOST_PROCESSES, size // WORTH_A_PROCESS_BYTES))
+
+
+def _torn(source: Source, content: _Content) -> str | None:
+    """What is missing at the end of the file, in words."""
+    if content.lost_bytes is None and source.damage is None:
+        return None
+    cause = f"damaged ({source.damage})" if source.damage else "cut off"
+    return f"the file is {cause}: read up to its last whole event, {content.lost_bytes or 0:,} bytes behind it lost"
+
+
+def _read(source: Source, want: Want, jobs: int) -> _Content:
+    head = _head(source)
+    if not head and source.damage:
+        raise InputError(f"{source.name}: damaged ({source.damage}); nothing of it can be read")
+    if not head.strip():
+        raise InputError(f"{source.name}: empty; a trace is a JSON file from torch.profiler or tracer record")
+    if head[:64].lstrip()[:1] not in (b"{", b"["):
+        raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
+    layout = sniff(head)
+    if layout is not None:
+        try:
+            return _scan(source, head, layout, want, jobs)
+        except UnscannableError:
+            pass  # read it the slow way
+    document = read_document(source.name, source.read_all().removeprefix(BOM), want)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
+
+
+def _head(source: Source) -> bytes:
+    head = b""
+    for block in source.blocks():
+        head += block
+        if len(head) >= HEAD_BYTES or sniff(head) is not None:
+            break
+    return head.removeprefix(BOM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one process found."""
+
+    events: int
+    collector: Collector
+    tail: Tail | None
+
+
+def _scan(source: Source, head: bytes, layout: Layout, want: Want, jobs: int) -> _Content:
+    """Scan the file in `jobs` processes.
+
+    Raises:
+        UnscannableError: the file is not laid out as its head promised.
+    """
+    bom = len(BOM) if source.magic.startswith(BOM) else 0
+
+    def work(share: int) -> _Share:
+        scanner, tail = Scanner(layout, want), None
+        for place, text in _shared_texts(source, layout, bom + layout.events, share, jobs):
+            if place is not None:
+                scanner.move_to(place)
+            if text.last:
+                tail = scan_tail(scanner, text.content, layout)
+            else:
+                scanner.scan(text.content, text.end)
+        scanner.flush()
+        return _Share(scanner.events, scanner.collector, tail)
+
+    shares = in_processes(work, jobs)
+    collector = shares[0].collector
+    for share in shares[1:]:
+        collector.merge(share.collector)
+    tail = next(share.tail for share in shares if share.tail is not None)
+    return _Content(
+        collector=collector,
+        events=sum(share.events for share in shares),
+        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + tail.metadata),
+        lost_bytes=tail.lost_bytes,
+    )
+
+
+def _shared_texts(
+    source: Source, layout: Layout, begin: int, share: int, shares: int
+) -> Iterator[tuple[int | None, Text]]:
+    """The texts that are one process's share; with each that does not follow the one before, its place in the file.
+
+    A plain file is divided into as many ranges. A packed one is unpacked by every process, which then takes every
+    n-th run of texts; the first also takes the end.
+    """
+    if source.packed:
+        for number, text in enumerate(texts(_skipping(source.blocks(), begin), layout)):
+            run = number // RUN
+            if run % shares == share if not text.last else share == 0:
+                yield run if number % RUN == 0 or text.last else None, text
+        return
+    length = max(0, source.size_bytes - begin)
+    low, high = (begin + length * part // shares for part in (share, share + 1))
+    limit = None if share == shares - 1 else high - low
+    for number, text in enumerate(texts(source.blocks(low), layout, inside=share > 0, limit=limit)):
+        yield share if number == 0 else None, text
+
+
+def _skipping(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The blocks without the first `count` bytes."""
+    for block in blocks:
+        if count < len(block):
+            yield block[count:]
+        count = max(0, count - len(block))
