@@ -103,6 +103,7 @@ def _header(summary: Summary) -> Group:
     else:
         lines.append(Text("no device work and no operators in this trace"))
     lines += [Text(line, style=style) for line, style in _run_notes(summary)]
+    lines += [Text(f"by choice: {choice}", style="yellow") for choice in trace.choices]
     return Group(*[line for line in lines if line is not None])
 
 

@@ -31,6 +31,7 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
         devices: those that ran something, or all that are described if none did.
         markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "modules", "pattern" or "none".
         warnings: what was read around.
+        choices: options that changed the attribution or the times, in words.
     """
 
     path: str
@@ -40,6 +41,7 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[DeviceRef]
     markers: str
     warnings: list[str] = []
+    choices: list[str] = []
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +100,8 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
         busy_ns: time in which anything ran.
         idle_ns: the rest of each device's window.
         unattributed: the part outside all stages.
+        same_stream_overlap_ns: time that ops spent overlapping others on their own stream.
+        same_stream_overlaps: how many did.
     """
 
     kind: str
@@ -106,6 +110,8 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
     busy_ns: int
     idle_ns: int
     unattributed: Unattributed
+    same_stream_overlap_ns: int = 0
+    same_stream_overlaps: int = 0
 
 
 class Kernel(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from support.strategies import cpu_traces, gpu_traces
 
 from tracer.analysis.attribution import attribute
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
-from tracer.analysis.pipeline import summarize
+from tracer.analysis.pipeline import Choices, summarize
 from tracer.analysis.stages import find_stages
 from tracer.errors import InputError
 from tracer.trace.columns import Trace, int64
@@ -85,7 +85,7 @@ def test_every_nanosecond_is_charged_as_the_reference_charges_it(trace: Trace) -
 
 @given(gpu_traces())
 def test_stages_and_the_unattributed_row_add_up_to_the_trace(trace: Trace) -> None:
-    summary = summarize(trace, all_ranges=True)
+    summary = summarize(trace, Choices(all_ranges=True))
     device, rest, stages = summary.device, summary.device.unattributed, summary.stages
     assert sum(stage.ops for stage in stages) + rest.ops == device.ops == len(trace.ops)
     assert sum(stage.device_time_ns for stage in stages) + rest.time_ns == device.time_ns

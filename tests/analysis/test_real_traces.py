@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from support import reference
 
-from tracer.analysis.pipeline import summarize, summarize_file
+from tracer.analysis.pipeline import Choices, summarize, summarize_file
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 
@@ -33,7 +33,7 @@ def test_every_nanosecond_of_every_trace_is_accounted_for(chrome_trace: Path) ->
 
 def test_ranges_agree_with_the_reference(chrome_trace: Path) -> None:
     trace = read_trace(chrome_trace, Want.SUMMARY)
-    rows = summarize(trace, all_ranges=True).ranges
+    rows = summarize(trace, Choices(all_ranges=True)).ranges
     found = {row.name: (row.count, row.ops, row.device_time_ns) for row in rows}
     assert found == reference.annotations(trace)
 

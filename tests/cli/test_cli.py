@@ -57,7 +57,7 @@ RECORD_OPTIONS = """
     --max-new-tokens --memory --model --no-verify --output --prompt --prompt-tokens --record-shapes --repeat
     --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
-SUMMARIZE_OPTIONS = "--all-ranges --format --help --marker".split()
+SUMMARIZE_OPTIONS = "--all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --rank --strict".split()
 
 
 @pytest.mark.parametrize(("verb", "options"), [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS)])

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     from tracer.analysis.attribution import Attribution
     from tracer.analysis.ledger import Charges
+    from tracer.analysis.overlaps import Overlaps
     from tracer.analysis.stages import StageRanges
     from tracer.summary import DeviceTotals, Latency, Stage
     from tracer.trace.columns import Trace
 
 LOW_COVERAGE = 0.05
 DISTORTS = 1.1
+# A kernel that another one lets in early runs beside it for microseconds.
+LATE_NS = 1_000_000
+OVERLAP_WORTH_SAYING = 0.001
 LLM_STAGES = (PREFILL, DECODE)
 
 
@@ -34,6 +38,7 @@ class Evidence:
     ranges: StageRanges
     attribution: Attribution
     charges: Charges
+    overlaps: Overlaps
     device: DeviceTotals
     stages: list[Stage]
     latency: Latency | None
@@ -151,11 +156,40 @@ def profiler_distorts(evidence: Evidence) -> Finding | None:
     )
 
 
+def same_stream_overlap(evidence: Evidence) -> Finding | None:
+    """Ops overlap on their own stream: honestly (dependent launch), or because ends were stamped late."""
+    overlaps, total_ns = evidence.overlaps, evidence.device.time_ns
+    late = overlaps.longest_ns >= LATE_NS or overlaps.swallowed * 2 > overlaps.ops
+    if not overlaps.ops or (not late and overlaps.time_ns < OVERLAP_WORTH_SAYING * total_ns):
+        return None
+    what = f"{overlaps.ops:,} ops overlap others on their own stream, {_duration(overlaps.time_ns)} in all"
+    if late:
+        message = (
+            f"{what}, {overlaps.swallowed:,} of them wholly inside another: ends stamped late, as ROCm's tracer "
+            "does, so device time counts them twice; --clip-overlaps cuts each op at the start of the next"
+        )
+    else:
+        message = f"{what}: dependent launch, where a kernel begins while the one before drains"
+    return Finding(
+        id="same-stream-overlap",
+        severity="warning" if late else "info",
+        message=message,
+        evidence={
+            "cause": "late-end" if late else "dependent-launch",
+            "ops": overlaps.ops,
+            "swallowed": overlaps.swallowed,
+            "overlap_ns": overlaps.time_ns,
+            "longest_ns": overlaps.longest_ns,
+        },
+    )
+
+
 RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     bottleneck_stage,
     vision_reencoded,
     low_coverage,
     profiler_distorts,
+    same_stream_overlap,
 )
 
 

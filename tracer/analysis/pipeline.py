@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tracer.analysis.categories import categorise
 from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
+from tracer.analysis.overlaps import Overlaps, clip, measure
 from tracer.analysis.stages import ALL_STAGES, StageRanges, find_stages
 from tracer.grammar import DECODE
 from tracer.summary import (
@@ -30,7 +32,8 @@ from tracer.summary import (
 )
 from tracer.summary import Reason as ReasonRow
 from tracer.trace.columns import Want, int8, int64
-from tracer.trace.reader import read_trace
+from tracer.trace.reader import read_source
+from tracer.trace.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,46 +45,78 @@ if TYPE_CHECKING:
 RANGE_ROWS = 100
 
 
-def summarize_file(path: str | Path, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False) -> Summary:
-    """Read a trace and summarise it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person may choose about a summary.
 
-    Args:
-        path: of a trace.
+    Attributes:
         patterns: regular expressions of stage ranges, by stage; see `find_stages`.
         all_ranges: keep every annotation's row, not only the first hundred.
+        any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute`.
+        clip_overlaps: cut each op at the start of the next on its stream.
+        jobs: processes to read with; by the file's size if None.
+        strict: refuse a torn file.
+    """
+
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    all_ranges: bool = False
+    any_thread: bool = False
+    clip_overlaps: bool = False
+    jobs: int | None = None
+    strict: bool = False
+
+    def in_words(self) -> list[str]:
+        """Those that changed the attribution or the times."""
+        words = []
+        if self.any_thread:
+            words.append("launches of threads without ranges were given to the stage open on another thread")
+        if self.clip_overlaps:
+            words.append("ops were cut at the start of the next on their stream")
+        return words
+
+
+def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
+    """Read a trace and summarise it.
 
     Raises:
         InputError: the file is no trace.
     """
-    trace = read_trace(path, Want.SUMMARY)
-    if not len(trace.ops):
-        # Operators are most of a file, and only a trace without device ops needs them.
-        trace = read_trace(path, Want.SUMMARY | Want.CPU_OPS)
-    return summarize(trace, patterns=patterns, all_ranges=all_ranges)
+    choices = choices or Choices()
+    want = Want.SUMMARY
+    with Source(path) as source:
+        trace = read_source(source, want, jobs=choices.jobs, strict=choices.strict)
+        if not len(trace.ops):
+            # Operators are most of a file, and only a trace without device ops needs them.
+            trace = read_source(source, want | Want.CPU_OPS, jobs=choices.jobs, strict=choices.strict)
+    return summarize(trace, choices)
 
 
-def summarize(trace: Trace, *, patterns: Mapping[str, str] | None = None, all_ranges: bool = False) -> Summary:
+def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     """Summarise a trace that has device ops, or CPU operators in their place."""
-    ranges = find_stages(trace, patterns)
+    choices = choices or Choices()
+    overlaps = measure(trace.ops)
+    if choices.clip_overlaps:
+        trace = clip(trace)
+    ranges = find_stages(trace, choices.patterns)
     if len(trace.ops):
-        attribution = attribute(trace, ranges)
+        attribution = attribute(trace, ranges, any_thread=choices.any_thread)
         charges = charge_device_ops(trace, attribution)
     else:
         attribution = _attribute_operators(trace, ranges)
         charges = charge_operators(trace, attribution.stage)
-    device = _device_totals(charges, attribution)
+    device = _device_totals(charges, attribution, overlaps)
     stages = _stage_rows(trace, ranges, charges)
     latency = clean_latency(trace.manifest) if trace.manifest else None
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
-    evidence = findings.Evidence(trace, ranges, attribution, charges, device, stages, latency)
+    evidence = findings.Evidence(trace, ranges, attribution, charges, overlaps, device, stages, latency)
     return Summary(
         schema_=SCHEMA,
-        trace=_trace_info(trace, ranges),
+        trace=_trace_info(trace, ranges, choices),
         window=_window(charges),
         device=device,
         stages=stages,
         tokens=_token_rows(ranges, charges),
-        ranges=rows if all_ranges else rows[:RANGE_ROWS],
+        ranges=rows if choices.all_ranges else rows[:RANGE_ROWS],
         latency=latency,
         findings=findings.find(evidence),
         run=_run(trace.manifest) if trace.manifest else None,
@@ -95,7 +130,7 @@ def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:
     return Attribution(call=np.full(len(spans), -1, dtype=np.int64), stage=stage, reason=int8(reason))
 
 
-def _trace_info(trace: Trace, ranges: StageRanges) -> TraceInfo:
+def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInfo:
     names = {device.id: device.name for device in trace.devices}
     used = distinct(trace.ops.device) if len(trace.ops) else sorted(names)
     return TraceInfo(
@@ -106,6 +141,7 @@ def _trace_info(trace: Trace, ranges: StageRanges) -> TraceInfo:
         devices=[DeviceRef(id=device, name=names.get(device, "")) for device in used],
         markers=ranges.markers,
         warnings=trace.warnings,
+        choices=choices.in_words(),
     )
 
 
@@ -115,7 +151,7 @@ def _window(charges: Charges) -> Window:
     return Window(start_ns=int(charges.start_ns.min()), end_ns=int(charges.end_ns.max()))
 
 
-def _device_totals(charges: Charges, attribution: Attribution) -> DeviceTotals:
+def _device_totals(charges: Charges, attribution: Attribution, overlaps: Overlaps) -> DeviceTotals:
     outside = charges.stage < 0
     reasons = {
         reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(charges.time_ns[chosen].sum()))
@@ -137,6 +173,8 @@ def _device_totals(charges: Charges, attribution: Attribution) -> DeviceTotals:
             idle=_idle(charges, outside),
             reasons=reasons,
         ),
+        same_stream_overlap_ns=overlaps.time_ns,
+        same_stream_overlaps=overlaps.ops,
     )
 
 

@@ -21,7 +21,13 @@ class Format(StrEnum):
 
 
 def command(
-    trace: Annotated[Path, typer.Argument(help="A Chrome trace, .json or .json.gz.", show_default=False)],
+    trace: Annotated[
+        Path,
+        typer.Argument(
+            help="A Chrome trace (.json, also .gz, .zst or .zip), a profiler's output folder, or - for standard input.",
+            show_default=False,
+        ),
+    ],
     output_format: Annotated[Format, typer.Option("--format", help="Text, or JSON for programs.")] = Format.TEXT,
     marker: Annotated[
         list[str] | None,
@@ -33,15 +39,43 @@ def command(
     all_ranges: Annotated[
         bool, typer.Option("--all-ranges", help="List every annotation, not only the first 100.")
     ] = False,
+    any_thread: Annotated[
+        bool,
+        typer.Option(
+            "--any-thread",
+            help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
+        ),
+    ] = False,
+    clip_overlaps: Annotated[
+        bool,
+        typer.Option("--clip-overlaps", help="Cut ops that overlap the next on their stream at its start."),
+    ] = False,
+    rank: Annotated[int | None, typer.Option(min=0, help="Of a folder, the newest trace of this rank.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
+    ] = False,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
     Kernels belong to the stage whose range encloses their launch. Traces of vLLM and SGLang are understood
     as they are; in others, --marker says which ranges are the stages.
     """
-    from tracer.analysis.pipeline import summarize_file
+    patterns = _patterns(marker or [])
+    path = _choose(trace, rank)
+    from tracer.analysis.pipeline import Choices, summarize_file
 
-    summary = summarize_file(trace, patterns=_patterns(marker or []), all_ranges=all_ranges)
+    choices = Choices(
+        patterns=patterns,
+        all_ranges=all_ranges,
+        any_thread=any_thread,
+        clip_overlaps=clip_overlaps,
+        jobs=jobs,
+        strict=strict,
+    )
+    summary = summarize_file(path, choices)
     if output_format is Format.JSON:
         from tracer.summary import encode
 
@@ -53,6 +87,25 @@ def command(
 
     console = Console()
     sys.stdout.write(render(summary, width=console.width, colours=console.color_system))
+
+
+def _choose(path: Path, rank: int | None) -> Path:
+    """The trace that a path means: itself, or the newest in a folder, which is then named on stderr.
+
+    Raises:
+        UsageError: a rank was given for a file.
+        InputError: the folder has no such trace.
+    """
+    if not path.is_dir():
+        if rank is not None:
+            raise UsageError(f"--rank {rank}: {path} is not a folder")
+        return path
+    from tracer.trace.folder import choose_trace
+
+    chosen, found = choose_trace(path, rank)
+    which = "the only one" if found == 1 else f"the newest of {found}"
+    typer.echo(f"tracer: reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}", err=True)
+    return chosen
 
 
 def _patterns(markers: list[str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Want(IntFlag):
     CALLS = 2
     RANGES = 4
     CPU_OPS = 8
+    FLOWS = 16
     SUMMARY = OPS | CALLS | RANGES
 
 

@@ -25,4 +25,13 @@ def read_trace(path: str | Path, want: Want, *, jobs: int | None = None, strict:
         InputError: it is missing, damaged, or no trace.
     """
     with Source(path) as source:
-        return read_chrome(source, want, jobs=jobs, strict=strict)
+        return read_source(source, want, jobs=jobs, strict=strict)
+
+
+def read_source(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+    """Read an open trace file; it may be read again.
+
+    Raises:
+        InputError: as `read_trace`.
+    """
+    return read_chrome(source, want, jobs=jobs, strict=strict)

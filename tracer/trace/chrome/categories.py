@@ -20,6 +20,7 @@ class Group(IntEnum):
     RANGE = 3
     CPU_OP = 4
     CAPTURE = 5
+    FLOW = 6
 
 
 OP_KINDS = {
@@ -36,8 +37,15 @@ CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.RANGE: ("user_annotation",),
     Group.CPU_OP: ("cpu_op", "Operator"),
     Group.CAPTURE: ("Trace",),
+    Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
 }
-_WANTED = {Group.OP: Want.OPS, Group.CALL: Want.CALLS, Group.RANGE: Want.RANGES, Group.CPU_OP: Want.CPU_OPS}
+_WANTED = {
+    Group.OP: Want.OPS,
+    Group.CALL: Want.CALLS,
+    Group.RANGE: Want.RANGES,
+    Group.CPU_OP: Want.CPU_OPS,
+    Group.FLOW: Want.FLOWS,
+}
 
 # Calls that neither start work on a device nor wait for one: questions, allocations, bookkeeping. In many files
 # they are most of the calls.

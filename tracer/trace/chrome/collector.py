@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.trace.chrome.categories import OP_KINDS, Group, groups, passed_over
 from tracer.trace.chrome.events import NO_ARGS, Event, Id
+from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
 from tracer.trace.columns import (
     NO_CORRELATION,
@@ -59,13 +60,23 @@ class Collector:
         by_group: dict[Group, list[Event]] = {}
         find = self._groups.get
         for event in events:
-            if (group := find(event.cat)) is not None:
+            group = find(event.cat)
+            if group is not None and group is not Group.FLOW:
                 by_group.setdefault(group, []).append(event)
         for group, chosen in by_group.items():
             self.add_group(group, chosen, place)
 
+    def add_flows(self, events: Sequence[Event]) -> None:
+        """Take in the arrows from launches to device ops among these events."""
+        flows = [event for event in events if event.ph in "sf" and self._groups.get(event.cat) is Group.FLOW]
+        if flows:
+            self.add_group(Group.FLOW, flows, 0)
+
     def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
-        """Take in complete events that are all of one group."""
+        """Take in events that are all of one group."""
+        if group is Group.FLOW:
+            self._rows[group].append((place, _flow_columns(events, self._tracks)))
+            return
         if group is Group.CALL:
             events = [event for event in events if not self._ignored(event.name)]
         if not events:
@@ -130,6 +141,9 @@ class Collector:
         new_name = int64([names[name] for name in other._names])
         new_track = int64([tracks[track] for track in other._tracks])
         for group, chunks in other._rows.items():
+            if group is Group.FLOW:
+                self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
+                continue
             for place, (start, end, name, *rest) in chunks:
                 if group in (Group.CALL, Group.RANGE, Group.CPU_OP):
                     rest[0] = new_track[rest[0]]
@@ -141,7 +155,7 @@ class Collector:
         return Columns(self._names, self._tracks, {group: self._joined(group) for group in Group}, self.skipped)
 
     def _joined(self, group: Group) -> list[I64]:
-        width = {Group.OP: 8, Group.CALL: 5, Group.RANGE: 4, Group.CPU_OP: 4}.get(group, 3)
+        width = {Group.OP: 8, Group.CALL: 5, Group.RANGE: 4, Group.CPU_OP: 4, Group.FLOW: 6}.get(group, 3)
         chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
@@ -175,7 +189,8 @@ class Columns:
         still_open = end == np.iinfo(np.int64).max
         if not still_open.any():
             return
-        closed = [columns[1][columns[1] != np.iinfo(np.int64).max] for columns in self._rows.values()]
+        timed = [columns for group, columns in self._rows.items() if group is not Group.FLOW]
+        closed = [columns[1][columns[1] != np.iinfo(np.int64).max] for columns in timed]
         starts = self._rows[Group.RANGE][0]
         latest = max([int(part.max()) for part in (*closed, starts) if len(part)])
         self._rows[Group.RANGE][1] = np.where(still_open, latest, end)
@@ -196,6 +211,11 @@ class Columns:
         start, end, name, track = self._rows[group]
         return Spans(start, end, int32(name), self._thread_of_track[track])
 
+    def flows(self) -> Flows:
+        """The ends of arrows from launches to device ops."""
+        time, is_end, number, device, stream, track = self._rows[Group.FLOW]
+        return Flows(time, is_end, number, device, stream, int64(self._thread_of_track[track]), self.threads)
+
     def captures(self) -> I64:
         """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""
         starts: list[int] = []
@@ -213,6 +233,20 @@ class Columns:
         if self._unended:
             warnings.append(f"{self._unended:,} ranges have no end and were taken to run to the end of the trace")
         return warnings
+
+
+def _flow_columns(events: Sequence[Event], tracks: _Numbering) -> tuple[I64, ...]:
+    """Time, whether it is the arrow's end, its id, device and stream it would point to, and its track."""
+    time, usable = nanoseconds([event.ts for event in events])
+    points = [event for event, good in zip(events, usable.tolist(), strict=True) if good]
+    return (
+        time[usable],
+        int64([event.ph == "f" for event in points]),
+        integers([event.id for event in points], -1),
+        ids([event.pid for event in points], [event.pid for event in points]),
+        ids([event.tid for event in points], [event.tid for event in points]),
+        int64([tracks[event.pid, event.tid] for event in points]),
+    )
 
 
 def _correlations(events: Sequence[Event]) -> I64:

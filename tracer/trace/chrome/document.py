@@ -140,4 +140,5 @@ def _collected(
     if count > len(readable):
         collector.skipped["not readable"] += count - len(readable)
     collector.add(join_pairs(readable))
+    collector.add_flows(readable)
     return Document(collector, count, metadata, lost_bytes)

@@ -9,6 +9,7 @@ from tracer.errors import InputError
 from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.document import read_document
+from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, sniff
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.scanner import Scanner, Tail, Text, UnscannableError, scan_tail, texts
@@ -51,7 +52,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     Raises:
         InputError: the file is no Chrome trace, or is torn and `strict` is set.
     """
-    content = _read(source, want, jobs or _default_jobs(source))
+    jobs = jobs or _default_jobs(source)
+    content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
     warnings = [*columns.warnings(), *metadata.warnings]
@@ -59,7 +61,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         if strict:
             raise InputError(f"{source.name}: {torn}")
         warnings.insert(0, torn)
-    return Trace(
+    trace = Trace(
         path=source.name,
         format="chrome",
         producer=metadata.producer,
@@ -75,6 +77,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         manifest=metadata.manifest,
         warnings=warnings,
     )
+    if lack_correlation(trace):
+        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
+    return trace
 
 
 def _default_jobs(source: Source) -> int:

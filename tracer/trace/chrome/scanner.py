@@ -83,7 +83,8 @@ class Scanner:
         """
         for group, waiting in self._pieces.items():
             if waiting:
-                self.collector.add_group(group, _complete(_decode(waiting)), self._place)
+                events = _decode(waiting)
+                self.collector.add_group(group, events if group is Group.FLOW else _complete(events), self._place)
                 waiting.clear()
 
     def move_to(self, place: int) -> None:

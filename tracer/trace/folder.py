@@ -1,0 +1,49 @@
+"""Choosing a trace in a profiler's output folder."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tracer.errors import InputError
+from tracer.trace.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUFFIXES = (".json", ".json.gz", ".json.zst", ".json.zip")
+_NAMED = re.compile(r"rank[-_]?0*(\d+)", re.IGNORECASE)
+_STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d+)')
+ENDS_BYTES = 1 << 20
+
+
+def choose_trace(folder: Path, rank: int | None = None) -> tuple[Path, int]:
+    """The newest trace in a folder, of one rank if asked for, and how many there were to choose from.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        files = [path for path in folder.iterdir() if path.name.endswith(SUFFIXES) and path.is_file()]
+        if rank is not None:
+            files = [path for path in files if _rank(path) == rank]
+        files.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+    if not files:
+        wanted = "no trace" if rank is None else f"no trace of rank {rank}"
+        raise InputError(f"{folder}: {wanted} ({', '.join(SUFFIXES)}) in this folder")
+    return files[-1], len(files)
+
+
+def _rank(path: Path) -> int | None:
+    """The rank that a file's name, or else its metadata, says."""
+    if (match := _NAMED.search(path.name)) is not None:
+        return int(match[1])
+    with Source(path) as source:
+        start = end = b""
+        for block in source.blocks():
+            start = start if len(start) >= ENDS_BYTES else start + block
+            end = end[-ENDS_BYTES:] + block
+    stated = _STATED.search(start) or _STATED.search(end)
+    return None if stated is None else int(stated[1])
