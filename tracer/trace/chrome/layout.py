@@ -28,12 +28,19 @@ class Layout:
         stop: bytes that end an event.
         keep: how many of them belong to it.
         phase: the key `ph` as this writer spells it; there is one in every event.
+        bare: whether the list of events is the whole document.
     """
 
     events: int
     stop: bytes
     keep: int
     phase: bytes
+    bare: bool
+
+    @property
+    def certain(self) -> bool:
+        """Whether the end of an event cannot be mistaken: it stands on a line of its own."""
+        return self.keep == len(self.stop)
 
 
 def sniff(head: bytes) -> Layout | None:
@@ -45,11 +52,12 @@ def sniff(head: bytes) -> Layout | None:
     phase = _PHASE.search(head, opening.end())
     if first is None or phase is None:
         return None
+    bare = not opening[0].startswith(b'"')
     indent, inside = first[1], first[2]
     if b"\n" in indent and b"\n" in inside:
         stop = indent + b"}"
-        return Layout(opening.end(), stop, len(stop), phase[0])
+        return Layout(opening.end(), stop, len(stop), phase[0], bare)
     separator = _SEPARATOR.search(head, first.end())
     if separator is None:
         return None
-    return Layout(opening.end(), b"}" + separator[1], 1, phase[0])
+    return Layout(opening.end(), b"}" + separator[1], 1, phase[0], bare)

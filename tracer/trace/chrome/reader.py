@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, sniff
 from tracer.trace.chrome.metadata import read_metadata
-from tracer.trace.chrome.scanner import Scanner, Tail, Text, UnscannableError, scan_tail, texts
+from tracer.trace.chrome.scanner import Scanner, Text, UnscannableError, scan_tail, texts
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import in_processes, processors
-from tracer.trace.source import BOM
+from tracer.trace.source import BLOCK_BYTES, BOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 WORTH_A_PROCESS_BYTES = 48 << 20
 PACKED_FACTOR = 12
 MOST_PROCESSES = 8
+# How far in front of a file's end the end of its list of events is looked for.
+TAIL_BYTES = 4 << 20
 # Texts in a row that one process takes from a packed file.
 RUN = 32
 
@@ -124,11 +127,19 @@ def _head(source: Source) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What one process found."""
+    """What one process found.
+
+    Attributes:
+        events: events seen.
+        collector: the wanted ones.
+        rest: what is left at the end of the file, behind the last end of an event; None unless this process met it.
+        recent: what comes before that, where the file cannot be read again from there.
+    """
 
     events: int
     collector: Collector
-    tail: Tail | None
+    rest: bytes | None
+    recent: bytes
 
 
 def _scan(source: Source, head: bytes, layout: Layout, want: Want, jobs: int) -> _Content:
@@ -137,37 +148,49 @@ def _scan(source: Source, head: bytes, layout: Layout, want: Want, jobs: int) ->
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    bom = len(BOM) if source.magic.startswith(BOM) else 0
+    begin = layout.events + (len(BOM) if source.magic.startswith(BOM) else 0)
 
     def work(share: int) -> _Share:
-        scanner, tail = Scanner(layout, want), None
-        for place, text in _shared_texts(source, layout, bom + layout.events, share, jobs):
-            if place is not None:
-                scanner.move_to(place)
+        scanner, rest = Scanner(layout, want), None
+        recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES) if source.packed else 0)
+        for place, text in _shared_texts(source, layout, begin, share, jobs):
             if text.last:
-                tail = scan_tail(scanner, text.content, layout)
-            else:
-                scanner.scan(text.content, text.end)
+                rest = text.content
+            elif place is not None:
+                scanner.scan(text.content, text.end, place)
+            recent.append(text)
         scanner.flush()
-        return _Share(scanner.events, scanner.collector, tail)
+        before = b"" if share else b"".join(text.content[: text.end] for text in recent)
+        return _Share(scanner.events, scanner.collector, rest, before)
 
     shares = in_processes(work, jobs)
+    rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
+    if not source.packed:
+        recent = _before(source, begin, source.size_bytes - len(rest))
+    last = Scanner(layout, want)
+    tail = scan_tail(last, recent, rest, layout)
+    last.flush()
     collector = shares[0].collector
-    for share in shares[1:]:
-        collector.merge(share.collector)
-    tail = next(share.tail for share in shares if share.tail is not None)
+    for other in (*(share.collector for share in shares[1:]), last.collector):
+        collector.merge(other)
     return _Content(
         collector=collector,
-        events=sum(share.events for share in shares),
+        events=sum(share.events for share in shares) + last.events,
         metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + tail.metadata),
         lost_bytes=tail.lost_bytes,
     )
 
 
+def _before(source: Source, begin: int, end: int) -> bytes:
+    """What stands before offset `end` of a plain file, from `begin` on at the earliest."""
+    start = max(begin, end - TAIL_BYTES)
+    return b"".join(source.blocks(start))[: end - start]
+
+
 def _shared_texts(
     source: Source, layout: Layout, begin: int, share: int, shares: int
 ) -> Iterator[tuple[int | None, Text]]:
-    """The texts that are one process's share; with each that does not follow the one before, its place in the file.
+    """The texts that one process meets, and the places in the file of those that are its share.
 
     A plain file is divided into as many ranges. A packed one is unpacked by every process, which then takes every
     n-th run of texts; the first also takes the end.
@@ -175,14 +198,14 @@ def _shared_texts(
     if source.packed:
         for number, text in enumerate(texts(_skipping(source.blocks(), begin), layout)):
             run = number // RUN
-            if run % shares == share if not text.last else share == 0:
-                yield run if number % RUN == 0 or text.last else None, text
+            own = share == 0 if text.last else run % shares == share
+            yield run if own else None, text
         return
     length = max(0, source.size_bytes - begin)
     low, high = (begin + length * part // shares for part in (share, share + 1))
     limit = None if share == shares - 1 else high - low
-    for number, text in enumerate(texts(source.blocks(low), layout, inside=share > 0, limit=limit)):
-        yield share if number == 0 else None, text
+    for text in texts(source.blocks(low), layout, inside=share > 0, limit=limit):
+        yield share, text
 
 
 def _skipping(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ def _number(key: bytes) -> re.Pattern[bytes]:
 
 def _word(key: bytes) -> re.Pattern[bytes]:
     """A number, or a short text without quotes."""
-    return re.compile(rb'"' + key + rb'"\s*:\s*("[^"\\\n]{0,200}"|-?\d+)')
+    return re.compile(rb'"' + key + rb'"\s*:\s*("[^"\\\n]{0,200}"|-?\d+(?![\d.eE]))')
 
 
 _PH, _CAT, _NAME = _word(b"ph"), _word(b"cat"), _text(b"name")
@@ -39,21 +39,21 @@ _CORRELATION, _DEVICE, _STREAM, _BYTES = _word(b"correlation"), _word(b"device")
 
 
 def repair(text: bytes) -> Event | None:
-    """Read an event off its keys; None where it has neither name nor time."""
+    """Read an event off its keys; None where it has no phase or neither name nor category."""
     opening = _ARGS.search(text)
     outside, inside = (text, b"") if opening is None else (text[: opening.start()], text[opening.start() :])
     # Keys may also stand behind the arguments.
     found = {key: pattern.search(outside) or pattern.search(text) for key, pattern in _OUTER.items()}
-    name, ts = found["name"], found["ts"]
-    if name is None or ts is None:
+    name = found["name"]
+    if found["ph"] is None or (name is None and found["cat"] is None):
         return None
     return Event(
         ph=_string(found["ph"]),
         cat=_string(found["cat"]),
-        name=name[1].decode(errors="replace"),
+        name="" if name is None else name[1].decode(errors="replace"),
         pid=_id(found["pid"], ""),
         tid=_id(found["tid"], ""),
-        ts=_decimal(ts),
+        ts=_decimal(found["ts"]),
         dur=_decimal(found["dur"]),
         id=_id(found["id"], ""),
         args=_args(inside),

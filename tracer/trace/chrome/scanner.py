@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PAIRED = frozenset("BE")
 
 
+LAST_PLACE = 1 << 62
 # So many events are decoded at once.
 BATCH = 4096
 
@@ -49,14 +50,22 @@ class Scanner:
         self._layout = layout
         self._find = wanted_pattern(want).finditer
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
-        self._place = 0
+        self._place = LAST_PLACE
 
-    def scan(self, text: bytes, end: int) -> None:
+    def scan(self, text: bytes, end: int, place: int = LAST_PLACE) -> None:
         """Take in the text up to `end`; it begins behind an event, and `end` is behind another.
+
+        Args:
+            text: part of the file.
+            end: offset in it.
+            place: of this text in the order of the file.
 
         Raises:
             UnscannableError: an event was not where the layout puts it.
         """
+        if place != self._place:
+            self.flush()
+            self._place = place
         self.events += text.count(self._layout.phase, 0, end)
         stop, keep = self._layout.stop, self._layout.keep
         find, find_last, pieces = text.find, text.rfind, self._pieces
@@ -83,18 +92,9 @@ class Scanner:
         """
         for group, waiting in self._pieces.items():
             if waiting:
-                events = _decode(waiting)
+                events = _decode(waiting, certain=self._layout.certain)
                 self.collector.add_group(group, events if group is Group.FLOW else _complete(events), self._place)
                 waiting.clear()
-
-    def move_to(self, place: int) -> None:
-        """Go on elsewhere in the file: what follows has this place in its order.
-
-        Raises:
-            UnscannableError: an event was not where the layout puts it.
-        """
-        self.flush()
-        self._place = place
 
 
 def _complete(events: list[Event]) -> list[Event]:
@@ -110,8 +110,11 @@ def _complete(events: list[Event]) -> list[Event]:
     return [event for event in events if event.ph == "X"]
 
 
-def _decode(pieces: list[bytes]) -> list[Event]:
+def _decode(pieces: list[bytes], *, certain: bool) -> list[Event]:
     """Decode events, all at once if they are well-formed.
+
+    Where the ends of events are certain, one that is not JSON is read off its keys; elsewhere it may have been cut in
+    the wrong place.
 
     Raises:
         UnscannableError: a piece is not one event.
@@ -119,6 +122,8 @@ def _decode(pieces: list[bytes]) -> list[Event]:
     try:
         events = decode_events(b"[" + b",".join(pieces) + b"]")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if not certain:
+            raise UnscannableError from None
         return [_decode_alone(piece) for piece in pieces]
     if len(events) != len(pieces):
         raise UnscannableError
@@ -126,7 +131,6 @@ def _decode(pieces: list[bytes]) -> list[Event]:
 
 
 def _decode_alone(piece: bytes) -> Event:
-    """Decode one event whose batch did not decode; read off its keys what is not JSON."""
     try:
         return decode_event(piece)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -142,8 +146,8 @@ class Text:
 
     Attributes:
         content: begins behind an event.
-        end: offset behind the last whole event.
-        last: whether the file ends here; the content then has all that is left of it.
+        end: offset behind the last whole event; in the last text of a file, all that is left lies behind it.
+        last: whether the file ends here.
     """
 
     content: bytes
@@ -162,7 +166,6 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
         limit: offset in the stream; the first event whose end begins there or later is the last. None reads all.
     """
     stop, keep = layout.stop, layout.keep
-    ready: Text | None = None
     rest: list[bytes] = []
     offset = 0  # of what is in `rest`
     for block in blocks:
@@ -171,28 +174,24 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
             continue
         content = b"".join([*rest, block])
         if inside:
-            first = content.find(stop) + keep
-            content, offset, inside = content[first:], offset + first, False
+            first = content.find(stop)
+            if limit is not None and offset + first >= limit:
+                return  # one event reaches across this whole part
+            content, offset, inside = content[first + keep :], offset + first + keep, False
         if limit is not None and offset + len(content) > limit:
             last = content.find(stop, max(0, limit - offset))
             if last >= 0:
-                if ready is not None:
-                    yield ready
                 yield Text(content, last + keep, last=False)
                 return
         end = content.rfind(stop) + keep
         if end < keep:
             rest = [content]
             continue
-        if ready is not None:
-            yield ready
-        ready = Text(content, end, last=False)
+        yield Text(content, end, last=False)
         rest, offset = [content[end:]], offset + end
-    if ready is not None:
-        rest.insert(0, ready.content[: ready.end])
-    if limit is None or rest:
-        content = b"".join(rest)
-        yield Text(content, len(content), last=limit is None)
+    # Without an end of an event behind the limit there is none for the next reader to begin at: the rest is ours.
+    if not inside:
+        yield Text(b"".join(rest), 0, last=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,47 +207,69 @@ class Tail:
     lost_bytes: int | None
 
 
-def scan_tail(scanner: Scanner, text: bytes, layout: Layout) -> Tail:
-    """Take in the last text, which also holds the end of the list and what stands behind it.
+def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> Tail:
+    """Find the end of the list, and take in the last event where the layout does not say where it ends.
+
+    Args:
+        scanner: takes in that event.
+        recent: what comes before `rest`, up to a whole event; already scanned.
+        rest: what is left behind the last end of an event.
+        layout: says where events end.
 
     Raises:
-        UnscannableError: an event was not where the layout puts it.
+        UnscannableError: the last events are not where the layout puts them.
     """
-    found = _end_of_list(text, layout)
-    if found is not None:
-        end, metadata = found
-        scanner.scan(text, end)
-        whole = _is_json(b'{"traceEvents": []' + metadata) or not metadata.strip()
-        return Tail(metadata, None if whole else len(metadata))
-    cut = text.rfind(layout.stop) + layout.keep
-    torn = text[cut:] if cut >= layout.keep else text
-    scanner.scan(text, len(text) - len(torn))
-    return Tail(b"", len(torn.strip(b", \t\r\n")))
+    text = recent + rest
+    ending = _end_of_list(text, layout)
+    if ending is None:
+        end = 0 if layout.certain else _end_of_whole_event(rest)
+        scanner.scan(rest, end)
+        return Tail(b"", len(rest[end:].strip(b", \t\r\n")))
+    end, metadata = ending
+    if end > len(recent):
+        if layout.certain:
+            raise UnscannableError
+        scanner.scan(rest, end - len(recent))
+    return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
+
+
+def _end_of_whole_event(rest: bytes) -> int:
+    """Offset behind the event that a torn rest begins with, if that is whole; else 0."""
+    for closing in _LIST_END.finditer(rest):
+        try:
+            decode_event(rest[: closing.start() + 1].lstrip(b", \t\r\n"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        return closing.start() + 1
+    return 0
 
 
 def _end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
     """Offset behind the last event, and the text behind the list's closing bracket; None if it is torn."""
-    if layout.keep == len(layout.stop):
+    if layout.certain:
         closing = re.search(re.escape(layout.stop) + rb"\s*\]", text)
         if closing is not None:
             return closing.start() + layout.keep, text[closing.end() :]
-    else:
-        # In one line, a list inside some event's arguments may end alike; but then no whole object follows.
-        candidates = list(_CLOSING.finditer(text))
-        for closing in candidates:
-            if _is_json(b'{"traceEvents": []' + text[closing.end() :]) or not text[closing.end() :].strip():
-                return closing.start() + 1, text[closing.end() :]
+    # In one line, a list inside some event's arguments may end alike; but then no whole object follows.
+    for closing in _CLOSING.finditer(text):
+        behind = text[closing.end() :]
+        if _ends_well(behind, layout):
+            return closing.start() + 1, behind
     empty = _EMPTY.match(text)
     return None if empty is None else (0, text[empty.end() :])
 
 
 _CLOSING = re.compile(rb"\}\s*\](?=\s*(?:,\s*\"|\}\s*$|$))")
+_LIST_END = re.compile(rb"\}\s*\]")
 _EMPTY = re.compile(rb"\s*\]")
 
 
-def _is_json(text: bytes) -> bool:
+def _ends_well(behind: bytes, layout: Layout) -> bool:
+    """Whether a document that has this behind its list of events is whole."""
+    if layout.bare:
+        return not behind.strip()
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        msgspec.json.decode(b'{"traceEvents": []' + behind, type=msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -1,0 +1,243 @@
+"""What profilers really write, and what enemies do: read around, counted, or refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.chrome import EVERYTHING, document, kernel, launch, read_bytes, span
+
+import tracer.trace.chrome.reader as reader
+from tracer.errors import InputError
+from tracer.trace.columns import Trace, Want
+from tracer.trace.reader import read_trace
+
+GOOD = kernel("good", 10, 1, 1)
+
+# As torch 2.13 lays an event out.
+NATIVE = """  {{
+    "ph": "X",
+    "cat": "kernel",
+    "name": "{name}",
+    "pid": {pid},
+    "tid": {tid},
+    "ts": {ts},
+    "dur": {dur}
+    ,
+    "args": {{
+      "External id": 3,
+      "device": {device}, "context": 1,
+      "stream": 7, "correlation": {correlation},
+      "est. achieved occupancy %": {occupancy}
+    }}
+  }}"""
+PLAIN = {"name": "k", "pid": "0", "tid": "7", "ts": "20.500", "dur": "2.250", "device": "0", "correlation": "5"}
+
+
+def _native(*changes: dict[str, str]) -> bytes:
+    events = ",\n".join(NATIVE.format(**PLAIN | {"occupancy": "37"} | change) for change in changes)
+    text = f' {{\n    "schemaVersion": 1,\n    "traceEvents": [\n    \n{events}\n  ],"traceName": "x" }}'
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def _names(trace: Trace) -> list[str]:
+    return [trace.strings[name] for name in trace.ops.name.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"occupancy": "inf"}, "k"),
+        ({"occupancy": "-nan"}, "k"),
+        ({"occupancy": "37,5"}, "k"),
+        ({"name": 'fwd "q"'}, 'fwd "q"'),
+        ({"name": 'a", "b'}, 'a", "b'),
+        ({"name": "C:\\path\\new"}, "C:\\path\\new"),
+        ({"name": "tab\there"}, "tab\there"),
+        ({"name": "nul\x00here"}, "nul\x00here"),
+        ({"name": "\udcff\udcfe"}, "\ufffd\ufffd"),
+        ({"ts": '"20.500"', "dur": '"2.250"', "correlation": '"5"'}, "k"),
+        ({"ts": "20,500", "dur": "2,250"}, "k"),
+        ({"pid": '"0"', "tid": '"stream 7"'}, "k"),
+        ({"ts": "2.05e1"}, "k"),
+    ],
+)
+def test_an_event_that_profilers_spoil_is_read_all_the_same(change: dict[str, str], name: str) -> None:
+    trace = read_bytes(_native({}, change, {}))
+    assert _names(trace) == ["k", name, "k"]
+    assert trace.ops.start_ns.tolist() == [20_500] * 3
+    assert trace.ops.end_ns.tolist() == [22_750] * 3
+    assert trace.ops.correlation.tolist() == [5] * 3
+    assert (trace.ops.device.tolist(), trace.ops.stream.tolist()) == ([0] * 3, [7] * 3)
+    assert trace.events == 3
+    assert trace.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ts": "inf"}, "no usable timestamp"),
+        ({"ts": "9" * 40}, "no usable timestamp"),
+        ({"dur": "-nan"}, "no usable duration"),
+        ({"dur": "-1"}, "negative duration"),
+        ({"dur": "1e14"}, "duration of more than three months"),
+        ({"dur": "[[[[1]]]]"}, "no usable duration"),
+    ],
+)
+def test_an_event_without_a_usable_time_is_counted_and_costs_no_other(change: dict[str, str], reason: str) -> None:
+    trace = read_bytes(_native({}, change, {}))
+    assert _names(trace) == ["k", "k"]
+    assert trace.warnings == [f"1 events left out: {reason}"]
+
+
+@pytest.mark.parametrize("correlation", ["null", "[]", '"x"', "1e99", "99999999999999999999", "-5", "0", '"\\ud800"'])
+def test_a_correlation_that_is_none_leaves_the_op_without(correlation: str) -> None:
+    trace = read_bytes(_native({"correlation": correlation}))
+    assert trace.ops.correlation.tolist() == [-1]
+
+
+def test_deep_nesting_inside_one_event_costs_only_its_arguments() -> None:
+    trace = read_bytes(_native({}, {"occupancy": "[" * 100_000 + "]" * 100_000}, {}))
+    assert _names(trace) == ["k", "k", "k"]
+
+
+def test_duplicate_keys_take_the_last() -> None:
+    data = _native({}).replace(b'"name": "k"', b'"name": "first", "name": "k"')
+    assert _names(read_bytes(data)) == ["k"]
+
+
+def test_a_range_without_an_end_runs_to_the_end_of_the_trace() -> None:
+    open_range = span("tracer/decode#1", 5, 0)
+    del open_range["dur"]
+    trace = read_bytes(document(open_range, kernel("k", 10, 30, 1)))
+    assert trace.ranges.end_ns.tolist() == [40_000]
+    assert trace.warnings == ["1 ranges have no end and were taken to run to the end of the trace"]
+
+
+def test_beginnings_and_ends_are_joined_by_thread() -> None:
+    def edge(phase: str, name: str, ts: float, tid: int) -> dict[str, object]:
+        return {"ph": phase, "cat": "user_annotation", "name": name, "pid": 1, "tid": tid, "ts": ts}
+
+    events = [
+        edge("B", "a", 1, 1),
+        edge("B", "b", 2, 2),
+        edge("B", "c", 3, 1),
+        edge("E", "", 5, 1),
+        edge("E", "", 9, 1),
+    ]
+    trace = read_bytes(document(*events, kernel("k", 20, 1)))
+    found = sorted(zip(trace.ranges.start_ns.tolist(), trace.ranges.end_ns.tolist(), strict=True))
+    assert found == [(1_000, 9_000), (2_000, 21_000), (3_000, 5_000)]
+
+
+def test_flows_stand_in_for_missing_correlations() -> None:
+    def arrow(phase: str, number: int, pid: int, tid: int, ts: float) -> dict[str, object]:
+        return {"ph": phase, "id": number, "cat": "ac2g", "name": "ac2g", "pid": pid, "tid": tid, "ts": ts}
+
+    from tracer.analysis.launches import find_launches
+
+    call, op = launch(10, 2, 0), kernel("a", 20, 1)
+    del call["args"]
+    events = [call, op, kernel("b", 30, 1), launch(12, 1, 9), kernel("c", 40, 1, 9)]
+    arrows = [arrow("s", 7, 100, 1, 10), arrow("f", 7, 0, 7, 20), arrow("f", 8, 0, 7, 30)]
+    trace = read_bytes(document(*events, *arrows))
+    assert find_launches(trace).tolist() == [0, -1, 1]
+
+
+def _torn(cut: int) -> Trace:
+    return read_bytes(_native({}, {}, {})[:cut])
+
+
+@pytest.mark.parametrize("layout", ["native", "one line"])
+def test_a_torn_file_is_read_up_to_its_last_whole_event(layout: str) -> None:
+    data = _native({}, {}, {})
+    if layout == "one line":
+        data = json.dumps(json.loads(data)).encode()
+    seen = set()
+    for cut in range(data.index(b'"ph"') + 400, len(data) - 1):
+        trace = read_bytes(data[:cut])
+        seen.add(len(trace.ops))
+        assert any("cut off" in warning for warning in trace.warnings), cut
+    assert seen >= {1, 2, 3}
+
+
+def test_what_was_lost_is_said_and_strict_refuses(tmp_path: Path) -> None:
+    data = _native({}, {}, {})
+    path = tmp_path / "torn.json"
+    path.write_bytes(data[: data.rindex(b'"args"')])
+    trace = read_trace(path, Want.SUMMARY)
+    assert len(trace.ops) == 2
+    (warning,) = trace.warnings
+    assert warning.startswith("the file is cut off: read up to its last whole event")
+    assert "bytes behind it lost" in warning
+    with pytest.raises(InputError, match="cut off"):
+        read_trace(path, Want.SUMMARY, strict=True)
+
+
+def test_torn_and_damaged_gzip_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    events = [kernel(f"k{number}", number, 1, number + 1) for number in range(20_000)]
+    packed = gzip.compress(json.dumps({"traceEvents": events}, indent=1).encode())
+    path = tmp_path / "run.json.gz"
+    path.write_bytes(packed[: len(packed) // 2])
+    torn = read_trace(path, Want.SUMMARY)
+    assert 1_000 < len(torn.ops) < 20_000
+    assert "damaged (it breaks off)" in torn.warnings[0]
+    middle = len(packed) // 2
+    path.write_bytes(packed[:middle] + bytes(64) + packed[middle + 64 :])
+    damaged = read_trace(path, Want.SUMMARY)
+    assert damaged.warnings
+    with pytest.raises(InputError):
+        read_trace(path, Want.SUMMARY, strict=True)
+
+
+def test_values_of_other_types_cost_only_their_event() -> None:
+    odd = [{"ph": 3}, {"ph": "X", "cat": ["kernel"], "name": {}}, 17, None, [], "text", {"args": 5, "ph": "X"}]
+    trace = read_bytes(json.dumps({"traceEvents": [GOOD, *odd, GOOD]}).encode())
+    assert _names(trace) == ["good", "good"]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_trace_or_refused(data: bytes) -> None:
+    for content in (data, b'{"traceEvents": [' + data, b'{"traceEvents": [{"ph": "X", "cat": "kernel", ' + data):
+        try:
+            read_bytes(content)
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_a_damaged_trace_is_read_or_refused(data: st.DataObject) -> None:
+    text = bytearray(_native({}, {"name": 'x "y"'}, {"occupancy": "inf"}))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        piece = data.draw(st.sampled_from([b"", b'"', b"\\", b"{", b"}", b"]", b",", b"\n", b"\x00", b"\xff", b"1e9"]))
+        length = data.draw(st.integers(0, 12))
+        text[place : place + length] = piece
+    try:
+        read_bytes(bytes(text))
+    except InputError as error:
+        assert "\n" not in str(error)
+
+
+def test_memory_and_time_stay_in_proportion_to_a_hostile_file() -> None:
+    hostile = b'{"traceEvents": [' + b'{"ph": "X", "cat": "kernel", "name": "' + b"}, {" * 500_000
+    started = time.monotonic()
+    with pytest.raises(InputError):
+        read_bytes(hostile)
+    assert time.monotonic() - started < 60  # a hang, not a speed, is what this would catch
+
+
+def test_an_error_in_a_reading_process_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(reader.Scanner):
+        def scan(self, *_: object) -> None:
+            raise InputError("broken on purpose")
+
+    monkeypatch.setattr(reader, "Scanner", Broken)
+    with pytest.raises(InputError, match="broken on purpose"):
+        read_bytes(document(*[kernel("k", i, 1, 1) for i in range(50)]), EVERYTHING, jobs=3)
