@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from hypothesis import given
-from support import reference
 from support.chrome import MAIN, OTHER, call, kernel, launch, span, trace_of
-from support.strategies import gpu_traces
 
-from tracer.analysis.attribution import Reason, attribute, find_launches
+from tracer.analysis.attribution import Reason, attribute
 from tracer.analysis.stages import ALL_STAGES, find_stages
 from tracer.trace.columns import Trace
 
@@ -62,30 +59,6 @@ def test_all_kernels_of_a_graph_launch_belong_to_it() -> None:
     assert _stages_of_ops(trace) == ["decode"] * 3
 
 
-def test_of_a_runtime_call_and_the_driver_call_below_it_the_outer_counts() -> None:
-    trace = trace_of(call("cuLaunchKernel", 2, 1, 5), call("cudaLaunchKernel", 1, 3, 5), kernel("k", 9, 1, 5))
-    assert trace.strings[trace.calls.name[find_launches(trace)[0]]] == "cudaLaunchKernel"
-
-
-def test_of_a_repeated_correlation_the_last_launch_before_the_op_counts() -> None:
-    trace = trace_of(launch(0, 1, 5), launch(20, 1, 5), kernel("a", 10, 1, 5), kernel("b", 30, 1, 5))
-    assert find_launches(trace).tolist() == [0, 1]
-
-
 def test_a_launch_at_the_end_of_a_range_is_outside() -> None:
     trace = trace_of(span("tracer/vision", 0, 10), launch(10, 1, 1, tid=MAIN), kernel("k", 12, 1, 1))
     assert _stages_of_ops(trace) == ["-"]
-
-
-@given(gpu_traces())
-def test_launches_agree_with_the_reference(trace: Trace) -> None:
-    found = find_launches(trace).tolist()
-    calls = trace.calls
-    for mine, theirs in zip(found, reference.launches(trace), strict=True):
-        # Of calls with equal times and correlation any will do.
-        assert (mine >= 0) == (theirs >= 0)
-        if mine >= 0:
-            assert (calls.start_ns[mine], calls.correlation[mine]) == (
-                calls.start_ns[theirs],
-                calls.correlation[theirs],
-            )
