@@ -1,0 +1,133 @@
+"""tracer beside HolisticTraceAnalysis on the same files in one sitting: wall time and peak memory, with ratios.
+
+    python benchmarks/compare_speed.py --hta PYTHON_WITH_HTA [--peer 'NAME=COMMAND {trace}'] [--megabytes 62 1000]
+
+Files are made from a real trace by multiply_trace.py. Each command is a whole process, timed from outside; peak memory
+is that of its largest process. Results go to benchmarks/results/speed.json and speed.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "tests/data/kineto_b200_vllm_eager.json.gz"
+NOTE = (
+    "HTA and other peers load every category of event and offer other analyses besides; tracer decodes only what "
+    "its summary needs. A ratio says how long a person waits for the first answer, not who does more."
+)
+
+
+def measure(command: list[str]) -> dict[str, Any]:
+    """Wall seconds and peak memory of one run of a command, and what it printed if that is JSON."""
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE)
+        errors = process.stderr.read() if process.stderr else b""
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            return {"failed": errors.decode(errors="replace").strip().splitlines()[-1:]}
+        output.seek(0)
+        printed = output.read()
+    found: dict[str, Any] = {"wall_s": wall, "peak_mb": usage.ru_maxrss / 1024}
+    try:
+        parsed = json.loads(printed)
+    except ValueError:
+        return found
+    return found | {key: parsed[key] for key in ("load_s", "breakdown_s", "kernel_us") if key in parsed}
+
+
+def median_of(command: list[str], runs: int) -> dict[str, Any]:
+    results = [measure(command) for _ in range(runs)]
+    if any("failed" in result for result in results):
+        return next(result for result in results if "failed" in result)
+    return {key: statistics.median(result[key] for result in results) for key in results[0]} | {"runs": runs}
+
+
+def commands(options: argparse.Namespace, trace: Path) -> dict[str, tuple[list[str], int]]:
+    """What is run on a trace, and how often."""
+    large = trace.stat().st_size > 200e6 or trace.suffix == ".gz"
+    ours = [sys.executable, "-m", "tracer", "summarize", str(trace), "--format", "json"]
+    rows = {
+        "tracer": (ours, options.runs),
+        "tracer --jobs 1": ([*ours, "--jobs", "1"], options.runs),
+        "tracer, in steps": ([sys.executable, str(HERE / "peers/tracer_breakdown.py"), str(trace)], options.runs),
+    }
+    peer_runs = 1 if large else 3
+    if options.hta:
+        script = [options.hta, str(HERE / "peers/hta_breakdown.py"), str(trace)]
+        rows["HTA 0.5 (json)"] = (script, peer_runs)
+        if options.ijson:
+            rows["HTA 0.5 (ijson)"] = ([*script, "ijson_batch_and_compress"], peer_runs)
+    for peer in options.peer:
+        name, _, command = peer.partition("=")
+        rows[name] = ([part.replace("{trace}", str(trace)) for part in shlex.split(command)], peer_runs)
+    return rows
+
+
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
+    lines = [
+        "| file | command | wall s | load s | breakdown s | peak MB | wall / tracer | memory / tracer |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for file, rows in results.items():
+        base = rows["tracer"]
+        for name, row in rows.items():
+            if "failed" in row:
+                lines.append(f"| {file} | {name} | failed: {row['failed']} | | | | | |")
+                continue
+            steps = [f"{row[key]:.2f}" if key in row else "" for key in ("load_s", "breakdown_s")]
+            ratios = [f"{row[key] / base[key]:.1f}" for key in ("wall_s", "peak_mb")]
+            lines.append(
+                f"| {file} | {name} | {row['wall_s']:.2f} | {steps[0]} | {steps[1]} | {row['peak_mb']:.0f} "
+                f"| {ratios[0]} | {ratios[1]} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hta", help="a Python interpreter that has HolisticTraceAnalysis 0.5")
+    parser.add_argument("--ijson", action="store_true", help="that interpreter has ijson too: try that back end")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help="another command")
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[62, 1000])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--source", type=Path, default=SOURCE)
+    parser.add_argument("--output", type=Path, default=HERE / "results/speed.json")
+    options = parser.parse_args()
+    results: dict[str, dict[str, dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for megabytes in options.megabytes:
+            for suffix in (".json", ".json.gz"):
+                trace = Path(folder, f"{megabytes:g}MB{suffix}")
+                make = [sys.executable, str(HERE / "multiply_trace.py"), str(options.source), str(trace)]
+                subprocess.run([*make, "--megabytes", str(megabytes)], check=True)
+                label = f"{megabytes:g} MB {suffix}"
+                results[label] = {}
+                for name, (command, runs) in commands(options, trace).items():
+                    results[label][name] = median_of(command, runs)
+                    print(label, name, results[label][name], flush=True)
+                trace.unlink()
+    machine = f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    document = {"machine": machine, "source": options.source.name, "note": NOTE, "results": results}
+    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    text = f"# Speed and memory\n\n{machine}; files made from `{options.source.name}`. {NOTE}\n\n{table(results)}\n"
+    options.output.with_suffix(".md").write_text(text)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
