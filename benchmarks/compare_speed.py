@@ -121,7 +121,8 @@ def main() -> None:
                     results[label][name] = median_of(command, runs)
                     print(label, name, results[label][name], flush=True)
                 trace.unlink()
-    machine = f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{platform.processor() or platform.machine()}, {cores} cores, Python {platform.python_version()}"
     document = {"machine": machine, "source": options.source.name, "note": NOTE, "results": results}
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     text = f"# Speed and memory\n\n{machine}; files made from `{options.source.name}`. {NOTE}\n\n{table(results)}\n"

@@ -35,6 +35,7 @@ def nanoseconds(value: Any) -> int:
 
 def renderer(event: dict[str, Any]) -> Render:
     """Lays an event out once, and returns a function that fills in a copy's time and ids."""
+
     def plain(value: Any) -> str:
         return json.dumps(value, default=float).replace("%", "%%")
 
@@ -59,7 +60,7 @@ def renderer(event: dict[str, Any]) -> Render:
     if arguments:
         lines = ",\n      ".join(", ".join(arguments[i : i + 3]) for i in range(0, len(arguments), 3))
         block = f',\n    "args": {{\n      {lines}\n    }}'
-    template = f'  {{\n    {", ".join(head)},\n    {", ".join(tail)}{block}\n  }}'
+    template = f"  {{\n    {', '.join(head)},\n    {', '.join(tail)}{block}\n  }}"
     start = nanoseconds(event.get("ts", 0))
 
     def render(copy: int, period_ns: int, id_step: int) -> str:

@@ -5,11 +5,11 @@ Run by the interpreter that has HTA: python hta_breakdown.py TRACE [json|ijson_b
 
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
 import warnings
+from pathlib import Path
 
 logging.disable(logging.CRITICAL)
 warnings.filterwarnings("ignore")
@@ -24,7 +24,7 @@ def main() -> None:
     set_default_trace_parsing_backend(ParserBackend(backend))
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        analysis = TraceAnalysis({0: os.path.abspath(trace)}, folder, include_last_profiler_step=True)
+        analysis = TraceAnalysis({0: str(Path(trace).resolve())}, folder, include_last_profiler_step=True)
     loaded = time.perf_counter()
     kinds, _ = analysis.get_gpu_kernel_breakdown(visualize=False, num_kernels=10)
     done = time.perf_counter()

@@ -16,9 +16,7 @@ def main() -> None:
     summary = summarize(trace)
     done = time.perf_counter()
     print(
-        json.dumps(
-            {"load_s": loaded - start, "breakdown_s": done - loaded, "kernel_us": summary.device.time_ns / 1000}
-        )
+        json.dumps({"load_s": loaded - start, "breakdown_s": done - loaded, "kernel_us": summary.device.time_ns / 1000})
     )
 
 

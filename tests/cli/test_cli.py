@@ -64,9 +64,9 @@ SUMMARIZE_OPTIONS = "--all-ranges --any-thread --clip-overlaps --format --help -
 def test_the_option_list_is_frozen(verb: str, options: list[str]) -> None:
     import typer.main
 
-    from tracer.cli.main import app
+    from tracer.cli.main import build_app
 
-    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    command = typer.main.get_command(build_app([])).commands[verb]  # type: ignore[attr-defined]
     found = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     assert sorted({name for name in found if name.startswith("--")} | {"--help"}) == options
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from tracer.cli import models, record, summarize
 from tracer.errors import TracerError
 from tracer.version import __version__
 
 INTERRUPTED = 130
+# Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
+VERBS = ("record", "summarize", "models")
 
-app = typer.Typer(
-    name="tracer",
-    help="Where does a multimodal LLM's inference time go, and what should I do about it?",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("record")(record.command)
-app.command("summarize")(summarize.command)
-app.command("models")(models.command)
+
+def build_app(arguments: list[str]) -> typer.Typer:
+    """The command line with the verb that the arguments name, or with all of them where they name none."""
+    app = typer.Typer(
+        name="tracer",
+        help="Where does a multimodal LLM's inference time go, and what should I do about it?",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    # Reading the options of a verb that is not asked for would take longer than many a summary.
+    named = arguments[0] if arguments and arguments[0] in VERBS else None
+    for verb in VERBS if named is None else (named,):
+        app.command(verb)(import_module(f"tracer.cli.{verb}").command)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -32,7 +41,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
@@ -43,8 +51,9 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `tracer.errors` documents."""
+    gc.disable()  # most commands are over before garbage matters; `record` turns it on again
     try:
-        code = app(standalone_mode=False)
+        code = build_app(sys.argv[1:])(standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
             _complain("interrupted")
@@ -62,7 +71,8 @@ def main() -> NoReturn:
         # Usage errors come from click, which typer carries inside since 0.26 and imported before.
         if not hasattr(error, "format_message"):
             raise
-        _complain(f"{error.format_message()} (see tracer --help)")
+        if message := error.format_message():  # none where the help was all that could be said
+            _complain(f"{message} (see tracer --help)")
         code = 2
     sys.exit(code or 0)
 

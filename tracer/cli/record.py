@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from pathlib import Path
@@ -149,6 +150,7 @@ def command(
     """
     from tracer.recording.output import check_output
 
+    gc.enable()  # what is measured runs as it would anywhere
     window = _parse_window(decode_window, max_new_tokens)
     check_output(output, force=force)
     if checkpoint is not None and (size is not None or prompt_tokens is not None):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tracer.trace.source import Source
 
 # Below, starting processes costs more than they save. Compressed, a trace is a tenth to a twentieth of its size.
-WORTH_A_PROCESS_BYTES = 48 << 20
+WORTH_A_PROCESS_BYTES = 24 << 20
 PACKED_FACTOR = 12
 MOST_PROCESSES = 8
 # How far in front of a file's end the end of its list of events is looked for.
