@@ -122,7 +122,8 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     [
         ("summarize", 2, "Missing argument"),
         ("summarize none.json", 1, "none.json: No such file"),
-        ("summarize .", 1, "directory"),
+        ("summarize empty", 1, "empty: no trace in this folder"),
+        ("summarize .", 1, "there.json: empty"),
         ("summarize none.json --format xml", 2, "--format"),
         ("summarize none.json --marker x=y", 2, "write STAGE=REGEX"),
         ("summarize none.json --marker vision=(", 2, "not a regular expression"),
@@ -152,6 +153,7 @@ def test_what_cannot_be_right_is_one_line_and_an_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
     Path("there.json").touch()
     Path("bad.npy").write_bytes(b"not events")
     done = _tracer(*arguments.split())
@@ -159,7 +161,7 @@ def test_what_cannot_be_right_is_one_line_and_an_exit_code(
     assert message in done.stderr
     assert done.stderr.startswith("tracer: ")
     assert len(done.stderr.splitlines()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npy", "there.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npy", "empty", "there.json"]
 
 
 def test_an_interrupt_leaves_no_file_and_exits_130(tmp_path: Path) -> None:

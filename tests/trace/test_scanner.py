@@ -16,6 +16,7 @@ from support.columns import spelled_out
 from support.layouts import LAYOUTS, PACKINGS
 
 import tracer.trace.chrome.reader as reader
+import tracer.trace.chrome.scanner as scanner
 import tracer.trace.source as source_module
 from tracer.trace.chrome.layout import sniff
 from tracer.trace.columns import Trace, Want
@@ -114,16 +115,24 @@ def blocks(draw: st.DrawFn) -> int:
     return draw(st.sampled_from([37, 64, 333, 1 << 20]))
 
 
-@given(documents(), st.sampled_from(sorted(LAYOUTS)), blocks(), st.integers(1, 4), st.booleans())
+@given(
+    documents(),
+    st.sampled_from(sorted(LAYOUTS)),
+    blocks(),
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from([0, 4096]),
+)
 @settings(max_examples=300)
 def test_nothing_inside_a_string_can_fool_the_scanner(
-    data: bytes, layout: str, block_bytes: int, jobs: int, packed: bool
+    data: bytes, layout: str, block_bytes: int, jobs: int, packed: bool, short: int
 ) -> None:
     written = LAYOUTS[layout](data)
     expected = spelled_out(_as_document(written))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_module, "BLOCK_BYTES", block_bytes)
         patch.setattr(reader, "RUN", 2)
+        patch.setattr(scanner, "SHORT_TEXT_BYTES", short)
         patch.setattr(reader, "in_processes", _one_after_another)
         assert spelled_out(read_bytes(gzip.compress(written) if packed else written, jobs=jobs)) == expected
 

@@ -157,10 +157,10 @@ def _scan(source: Source, head: bytes, layout: Layout, want: Want, jobs: int) ->
             if text.last:
                 rest = text.content
             elif place is not None:
-                scanner.scan(text.content, text.end, place)
+                scanner.scan(text, place)
             recent.append(text)
         scanner.flush()
-        before = b"" if share else b"".join(text.content[: text.end] for text in recent)
+        before = b"" if share else b"".join(text.content[text.begin : text.end] for text in recent)
         return _Share(scanner.events, scanner.collector, rest, before)
 
     shares = in_processes(work, jobs)

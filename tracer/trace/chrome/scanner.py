@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracer.trace.chrome.categories import Group, wanted_pattern
+from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.events import Event, decode_event, decode_events
+from tracer.trace.chrome.needles import Categories, Needle
 from tracer.trace.chrome.repair import repair
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ PAIRED = frozenset("BE")
 LAST_PLACE = 1 << 62
 # So many events are decoded at once.
 BATCH = 4096
+SHORT_TEXT_BYTES = 4096
 
 
 class UnscannableError(Exception):
@@ -48,16 +50,17 @@ class Scanner:
         self.collector = Collector(want)
         self.events = 0
         self._layout = layout
-        self._find = wanted_pattern(want).finditer
+        self._pattern = wanted_pattern(want)
+        self._categories = Categories(groups(want))
+        self._phase = Needle(layout.phase)
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
         self._place = LAST_PLACE
 
-    def scan(self, text: bytes, end: int, place: int = LAST_PLACE) -> None:
-        """Take in the text up to `end`; it begins behind an event, and `end` is behind another.
+    def scan(self, text: Text, place: int = LAST_PLACE) -> None:
+        """Take in the events of a text.
 
         Args:
             text: part of the file.
-            end: offset in it.
             place: of this text in the order of the file.
 
         Raises:
@@ -66,23 +69,33 @@ class Scanner:
         if place != self._place:
             self.flush()
             self._place = place
-        self.events += text.count(self._layout.phase, 0, end)
+        content, behind = text.content, text.begin
         stop, keep = self._layout.stop, self._layout.keep
-        find, find_last, pieces = text.find, text.rfind, self._pieces
-        behind = 0
-        for match in self._find(text, 0, end):
+        find, find_last, pieces = content.find, content.rfind, self._pieces
+        for match in self._matches(text):
             low, high = match.span()
             previous = find_last(stop, behind, low)
             start = find(b"{", behind if previous < 0 else previous + keep, low)
             # Found before the last event's end, there are two categories in what should be one event.
             if low < behind or start < 0:
                 raise UnscannableError
-            behind = find(stop, high, end) + keep
+            behind = find(stop, high, text.end) + keep
             if behind < keep:
-                behind = end
-            pieces[match.lastindex].append(text[start:behind])  # type: ignore[index]
+                behind = text.end
+            pieces[match.lastindex].append(content[start:behind])  # type: ignore[index]
         if any(len(waiting) > BATCH for waiting in pieces.values()):
             self.flush()
+
+    def _matches(self, text: Text) -> Iterable[re.Match[bytes]]:
+        """The wanted categories in a text; counts its events in passing."""
+        content, begin, end = text.content, text.begin, text.end
+        if end - begin < SHORT_TEXT_BYTES:
+            self.events += content.count(self._layout.phase, begin, end)
+            return self._pattern.finditer(content, begin, end)
+        self.events += len(self._phase.places(content, begin, end))
+        match = self._pattern.match
+        places = self._categories.places(content, begin, end)
+        return filter(None, (match(content, place, end) for place in places))
 
     def flush(self) -> None:
         """Decode what is waiting.
@@ -145,14 +158,16 @@ class Text:
     """A part of a file.
 
     Attributes:
-        content: begins behind an event.
+        content: of the file.
+        begin: offset in it, behind an event.
         end: offset behind the last whole event; in the last text of a file, all that is left lies behind it.
         last: whether the file ends here.
     """
 
     content: bytes
+    begin: int
     end: int
-    last: bool
+    last: bool = False
 
 
 def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limit: int | None = None) -> Iterator[Text]:
@@ -166,32 +181,38 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
         limit: offset in the stream; the first event whose end begins there or later is the last. None reads all.
     """
     stop, keep = layout.stop, layout.keep
-    rest: list[bytes] = []
-    offset = 0  # of what is in `rest`
+    rest: list[bytes] = []  # of an event that began in blocks before
+    offset = 0  # in the stream, of the block
     for block in blocks:
-        if stop not in block and (not rest or stop not in rest[-1][1 - len(stop) :] + block[: len(stop)]):
-            rest.append(block)  # in the middle of a very long event
-            continue
-        content = b"".join([*rest, block])
-        if inside:
-            first = content.find(stop)
-            if limit is not None and offset + first >= limit:
-                return  # one event reaches across this whole part
-            content, offset, inside = content[first + keep :], offset + first + keep, False
-        if limit is not None and offset + len(content) > limit:
-            last = content.find(stop, max(0, limit - offset))
-            if last >= 0:
-                yield Text(content, last + keep, last=False)
-                return
+        content, begin = block, 0
+        if rest and stop in rest[-1][1 - len(stop) :] + block[: len(stop) - 1]:
+            offset -= sum(map(len, rest))
+            content, rest = b"".join([*rest, block]), []  # the end lies across the seam
+        first = content.find(stop)
         end = content.rfind(stop) + keep
-        if end < keep:
-            rest = [content]
-            continue
-        yield Text(content, end, last=False)
-        rest, offset = [content[end:]], offset + end
+        closing = limit is not None and offset + end - keep >= limit
+        if closing and limit is not None:
+            end = content.find(stop, max(0, limit - offset)) + keep
+        if first < 0:
+            rest.append(content)  # in the middle of a very long event
+        elif inside:
+            if closing and first + keep == end:
+                return  # one event reaches across this whole part
+            begin, inside, rest = first + keep, False, []
+        elif rest:
+            seam = b"".join([*rest, content[: first + keep]])
+            begin, rest = first + keep, []
+            yield Text(seam, 0, len(seam))
+        if first >= 0:
+            if end > begin:
+                yield Text(content, begin, end)
+            if closing:
+                return
+            rest = [content[end:]]
+        offset += len(content)
     # Without an end of an event behind the limit there is none for the next reader to begin at: the rest is ours.
     if not inside:
-        yield Text(b"".join(rest), 0, last=True)
+        yield Text(b"".join(rest), 0, 0, last=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +244,13 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
     ending = _end_of_list(text, layout)
     if ending is None:
         end = 0 if layout.certain else _end_of_whole_event(rest)
-        scanner.scan(rest, end)
+        scanner.scan(Text(rest, 0, end))
         return Tail(b"", len(rest[end:].strip(b", \t\r\n")))
     end, metadata = ending
     if end > len(recent):
         if layout.certain:
             raise UnscannableError
-        scanner.scan(rest, end - len(recent))
+        scanner.scan(Text(rest, 0, end - len(recent)))
     return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
 
 
