@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nvtx
 from torch._C._autograd import _profiler_enabled
@@ -26,26 +26,26 @@ class RangeEmitter:
     """Opens and closes ranges, last opened first closed."""
 
     def __init__(self) -> None:
-        self._domain = nvtx.get_domain(DOMAIN)
-        self._open: list[record_function | None] = []
-        self._attributes = lru_cache(maxsize=4096)(self._new_attributes)
+        self._open: list[tuple[nvtx.annotate, record_function | None]] = []
+        self._annotation = lru_cache(maxsize=4096)(_new_annotation)
 
     def push(self, kind: str, index: int | None = None) -> None:
         """Open a range of the grammar."""
-        self._domain.push_range(self._attributes(kind, index))
+        annotation = self._annotation(kind, index)
+        annotation.__enter__()
         # record_function costs 15 us even when nobody listens, so ask first.
         recorded = None
         if _profiler_enabled():
             recorded = record_function(range_name(kind, index))
             recorded.__enter__()
-        self._open.append(recorded)
+        self._open.append((annotation, recorded))
 
     def pop(self) -> None:
         """Close the range opened last."""
-        recorded = self._open.pop()
+        annotation, recorded = self._open.pop()
         if recorded is not None:
             recorded.__exit__(None, None, None)
-        self._domain.pop_range()
+        annotation.__exit__(None, None, None)
 
     @contextmanager
     def closing_all(self) -> Iterator[None]:
@@ -57,12 +57,10 @@ class RangeEmitter:
             while len(self._open) > depth:
                 self.pop()
 
-    def _new_attributes(self, kind: str, index: int | None) -> Any:
-        return self._domain.get_event_attributes(
-            message=range_name(kind, index),
-            category=self._domain.get_category_id(kind),
-            payload=index,
-        )
+
+def _new_annotation(kind: str, index: int | None) -> nvtx.annotate:
+    # Not Domain.push_range: it came with nvtx 0.2.12, of which Nsight Systems 2023 and older record no range.
+    return nvtx.annotate(range_name(kind, index), domain=DOMAIN, category=kind, payload=index)
 
 
 class Range:
