@@ -5,12 +5,19 @@ All durations are integer nanoseconds. A manifest read from a file is untrusted 
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SCHEMA = "tracer.manifest/1"
 KEY = "tracer"
+# In Nsight reports it travels in marks of our domain, in pieces.
+MARK, MARK_LENGTH = "tracer/manifest", 2000
+_PIECE = re.compile(rf"{MARK}#(\d{{1,6}})/(\d{{1,6}}) (.*)", re.DOTALL)
 
 
 class Latencies(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,3 +131,23 @@ def decode(data: bytes | msgspec.Raw) -> Manifest | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     return manifest if manifest.schema == SCHEMA else None
+
+
+def to_marks(manifest: Manifest) -> list[str]:
+    """The manifest as texts that are short enough for marks of any profiler."""
+    text = encode(manifest).decode()
+    pieces = [text[place : place + MARK_LENGTH] for place in range(0, len(text), MARK_LENGTH)]
+    return [f"{MARK}#{number}/{len(pieces)} {piece}" for number, piece in enumerate(pieces)]
+
+
+def from_marks(marks: Iterable[str]) -> Manifest | None:
+    """The manifest out of the texts of marks; None unless all its pieces are there."""
+    pieces: dict[int, str] = {}
+    total = 0
+    for mark in marks:
+        if (match := _PIECE.fullmatch(mark)) is not None:
+            pieces[int(match[1])] = match[3]
+            total = int(match[2])
+    if not total or len(pieces) != total or max(pieces) >= total:
+        return None
+    return decode("".join(pieces[number] for number in range(total)).encode())

@@ -94,16 +94,23 @@ class Spans:
     name: I32
     thread: I32
 
+    @classmethod
+    def none(cls) -> Spans:
+        """No intervals at all."""
+        return cls(int64([]), int64([]), int32([]), int32([]))
+
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device of the trace."""
+    """A device of the trace; bandwidth in bytes a second, where the file says it."""
 
     id: int
     name: str
+    memory_bandwidth: int | None = None
+    multiprocessors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ class Trace:
         threads: (process, thread) ids as the file spells them.
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
+        loose_ranges: ranges that may end on another thread than they began on; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.
@@ -137,6 +145,7 @@ class Trace:
     ranges: Spans
     cpu_ops: Spans
     captures: I64
+    loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
 

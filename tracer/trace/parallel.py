@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT")
 
+# Below, starting processes costs more than they save.
+WORTH_A_PROCESS_BYTES = 24 << 20
+MOST_PROCESSES = 8
+
 
 def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_jobs(size_bytes: int) -> int:
+    """How many processes pay for so much to read."""
+    return max(1, min(processors(), MOST_PROCESSES, size_bytes // WORTH_A_PROCESS_BYTES))
 
 
 def in_processes(work: Callable[[int], ResultT], count: int) -> list[ResultT]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.trace.chrome.reader import read_chrome
-from tracer.trace.source import Source
+from tracer.trace.source import SQLITE, Source
 
 if TYPE_CHECKING:
     from tracer.trace.columns import Trace, Want
@@ -34,4 +34,8 @@ def read_source(source: Source, want: Want, *, jobs: int | None = None, strict: 
     Raises:
         InputError: as `read_trace`.
     """
+    if source.magic.startswith(SQLITE):
+        from tracer.trace.nsight.reader import read_nsight
+
+        return read_nsight(source.path, source.name, jobs=jobs)
     return read_chrome(source, want, jobs=jobs, strict=strict)

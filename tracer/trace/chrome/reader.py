@@ -15,7 +15,7 @@ from tracer.trace.chrome.layout import HEAD_BYTES, Layout, sniff
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.scanner import Scanner, Text, UnscannableError, scan_tail, texts
 from tracer.trace.columns import Trace, Want
-from tracer.trace.parallel import in_processes, processors
+from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
 
 if TYPE_CHECKING:
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
     from tracer.trace.source import Source
 
-# Below, starting processes costs more than they save. Compressed, a trace is a tenth to a twentieth of its size.
-WORTH_A_PROCESS_BYTES = 24 << 20
+# Compressed, a trace is a tenth to a twentieth of its size.
 PACKED_FACTOR = 12
-MOST_PROCESSES = 8
 # How far in front of a file's end the end of its list of events is looked for.
 TAIL_BYTES = 4 << 20
 # Texts in a row that one process takes from a packed file.
@@ -55,7 +53,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     Raises:
         InputError: the file is no Chrome trace, or is torn and `strict` is set.
     """
-    jobs = jobs or _default_jobs(source)
+    jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
@@ -83,11 +81,6 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     if lack_correlation(trace):
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
     return trace
-
-
-def _default_jobs(source: Source) -> int:
-    size = source.size_bytes * (PACKED_FACTOR if source.packed else 1)
-    return max(1, min(processors(), MOST_PROCESSES, size // WORTH_A_PROCESS_BYTES))
 
 
 def _torn(source: Source, content: _Content) -> str | None:

@@ -1,0 +1,1 @@
+"""Reading Nsight Systems reports: `.sqlite` exports, and `.nsys-rep` through `nsys`."""

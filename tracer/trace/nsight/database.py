@@ -1,0 +1,172 @@
+"""Columns of integers, and names, out of a SQLite file that nobody vouches for.
+
+Identifiers cannot be parameters of a statement: those put into one are names that the file has, quoted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.errors import InputError
+from tracer.trace.columns import int64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from tracer.trace.columns import I64
+
+# What a missing value is read as. Nsight's own values are never negative.
+MISSING = -1
+# Rows that SQLite joins into one text at a time: enough to make Python's part small, little enough to stay in cache.
+CHUNK_ROWS = 16384
+LAST_ROW = (1 << 63) - 1
+# In the header of a database that keeps a write-ahead log.
+WRITE_AHEAD = b"\x02\x02"
+
+
+class Database(AbstractContextManager["Database"]):
+    """A SQLite file opened for reading only, as if nothing could change it.
+
+    Attributes:
+        tables: names of each table's columns.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._name = name
+        with self._refusing_damage():
+            if _being_written(path):
+                raise InputError(f"{name}: another program is writing it; try again when that is done")
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+            # Functions that a hostile schema names must not run.
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            # Names in real files are not always UTF-8.
+            self._connection.text_factory = bytes
+            self.tables = self._probe()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def _probe(self) -> dict[str, frozenset[str]]:
+        """Plain tables only: a view or a virtual table could be a program."""
+        rows = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        )
+        names = [_text(name) for (name,) in rows]
+        return {
+            name: frozenset(
+                _text(column)
+                for (column,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
+            )
+            for name in names
+        }
+
+    def last_row(self, table: str) -> int:
+        """The highest row id of a table, which is its number of rows in an export; 0 without the table.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if table not in self.tables:
+            return 0
+        with self._refusing_damage():
+            found = self._connection.execute(f"SELECT max(rowid) FROM {_quoted(table)}").fetchone()[0]  # noqa: S608
+        return found or 0
+
+    def integers(self, table: str, columns: Sequence[str], *, after: int = 0, upto: int | None = None) -> list[I64]:
+        """Whole columns of a table; what a row or the whole table lacks is MISSING.
+
+        SQLite joins each column's numbers into text and NumPy parses it: a fraction of the time that rows of Python
+        objects take.
+
+        Args:
+            table: its name.
+            columns: their names.
+            after: read rows behind this row id.
+            upto: up to this one; all if None.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        chunks: list[list[I64]] = []
+        if table in self.tables:
+            with self._refusing_damage():
+                chunks = list(self._chunks(table, columns, after, LAST_ROW if upto is None else upto))
+        return [int64(np.concatenate(parts)) for parts in zip(*chunks, strict=True)] or [int64([]) for _ in columns]
+
+    def _chunks(self, table: str, columns: Sequence[str], after: int, upto: int) -> Iterator[list[I64]]:
+        present = [column for column in columns if column in self.tables[table]]
+        joined = "".join(f", group_concat({_quoted(column)})" for column in present)
+        inner = "".join(
+            f", ifnull(CAST({_quoted(column)} AS INTEGER), {MISSING}) AS {_quoted(column)}" for column in present
+        )
+        rows = (
+            f"SELECT rowid AS place{inner} FROM {_quoted(table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
+        )
+        query = f"SELECT count(*), max(place){joined} FROM ({rows})"  # noqa: S608
+        while after < upto:
+            count, last, *texts = self._connection.execute(query, (after, upto, CHUNK_ROWS)).fetchone()
+            if not count:
+                return
+            found = {
+                column: np.fromstring(text, dtype=np.int64, sep=",", count=count)
+                for column, text in zip(present, texts, strict=True)
+            }
+            lacking = np.full(count, MISSING, dtype=np.int64)
+            yield [found.get(column, lacking) for column in columns]
+            after = last
+
+    def texts(self, table: str, column: str) -> list[str | None]:
+        """A whole column of texts in the table's order; empty without it.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if column not in self.tables.get(table, ()):
+            return []
+        query = f"SELECT CAST({_quoted(column)} AS TEXT) FROM {_quoted(table)} ORDER BY rowid"  # noqa: S608
+        with self._refusing_damage():
+            return [None if text is None else _text(text) for (text,) in self._connection.execute(query)]
+
+    @contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self._name}: damaged, or no SQLite file ({error}); export the report again") from None
+
+
+def _being_written(path: Path) -> bool:
+    """Whether another program is changing the file: what follows takes no lock, and would read half-written pages."""
+    if path.with_name(f"{path.name}-wal").exists():
+        return True
+    with path.open("rb") as file:
+        if file.read(20)[18:] == WRITE_AHEAD:
+            return False  # whole without its log; opened as usual, SQLite would put files beside it
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.OperationalError as error:
+        return "locked" in str(error)
+    finally:
+        connection.close()
+    return False
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="replace")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,179 @@
+"""Reading an Nsight Systems export into a `Trace`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer import manifest as manifests
+from tracer.errors import InputError
+from tracer.trace.columns import Device, OpKind, Spans, Trace, int64
+from tracer.trace.nsight.database import MISSING, Database
+from tracer.trace.nsight.names import Names, coded
+from tracer.trace.nsight.tables import (
+    CALLS,
+    COMMON,
+    ID_MASK,
+    NVTX,
+    OP_TABLES,
+    PID,
+    Processes,
+    Ranges,
+    Threads,
+    range_labels,
+    read_calls,
+    read_ops,
+    read_ranges,
+    unique_correlations,
+    usable_rows,
+)
+from tracer.trace.parallel import default_jobs, in_processes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracer.manifest import Manifest
+    from tracer.trace.columns import I64, DeviceOps
+
+STRINGS, EXPORT, CAPTURE = "StringIds", "META_DATA_EXPORT", "META_DATA_CAPTURE"
+GPUS, CUDA_DEVICES = "TARGET_INFO_GPU", "TARGET_INFO_CUDA_DEVICE"
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """The large tables as they stand in the file."""
+
+    ops: dict[OpKind, list[I64]]
+    calls: list[I64]
+
+
+def read_nsight(path: Path, name: str, *, jobs: int | None = None) -> Trace:
+    """Read a SQLite export of Nsight Systems.
+
+    Args:
+        path: of the export.
+        name: for messages.
+        jobs: processes to read with; by the file's size if None.
+
+    Raises:
+        InputError: the file is damaged, being written, or no such export.
+    """
+    with Database(path, name) as database:
+        if STRINGS not in database.tables or not database.tables.keys() & {EXPORT, CAPTURE, NVTX[0], CALLS[0]}:
+            raise InputError(f"{name}: a SQLite file, but no export of Nsight Systems (nsys export --type sqlite)")
+        raw = _read_raw(path, name, jobs or default_jobs(path.stat().st_size))
+        return _assembled(name, database, raw)
+
+
+def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
+    """Read the large tables, each process a part of each."""
+
+    def work(share: int) -> _Raw:
+        with Database(path, name) as database:
+
+            def part(table: str, columns: tuple[str, ...]) -> list[I64]:
+                low, high = (database.last_row(table) * end // jobs for end in (share, share + 1))
+                return database.integers(table, columns, after=low, upto=high)
+
+            return _Raw(
+                ops={kind: part(table, (*COMMON, *columns)) for kind, (table, columns) in OP_TABLES.items()},
+                calls=part(*CALLS),
+            )
+
+    shares = in_processes(work, jobs)
+    return _Raw(
+        ops={kind: _joined([share.ops[kind] for share in shares]) for kind in OP_TABLES},
+        calls=_joined([share.calls for share in shares]),
+    )
+
+
+def _joined(parts: list[list[I64]]) -> list[I64]:
+    return [int64(np.concatenate(columns)) for columns in zip(*parts, strict=True)]
+
+
+def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
+    known = dict(zip(database.integers(STRINGS, ["id"])[0].tolist(), database.texts(STRINGS, "value"), strict=False))
+    nvtx = database.integers(*NVTX)
+    skipped: Counter[str] = Counter()
+    calls = usable_rows(raw.calls, skipped)
+    processes = Processes.of([columns[PID] for columns in raw.ops.values()], [calls[2], nvtx[3]])
+    names = Names(known)
+    ops, process_of_op = read_ops(raw.ops, names, processes, skipped)
+    own, of_calls = unique_correlations([ops.correlation, calls[3]], [process_of_op, processes.number(calls[2])])
+    threads = Threads.of([calls[2], nvtx[3]], processes)
+    latest_ns = max((int(column.max(initial=0)) for column in (ops.end_ns, calls[1], nvtx[0], nvtx[1])), default=0)
+    labels = range_labels(database.texts(NVTX[0], "text"), nvtx, known)
+    ranges = read_ranges(nvtx, labels, latest_ns, names, threads, skipped)
+    gpu_of_op, devices = _gpus(database, ops.device, process_of_op, processes)
+    host_calls = read_calls(calls, of_calls, names, threads)
+    manifest = manifests.from_marks(ranges.marks)
+    return Trace(
+        path=name,
+        format="nsight",
+        producer=_producer(database, manifest),
+        events=sum(database.last_row(table) for table, columns in database.tables.items() if "start" in columns),
+        strings=names.strings,
+        threads=threads.ids,
+        devices=devices,
+        ops=replace(ops, correlation=own, device=gpu_of_op),
+        calls=host_calls,
+        ranges=ranges.stacked,
+        loose_ranges=ranges.loose,
+        cpu_ops=Spans.none(),
+        captures=int64([]),
+        manifest=manifest,
+        warnings=_warnings(skipped, ranges, ops),
+    )
+
+
+def _gpus(database: Database, ordinal: I64, process: I64, processes: Processes) -> tuple[I64, list[Device]]:
+    """The GPU of each op, and what the file says of each.
+
+    A process numbers the GPUs that it can see from 0 on; two processes may mean two GPUs by one ordinal.
+    """
+    columns = ("id", "cuDevice", "memoryBandwidth", "smCount")
+    gpus = list(zip(*(column.tolist() for column in database.integers(GPUS, columns)), strict=True))
+    names = database.texts(GPUS, "name") or [None] * len(gpus)
+    by_id = {
+        number: Device(number, name or "", max(bandwidth, 0) or None, max(count, 0) or None)
+        for (number, _, bandwidth, count), name in zip(gpus, names, strict=True)
+    }
+    by_ordinal = {cuda: number for number, cuda, _, _ in gpus if cuda != MISSING}
+    seen = zip(
+        *(column.tolist() for column in database.integers(CUDA_DEVICES, ("pid", "cudaId", "gpuId"))), strict=True
+    )
+    by_process = {(pid, cuda): gpu for pid, cuda, gpu in seen}
+    pids = (processes.keys & ID_MASK).tolist()
+    key, code = coded(ordinal * (len(pids) + 1) + process + 1)
+    found = []
+    for joint in key.tolist():
+        number, place = divmod(joint, len(pids) + 1)
+        pid = pids[place - 1] if place else None
+        found.append(by_process.get((pid, number), by_ordinal.get(number, number)))
+    return int64(found)[code] if found else ordinal, [
+        by_id.get(gpu, Device(gpu, "")) for gpu in sorted({*found, *by_id})
+    ]
+
+
+def _producer(database: Database, manifest: Manifest | None) -> str:
+    settings = dict(zip(database.texts(EXPORT, "name"), database.texts(EXPORT, "value"), strict=False))
+    nsight = f"Nsight Systems {settings.get('EXPORT_PRODUCT_VERSION') or ''}".rstrip()
+    return nsight if manifest is None else f"tracer {manifest.version} under {nsight}"
+
+
+def _warnings(skipped: Counter[str], ranges: Ranges, ops: DeviceOps) -> list[str]:
+    warnings = [f"{count:,} events left out: {reason}" for reason, count in skipped.most_common()]
+    if ranges.unended:
+        warnings.append(f"{ranges.unended:,} ranges have no end and were taken to run to the end of the trace")
+    if len(ranges.loose):
+        warnings.append(
+            f"{len(ranges.loose):,} start/end ranges are listed, but hold nothing: they may end on any thread"
+        )
+    if graphs := int(np.count_nonzero(ops.kind == OpKind.GRAPH)):
+        warnings.append(
+            f"{graphs:,} CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"
+        )
+    return warnings
