@@ -66,7 +66,7 @@ def _parts(summary: Summary, width: int) -> list[RenderableType]:
     if summary.stages and summary.device.ops:
         parts += [_heading("top operators" if _on_cpu(summary) else "top kernels"), _kernels(summary, width)]
     if not summary.stages and summary.ranges:
-        parts += [_heading("ranges"), _ranges(summary)]
+        parts += [_heading("ranges"), _ranges(summary, width)]
     if summary.findings:
         parts += [_heading("findings"), Group(*[_finding(finding) for finding in summary.findings])]
     return [*parts, *_warnings(summary)]
@@ -288,11 +288,12 @@ def _kernels(summary: Summary, width: int) -> Table:
     return table
 
 
-def _ranges(summary: Summary) -> Group:
+def _ranges(summary: Summary, width: int) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     table.add_column("name", overflow="ellipsis", no_wrap=True, ratio=1)
     for heading in ("count", "ops", "device", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.width = width
     for row in summary.ranges[:TOP_RANGES]:
         table.add_row(
             Text(printable(row.name)),

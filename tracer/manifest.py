@@ -5,7 +5,6 @@ All durations are integer nanoseconds. A manifest read from a file is untrusted 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "tracer.manifest/1"
 KEY = "tracer"
-# In Nsight reports it travels in marks of our domain, in pieces.
-MARK, MARK_LENGTH = "tracer/manifest", 2000
-_PIECE = re.compile(rf"{MARK}#(\d{{1,6}})/(\d{{1,6}}) (.*)", re.DOTALL)
+MARK = "tracer/manifest "
 
 
 class Latencies(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,21 +130,12 @@ def decode(data: bytes | msgspec.Raw) -> Manifest | None:
     return manifest if manifest.schema == SCHEMA else None
 
 
-def to_marks(manifest: Manifest) -> list[str]:
-    """The manifest as texts that are short enough for marks of any profiler."""
-    text = encode(manifest).decode()
-    pieces = [text[place : place + MARK_LENGTH] for place in range(0, len(text), MARK_LENGTH)]
-    return [f"{MARK}#{number}/{len(pieces)} {piece}" for number, piece in enumerate(pieces)]
+def to_mark(manifest: Manifest) -> str:
+    """The manifest as the text of a mark, in which it travels in Nsight reports."""
+    return MARK + encode(manifest).decode()
 
 
 def from_marks(marks: Iterable[str]) -> Manifest | None:
-    """The manifest out of the texts of marks; None unless all its pieces are there."""
-    pieces: dict[int, str] = {}
-    total = 0
-    for mark in marks:
-        if (match := _PIECE.fullmatch(mark)) is not None:
-            pieces[int(match[1])] = match[3]
-            total = int(match[2])
-    if not total or len(pieces) != total or max(pieces) >= total:
-        return None
-    return decode("".join(pieces[number] for number in range(total)).encode())
+    """The manifest out of the texts of marks; the last one counts."""
+    found = [decode(mark.removeprefix(MARK).encode()) for mark in marks if mark.startswith(MARK)]
+    return next((manifest for manifest in reversed(found) if manifest is not None), None)

@@ -6,7 +6,7 @@ integer nanoseconds; those of devices are summed over devices.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,10 +14,18 @@ SCHEMA = "tracer.summary/1"
 
 
 class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that the trace describes or uses."""
+    """A device that the trace describes or uses.
+
+    Attributes:
+        id, name: as the trace has them.
+        memory_bandwidth: peak bytes a second, where the trace says it.
+        multiprocessors: their number, likewise.
+    """
 
     id: int
     name: str
+    memory_bandwidth: int | None = None
+    multiprocessors: int | None = None
 
 
 class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,12 +174,24 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """All annotations of one name, with the ops launched inside them on the same thread."""
+    """All annotations of one name, with the ops launched inside them on the same thread.
+
+    Attributes:
+        name: theirs.
+        count: how many there are.
+        ops, device_time_ns: launched inside any of them; each op counts once.
+        style: "push_pop", or "start_end" for ranges that may end on any thread and so hold nothing.
+        projected_ns, kernel_ns: what `nsys stats` says of them (`nvtx_gpu_proj_sum`, `nvtx_kern_sum`): for each the
+            span from its first op to its last, and the kernels in it, added up over all; nested ones count again.
+    """
 
     name: str
     count: int
     ops: int
     device_time_ns: int
+    style: Literal["push_pop", "start_end"]
+    projected_ns: int
+    kernel_ns: int
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.analysis.intervals import distinct, sum_by
+from tracer.analysis.projections import project
 from tracer.summary import RangeRow
 from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
-    from tracer.trace.columns import I64, Trace
+    from typing import Literal
+
+    from tracer.trace.columns import I64, Spans, Trace
 
 
 def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
-    """One row per name, most device time first, then by name.
+    """One row per name and style, most device time first, then by name.
 
     An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
     counts once for a name however many of that name enclose it, and once for every enclosing name.
@@ -24,11 +27,46 @@ def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
         trace: with ranges, ops and calls.
         call: for each op the index of its launch, -1 without one.
     """
-    ranges = trace.ranges
+    table = _rows(trace, call, trace.ranges, "push_pop") + _rows(trace, call, trace.loose_ranges, "start_end")
+    return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+
+
+def _rows(trace: Trace, call: I64, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
     if not len(ranges):
         return []
     names, name = np.unique(ranges.name, return_inverse=True)
-    ops, time_ns = (np.zeros(len(names), dtype=np.int64) for _ in range(2))
+    name, size = int64(name), len(names)
+    held = (
+        _launched_inside(trace, call, ranges, name, size)
+        if style == "push_pop"
+        else (np.zeros(size, dtype=np.int64),) * 2
+    )
+    projections = project(trace, call, ranges)
+    columns = zip(
+        [trace.strings[number] for number in names.tolist()],
+        np.bincount(name, minlength=size).tolist(),
+        *(column.tolist() for column in held),
+        sum_by(name, projections.span_ns, size).tolist(),
+        sum_by(name, projections.kernel_ns, size).tolist(),
+        strict=True,
+    )
+    return [
+        RangeRow(
+            name=text,
+            count=count,
+            ops=ops,
+            device_time_ns=time_ns,
+            style=style,
+            projected_ns=projected_ns,
+            kernel_ns=kernel_ns,
+        )
+        for text, count, ops, time_ns, projected_ns, kernel_ns in columns
+    ]
+
+
+def _launched_inside(trace: Trace, call: I64, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
+    """For each of `size` names, how many ops were launched inside its ranges, and their device time."""
+    ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
     launched = np.flatnonzero(call >= 0)
     starts = trace.calls.start_ns[call[launched]]
     threads = trace.calls.thread[call[launched]]
@@ -39,17 +77,12 @@ def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
         launch_ns = starts[on_thread]
         total_ns = np.concatenate([[0], np.cumsum(durations[on_thread])])
         rows = np.flatnonzero(ranges.thread == thread)
-        group, start, end = _unions(int64(name[rows]), ranges.start_ns[rows], ranges.end_ns[rows])
+        group, start, end = _unions(name[rows], ranges.start_ns[rows], ranges.end_ns[rows])
         low = np.searchsorted(launch_ns, start, side="left")
         high = np.searchsorted(launch_ns, end, side="left")
-        ops += sum_by(group, int64(high - low), len(names))
-        time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), len(names))
-    count = sum_by(int64(name), np.ones(len(name), dtype=np.int64), len(names))
-    table = [
-        RangeRow(name=trace.strings[names[i]], count=int(count[i]), ops=int(ops[i]), device_time_ns=int(time_ns[i]))
-        for i in range(len(names))
-    ]
-    return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+        ops += sum_by(group, int64(high - low), size)
+        time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), size)
+    return ops, time_ns
 
 
 def _unions(group: I64, start_ns: I64, end_ns: I64) -> tuple[I64, I64, I64]:

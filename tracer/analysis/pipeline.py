@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from tracer.summary import (
     Window,
 )
 from tracer.summary import Reason as ReasonRow
-from tracer.trace.columns import Want, int8, int64
+from tracer.trace.columns import Device, Want, int8, int64
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -131,14 +131,14 @@ def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:
 
 
 def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInfo:
-    names = {device.id: device.name for device in trace.devices}
-    used = distinct(trace.ops.device) if len(trace.ops) else sorted(names)
+    described = {device.id: device for device in trace.devices}
+    used = distinct(trace.ops.device) if len(trace.ops) else sorted(described)
     return TraceInfo(
         path=trace.path,
         format=trace.format,
         producer=trace.producer,
         events=trace.events,
-        devices=[DeviceRef(id=device, name=names.get(device, "")) for device in used],
+        devices=[DeviceRef(**asdict(described.get(device, Device(device, "")))) for device in used],
         markers=ranges.markers,
         warnings=trace.warnings,
         choices=choices.in_words(),

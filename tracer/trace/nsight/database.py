@@ -110,10 +110,8 @@ class Database(AbstractContextManager["Database"]):
         inner = "".join(
             f", ifnull(CAST({_quoted(column)} AS INTEGER), {MISSING}) AS {_quoted(column)}" for column in present
         )
-        rows = (
-            f"SELECT rowid AS place{inner} FROM {_quoted(table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
-        )
-        query = f"SELECT count(*), max(place){joined} FROM ({rows})"  # noqa: S608
+        part = f"FROM {_quoted(table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
+        query = f"SELECT count(*), max(place){joined} FROM (SELECT rowid AS place{inner} {part})"  # noqa: S608
         while after < upto:
             count, last, *texts = self._connection.execute(query, (after, upto, CHUNK_ROWS)).fetchone()
             if not count:
