@@ -2,7 +2,7 @@
 
     python benchmarks/strip_nsight.py run.sqlite tests/data/nsight_NAME.sqlite
 
-An export carries the whole environment of its machine (tokens and passwords among it), processes, threads, paths and the
+An export carries the whole environment of its machine (passwords among it), its processes, threads, paths and the
 host's name. Whatever is not in the lists below goes, and the file is written anew so that nothing stays in free pages.
 What people put into NVTX names remains: look at it before publishing somebody's export.
 """
