@@ -35,6 +35,7 @@ TOP_KERNELS = 3
 TOP_RANGES = 15
 NONE = "–"
 WIDE = 78
+HOST_COLUMNS = ("stage", "calls", "host")
 WIDE_COLUMNS = ("stage", "calls", "host", "device", "share", "busy", "idle", "kernels")
 NARROW_COLUMNS = ("stage", "device", "share")
 
@@ -155,6 +156,7 @@ def _stage_table(summary: Summary, width: int) -> Table:
             | {"device": duration(rest.time_ns), "share": _share("", rest.time_ns, whole_ns, bar_width)}
         )
     columns = WIDE_COLUMNS if width >= WIDE else NARROW_COLUMNS
+    columns = columns if summary.device.ops else HOST_COLUMNS
     on_cpu = {"device": "self", "kernels": "ops"} if _on_cpu(summary) else {}
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 0, 0, 1), show_edge=False)
     for column in columns:
@@ -188,7 +190,9 @@ def _share(stage: str, time_ns: int, whole_ns: int, bar_width: int) -> Text:
 
 
 def _legend(summary: Summary) -> Padding:
-    if _on_cpu(summary):
+    if not summary.device.ops:
+        text = "host: the ranges on the CPU."
+    elif _on_cpu(summary):
         text = (
             "host: the ranges on the CPU. self, busy: operators' own time. idle: time between operators, "
             "charged to the stage of the operator that ends it."
@@ -213,7 +217,8 @@ def _legend(summary: Summary) -> Padding:
 
 
 def _tokens(tokens: list[Token], width: int) -> Group:
-    times = [token.device_time_ns for token in tokens]
+    on_device = any(token.ops for token in tokens)
+    times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
     ordered = sorted(times)
 
     def rank(percent: int) -> str:
@@ -221,6 +226,7 @@ def _tokens(tokens: list[Token], width: int) -> Group:
 
     line = Text.assemble(
         (f"{len(tokens):,} {'step' if len(tokens) == 1 else 'steps'}", "bold"),
+        "" if on_device else " on the host",
         f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
     )
     curve = Text.assemble(
@@ -290,10 +296,10 @@ def _kernels(summary: Summary, width: int) -> Table:
 
 def _ranges(summary: Summary, width: int) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("name", overflow="ellipsis", no_wrap=True, ratio=1)
+    # The figures keep their room however long a name is.
+    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=max(12, width - 40))
     for heading in ("count", "ops", "device", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.width = width
     for row in summary.ranges[:TOP_RANGES]:
         table.add_row(
             Text(printable(row.name)),
@@ -303,6 +309,11 @@ def _ranges(summary: Summary, width: int) -> Group:
             share(row.device_time_ns, summary.device.time_ns if not _on_cpu(summary) else 0),
         )
     note = "Device ops by the ranges around their launch; an op counts for every range that encloses it."
+    unlaunched = summary.device.unattributed.reasons["no_launch_record"]
+    if unlaunched.ops:
+        note += (
+            f" In none, because their launch was not recorded: {unlaunched.ops:,} ops, {duration(unlaunched.time_ns)}."
+        )
     more = len(summary.ranges) - TOP_RANGES
     if more > 0:
         note += f" {more} more names: --format json lists them."

@@ -57,7 +57,9 @@ RECORD_OPTIONS = """
     --max-new-tokens --memory --model --no-verify --output --prompt --prompt-tokens --record-shapes --repeat
     --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
-SUMMARIZE_OPTIONS = "--all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --rank --strict".split()
+SUMMARIZE_OPTIONS = """
+    --all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --nsys-path --rank --strict
+""".split()
 
 
 @pytest.mark.parametrize(("verb", "options"), [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS)])
@@ -113,7 +115,10 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
             "idle": decode["idle"], "cpu_ns": 9000,
         }
     ]  # fmt: skip
-    assert document["ranges"][0] == {"name": "tracer/request#0", "count": 1, "ops": 2, "device_time_ns": 2000}
+    assert document["ranges"][0] == {
+        "name": "tracer/request#0", "count": 1, "ops": 2, "device_time_ns": 2000, "style": "push_pop",
+        "projected_ns": 11000, "kernel_ns": 2000,
+    }  # fmt: skip
     assert document["latency"] is None
 
 

@@ -27,6 +27,7 @@ class Export:
         self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._strings: dict[str, int] = {}
         self._rows["META_DATA_EXPORT"].append({"name": "EXPORT_PRODUCT_VERSION", "value": "2023.4.4.54"})
+        self.string("[Unknown]")  # the table of strings is always there
 
     def string(self, text: str) -> int:
         if text not in self._strings:
@@ -81,7 +82,7 @@ class Export:
                 connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
                 marks = ", ".join("?" * len(columns))
                 values = [[row.get(column) for column in columns] for row in rows]
-                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
         connection.close()
         return path
 

@@ -56,6 +56,7 @@ class Choices:
         clip_overlaps: cut each op at the start of the next on its stream.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
+        nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
     """
 
     patterns: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Choices:
     clip_overlaps: bool = False
     jobs: int | None = None
     strict: bool = False
+    nsys: Path | None = None
 
     def in_words(self) -> list[str]:
         """Those that changed the attribution or the times."""
@@ -84,10 +86,14 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
     choices = choices or Choices()
     want = Want.SUMMARY
     with Source(path) as source:
-        trace = read_source(source, want, jobs=choices.jobs, strict=choices.strict)
-        if not len(trace.ops):
+
+        def read(wanted: Want) -> Trace:
+            return read_source(source, wanted, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
+
+        trace = read(want)
+        if not len(trace.ops) and trace.format == "chrome":
             # Operators are most of a file, and only a trace without device ops needs them.
-            trace = read_source(source, want | Want.CPU_OPS, jobs=choices.jobs, strict=choices.strict)
+            trace = read(want | Want.CPU_OPS)
     return summarize(trace, choices)
 
 

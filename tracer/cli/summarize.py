@@ -24,7 +24,8 @@ def command(
     trace: Annotated[
         Path,
         typer.Argument(
-            help="A Chrome trace (.json, also .gz, .zst or .zip), a profiler's output folder, or - for standard input.",
+            help="A Chrome trace (.json, also .gz, .zst or .zip), an Nsight report (.nsys-rep, .sqlite), "
+            "a profiler's output folder, or - for standard input.",
             show_default=False,
         ),
     ],
@@ -57,6 +58,9 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
+    nsys_path: Annotated[
+        Path | None, typer.Option(help="The nsys that reads .nsys-rep files. [default: the one on PATH]")
+    ] = None,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
@@ -74,6 +78,7 @@ def command(
         clip_overlaps=clip_overlaps,
         jobs=jobs,
         strict=strict,
+        nsys=nsys_path,
     )
     summary = summarize_file(path, choices)
     if output_format is Format.JSON:

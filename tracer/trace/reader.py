@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.trace.chrome.reader import read_chrome
-from tracer.trace.source import SQLITE, Source
+from tracer.trace.source import NSYS_REPORT, SQLITE, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tracer.trace.columns import Trace, Want
 
 
-def read_trace(path: str | Path, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+def read_trace(
+    path: str | Path, want: Want, *, jobs: int | None = None, strict: bool = False, nsys: Path | None = None
+) -> Trace:
     """Read a trace file.
 
     Args:
@@ -20,22 +23,28 @@ def read_trace(path: str | Path, want: Want, *, jobs: int | None = None, strict:
         want: what the analysis needs.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file instead of reading it up to where it is torn.
+        nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
 
     Raises:
         InputError: it is missing, damaged, or no trace.
+        MissingError: it takes nsys to read it, and there is none.
     """
     with Source(path) as source:
-        return read_source(source, want, jobs=jobs, strict=strict)
+        return read_source(source, want, jobs=jobs, strict=strict, nsys=nsys)
 
 
-def read_source(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+def read_source(
+    source: Source, want: Want, *, jobs: int | None = None, strict: bool = False, nsys: Path | None = None
+) -> Trace:
     """Read an open trace file; it may be read again.
 
     Raises:
-        InputError: as `read_trace`.
+        InputError, MissingError: as `read_trace`.
     """
-    if source.magic.startswith(SQLITE):
-        from tracer.trace.nsight.reader import read_nsight
+    if not source.magic.startswith((SQLITE, NSYS_REPORT)):
+        return read_chrome(source, want, jobs=jobs, strict=strict)
+    from tracer.trace.nsight.reader import read_export, read_report
 
-        return read_nsight(source.path, source.name, jobs=jobs)
-    return read_chrome(source, want, jobs=jobs, strict=strict)
+    if source.magic.startswith(SQLITE):
+        return read_export(source.path, source.name, jobs=jobs)
+    return read_report(source.path, source.name, nsys=nsys, jobs=jobs)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer import manifest as manifests
-from tracer.errors import InputError
+from tracer.errors import InputError, MissingError
+from tracer.nsys import export, find
 from tracer.trace.columns import Device, OpKind, Spans, Trace, int64
 from tracer.trace.nsight.database import MISSING, Database
 from tracer.trace.nsight.names import Names, coded
@@ -33,8 +36,6 @@ from tracer.trace.nsight.tables import (
 from tracer.trace.parallel import default_jobs, in_processes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tracer.manifest import Manifest
     from tracer.trace.columns import I64, DeviceOps
 
@@ -50,7 +51,7 @@ class _Raw:
     calls: list[I64]
 
 
-def read_nsight(path: Path, name: str, *, jobs: int | None = None) -> Trace:
+def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
     """Read a SQLite export of Nsight Systems.
 
     Args:
@@ -66,6 +67,27 @@ def read_nsight(path: Path, name: str, *, jobs: int | None = None) -> Trace:
             raise InputError(f"{name}: a SQLite file, but no export of Nsight Systems (nsys export --type sqlite)")
         raw = _read_raw(path, name, jobs or default_jobs(path.stat().st_size))
         return _assembled(name, database, raw)
+
+
+def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None) -> Trace:
+    """Read a report of Nsight Systems (`.nsys-rep`), by way of an export that is thrown away.
+
+    Args:
+        path: of the report.
+        name: for messages.
+        nsys: the program that exports it, or its folder; the one on PATH if None.
+        jobs: as for an export.
+
+    Raises:
+        MissingError: there is no nsys.
+        InputError: nsys refuses the report.
+    """
+    try:
+        program = find(nsys)
+    except MissingError as error:
+        raise MissingError(f"{name}: an Nsight report, which only nsys can read; {error}") from None
+    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+        return read_export(export(program, path, Path(folder)), name, jobs=jobs)
 
 
 def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
