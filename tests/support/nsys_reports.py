@@ -252,4 +252,5 @@ def _spread(values: list[int]) -> tuple[float, float, int, int, float]:
 
 
 def _rounded(value: float) -> float:
-    return float(Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP))
+    # SQLite rounds the digits that it would print.
+    return float(Decimal(repr(float(value))).quantize(Decimal("0.1"), ROUND_HALF_UP))
