@@ -51,6 +51,7 @@ GLOBAL_PID = 1 << 48 | 4242 << 24
 GLOBAL_TID = GLOBAL_PID | 4242
 DOMAIN_CREATE, CATEGORY, PUSH_POP = 75, 33, 59
 HOST_TO_DEVICE, DEVICE_TO_HOST, PAGEABLE, DEVICE_MEMORY = 1, 2, 0, 2
+LAUNCHES = ("cudaLaunchKernel_v7000", "cuLaunchKernelEx")
 STREAM_SYNCHRONIZE, NO_EVENT = 3, (1 << 32) - 1
 START_NS = 8_000_000_000
 CHUNK = 200_000
@@ -154,11 +155,8 @@ class Machine:
         which = self._random.integers(0, len(self._names[stage]), count)
         correlation = self._correlations(count)
         name = self._names[stage][which]
-        calls = {"start": start, "end": start + call_ns, "correlationId": correlation}
         # Libraries launch through the driver, PyTorch through the runtime.
-        for driver, called in enumerate(("cudaLaunchKernel_v7000", "cuLaunchKernelEx")):
-            own = which % 3 == 0 if driver else which % 3 != 0
-            self._call(called, {key: column[own] for key, column in calls.items()}, driver)
+        self._call(LAUNCHES, start, start + call_ns, correlation, (which % 3 == 0).astype(np.int64))
         ids = {"correlationId": correlation, "demangledName": name, "shortName": name, "mangledName": name}
         self._tables.add("CUPTI_ACTIVITY_KIND_KERNEL", {"start": began, "end": ended, **ids, **PLACE, **SHAPE})
         self.now = int(start[-1] + call_ns[-1])
@@ -168,7 +166,7 @@ class Machine:
         """A copy, launched like a kernel."""
         correlation = self._correlations(1)
         start, end = np.array([self.now + 1_500]), np.array([self.now + 7_500])
-        self._call("cudaMemcpyAsync_v3020", {"start": start, "end": end, "correlationId": correlation})
+        self._call(("cudaMemcpyAsync_v3020",), start, end, correlation, np.array([0]))
         began, ended = self._run(end + 700, np.array([1_000 + size // 50]))
         memory = (PAGEABLE, DEVICE_MEMORY) if kind == HOST_TO_DEVICE else (DEVICE_MEMORY, PAGEABLE)
         what = {"bytes": size, "copyKind": kind, "srcKind": memory[0], "dstKind": memory[1]}
@@ -180,8 +178,8 @@ class Machine:
         """Wait until the stream is empty."""
         correlation = self._correlations(1)
         start, end = np.array([self.now + 500]), np.array([max(self.now + 1_000, self._free) + 4_000])
+        self._call(("cudaStreamSynchronize_v3020",), start, end, correlation, np.array([0]))
         times = {"start": start, "end": end, "correlationId": correlation}
-        self._call("cudaStreamSynchronize_v3020", times)
         what = {"syncType": STREAM_SYNCHRONIZE, "eventId": NO_EVENT}
         self._tables.add("CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", {**times, **PLACE, **what})
         self.now = int(end[0])
@@ -204,9 +202,12 @@ class Machine:
         self.correlation += count
         return np.arange(self.correlation - count + 1, self.correlation + 1)
 
-    def _call(self, name: str, columns: dict[str, Any], event_class: int = 0) -> None:
-        what = {"eventClass": event_class, "globalTid": GLOBAL_TID, "nameId": self._strings[name], "returnValue": 0}
-        self._tables.add("CUPTI_ACTIVITY_KIND_RUNTIME", {**columns, **what})
+    def _call(self, names: tuple[str, ...], start: Any, end: Any, correlation: Any, event_class: Any) -> None:
+        """Calls of the runtime (event class 0) and the driver (1), with their names in this order."""
+        name = np.array([self._strings[name] for name in names])[event_class]
+        times = {"start": start, "end": end, "correlationId": correlation}
+        what = {"eventClass": event_class, "nameId": name, "globalTid": GLOBAL_TID, "returnValue": 0}
+        self._tables.add("CUPTI_ACTIVITY_KIND_RUNTIME", {**times, **what})
 
     def _nvtx(self, kind: int, **columns: Any) -> None:
         self._tables.add("NVTX_EVENTS", {"start": self.now, **columns, "eventType": kind, "globalTid": GLOBAL_TID})
