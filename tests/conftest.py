@@ -14,16 +14,17 @@ DATA = Path(__file__).parent / "data"
 MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
 
 
-def chrome_traces() -> list[Path]:
-    """Every real Chrome trace at hand, each name once."""
+def real_traces(pattern: str) -> list[Path]:
+    """Every real trace at hand whose file is named so, each name once."""
     folders = [DATA, *map(Path, MORE_TRACES.split(os.pathsep))] if MORE_TRACES else [DATA]
-    return sorted({path.name: path for folder in folders for path in folder.glob("kineto_*.json.gz")}.values())
+    return sorted({path.name: path for folder in folders for path in folder.glob(pattern)}.values())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "chrome_trace" in metafunc.fixturenames:
-        traces = chrome_traces()
-        metafunc.parametrize("chrome_trace", traces, ids=[path.name.removesuffix(".json.gz") for path in traces])
+    for fixture, pattern in (("chrome_trace", "kineto_*.json.gz"), ("nsight_export", "nsight_*.sqlite")):
+        if fixture in metafunc.fixturenames:
+            traces = real_traces(pattern)
+            metafunc.parametrize(fixture, traces, ids=[path.name.partition(".")[0] for path in traces])
 
 
 @pytest.fixture(autouse=True)

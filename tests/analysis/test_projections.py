@@ -75,7 +75,7 @@ def test_they_equal_the_definition(
         assert (found.span_ns[place], found.kernel_ns[place]) == (span, kernels)
 
 
-def test_graphs_project_but_are_no_kernels() -> None:
+def test_whole_graphs_are_left_out_as_in_the_reports() -> None:
     export = Export().span("n", 0, 100).call(10, 20, 1, "cudaGraphLaunch_v10000").graph(20, 90, 1)
     assert export.trace().ops.kind.tolist() == [OpKind.GRAPH]
-    assert _figures(export) == {"n": (70, 0)}
+    assert _figures(export) == {"n": (0, 0)}

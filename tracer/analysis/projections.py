@@ -46,7 +46,8 @@ def project(trace: Trace, call: I64, ranges: Spans) -> Projections:
     first = np.full(len(ranges), _LATEST, dtype=np.int64)
     last = np.full(len(ranges), _EARLIEST, dtype=np.int64)
     kernel_ns = np.zeros(len(ranges), dtype=np.int64)
-    launched = np.flatnonzero(call >= 0)
+    # The reports leave out whole graphs.
+    launched = np.flatnonzero((call >= 0) & (trace.ops.kind[: len(call)] != OpKind.GRAPH))
     threads = trace.calls.thread[call[launched]]
     for thread in distinct(ranges.thread):
         rows = np.flatnonzero(ranges.thread == thread)

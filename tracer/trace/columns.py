@@ -22,6 +22,8 @@ Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 
 # Correlation of an event that has none. Real ones are positive.
 NO_CORRELATION = -1
+# Thread of a range that begins on one and ends on another.
+NO_THREAD = -1
 
 
 class Want(IntFlag):
@@ -126,7 +128,7 @@ class Trace:
         threads: (process, thread) ids as the file spells them.
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
-        loose_ranges: ranges that may end on another thread than they began on; they enclose nothing.
+        loose_ranges: ranges that belong to no thread's stack, as they may end on another thread; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.

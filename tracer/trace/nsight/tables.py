@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.grammar import DOMAIN as OUR_DOMAIN
-from tracer.trace.columns import NO_CORRELATION, DeviceOps, HostCalls, OpKind, Spans, int8, int32, int64
+from tracer.trace.columns import NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans, int8, int32, int64
 from tracer.trace.nsight.database import MISSING
 from tracer.trace.nsight.names import coded
 
@@ -224,7 +224,7 @@ def read_ranges(
         threads: likewise.
         skipped: counts those left out.
     """
-    start, end, kind, thread, *_ = columns
+    start, end, kind, thread, end_thread, *_ = columns
     is_range = (kind == PUSH_POP) | (kind == START_END)
     unended = is_range & (end == MISSING)
     end = np.where(unended, np.maximum(start, latest_ns), end)
@@ -235,8 +235,10 @@ def read_ranges(
         [names.number(label) if wanted else -1 for label, wanted in zip(labels, usable.tolist(), strict=True)]
     )
 
+    on_thread = np.where((end_thread == MISSING) | (kind == PUSH_POP), threads.number(thread), NO_THREAD)
+
     def spans(chosen: Bools) -> Spans:
-        return Spans(start[chosen], end[chosen], number[chosen], threads.number(thread[chosen]))
+        return Spans(start[chosen], end[chosen], number[chosen], int32(on_thread[chosen]))
 
     marks = np.flatnonzero(kind == MARK)
     marks = marks[np.argsort(start[marks], kind="stable")]
