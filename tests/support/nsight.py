@@ -27,11 +27,11 @@ class Export:
         self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._strings: dict[str, int] = {}
         self._rows["META_DATA_EXPORT"].append({"name": "EXPORT_PRODUCT_VERSION", "value": "2023.4.4.54"})
-        self.string("[Unknown]")  # the table of strings is always there
+        self.string("cudaLaunchKernel_v7000")  # the table of strings is always there, and its first id is 0
 
     def string(self, text: str) -> int:
         if text not in self._strings:
-            self._strings[text] = len(self._strings) + 1
+            self._strings[text] = len(self._strings)
             self.row("StringIds", id=self._strings[text], value=text)
         return self._strings[text]
 
@@ -79,7 +79,8 @@ class Export:
             connection.execute("PRAGMA synchronous = OFF")
             for table, rows in self._rows.items():
                 columns = list({column: None for row in rows for column in row})
-                connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+                declared = [f"{column} INTEGER PRIMARY KEY" if column == "id" else column for column in columns]
+                connection.execute(f"CREATE TABLE {table} ({', '.join(declared)})")
                 marks = ", ".join("?" * len(columns))
                 values = [[row.get(column) for column in columns] for row in rows]
                 connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MISSING = -1
 # Rows that SQLite joins into one text at a time: enough to make Python's part small, little enough to stay in cache.
 CHUNK_ROWS = 16384
-LAST_ROW = (1 << 63) - 1
+# Some tables count their rows from 0 on.
+FIRST_ROW = 0
 # In the header of a database that keeps a write-ahead log.
 WRITE_AHEAD = b"\x02\x02"
 
@@ -72,7 +73,7 @@ class Database(AbstractContextManager["Database"]):
         }
 
     def last_row(self, table: str) -> int:
-        """The highest row id of a table, which is its number of rows in an export; 0 without the table.
+        """The highest row id of a table, which is about its number of rows in an export; 0 without the table.
 
         Raises:
             InputError: the file is damaged.
@@ -83,7 +84,7 @@ class Database(AbstractContextManager["Database"]):
             found = self._connection.execute(f"SELECT max(rowid) FROM {_quoted(table)}").fetchone()[0]  # noqa: S608
         return found or 0
 
-    def integers(self, table: str, columns: Sequence[str], *, after: int = 0, upto: int | None = None) -> list[I64]:
+    def integers(self, table: str, columns: Sequence[str], *, share: int = 0, shares: int = 1) -> list[I64]:
         """Whole columns of a table; what a row or the whole table lacks is MISSING.
 
         SQLite joins each column's numbers into text and NumPy parses it: a fraction of the time that rows of Python
@@ -92,16 +93,18 @@ class Database(AbstractContextManager["Database"]):
         Args:
             table: its name.
             columns: their names.
-            after: read rows behind this row id.
-            upto: up to this one; all if None.
+            share, shares: read only this one of so many parts of about the same size.
 
         Raises:
             InputError: the file is damaged.
         """
         chunks: list[list[I64]] = []
         if table in self.tables:
+            last = self.last_row(table)
+            after = last * share // shares if share else FIRST_ROW - 1
+            upto = last * (share + 1) // shares
             with self._refusing_damage():
-                chunks = list(self._chunks(table, columns, after, LAST_ROW if upto is None else upto))
+                chunks = list(self._chunks(table, columns, after, upto))
         return [int64(np.concatenate(parts)) for parts in zip(*chunks, strict=True)] or [int64([]) for _ in columns]
 
     def _chunks(self, table: str, columns: Sequence[str], after: int, upto: int) -> Iterator[list[I64]]:
@@ -124,6 +127,19 @@ class Database(AbstractContextManager["Database"]):
             yield [found.get(column, lacking) for column in columns]
             after = last
 
+    def strings(self, table: str, key: str, value: str) -> dict[int, str | None]:
+        """The texts of one column by the integers of another.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not {key, value} <= self.tables.get(table, frozenset()):
+            return {}
+        part = f"CAST({_quoted(key)} AS INTEGER), CAST({_quoted(value)} AS TEXT) FROM {_quoted(table)}"
+        with self._refusing_damage():
+            found = self._connection.execute(f"SELECT {part}")  # noqa: S608
+            return {number: None if text is None else _text(text) for number, text in found}
+
     def texts(self, table: str, column: str) -> list[str | None]:
         """A whole column of texts in the table's order; empty without it.
 
@@ -132,9 +148,9 @@ class Database(AbstractContextManager["Database"]):
         """
         if column not in self.tables.get(table, ()):
             return []
-        query = f"SELECT CAST({_quoted(column)} AS TEXT) FROM {_quoted(table)} ORDER BY rowid"  # noqa: S608
+        query = f"SELECT CAST({_quoted(column)} AS TEXT) FROM {_quoted(table)} WHERE rowid >= ? ORDER BY rowid"  # noqa: S608
         with self._refusing_damage():
-            return [None if text is None else _text(text) for (text,) in self._connection.execute(query)]
+            return [None if text is None else _text(text) for (text,) in self._connection.execute(query, (FIRST_ROW,))]
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:

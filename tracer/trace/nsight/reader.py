@@ -97,8 +97,7 @@ def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
         with Database(path, name) as database:
 
             def part(table: str, columns: tuple[str, ...]) -> list[I64]:
-                low, high = (database.last_row(table) * end // jobs for end in (share, share + 1))
-                return database.integers(table, columns, after=low, upto=high)
+                return database.integers(table, columns, share=share, shares=jobs)
 
             return _Raw(
                 ops={kind: part(table, (*COMMON, *columns)) for kind, (table, columns) in OP_TABLES.items()},
@@ -117,7 +116,7 @@ def _joined(parts: list[list[I64]]) -> list[I64]:
 
 
 def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
-    known = dict(zip(database.integers(STRINGS, ["id"])[0].tolist(), database.texts(STRINGS, "value"), strict=False))
+    known = database.strings(STRINGS, "id", "value")
     nvtx = database.integers(*NVTX)
     skipped: Counter[str] = Counter()
     calls = usable_rows(raw.calls, skipped)
@@ -181,7 +180,7 @@ def _gpus(database: Database, ordinal: I64, process: I64, processes: Processes) 
 
 
 def _producer(database: Database, manifest: Manifest | None) -> str:
-    settings = dict(zip(database.texts(EXPORT, "name"), database.texts(EXPORT, "value"), strict=False))
+    settings = dict(zip(database.texts(EXPORT, "name"), database.texts(EXPORT, "value"), strict=True))
     nsight = f"Nsight Systems {settings.get('EXPORT_PRODUCT_VERSION') or ''}".rstrip()
     return nsight if manifest is None else f"tracer {manifest.version} under {nsight}"
 
