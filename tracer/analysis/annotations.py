@@ -9,7 +9,7 @@ import numpy as np
 from tracer.analysis.intervals import distinct, sum_by
 from tracer.analysis.projections import project
 from tracer.summary import RangeRow
-from tracer.trace.columns import int64
+from tracer.trace.columns import coded, int64
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -34,8 +34,8 @@ def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
 def _rows(trace: Trace, call: I64, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
     if not len(ranges):
         return []
-    names, name = np.unique(ranges.name, return_inverse=True)
-    name, size = int64(name), len(names)
+    names, name = coded(ranges.name)
+    size = len(names)
     held = (
         _launched_inside(trace, call, ranges, name, size)
         if style == "push_pop"

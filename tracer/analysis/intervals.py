@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.trace.columns import int64
+from tracer.trace.columns import coded, int64
 
 if TYPE_CHECKING:
     from tracer.trace.columns import I32, I64
@@ -21,9 +21,8 @@ def sum_by(keys: I64, values: I64, size: int) -> I64:
 
 
 def distinct(values: I64 | I32) -> list[int]:
-    """The different values, in order. (np.unique would import numpy.ma.)"""
-    ordered = np.sort(values)
-    return list(ordered[np.append(True, np.diff(ordered) != 0)].tolist()) if len(ordered) else []
+    """The different values, in order."""
+    return list(coded(values)[0].tolist())
 
 
 def running_end(end_ns: I64) -> I64:

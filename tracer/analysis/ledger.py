@@ -135,12 +135,12 @@ def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
 def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
     """Start of each op's launch call, and how long before it its thread waited in synchronising calls.
 
-    Only waiting inside the gap counts. Ops without a launch record get 0 and 0.
+    Only waiting inside the gap counts. Ops without a launch record or without a gap get 0 and 0.
     """
     calls = trace.calls
     called = np.zeros(len(attribution.call), dtype=np.int64)
     waited = np.zeros(len(attribution.call), dtype=np.int64)
-    launched = np.flatnonzero(attribution.call >= 0)
+    launched = np.flatnonzero((attribution.call >= 0) & (gap_end_ns > gap_start_ns))
     call = attribution.call[launched]
     called[launched] = calls.start_ns[call]
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)

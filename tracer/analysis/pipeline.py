@@ -31,7 +31,7 @@ from tracer.summary import (
     Window,
 )
 from tracer.summary import Reason as ReasonRow
-from tracer.trace.columns import Device, Want, int8, int64
+from tracer.trace.columns import Device, Want, coded, int8, int64
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -226,7 +226,7 @@ def _span(ranges: StageRanges, charges: Charges, ops: I64) -> int:
     held_by = charges.stage[ops]
     request = ranges.request[held_by]
     group = np.where(request >= 0, request, -1 - held_by)
-    _, group = np.unique(group, return_inverse=True)
+    _, group = coded(group)
     first = np.full(group.max() + 1, np.iinfo(np.int64).max)
     last = np.full(group.max() + 1, np.iinfo(np.int64).min)
     np.minimum.at(first, group, charges.start_ns[ops])
@@ -245,8 +245,8 @@ def _host_time(ranges: StageRanges, own: I64) -> int:
 
 def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
     """Device time by kernel name and by category."""
-    names, name = np.unique(charges.name[ops], return_inverse=True)
-    time_ns = sum_by(int64(name), charges.time_ns[ops], len(names))
+    names, name = coded(charges.name[ops])
+    time_ns = sum_by(name, charges.time_ns[ops], len(names))
     count = np.bincount(name, minlength=len(names))
     kernels = [
         Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i])) for i in range(len(names))

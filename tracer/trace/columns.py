@@ -25,6 +25,9 @@ NO_CORRELATION = -1
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
 
+# Numbers in so small a range are sorted out by a table.
+SMALL_RANGE = 1 << 22
+
 
 class Want(IntFlag):
     """What a reader is asked for; what is not asked for costs nothing."""
@@ -165,3 +168,21 @@ def int32(values: Any) -> I32:
 def int8(values: Any) -> I8:
     """A column of small codes."""
     return np.asarray(values, dtype=np.int8)
+
+
+def coded(values: I64 | I32) -> tuple[I64, I64]:
+    """The distinct values in ascending order, and each value's place among them. (np.unique would import numpy.ma.)"""
+    if not len(values):
+        return int64([]), int64([])
+    low, high = int(values.min()), int(values.max())
+    if high - low < SMALL_RANGE:
+        occurs = np.zeros(high - low + 1, dtype=np.bool_)
+        occurs[values - low] = True
+        place = np.cumsum(occurs) - 1
+        return int64(np.flatnonzero(occurs) + low), int64(place[values - low])
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    code = np.empty(len(values), dtype=np.int64)
+    code[order] = np.cumsum(begins) - 1
+    return int64(ordered[begins]), code

@@ -98,34 +98,36 @@ class Database(AbstractContextManager["Database"]):
         Raises:
             InputError: the file is damaged.
         """
-        chunks: list[list[I64]] = []
-        if table in self.tables:
-            last = self.last_row(table)
-            after = last * share // shares if share else FIRST_ROW - 1
-            upto = last * (share + 1) // shares
-            with self._refusing_damage():
-                chunks = list(self._chunks(table, columns, after, upto))
-        return [int64(np.concatenate(parts)) for parts in zip(*chunks, strict=True)] or [int64([]) for _ in columns]
+        present = [column for column in columns if column in self.tables.get(table, ())]
+        last = self.last_row(table) if present else FIRST_ROW - 1
+        after = last * share // shares if share else FIRST_ROW - 1
+        with self._refusing_damage():
+            chunks = list(self._chunks(table, present, after, last * (share + 1) // shares))
+        joined = [int64(np.concatenate(parts)) for parts in zip(*chunks, strict=True)] or [int64([]) for _ in present]
+        found = dict(zip(present, joined, strict=True))
+        rows = len(joined[0]) if joined else 0
+        return [found.get(column, np.full(rows, MISSING, dtype=np.int64)) for column in columns]
 
     def _chunks(self, table: str, columns: Sequence[str], after: int, upto: int) -> Iterator[list[I64]]:
-        present = [column for column in columns if column in self.tables[table]]
-        joined = "".join(f", group_concat({_quoted(column)})" for column in present)
-        inner = "".join(
-            f", ifnull(CAST({_quoted(column)} AS INTEGER), {MISSING}) AS {_quoted(column)}" for column in present
-        )
         part = f"FROM {_quoted(table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
-        query = f"SELECT count(*), max(place){joined} FROM (SELECT rowid AS place{inner} {part})"  # noqa: S608
+        names = "".join(f", {_quoted(column)}" for column in columns)
+        joined = "".join(f", group_concat({_quoted(column)})" for column in columns)
+        query = f"SELECT count(*), max(place){joined} FROM (SELECT rowid AS place{names} {part})"  # noqa: S608
         while after < upto:
             count, last, *texts = self._connection.execute(query, (after, upto, CHUNK_ROWS)).fetchone()
             if not count:
                 return
-            found = {
-                column: np.fromstring(text, dtype=np.int64, sep=",", count=count)
-                for column, text in zip(present, texts, strict=True)
-            }
-            lacking = np.full(count, MISSING, dtype=np.int64)
-            yield [found.get(column, lacking) for column in columns]
+            found = [_parsed(text) for text in texts]
+            # Values that are missing or no integers leave a different number of them.
+            if any(len(column) != count for column in found):
+                found = list(self._one_by_one(f"{names.removeprefix(', ')} {part}", (after, upto, CHUNK_ROWS)))
+            yield found
             after = last
+
+    def _one_by_one(self, part: str, values: tuple[int, ...]) -> Iterator[I64]:
+        rows = self._connection.execute(f"SELECT {part}", values).fetchall()
+        for column in zip(*rows, strict=True):
+            yield int64([value if isinstance(value, int) else MISSING for value in column])
 
     def strings(self, table: str, key: str, value: str) -> dict[int, str | None]:
         """The texts of one column by the integers of another.
@@ -176,6 +178,14 @@ def _being_written(path: Path) -> bool:
     finally:
         connection.close()
     return False
+
+
+def _parsed(text: bytes | None) -> I64:
+    """Integers with commas between them; fewer than there are values if one is no integer."""
+    try:
+        return int64(np.fromstring(text or b"", dtype=np.int64, sep=","))
+    except ValueError:  # older NumPy stops there, newer complains
+        return int64([])
 
 
 def _text(value: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.trace.columns import int32, int64
+from tracer.trace.columns import coded, int32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,6 @@ MEMORIES = {
 UNKNOWN = "unknown"
 # Nsight appends the version of the runtime that a call came with.
 _VERSION = re.compile(r"_v\d{4,}$")
-# Numbers in so small a range are coded by a table instead of by sorting.
-SMALL_RANGE = 1 << 22
 
 
 class Names:
@@ -79,17 +77,3 @@ class Names:
         return int32([self.number(f"CUDA graph {key}" if key >= 0 else "CUDA graph") for key in distinct.tolist()])[
             code
         ]
-
-
-def coded(values: I64) -> tuple[I64, I64]:
-    """The distinct values in ascending order, and each value's place among them."""
-    if not len(values):
-        return int64([]), int64([])
-    low, high = int(values.min()), int(values.max())
-    if high - low >= SMALL_RANGE:
-        distinct, code = np.unique(values, return_inverse=True)
-        return int64(distinct), int64(code)
-    occurs = np.zeros(high - low + 1, dtype=np.bool_)
-    occurs[values - low] = True
-    place = np.cumsum(occurs) - 1
-    return int64(np.flatnonzero(occurs) + low), int64(place[values - low])

@@ -13,9 +13,9 @@ import numpy as np
 from tracer import manifest as manifests
 from tracer.errors import InputError, MissingError
 from tracer.nsys import export, find
-from tracer.trace.columns import Device, OpKind, Spans, Trace, int64
+from tracer.trace.columns import Device, OpKind, Spans, Trace, coded, int64
 from tracer.trace.nsight.database import MISSING, Database
-from tracer.trace.nsight.names import Names, coded
+from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
     CALLS,
     COMMON,

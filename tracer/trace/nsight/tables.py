@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.grammar import DOMAIN as OUR_DOMAIN
-from tracer.trace.columns import NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans, int8, int32, int64
+from tracer.trace.columns import (
+    NO_CORRELATION,
+    NO_THREAD,
+    DeviceOps,
+    HostCalls,
+    OpKind,
+    Spans,
+    coded,
+    int8,
+    int32,
+    int64,
+)
 from tracer.trace.nsight.database import MISSING
-from tracer.trace.nsight.names import coded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +37,7 @@ COMMON = ("start", "end", "deviceId", "contextId", "streamId", "correlationId", 
 PID = COMMON.index("globalPid")
 # Tables of device ops, with the columns behind the common ones that name an op or say its size.
 OP_TABLES = {
-    OpKind.KERNEL: ("CUPTI_ACTIVITY_KIND_KERNEL", ("demangledName", "shortName")),
+    OpKind.KERNEL: ("CUPTI_ACTIVITY_KIND_KERNEL", ("demangledName",)),
     OpKind.MEMCPY: ("CUPTI_ACTIVITY_KIND_MEMCPY", ("copyKind", "srcKind", "dstKind", "bytes")),
     OpKind.MEMSET: ("CUPTI_ACTIVITY_KIND_MEMSET", ("memKind", "bytes")),
     OpKind.GRAPH: ("CUPTI_ACTIVITY_KIND_GRAPH_TRACE", ("graphId",)),
@@ -101,8 +111,7 @@ def _ops_of(kind: OpKind, columns: Sequence[I64], names: Names, processes: Proce
     start, end, device, context, stream, correlation, pid, *rest = columns
     size = np.zeros(len(start), dtype=np.int64)
     if kind is OpKind.KERNEL:
-        full, short = rest
-        name = names.of_ids(np.where(full == MISSING, short, full))
+        name = names.of_ids(rest[0])
     elif kind is OpKind.MEMCPY:
         direction, source, target, size = rest
         name = names.of_copies(direction, source, target)
