@@ -65,6 +65,7 @@ def _parts(summary: Summary, width: int) -> list[RenderableType]:
     if summary.latency is not None:
         parts += [_heading("latency"), _latency(summary.latency)]
     if summary.stages and summary.device.ops:
+        parts += [_heading("kinds of work"), _categories(summary)]
         parts += [_heading("top operators" if _on_cpu(summary) else "top kernels"), _kernels(summary, width)]
     if not summary.stages and summary.ranges:
         parts += [_heading("ranges"), _ranges(summary, width)]
@@ -273,6 +274,23 @@ def _latency_table(latency: Latency) -> Table:
         ratios = [latency.distortion.get(stage) for stage in latency.stages_ns]
         table.add_row("profiler", *["–" if ratio is None else f"× {ratio:.2f}" for ratio in ratios], "")
     return table
+
+
+def _categories(summary: Summary) -> Group:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for stage in summary.stages:
+        whole = stage.device_time_ns
+        shown = [
+            f"{name} {share(time_ns, whole)}" for name, time_ns in stage.categories.items() if time_ns * 200 > whole
+        ]
+        if shown:
+            table.add_row(Text(stage.stage, style=COLOURS.get(stage.stage, "white")), " · ".join(shown))
+    other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
+    what = "operator" if _on_cpu(summary) else "device"
+    note = f"By name; {other} of the {what} time has a name that says nothing (other)."
+    return Group(table, Text(note, style="dim"))
 
 
 def _kernels(summary: Summary, width: int) -> Table:

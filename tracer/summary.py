@@ -110,6 +110,7 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
         unattributed: the part outside all stages.
         same_stream_overlap_ns: time that ops spent overlapping others on their own stream.
         same_stream_overlaps: how many did.
+        categories: time by kernel category; "other" is what no rule knows.
     """
 
     kind: str
@@ -120,6 +121,7 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
     unattributed: Unattributed
     same_stream_overlap_ns: int = 0
     same_stream_overlaps: int = 0
+    categories: dict[str, int] = {}
 
 
 class Kernel(msgspec.Struct, frozen=True, kw_only=True):

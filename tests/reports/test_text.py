@@ -80,6 +80,12 @@ to the end of prefill, load and preprocess included. TPOT: (end of last token -
 end of token 0) / (tokens - 1). Last row: how much slower each stage is under
 the profiler.
 
+kinds of work
+vision   gemm 100.0%
+prefill  gemm 100.0%
+decode   gemm 100.0%
+By name; 7.6% of the device time has a name that says nothing (other).
+
 top kernels
 vision   gemm<float, (Layout)1>                             1 ×  30.0 µs  100.0%
 prefill  gemm                                               1 ×  50.0 µs  100.0%

@@ -10,7 +10,7 @@ import numpy as np
 from tracer.analysis import findings
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
-from tracer.analysis.categories import categorise
+from tracer.analysis.categories import by_category
 from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
@@ -110,7 +110,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     else:
         attribution = _attribute_operators(trace, ranges)
         charges = charge_operators(trace, attribution.stage)
-    device = _device_totals(charges, attribution, overlaps)
+    device = _device_totals(trace, charges, attribution, overlaps)
     stages = _stage_rows(trace, ranges, charges)
     latency = clean_latency(trace.manifest) if trace.manifest else None
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
@@ -157,7 +157,7 @@ def _window(charges: Charges) -> Window:
     return Window(start_ns=int(charges.start_ns.min()), end_ns=int(charges.end_ns.max()))
 
 
-def _device_totals(charges: Charges, attribution: Attribution, overlaps: Overlaps) -> DeviceTotals:
+def _device_totals(trace: Trace, charges: Charges, attribution: Attribution, overlaps: Overlaps) -> DeviceTotals:
     outside = charges.stage < 0
     reasons = {
         reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(charges.time_ns[chosen].sum()))
@@ -181,6 +181,7 @@ def _device_totals(charges: Charges, attribution: Attribution, overlaps: Overlap
         ),
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
+        categories=by_category(_time_by_name(trace, charges)),
     )
 
 
@@ -252,12 +253,12 @@ def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
         Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i])) for i in range(len(names))
     ]
     kernels.sort(key=lambda kernel: (-kernel.time_ns, -kernel.count, kernel.name))
-    categories: dict[str, int] = {}
-    for kernel in kernels:
-        category = categorise(kernel.name)
-        categories[category] = categories.get(category, 0) + kernel.time_ns
-    ordered = dict(sorted(categories.items(), key=lambda item: (-item[1], item[0])))
-    return {"kernels": kernels, "categories": ordered}
+    return {"kernels": kernels, "categories": by_category((kernel.name, kernel.time_ns) for kernel in kernels)}
+
+
+def _time_by_name(trace: Trace, charges: Charges) -> list[tuple[str, int]]:
+    time_ns = sum_by(int64(charges.name), charges.time_ns, len(trace.strings))
+    return [(trace.strings[name], int(time_ns[name])) for name in distinct(charges.name)]
 
 
 def _token_rows(ranges: StageRanges, charges: Charges) -> list[Token]:
