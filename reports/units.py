@@ -25,6 +25,14 @@ def significant(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def byte_count(count: float) -> str:
+    """Three significant digits with a decimal unit: 12 B, 4.10 KB, 13.5 GB."""
+    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
+        if count >= scale * 0.9995:
+            return f"{significant(count / scale)} {unit}"
+    return f"{count:.0f} B"
+
+
 def share(part: float, whole: float) -> str:
     """A percentage with one decimal, or a dash of nothing."""
     return f"{part / whole:.1%}" if whole else "–"

@@ -87,6 +87,25 @@ class Idle(msgspec.Struct, frozen=True, kw_only=True):
         return self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What ranges asked of the device.
+
+    Attributes:
+        launches: host calls that put work on a device; the launch of a graph is one.
+        kernels: kernels among that work.
+        waits: synchronising calls.
+        wait_ns: how long those took on the host.
+        to_device_bytes, to_host_bytes: copied between host and device.
+    """
+
+    launches: int = 0
+    kernels: int = 0
+    waits: int = 0
+    wait_ns: int = 0
+    to_device_bytes: int = 0
+    to_host_bytes: int = 0
+
+
 class Unattributed(msgspec.Struct, frozen=True, kw_only=True):
     """Work that belongs to no stage. `reasons` has "no_launch_record", "outside_ranges", "other_thread"."""
 
@@ -147,6 +166,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         cpu_ns: the ranges themselves, on the host.
         categories: device time by kernel category.
         kernels: by name, most time first.
+        counts: launches, waits and copies of its ranges.
     """
 
     stage: str
@@ -160,6 +180,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     cpu_ns: int
     categories: dict[str, int]
     kernels: list[Kernel]
+    counts: Counts = Counts()
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +194,53 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     idle_ns: int
     idle: Idle
     cpu_ns: int
+    counts: Counts = Counts()
+
+
+class Slope(msgspec.Struct, frozen=True, kw_only=True):
+    """Nanoseconds per step of something: the median slope over all pairs, and its 95 % interval."""
+
+    ns: float
+    low_ns: float
+    high_ns: float
+
+
+class Outlier(msgspec.Struct, frozen=True, kw_only=True):
+    """A decode step that takes far longer than the others.
+
+    Attributes:
+        request, index: which one.
+        time_ns: its busy and idle time, as charged.
+        excess_ns: what of that is above the median step.
+        cause: the part that grew most: "device" (busy), "host", "sync", "launch" or "unknown" (idle by cause).
+    """
+
+    request: int
+    index: int
+    time_ns: int
+    excess_ns: int
+    cause: str
+
+
+class Decoding(msgspec.Struct, frozen=True, kw_only=True):
+    """The decode steps beside each other.
+
+    Attributes:
+        steps, requests: how many.
+        kv_tokens: length of the KV cache before the first and the last of the steps; empty where unknown.
+        device_time_ns: of the median step.
+        growth: device time per token that the KV cache grows by; None with too few steps.
+        drift: device time of the same steps from one request to the next; None with too few requests.
+        outliers: steps that stand out, the longest first.
+    """
+
+    steps: int
+    requests: int
+    kv_tokens: list[int]
+    device_time_ns: int
+    growth: Slope | None
+    drift: Slope | None
+    outliers: list[Outlier]
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,6 +329,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     latency: Latency | None
     findings: list[Finding]
     run: dict[str, Any] | None = None
+    decoding: Decoding | None = None
 
 
 def encode(summary: Summary) -> bytes:

@@ -68,6 +68,7 @@ them. In no stage: 7.6%: no launch record 5.00 µs (1 ops), outside ranges 5.00
 decode tokens
 2 steps · p50 20.0 µs · p90 22.0 µs · p99 22.0 µs
 first 20.0 µs ▁█ last 22.0 µs
+a token: 1 launches · 1 kernels · 1 waits for the device (10.0 µs)
 
 latency
 TTFT 3.08 ms · TPOT 21.0 µs · 47,619 tokens/s
@@ -156,6 +157,20 @@ def test_an_operator_trace_says_so() -> None:
     report = render(summarize(trace_of(span("tracer/vision", 0, 9), operator("aten::mm", 1, 2))))
     assert "no device work in this trace: charged by operator self time" in report
     assert "top operators" in report
+
+
+def test_decode_steps_say_how_they_grow_and_which_stand_out() -> None:
+    events = [span("tracer/request#0", 0, 5000)]
+    for k in range(1, 13):
+        late = 200 if k == 7 else 0
+        at = 100 * k + (200 if k > 7 else 0)
+        events += [span(f"tracer/decode#{k}", at, 100 + late), launch(at + 2 + late, 1, k)]
+        events.append(kernel("k", at + 10 + late, 40 + k, k))
+    report = render(summarize(trace_of(*events)))
+    assert "device time grows by 1.00 µs per token of cache (95 % interval 1.00 µs to 1.00 µs)" in report.replace(
+        "\n", " "
+    )
+    assert "steps that stand out: #7 +200 µs (host)" in report
 
 
 def test_warnings_are_shown() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.units import bar, duration, printable, share, short_kernel, significant, sparkline
+from reports.units import bar, byte_count, duration, printable, share, short_kernel, significant, sparkline
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,16 @@ def test_other_numbers() -> None:
     assert significant(99.99) == "100"
     assert share(1, 3) == "33.3%"
     assert share(1, 0) == "–"
+
+
+def test_bytes_have_three_digits_and_a_decimal_unit() -> None:
+    assert [byte_count(count) for count in (0, 999, 4_096, 999_600, 13.5e9)] == [
+        "0 B",
+        "999 B",
+        "4.10 KB",
+        "1.00 MB",
+        "13.5 GB",
+    ]
 
 
 def test_bars_fill_by_eighths_and_never_overflow() -> None:

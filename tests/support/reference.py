@@ -106,3 +106,22 @@ def self_times(trace: Trace) -> list[int]:
             if found >= 0:
                 total[own[found]] += 1
     return total
+
+
+def counts(trace: Trace, stages: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """For each stage (start, end, thread): calls that launched something, outermost waits, and their time."""
+    calls = trace.calls
+    launched = set(launches(trace)) - {-1}
+    rows = [[0, 0, 0] for _ in stages]
+    for i in range(len(calls)):
+        own = [j for j, stage in enumerate(stages) if stage[2] == calls.thread[i]]
+        found = innermost([stages[j][:2] for j in own], int(calls.start_ns[i]))
+        if found < 0:
+            continue
+        row = rows[own[found]]
+        row[0] += i in launched
+        others = [j for j in range(len(calls)) if j != i and synchronises(trace.strings[calls.name[j]])]
+        if synchronises(trace.strings[calls.name[i]]) and not any(_inside(trace, i, j) for j in others):
+            row[1] += 1
+            row[2] += int(calls.end_ns[i] - calls.start_ns[i])
+    return [(row[0], row[1], row[2]) for row in rows]

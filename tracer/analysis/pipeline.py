@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.analysis import findings
+from tracer.analysis import decoding, findings
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
 from tracer.analysis.categories import by_category
+from tracer.analysis.counts import RangeCounts, count
 from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
@@ -111,7 +112,9 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         attribution = _attribute_operators(trace, ranges)
         charges = charge_operators(trace, attribution.stage)
     device = _device_totals(trace, charges, attribution, overlaps)
-    stages = _stage_rows(trace, ranges, charges)
+    counts = count(trace, ranges, attribution)
+    stages = _stage_rows(trace, ranges, charges, counts)
+    tokens = _token_rows(ranges, charges, counts)
     latency = clean_latency(trace.manifest) if trace.manifest else None
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
     evidence = findings.Evidence(trace, ranges, attribution, charges, overlaps, device, stages, latency)
@@ -121,11 +124,12 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         window=_window(charges),
         device=device,
         stages=stages,
-        tokens=_token_rows(ranges, charges),
+        tokens=tokens,
         ranges=rows if choices.all_ranges else rows[:RANGE_ROWS],
         latency=latency,
         findings=findings.find(evidence),
         run=_run(trace.manifest) if trace.manifest else None,
+        decoding=decoding.describe(tokens, trace.manifest),
     )
 
 
@@ -194,7 +198,7 @@ def _idle(charges: Charges, rows: I64 | np.ndarray[tuple[int], np.dtype[np.bool_
     )
 
 
-def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges) -> list[Stage]:
+def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges, counts: RangeCounts) -> list[Stage]:
     """One row for each stage that occurs, in the order of a request."""
     stage_of_op = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
     rows = []
@@ -214,6 +218,7 @@ def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges) -> list[Sta
                 idle=_idle(charges, ops),
                 span_ns=_span(ranges, charges, ops),
                 cpu_ns=_host_time(ranges, own),
+                counts=counts.of(own),
                 **_kernels(trace, charges, ops),
             )
         )
@@ -261,7 +266,7 @@ def _time_by_name(trace: Trace, charges: Charges) -> list[tuple[str, int]]:
     return [(trace.strings[name], int(time_ns[name])) for name in distinct(charges.name)]
 
 
-def _token_rows(ranges: StageRanges, charges: Charges) -> list[Token]:
+def _token_rows(ranges: StageRanges, charges: Charges, counts: RangeCounts) -> list[Token]:
     """One row for each decode step, in the order of requests and tokens."""
     steps = np.flatnonzero(ranges.stage == ALL_STAGES.index(DECODE))
     steps = steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))]
@@ -285,6 +290,7 @@ def _token_rows(ranges: StageRanges, charges: Charges) -> list[Token]:
         total(charges.launch_ns),
         total(charges.unknown_ns),
         (ranges.end_ns - ranges.start_ns)[steps].tolist(),
+        steps.tolist(),
         strict=True,
     )
     return [
@@ -297,8 +303,9 @@ def _token_rows(ranges: StageRanges, charges: Charges) -> list[Token]:
             idle_ns=host_ns + sync_ns + launch_ns + unknown_ns,
             idle=Idle(host_ns=host_ns, sync_ns=sync_ns, launch_ns=launch_ns, unknown_ns=unknown_ns),
             cpu_ns=cpu_ns,
+            counts=counts.of(int64([step])),
         )
-        for request, index, ops, time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns, cpu_ns in columns
+        for request, index, ops, time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns, cpu_ns, step in columns
     ]
 
 

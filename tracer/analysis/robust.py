@@ -1,0 +1,78 @@
+"""Statistics that a few wild values do not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.trace.columns import int64
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TypeAlias
+
+    from tracer.trace.columns import I64, Bools
+
+    F64: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+
+# Of a standard normal distribution: its 97.5th percentile, and what makes the MAD its standard deviation.
+Z_95 = 1.959964
+MAD_TO_SIGMA = 1.4826
+# Pairs grow with the square; so many points say as much.
+MOST_POINTS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A slope with its 95 % interval, y per x."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def theil_sen(groups: Sequence[tuple[I64, I64]]) -> Slope | None:
+    """The median of the slopes between all pairs of points of the same group, x in rising order; None without pairs.
+
+    The interval follows from the variance of Kendall's statistic, added up over the groups (Sen 1968; Hirsch, Slack
+    and Smith 1982). Points of different groups are not compared, so that groups may lie at different heights.
+    """
+    slopes, variance = [], 0.0
+    for x, y in groups:
+        chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64)) if len(x) else x
+        first, second = np.triu_indices(len(chosen), k=1)
+        run = x[chosen][second] - x[chosen][first]
+        rise = y[chosen][second] - y[chosen][first]
+        slopes.append(rise[run > 0] / run[run > 0])
+        count = len(chosen)
+        variance += count * (count - 1) * (2 * count + 5) / 18
+    pooled = np.sort(np.concatenate(slopes)) if slopes else np.empty(0)
+    if not len(pooled):
+        return None
+    half = Z_95 * variance**0.5
+    low = max(0, round((len(pooled) - half) / 2))
+    high = min(len(pooled) - 1, round((len(pooled) + half) / 2))
+    return Slope(float(np.median(pooled)), float(pooled[low]), float(pooled[high]))
+
+
+def deviations(values: I64) -> F64:
+    """Each value's distance from the median in robust standard deviations; infinite where most values are equal."""
+    apart = values - np.median(values)
+    spread = MAD_TO_SIGMA * np.median(np.abs(apart))
+    distances: F64 = apart / spread if spread else np.where(apart == 0, 0, np.copysign(np.inf, apart))
+    return distances
+
+
+def far_above(values: I64, *, deviations_apart: float, at_least: float) -> I64:
+    """Indices of values that many robust standard deviations and that share of the median above the median."""
+    if not len(values):
+        return int64([])
+    above: Bools = (deviations(values) > deviations_apart) & (values > (1 + at_least) * np.median(values))
+    return int64(np.flatnonzero(above))
