@@ -11,29 +11,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reports.units import bar, byte_count, duration, printable, share, short_kernel, significant, sparkline
+from reports.palette import COLOURS, NONE
+from reports.stages import decode_steps, limits
+from reports.units import bar, duration, printable, share, short_kernel, significant
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from rich.console import RenderableType
 
-    from tracer.summary import Decoding, Finding, Latency, Stage, Summary, Token
+    from tracer.summary import Finding, Latency, Stage, Summary
 
     Colours = Literal["auto", "standard", "256", "truecolor", "windows"]
 
-COLOURS = {
-    "load": "bright_black",
-    "preprocess": "cyan",
-    "vision": "magenta",
-    "prefill": "blue",
-    "decode": "green",
-    "mixed": "yellow",
-}
 SEVERITIES = {"info": ("•", "bold"), "warning": ("▲", "bold yellow"), "error": ("✖", "bold red")}
 TOP_KERNELS = 3
 TOP_RANGES = 15
-NONE = "–"
 WIDE = 78
 HOST_COLUMNS = ("stage", "calls", "host")
 WIDE_COLUMNS = ("stage", "calls", "host", "device", "share", "busy", "idle", "kernels")
@@ -61,7 +54,9 @@ def _parts(summary: Summary, width: int) -> list[RenderableType]:
     if summary.stages:
         parts += [Text(), _stage_table(summary, width), _legend(summary)]
     if summary.tokens:
-        parts += [_heading("decode tokens"), _tokens(summary, width)]
+        parts += [_heading("decode tokens"), decode_steps(summary, width)]
+    if summary.roofline is not None and summary.roofline.peak_source:
+        parts += [_heading("what limits each stage"), *limits(summary.roofline)]
     if summary.latency is not None:
         parts += [_heading("latency"), _latency(summary.latency)]
     if summary.stages and summary.device.ops:
@@ -215,73 +210,6 @@ def _legend(summary: Summary) -> Padding:
     elif whole:
         text += " Every op belongs to a stage."
     return Padding(Text(text, style="dim"), (0, 0, 0, 0))
-
-
-def _tokens(summary: Summary, width: int) -> Group:
-    tokens = summary.tokens
-    on_device = any(token.ops for token in tokens)
-    times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
-    ordered = sorted(times)
-
-    def rank(percent: int) -> str:
-        return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
-
-    line = Text.assemble(
-        (f"{len(tokens):,} {'step' if len(tokens) == 1 else 'steps'}", "bold"),
-        "" if on_device else " on the host",
-        f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
-    )
-    curve = Text.assemble(
-        f"first {duration(times[0])} ",
-        (sparkline(times, min(len(times), width - 34)), COLOURS["decode"]),
-        f" last {duration(times[-1])}",
-    )
-    lines = [line, curve]
-    if not _on_cpu(summary):
-        lines.append(Text(_per_token(tokens)))
-    lines += [Text(sentence) for sentence in _decoding(summary.decoding, "operator" if _on_cpu(summary) else "device")]
-    return Group(*lines)
-
-
-def _per_token(tokens: list[Token]) -> str:
-    """What the median step asks of the host."""
-    counts = [token.counts for token in tokens]
-
-    def typical(values: list[int]) -> int:
-        return sorted(values)[len(values) // 2]
-
-    waits, wait_ns = typical([one.waits for one in counts]), typical([one.wait_ns for one in counts])
-    parts = [
-        f"{typical([one.launches for one in counts]):,} launches",
-        f"{typical([one.kernels for one in counts]):,} kernels",
-        f"{waits:,} waits for the device" + (f" ({duration(wait_ns)})" if waits else ""),
-    ]
-    copied = (
-        (typical([one.to_device_bytes for one in counts]), "to the device"),
-        (typical([one.to_host_bytes for one in counts]), "to the host"),
-    )
-    parts += [f"{byte_count(count)} {where}" for count, where in copied if count]
-    return f"a token: {' · '.join(parts)}"
-
-
-def _decoding(decoding: Decoding | None, kind: str) -> list[str]:
-    """How the steps grow, and which stand out."""
-    if decoding is None:
-        return []
-    sentences = []
-    if decoding.growth is not None:
-        growth = decoding.growth
-        low, high = duration(growth.low_ns), duration(growth.high_ns)
-        sentences.append(
-            f"{kind} time grows by {duration(growth.ns)} per token of cache (95 % interval {low} to {high})"
-            if growth.low_ns > 0
-            else f"{kind} time does not grow measurably with the cache (95 % interval {low} to {high} per token)"
-        )
-    if decoding.outliers:
-        shown = [f"#{o.index} +{duration(o.excess_ns)} ({o.cause})" for o in decoding.outliers[:3]]
-        more = f" and {len(decoding.outliers) - 3} more" if len(decoding.outliers) > 3 else ""
-        sentences.append(f"steps that stand out: {', '.join(shown)}{more}")
-    return sentences
 
 
 def _latency(latency: Latency) -> Group:

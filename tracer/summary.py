@@ -243,6 +243,86 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
     outliers: list[Outlier]
 
 
+class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage under the device's roof; figures of one run of it (one step of decode), on average.
+
+    Attributes:
+        stage: its name.
+        runs: how many the trace holds.
+        flops: analytic operations.
+        bytes: analytic bytes of weights and KV cache.
+        intensity: operations per byte.
+        busy_ns: time in which its work ran on the device.
+        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        step_source: "clean" or "trace".
+        tflops, gbs: achieved while busy.
+        mfu, mbu: what peak arithmetic, or peak bandwidth, would take of `step_ns`; None without a peak.
+        bound: "compute" or "memory": which of the two takes longer at peak.
+        floor_ns: how long that is.
+        distance_ns: `step_ns` above the floor.
+        limited_by: "host", "sync", "launch" or "unknown" where the device idles for more than half of `step_ns` (the
+            main cause in the trace); else the bound where the floor is more than half of `busy_ns`, else "kernels".
+            None where the peak is needed and unknown.
+    """
+
+    stage: str
+    runs: int
+    flops: int
+    bytes: int
+    intensity: float | None
+    busy_ns: int
+    step_ns: int
+    step_source: str
+    tflops: float
+    gbs: float
+    mfu: float | None
+    mbu: float | None
+    bound: str | None
+    floor_ns: int | None
+    distance_ns: int | None
+    limited_by: str | None
+
+
+class VisualToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What one visual token costs, inferred from the model's analytic work.
+
+    Attributes:
+        count: visual tokens of a request.
+        prefill_flops: operations that prefill would save per visual token, if there were none.
+        prefill_share: share of prefill's operations that all of them together take.
+        prefill_ns: the same share of prefill's busy time, per token.
+        kv_bytes: bytes of cache that each decode step reads for it.
+        decode_ns: those at peak bandwidth, each step; None without a peak.
+    """
+
+    count: int
+    prefill_flops: int
+    prefill_share: float
+    prefill_ns: float | None
+    kv_bytes: int
+    decode_ns: float | None
+
+
+class Roofline(msgspec.Struct, frozen=True, kw_only=True):
+    """Stages against what the device could do.
+
+    Attributes:
+        device, dtype: whose peak it is.
+        peak_tflops, peak_gbs: dense arithmetic and memory bandwidth; None if unknown.
+        peak_source: a data sheet's address, "measured by tracer calibrate" or the options' names; "" if unknown.
+        stages: those whose work is known.
+        visual_token: None where the model's work does not say.
+    """
+
+    device: str
+    dtype: str
+    peak_tflops: float | None
+    peak_gbs: float | None
+    peak_source: str
+    stages: list[StageRoofline]
+    visual_token: VisualToken | None
+
+
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
     """All annotations of one name, with the ops launched inside them on the same thread.
 
@@ -330,6 +410,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     findings: list[Finding]
     run: dict[str, Any] | None = None
     decoding: Decoding | None = None
+    roofline: Roofline | None = None
 
 
 def encode(summary: Summary) -> bytes:

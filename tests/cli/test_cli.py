@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,20 @@ def test_help_and_summaries_never_import_torch(tmp_path: Path) -> None:
         assert not _modules_after(*arguments) & HEAVY, arguments
 
 
+def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = _tracer("calibrate", "--device", "cpu", **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"float32: \S+ TFLOP/s, \S+ GB/s", done.stdout)
+    run = tmp_path / "run.json"
+    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
+    assert _tracer("record", *options, "-o", run).returncode == 0
+    found = json.loads(_tracer("summarize", run, "--format", "json", **environment).stdout)["roofline"]
+    assert found["peak_source"] == "measured by tracer calibrate"
+    assert [row["stage"] for row in found["stages"]] == ["vision", "prefill", "decode"]
+    assert all(row["floor_ns"] > 0 for row in found["stages"])
+
+
 def test_version_and_models() -> None:
     assert _tracer("--version").stdout == f"tracer {__version__}\n"
     assert "eventgpt  tiny, 7b" in _tracer("models").stdout
@@ -58,11 +73,16 @@ RECORD_OPTIONS = """
     --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --nsys-path --rank --strict
+    --all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops
+    --rank --strict
 """.split()
+CALIBRATE_OPTIONS = "--device --dtype --help".split()
 
 
-@pytest.mark.parametrize(("verb", "options"), [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS)])
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS), ("calibrate", CALIBRATE_OPTIONS)],
+)
 def test_the_option_list_is_frozen(verb: str, options: list[str]) -> None:
     import typer.main
 
@@ -109,10 +129,13 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     assert vision["idle"] == {"host_ns": 0, "sync_ns": 0, "launch_ns": 0, "unknown_ns": 0}
     assert decode["idle"] == {"host_ns": 7000, "sync_ns": 0, "launch_ns": 2000, "unknown_ns": 0}
     assert decode["kernels"] == [{"name": "k", "count": 1, "time_ns": 1000}]
+    assert decode["counts"] == {
+        "launches": 1, "kernels": 1, "waits": 0, "wait_ns": 0, "to_device_bytes": 0, "to_host_bytes": 0,
+    }  # fmt: skip
     assert document["tokens"] == [
         {
             "request": 0, "index": 1, "ops": 1, "device_time_ns": 1000, "busy_ns": 1000, "idle_ns": 9000,
-            "idle": decode["idle"], "cpu_ns": 9000,
+            "idle": decode["idle"], "cpu_ns": 9000, "counts": decode["counts"],
         }
     ]  # fmt: skip
     assert document["ranges"][0] == {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.analysis import decoding, findings
+from tracer.analysis import decoding, findings, roofline
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
 from tracer.analysis.categories import by_category
@@ -55,6 +55,7 @@ class Choices:
         all_ranges: keep every annotation's row, not only the first hundred.
         any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute`.
         clip_overlaps: cut each op at the start of the next on its stream.
+        peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
@@ -64,6 +65,8 @@ class Choices:
     all_ranges: bool = False
     any_thread: bool = False
     clip_overlaps: bool = False
+    peak_tflops: float | None = None
+    peak_gbs: float | None = None
     jobs: int | None = None
     strict: bool = False
     nsys: Path | None = None
@@ -116,6 +119,10 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     stages = _stage_rows(trace, ranges, charges, counts)
     tokens = _token_rows(ranges, charges, counts)
     latency = clean_latency(trace.manifest) if trace.manifest else None
+    roof = None
+    if trace.manifest is not None:
+        peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs}
+        roof = roofline.draw(trace.manifest, stages, tokens, latency, **peaks)
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
     evidence = findings.Evidence(trace, ranges, attribution, charges, overlaps, device, stages, latency)
     return Summary(
@@ -130,6 +137,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         findings=findings.find(evidence),
         run=_run(trace.manifest) if trace.manifest else None,
         decoding=decoding.describe(tokens, trace.manifest),
+        roofline=roof,
     )
 
 

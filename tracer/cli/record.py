@@ -171,14 +171,14 @@ def command(
             entry = registry.find(model)
         except ModelError as error:
             raise UsageError(str(error)) from None
-        device = _choose_device(device)
+        device = choose_device(device)
         on_gpu = device.startswith("cuda")
         options = RecordOptions(
             model=model,
             model_options=registry.ModelOptions(
                 size=_choose_size(entry, size, on_gpu=on_gpu),
                 device=device,
-                dtype=_choose_dtype(dtype, on_gpu=on_gpu),
+                dtype=choose_dtype(dtype, on_gpu=on_gpu),
                 seed=seed,
                 checkpoint=checkpoint,
                 prompt=prompt,
@@ -228,7 +228,7 @@ def _parse_window(text: str | None, max_new_tokens: int) -> DecodeWindow:
     return DecodeWindow(start, stop)
 
 
-def _choose_device(name: str | None) -> str:
+def choose_device(name: str | None) -> str:
     """Check a device name, or choose one.
 
     Raises:
@@ -259,7 +259,12 @@ def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
     return size
 
 
-def _choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
+def choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
+    """Check the name of a type, or choose one.
+
+    Raises:
+        UsageError: it is none that is known.
+    """
     if dtype is None:
         return "bfloat16" if on_gpu else "float32"
     if dtype not in DTYPES:

@@ -51,6 +51,14 @@ def command(
         bool,
         typer.Option("--clip-overlaps", help="Cut ops that overlap the next on their stream at its start."),
     ] = False,
+    peak_tflops: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),
+    ] = None,
+    peak_gbs: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Peak memory bandwidth in GB/s. [default: measured, else its data sheet]"),
+    ] = None,
     rank: Annotated[int | None, typer.Option(min=0, help="Of a folder, the newest trace of this rank.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")
@@ -76,6 +84,8 @@ def command(
         all_ranges=all_ranges,
         any_thread=any_thread,
         clip_overlaps=clip_overlaps,
+        peak_tflops=peak_tflops,
+        peak_gbs=peak_gbs,
         jobs=jobs,
         strict=strict,
         nsys=nsys_path,

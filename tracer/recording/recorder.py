@@ -70,7 +70,7 @@ def record(options: RecordOptions, progress: Progress) -> Manifest:
                 version=__version__,
                 model=dict(model.describe()),
                 software=_software(),
-                device=_device(model.device),
+                device=describe_device(model.device),
                 dtype=options.model_options.dtype,
                 seed=options.model_options.seed,
                 shape=Shape(**asdict(shape), new_tokens=new_tokens),
@@ -122,7 +122,8 @@ def _software() -> dict[str, str]:
     return found
 
 
-def _device(device: torch.device) -> dict[str, Any]:
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """Type and name of a device, and what else tells it from others."""
     if device.type != "cuda":
         return {
             "type": device.type,

@@ -1,0 +1,13 @@
+"""What the terminal reports share: colours of stages, and what stands for nothing."""
+
+from __future__ import annotations
+
+COLOURS = {
+    "load": "bright_black",
+    "preprocess": "cyan",
+    "vision": "magenta",
+    "prefill": "blue",
+    "decode": "green",
+    "mixed": "yellow",
+}
+NONE = "–"

@@ -1,0 +1,37 @@
+"""`tracer calibrate`: measure what this machine can do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="float32, bfloat16, float16. [default: bfloat16 on a GPU, else float32]"),
+    ] = None,
+) -> None:
+    """Measure peak arithmetic and memory bandwidth, and keep them for later summaries.
+
+    A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
+    place of the data sheet's figures for traces of such a device.
+    """
+    from tracer.cli.record import choose_device, choose_dtype
+
+    device = choose_device(device)
+    dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))
+    import torch
+
+    from tracer.peaks import remember
+    from tracer.recording.calibrate import calibrate
+    from tracer.recording.recorder import describe_device
+
+    place = torch.device(device)
+    peak = calibrate(place, getattr(torch, dtype))
+    name = str(describe_device(place)["name"])
+    path = remember(name, dtype, peak)
+    typer.echo(f"{name}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    typer.echo(f"kept in {path}")
