@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
+
+from timing import median_of, this_machine
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "tests/data/kineto_b200_vllm_eager.json.gz"
@@ -27,34 +25,6 @@ NOTE = (
     "HTA and other peers load every category of event and offer other analyses besides; tracer decodes only what "
     "its summary needs. A ratio says how long a person waits for the first answer, not who does more."
 )
-
-
-def measure(command: list[str]) -> dict[str, Any]:
-    """Wall seconds and peak memory of one run of a command, and what it printed if that is JSON."""
-    with tempfile.TemporaryFile() as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE)
-        errors = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            return {"failed": errors.decode(errors="replace").strip().splitlines()[-1:]}
-        output.seek(0)
-        printed = output.read()
-    found: dict[str, Any] = {"wall_s": wall, "peak_mb": usage.ru_maxrss / 1024}
-    try:
-        parsed = json.loads(printed)
-    except ValueError:
-        return found
-    return found | {key: parsed[key] for key in ("load_s", "breakdown_s", "kernel_us") if key in parsed}
-
-
-def median_of(command: list[str], runs: int) -> dict[str, Any]:
-    results = [measure(command) for _ in range(runs)]
-    if any("failed" in result for result in results):
-        return next(result for result in results if "failed" in result)
-    return {key: statistics.median(result[key] for result in results) for key in results[0]} | {"runs": runs}
 
 
 def commands(options: argparse.Namespace, trace: Path) -> dict[str, tuple[list[str], int]]:
@@ -121,8 +91,7 @@ def main() -> None:
                     results[label][name] = median_of(command, runs)
                     print(label, name, results[label][name], flush=True)
                 trace.unlink()
-    cores = len(os.sched_getaffinity(0))
-    machine = f"{platform.processor() or platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    machine = this_machine()
     document = {"machine": machine, "source": options.source.name, "note": NOTE, "results": results}
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     text = f"# Speed and memory\n\n{machine}; files made from `{options.source.name}`. {NOTE}\n\n{table(results)}\n"
