@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from model.registry import ModelEntry
-    from tracer.manifest import Manifest
+    from tracer.recording.recorder import Recording
     from tracer.recording.window import DecodeWindow
 
 # So many decode steps are profiled unless --decode-window says otherwise.
@@ -117,6 +117,17 @@ def command(
             rich_help_panel=_PROFILE,
         ),
     ] = False,
+    nsys: Annotated[
+        bool,
+        typer.Option(
+            "--nsys",
+            help="Record the same requests with Nsight Systems too, in a process of their own: run.nsys-rep.",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = False,
+    nsys_path: Annotated[
+        Path | None, typer.Option(help="The nsys to use. [default: the one on PATH]", rich_help_panel=_PROFILE)
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -153,6 +164,7 @@ def command(
     gc.enable()  # what is measured runs as it would anywhere
     window = _parse_window(decode_window, max_new_tokens)
     check_output(output, force=force)
+    program = _check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     if checkpoint is not None and (size is not None or prompt_tokens is not None):
         raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
 
@@ -198,9 +210,32 @@ def command(
             with_stack=with_stack,
             record_shapes=record_shapes,
             memory=memory,
+            nsys=program,
         )
-        manifest = record(options, bars)
-    _report(output, manifest)
+        recording = record(options, bars)
+    _report(output, recording)
+
+
+def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
+    """Find nsys, and refuse what could not be recorded or written at the end, before any work is done.
+
+    Raises:
+        MissingError: there is no nsys, or it cannot record here.
+        UsageError: the report exists and `force` is off.
+    """
+    from tracer import nsys
+    from tracer.recording.doctor import check_nsys
+    from tracer.recording.nsight import UNIMPORTED, report_path
+
+    program = nsys.find(path)
+    report = report_path(output)
+    for written in (report, report.with_suffix(UNIMPORTED)):
+        if written.exists() and not force:
+            raise UsageError(f"{written}: exists already; --force overwrites it")
+    for check in check_nsys(program):
+        if check.status in ("warning", "failure"):
+            raise MissingError(f"--nsys: {check.found}; {check.advice}")
+    return program
 
 
 def _parse_window(text: str | None, max_new_tokens: int) -> DecodeWindow:
@@ -272,17 +307,19 @@ def choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
     return dtype
 
 
-def _report(output: Path, manifest: Manifest) -> None:
+def _report(output: Path, recording: Recording) -> None:
     """Say what was proved, what was written, and what to type next."""
     import shlex
 
-    checked = manifest.verification
+    checked = recording.manifest.verification
     if checked.status == "passed":
         typer.echo(
             f"verified: {checked.tokens} tokens equal the model's own generate; "
             f"the encoder ran {checked.encoder_calls} times per request"
         )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
+    if (report := recording.report) is not None:
+        typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), which opens in Nsight Systems")
     typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
 
 
@@ -296,6 +333,7 @@ class Bars:
         "clean": "clean: latencies",
         "profiled": "profiled: trace",
         "write": "writing",
+        "nsight": "nsight: report",
     }
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from tracer.manifest import Latencies
 from tracer.recording.clocks import Clock, synchronise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from tracer.recording.capture import Capture
@@ -86,8 +87,60 @@ def _latencies(labels: Sequence[tuple[str, int | None]], laps_ns: Sequence[int])
     )
 
 
-class ProfiledHook(StopwatchHook):
-    """Opens ranges around the stages, takes the same marks as the clean pass, and steers the capture.
+class RangedHook(StopwatchHook):
+    """Opens ranges around requests and stages, and takes the same marks as the clean pass.
+
+    Args:
+        clock: takes the marks.
+        emitter: opens the ranges.
+        numbers: of the requests, in order.
+        device: which to synchronise.
+        sync_stages: whether to, at the end of each stage.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        emitter: RangeEmitter,
+        *,
+        numbers: Iterable[int],
+        device: torch.device,
+        sync_stages: bool = False,
+    ) -> None:
+        super().__init__(clock)
+        self._emitter = emitter
+        self._numbers = iter(numbers)
+        self._device = device
+        self._sync_stages = sync_stages
+        self._request = -1
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Enclose one request."""
+        self._request = next(self._numbers)
+        with super().request(), self._emitter.closing_all():
+            self._emitter.push(REQUEST, self._request)
+            yield
+            self._emitter.pop()
+
+    @contextmanager
+    def stage(self, stage: str, index: int | None = None) -> Iterator[None]:
+        """Enclose one stage."""
+        label = self._begin(stage, index)
+        self._emitter.push(stage, index)
+        yield
+        if self._sync_stages:
+            synchronise(self._device)
+        self._emitter.pop()
+        self.lap(*label)
+
+    def _begin(self, stage: str, index: int | None) -> tuple[str, int | None]:
+        """What the time until the next mark is to be called."""
+        return stage, index
+
+
+class ProfiledHook(RangedHook):
+    """Steers a capture besides.
 
     Where the capture begins or ends inside a request (a decode window), the request's range is closed and
     opened again around the switch, so that ranges always nest.
@@ -102,36 +155,21 @@ class ProfiledHook(StopwatchHook):
         device: torch.device,
         sync_stages: bool = False,
     ) -> None:
-        super().__init__(clock)
-        self._emitter = emitter
+        super().__init__(clock, emitter, numbers=count(), device=device, sync_stages=sync_stages)
         self._capture = capture
-        self._device = device
-        self._sync_stages = sync_stages
-        self._request = -1
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """Enclose one request of the schedule."""
-        self._request += 1
-        with super().request(), self._emitter.closing_all():
-            self._emitter.push(REQUEST, self._request)
+        with super().request():
             yield
-            self._emitter.pop()
         if not self._capture.recorded(self._request):
             self.requests.pop()
 
-    @contextmanager
-    def stage(self, stage: str, index: int | None = None) -> Iterator[None]:
-        """Enclose one stage, switching the capture first where the schedule says so."""
+    def _begin(self, stage: str, index: int | None) -> tuple[str, int | None]:
         if stage == DECODE and index is not None and self._capture.switches_before(index):
             self._switch()
-        recording = self._capture.recording
-        self._emitter.push(stage, index)
-        yield
-        if self._sync_stages:
-            synchronise(self._device)
-        self._emitter.pop()
-        self.lap(*((stage, index) if recording or stage != DECODE else NOTHING))
+        return (stage, index) if self._capture.recording or stage != DECODE else NOTHING
 
     def _switch(self) -> None:
         self._emitter.pop()

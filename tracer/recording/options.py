@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.registry import ModelOptions
+from tracer.recording.window import DecodeWindow, Schedule
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.registry import ModelOptions
-    from tracer.recording.window import DecodeWindow, Schedule
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class RecordOptions:
         couple: give stage 4 the pictures, so that it encodes them again.
         sync_stages: synchronise the device at stage boundaries of the profiled pass.
         with_stack, record_shapes, memory: torch.profiler's options.
+        nsys: the program that records the profiled requests once more; None for no such pass.
     """
 
     model: str
@@ -43,3 +45,18 @@ class RecordOptions:
     with_stack: bool = False
     record_shapes: bool = False
     memory: bool = False
+    nsys: Path | None = None
+
+
+def from_json(fields: Mapping[str, Any]) -> RecordOptions:
+    """The options whose `dataclasses.asdict` was written as JSON, paths as strings; without the pass under nsys."""
+    model = dict(fields["model_options"])
+    for name in ("checkpoint", "events"):
+        model[name] = None if model[name] is None else Path(model[name])
+    parts = {
+        "model_options": ModelOptions(**model),
+        "output": Path(fields["output"]),
+        "schedule": Schedule(**fields["schedule"]),
+        "window": DecodeWindow(**fields["window"]),
+    }
+    return RecordOptions(**{**fields, **parts, "nsys": None})

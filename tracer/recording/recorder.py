@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,7 @@ from model import registry
 from model.errors import ModelError
 from tracer.errors import InputError
 from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Shape, Verification
+from tracer.recording.nsight import nsight_pass
 from tracer.recording.output import write_run
 from tracer.recording.passes import clean_pass, profiled_pass, verify_pass
 from tracer.version import __version__
@@ -41,11 +42,24 @@ class Progress(Protocol):
         ...
 
 
-def record(options: RecordOptions, progress: Progress) -> Manifest:
-    """Run all passes, write `options.output`, and return the manifest that went into it.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a recording leaves.
+
+    Attributes:
+        manifest: went into every file.
+        report: of Nsight Systems, if one was asked for.
+    """
+
+    manifest: Manifest
+    report: Path | None = None
+
+
+def record(options: RecordOptions, progress: Progress) -> Recording:
+    """Run all passes and write `options.output`.
 
     Raises:
-        InputError: the model, its checkpoint or its input cannot be used.
+        InputError: the model, its checkpoint or its input cannot be used, or nsys recorded nothing.
         VerificationError: the staged run disagrees with the model's own.
     """
     with _model_errors():
@@ -86,7 +100,15 @@ def record(options: RecordOptions, progress: Progress) -> Manifest:
             progress.begin("write", 1)
             write_run(options.output, profiled.captures, manifest)
             progress.advance()
-    return manifest
+    if options.nsys is None:
+        return Recording(manifest)
+    del model  # two of them may not fit on the device
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    progress.begin("nsight", 1)
+    report = nsight_pass(options, manifest, options.nsys)
+    progress.advance()
+    return Recording(manifest, report)
 
 
 @contextmanager

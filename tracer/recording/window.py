@@ -24,6 +24,11 @@ class Schedule:
         """Requests in the whole pass."""
         return self.repeat * self.cycle
 
+    @property
+    def recorded(self) -> list[int]:
+        """The numbers of the requests that are recorded."""
+        return [request for request in range(self.requests) if request % self.cycle >= self.wait + self.warmup]
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeWindow:
