@@ -1,8 +1,8 @@
 """Everything that only a GPU can show, in one run: EventGPT at 7B, recorded, checked and summarised.
 
-    python benchmarks/gpu_session.py OUT_DIR
+    python benchmarks/gpu_session.py OUT_DIR [PART ...]
 
-Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part
+Without parts, all. TRACER_SESSION_NSYS names the nsys of the part `nsight`, which is left out without it. Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part
 is tried by itself; one that fails is noted and does not stop the others.
 """
 
@@ -161,8 +161,25 @@ def range_distortion() -> None:
             found[f"{name}_median_ms"] = round(statistics.median(totals) / 1e6, 3)
 
 
+def nsight() -> None:
+    """The same run for Perfetto and for Nsight; compare_recorders.py compares the two files."""
+    with part("nsight") as found:
+        found["doctor"] = tracer("doctor", "--nsys-path", os.environ["TRACER_SESSION_NSYS"]).splitlines()
+        options = f"--max-new-tokens {TOKENS} --requests 3 --no-verify --nsys-path".split()
+        found["printed"] = record(OUT / "both.json.gz", *options, os.environ["TRACER_SESSION_NSYS"])
+        for report in (*OUT.glob("both.qdstrm"), *OUT.glob("both.nsys-rep")):
+            found[report.name] = report.stat().st_size
+            subprocess.run(["xz", "-T0", "-3", report], check=True)
+
+
+PARTS = (machine, main_recording, attribution, coupled, windows, range_distortion, nsight)
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(Path(__file__).parent))
-    for run_part in (machine, main_recording, attribution, coupled, windows, range_distortion):
-        run_part()
+    asked = sys.argv[2:] or [
+        run_part.__name__ for run_part in PARTS if "TRACER_SESSION_NSYS" in os.environ or run_part is not nsight
+    ]
+    for run_part in PARTS:
+        if run_part.__name__ in asked:
+            run_part()

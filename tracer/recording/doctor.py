@@ -164,7 +164,7 @@ def _probe_ranges(program: Path) -> Check:
         answer = nsys.run([program, "profile", *options, sys.executable, "-P", "-c", _PROBE_CODE])
         if (folder / "probe.qdstrm").exists():
             advice = "turn run.qdstrm into run.nsys-rep with QdstrmImporter on a machine that has a whole nsys"
-            return Check(subject, "warning", "nsys has no importer here: it leaves .qdstrm files", advice)
+            return Check(subject, "note", "nsys has no importer here: it leaves .qdstrm files", advice)
         report = folder / "probe.nsys-rep"
         if answer.returncode or not report.exists():
             return Check(subject, "warning", f"nsys records nothing: {nsys.last_line(answer)}", "look at its message")
