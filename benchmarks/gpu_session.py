@@ -2,8 +2,9 @@
 
     python benchmarks/gpu_session.py OUT_DIR [PART ...]
 
-Without parts, all. TRACER_SESSION_NSYS names the nsys of the part `nsight`, which is left out without it. Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part
-is tried by itself; one that fails is noted and does not stop the others.
+Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part is
+tried by itself; one that fails is noted and does not stop the others. Without PARTs all are tried, `nsight` only where
+TRACER_SESSION_NSYS names an nsys.
 """
 
 from __future__ import annotations
@@ -167,6 +168,7 @@ def nsight() -> None:
         found["doctor"] = tracer("doctor", "--nsys-path", os.environ["TRACER_SESSION_NSYS"]).splitlines()
         options = f"--max-new-tokens {TOKENS} --requests 3 --no-verify --nsys-path".split()
         found["printed"] = record(OUT / "both.json.gz", *options, os.environ["TRACER_SESSION_NSYS"])
+        (OUT / "both.chrome.json").write_text(tracer("summarize", str(OUT / "both.json.gz"), "--format", "json"))
         for report in (*OUT.glob("both.qdstrm"), *OUT.glob("both.nsys-rep")):
             found[report.name] = report.stat().st_size
             subprocess.run(["xz", "-T0", "-3", report], check=True)

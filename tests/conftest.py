@@ -37,6 +37,6 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data() -> Path:
     return DATA

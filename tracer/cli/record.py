@@ -319,7 +319,12 @@ def _report(output: Path, recording: Recording) -> None:
         )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
     if (report := recording.report) is not None:
-        typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), which opens in Nsight Systems")
+        how = (
+            "which opens in Nsight Systems"
+            if report.suffix == ".nsys-rep"
+            else "of which QdstrmImporter -i makes a report"
+        )
+        typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
     typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.errors import InputError
 from tracer.trace.chrome.reader import read_chrome
-from tracer.trace.source import NSYS_REPORT, SQLITE, Source
+from tracer.trace.source import NSYS_REPORT, QDSTRM, SQLITE, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,10 @@ def read_source(
     Raises:
         InputError, MissingError: as `read_trace`.
     """
+    if source.magic.startswith(QDSTRM):
+        raise InputError(
+            f"{source.name}: a raw Nsight recording; QdstrmImporter -i FILE makes a report (.nsys-rep) of it"
+        )
     if not source.magic.startswith((SQLITE, NSYS_REPORT)):
         return read_chrome(source, want, jobs=jobs, strict=strict)
     from tracer.trace.nsight.reader import read_export, read_report

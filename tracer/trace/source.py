@@ -21,7 +21,7 @@ STDIN = "-"
 BLOCK_BYTES = 256 << 10
 GZIP_READ_BYTES = 64 << 10
 GZIP, ZSTD, ZIP, SQLITE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"SQLite format 3\0"
-NSYS_REPORT = b"NVIDIA "
+NSYS_REPORT, QDSTRM = b"NVIDIA ", b"U3w[END]"
 BOM = b"\xef\xbb\xbf"
 
 

@@ -7,31 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.nsys_program import REFUSES, install, profiling
 
 from tracer import nsys
 from tracer.errors import InputError, MissingError
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
-
-# Prints its version; copies what lies beside it when it is asked to export.
-COPIES = """#!/bin/sh
-case "$1" in
---version) echo "NVIDIA Nsight Systems version 2024.5.1.113-245134619542v0" ;;
-export) test -e "$8" && cp "$(dirname "$0")/export.sqlite" "$7" ;;
-esac
-"""
-REFUSES = """#!/bin/sh
-echo "Exporting..."
-echo "Wrong version of the report" >&2
-exit 1
-"""
-
-
-def _program(folder: Path, text: str) -> Path:
-    program = folder / "nsys"
-    program.write_text(text)
-    program.chmod(0o755)
-    return program
 
 
 @pytest.fixture
@@ -42,8 +23,7 @@ def report(tmp_path: Path) -> Path:
 
 
 def test_a_report_is_exported_and_read(tmp_path: Path, report: Path, data: Path) -> None:
-    program = _program(tmp_path, COPIES)
-    shutil.copy(data / "nsight_cpu_nvtx.sqlite", tmp_path / "export.sqlite")
+    program = profiling(tmp_path, data / "nsight_cpu_nvtx.sqlite")
     before = sorted(tmp_path.iterdir())
     for given in (program, tmp_path):
         trace = read_trace(report, Want.SUMMARY, nsys=given)
@@ -55,8 +35,7 @@ def test_a_report_is_exported_and_read(tmp_path: Path, report: Path, data: Path)
 def test_the_nsys_on_path_is_the_default(
     tmp_path: Path, report: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = _program(tmp_path, COPIES)
-    shutil.copy(data / "nsight_cpu_nvtx.sqlite", tmp_path / "export.sqlite")
+    program = profiling(tmp_path, data / "nsight_cpu_nvtx.sqlite")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert nsys.find() == program
     assert nsys.version(program) == (2024, 5, 1)
@@ -73,13 +52,13 @@ def test_without_nsys_it_says_what_to_install(report: Path, monkeypatch: pytest.
 
 def test_what_nsys_refuses_is_refused_in_its_words(tmp_path: Path, report: Path) -> None:
     with pytest.raises(InputError, match=r"run\.nsys-rep: .*Wrong version of the report"):
-        read_trace(report, Want.SUMMARY, nsys=_program(tmp_path, REFUSES))
+        read_trace(report, Want.SUMMARY, nsys=install(tmp_path, REFUSES))
     with pytest.raises(MissingError, match="does not say"):
         nsys.version(tmp_path / "nsys")
 
 
 def test_a_program_that_does_not_start_is_named(tmp_path: Path, report: Path) -> None:
-    program = _program(tmp_path, "#!/no/such/interpreter\n")
+    program = install(tmp_path, "#!/no/such/interpreter\n")
     with pytest.raises(MissingError, match="cannot be started"):
         read_trace(report, Want.SUMMARY, nsys=program)
 
@@ -88,3 +67,10 @@ def test_a_program_that_does_not_start_is_named(tmp_path: Path, report: Path) ->
 def test_the_real_nsys_refuses_a_torn_report(report: Path) -> None:
     with pytest.raises(InputError, match="cannot export it"):
         read_trace(report, Want.SUMMARY)
+
+
+def test_a_raw_recording_says_how_to_make_a_report_of_it(tmp_path: Path) -> None:
+    raw = tmp_path / "run.qdstrm"
+    raw.write_bytes(b"U3w[END]NVIDIA Nsight Systems Stream")
+    with pytest.raises(InputError, match=r"run\.qdstrm: .*QdstrmImporter"):
+        read_trace(raw, Want.SUMMARY)
