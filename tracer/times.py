@@ -9,7 +9,7 @@ import re
 
 # Absolute microseconds near 2**53, the largest that JSON tools carry, are still inside; so is the end of any
 # event that starts there. Before zero only clock skew leads.
-LATEST_NS = (1 << 63) - (1 << 54)
+LATEST_NS = (1 << 63) - (1 << 55)
 EARLIEST_NS = -(1 << 53)
 
 _NUMBER = re.compile(r"\s*([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\s*", re.ASCII)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chrome import EVERYTHING, document, kernel, launch, read_bytes, span
 
 import tracer.trace.chrome.reader as reader
 from tracer.errors import InputError
+from tracer.trace import source
 from tracer.trace.columns import Trace, Want
 from tracer.trace.reader import read_trace
 
@@ -193,6 +196,74 @@ def test_torn_and_damaged_gzip_is_read_as_far_as_it_goes(tmp_path: Path) -> None
     assert damaged.warnings
     with pytest.raises(InputError):
         read_trace(path, Want.SUMMARY, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("pack", "checksum"), [(gzip.compress, -6), (zstandard.ZstdCompressor(write_checksum=True).compress, -2)]
+)
+def test_a_wrong_checksum_costs_nothing_that_could_be_unpacked(pack: Callable[[bytes], bytes], checksum: int) -> None:
+    packed = bytearray(pack(document(GOOD, GOOD)))
+    packed[checksum] ^= 1
+    trace = read_bytes(bytes(packed))
+    assert _names(trace) == ["good", "good"]
+    assert "damaged" in trace.warnings[0]
+
+
+def test_what_precedes_damage_does_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = bytearray(gzip.compress(document(*[kernel(f"k{number}", number, 1, 1) for number in range(2000)])))
+    packed[len(packed) * 2 // 3] ^= 16
+    whole = read_bytes(bytes(packed))
+    monkeypatch.setattr(source, "BLOCK_BYTES", 501)
+    assert _names(read_bytes(bytes(packed))) == _names(whole)
+    assert len(whole.ops) > 1000
+
+
+def test_a_gzip_member_may_begin_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = document(GOOD, GOOD)
+    packed = b"".join(gzip.compress(data[start : start + 7]) for start in range(0, len(data), 7))
+    for size in range(1, 40):
+        monkeypatch.setattr(source, "GZIP_READ_BYTES", size)
+        assert _names(read_bytes(packed)) == ["good", "good"]
+
+
+def test_a_byte_order_mark_may_be_packed() -> None:
+    for events in ((), (GOOD,)):
+        trace = read_bytes(gzip.compress(b"\xef\xbb\xbf" + document(*events)))
+        assert (len(trace.ops), trace.warnings) == (len(events), [])
+
+
+def test_a_torn_file_whose_layout_changes_is_read_to_its_end() -> None:
+    one_line = b", ".join([json.dumps(GOOD).encode()] * 5)
+    data = _native({}).removesuffix(b'\n  ],"traceName": "x" }') + b",\n" + one_line
+    assert _names(read_bytes(data)) == ["k"] + ["good"] * 5
+
+
+@pytest.mark.parametrize("tail", [b"", b",", b", ", b"]", b'], "traceName": "x', b', {"ph": "X", "na'])
+def test_a_last_event_that_is_whole_is_read(tail: bytes) -> None:
+    data = b'{"traceEvents": [' + b", ".join([json.dumps(GOOD).encode()] * 2)
+    trace = read_bytes(data + tail)
+    assert _names(trace) == ["good", "good"]
+    assert "cut off" in trace.warnings[0]
+
+
+def test_events_without_a_phase_are_neither_ends_nor_arrows() -> None:
+    beginning = {**span("a", 1, 0), "ph": "B"}
+    without = {**span("b", 2, 0), "ph": ""}
+    trace = read_bytes(document(beginning, without, {**span("", 5, 0), "ph": "E"}))
+    assert (trace.ranges.start_ns.tolist(), trace.ranges.end_ns.tolist()) == ([1_000], [5_000])
+
+
+@pytest.mark.parametrize("text", ["1_0", " 7 ", "\u0667"])
+def test_a_number_as_text_is_read_by_one_rule_whatever_stands_beside_it(text: str) -> None:
+    odd = kernel("odd", 1, 1, args={"correlation": text})
+    for others in ([], [kernel("other", 2, 1, args={"correlation": "x"})]):
+        assert read_bytes(document(odd, *others)).ops.correlation[0] == -1
+
+
+def test_warnings_come_in_one_order() -> None:
+    late, wild = {**GOOD, "ts": "inf"}, {**GOOD, "dur": "inf"}
+    one, other = read_bytes(document(GOOD, late, wild)), read_bytes(document(GOOD, wild, late))
+    assert one.warnings == other.warnings
 
 
 def test_values_of_other_types_cost_only_their_event() -> None:

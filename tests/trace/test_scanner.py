@@ -173,6 +173,31 @@ def test_a_layout_that_changes_in_the_middle_is_read_as_a_document() -> None:
     assert 77 in read_bytes(f'{{"traceEvents": [{one},{other}\n]}}'.encode()).ops.correlation.tolist()
 
 
+@pytest.mark.usefixtures("must_scan")
+def test_a_category_may_be_the_first_key() -> None:
+    events = ({"cat": event.pop("cat"), **event} for event in _events(40))
+    data = json.dumps({"traceEvents": list(events)}).encode()
+    assert len(read_bytes(data).ops) == len(read_bytes(data.replace(b", ", b",").replace(b": ", b":")).ops) == 40
+
+
+@pytest.mark.parametrize("spelling", [b'"cat" :', b'"cat":  ', b'"cat":\n', b'"cat"\t: ', b'"cat"\n:'])
+def test_a_category_in_another_spelling_is_not_overlooked(spelling: bytes) -> None:
+    for count in (3, 100):
+        data = json.dumps({"traceEvents": list(_events(count))}).encode()
+        middle = data.index(b'"cat": "kernel"', len(data) // 2)
+        assert len(read_bytes(data[:middle] + data[middle:].replace(b'"cat":', spelling)).ops) == count
+
+
+def test_an_argument_may_be_called_as_a_category_is() -> None:
+    named = {"args": {"cat": "kernel", "words": ["cat", "kernel"], "ph": "X"}}
+    work, other = kernel("a", 1, 1, 1), {**kernel("b", 2, 1, 2), "cat": "cuda_sync"}
+    data = document(work, {**other, **named}, {**span("c", 1, 1), **named}, {**operator("d", 1, 1), **named})
+    for layout in (bytes, LAYOUTS["indented"]):
+        trace = read_bytes(layout(data))
+        assert spelled_out(trace) | {"events": []} == spelled_out(_as_document(data)) | {"events": []}
+        assert len(trace.ops) == 1
+
+
 def test_an_event_of_many_blocks_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module, "BLOCK_BYTES", 1000)
     long = "x" * 50_000

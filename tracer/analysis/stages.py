@@ -22,9 +22,11 @@ MIXED = "mixed"
 ALL_STAGES = (*STAGES, MIXED)
 
 # vLLM: execute_context_<n>(<tokens>)_generation_<m>(<tokens>), newer ones with the token count in front.
-_VLLM = re.compile(r"execute_(?:\d+_)?context_(\d+)\(.*\)_generation_(\d+)\(.*\)")
+_VLLM = re.compile(r"execute_(?:\d+_)?context_(\d+)\([^()]*\)_generation_(\d+)\([^()]*\)")
 # SGLang: step[EXTEND bs=1 toks=512], step[DECODE bs=32].
 _SGLANG = re.compile(r"step\[(\w+)\b.*\]")
+# So many digits may not fit 64 bits.
+INDEX_DIGITS = 19
 _SGLANG_MODES = {"EXTEND": PREFILL, "PREFILL": PREFILL, "DECODE": DECODE, "MIXED": MIXED}
 
 
@@ -85,7 +87,7 @@ def _pattern_reader(patterns: Mapping[str, str]) -> Callable[[str], tuple[str, i
         for stage, pattern in compiled:
             if (match := pattern.search(name)) is not None:
                 index = match[1] if pattern.groups else None
-                return stage, int(index) if index and index.isdecimal() else None
+                return stage, int(index) if index and index.isdecimal() and len(index) < INDEX_DIGITS else None
         return None
 
     return read
@@ -95,7 +97,7 @@ def _read_vllm(name: str) -> tuple[str, int | None] | None:
     match = _VLLM.fullmatch(name)
     if match is None:
         return None
-    context, generation = int(match[1]), int(match[2])
+    context, generation = match[1].strip("0"), match[2].strip("0")
     if context and generation:
         return MIXED, None
     return (PREFILL if context else DECODE), None

@@ -6,14 +6,15 @@ The first bytes say what a file is, never its name.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from tracer.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 STDIN = "-"
@@ -82,14 +83,31 @@ class Source(AbstractContextManager["Source"]):
         Raises:
             InputError: the file cannot be read, or a zip has not exactly one member.
         """
+        passed = 0
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(start)
-                yield from self._unpacked(file)
+                read = self._reader(file)
+                while block := read(BLOCK_BYTES):
+                    yield block
+                    passed += len(block)
         except _packing_errors(self.magic) as error:
             self.damage = str(error) or "it breaks off"
+            yield from self._before_damage(passed)
         except OSError as error:
             raise InputError(f"{self.name}: {error.strerror or error}") from None
+
+    def _before_damage(self, passed: int) -> Iterator[bytes]:
+        """What lies in front of the damage in the block behind the first `passed` bytes, taken byte by byte."""
+        rescued = bytearray()
+        with self.path.open("rb", buffering=0) as file, suppress(*_packing_errors(self.magic)):
+            read = self._reader(file)
+            while passed:
+                passed -= len(read(BLOCK_BYTES))
+            while byte := read(1):
+                rescued += byte
+        if rescued:
+            yield bytes(rescued)
 
     def read_all(self) -> bytes:
         """The whole unpacked content.
@@ -102,46 +120,51 @@ class Source(AbstractContextManager["Source"]):
         except MemoryError:
             raise InputError(f"{self.name}: does not fit in memory") from None
 
-    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
+    def _reader(self, file: IO[bytes]) -> Callable[[int], bytes]:
+        """A function that reads so many bytes or fewer of the unpacked content; none at its end."""
         if self.magic.startswith(GZIP):
-            yield from _gunzip(file)
-        elif self.magic.startswith(ZSTD):
+            return _Gunzip(file).read
+        if self.magic.startswith(ZSTD):
             import zstandard
 
-            yield from _reads(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
-        elif self.magic.startswith(ZIP):
-            yield from _reads(_open_zip(self.name, file))
-        else:
-            yield from _reads(file)
+            return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read
+        return _open_zip(self.name, file).read if self.magic.startswith(ZIP) else file.read
 
 
-def _reads(file: IO[bytes]) -> Iterator[bytes]:
-    while block := file.read(BLOCK_BYTES):
-        yield block
+class _Gunzip:
+    """Unpacks the members of a gzip file one after another."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        from isal import igzip_lib
 
-def _gunzip(file: IO[bytes]) -> Iterator[bytes]:
-    """Unpack the members of a gzip file one after another, giving out all that precedes any damage.
+        self._new = partial(igzip_lib.IgzipDecompressor, flag=igzip_lib.DECOMP_GZIP)
+        self._file = file
+        self._unpacker = self._new()
+        self._packed = b""
 
-    Raises:
-        EOFError: the file ends inside a member.
-    """
-    from isal import igzip_lib
+    def read(self, size: int) -> bytes:
+        """Read so many bytes or fewer; none at the end.
 
-    packed = b""
-    while True:
-        unpacker = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-        while not unpacker.eof:
-            if unpacker.needs_input:
-                packed = packed or file.read(GZIP_READ_BYTES)
-                if not packed:
+        Raises:
+            EOFError: the file ends inside a member.
+        """
+        while True:
+            unpacker = self._unpacker
+            if unpacker.eof:
+                packed = unpacker.unused_data
+                while len(packed) < len(GZIP) and (more := self._file.read(GZIP_READ_BYTES)):
+                    packed += more
+                if not packed.startswith(GZIP):
+                    return b""  # padding, or the end
+                unpacker = self._unpacker = self._new()
+                self._packed = packed
+            if unpacker.needs_input and not self._packed:
+                self._packed = self._file.read(GZIP_READ_BYTES)
+                if not self._packed:
                     raise EOFError("it breaks off")
-            if block := unpacker.decompress(packed, BLOCK_BYTES):
-                yield block
-            packed = b""
-        packed = unpacker.unused_data or file.read(GZIP_READ_BYTES)
-        if not packed.startswith(GZIP):
-            return  # padding, or the end
+            packed, self._packed = self._packed, b""
+            if block := unpacker.decompress(packed, size):
+                return bytes(block)
 
 
 def _packing_errors(magic: bytes) -> tuple[type[Exception], ...]:

@@ -68,14 +68,13 @@ class Collector:
 
     def add_flows(self, events: Sequence[Event]) -> None:
         """Take in the arrows from launches to device ops among these events."""
-        flows = [event for event in events if event.ph in "sf" and self._groups.get(event.cat) is Group.FLOW]
-        if flows:
-            self.add_group(Group.FLOW, flows, 0)
+        self.add_group(Group.FLOW, [event for event in events if self._groups.get(event.cat) is Group.FLOW], 0)
 
     def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
         """Take in events that are all of one group."""
         if group is Group.FLOW:
-            self._rows[group].append((place, _flow_columns(events, self._tracks)))
+            ends = [event for event in events if event.ph in ("s", "f")]
+            self._rows[group].append((place, _flow_columns(ends, self._tracks)))
             return
         if group is Group.CALL:
             events = [event for event in events if not self._ignored(event.name)]
@@ -229,7 +228,8 @@ class Columns:
 
     def warnings(self) -> list[str]:
         """What was left out, in words."""
-        warnings = [f"{count:,} events left out: {reason}" for reason, count in self._skipped.most_common()]
+        skipped = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
+        warnings = [f"{count:,} events left out: {reason}" for reason, count in skipped]
         if self._unended:
             warnings.append(f"{self._unended:,} ranges have no end and were taken to run to the end of the trace")
         return warnings

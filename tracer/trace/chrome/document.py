@@ -13,7 +13,7 @@ import msgspec
 
 from tracer.errors import InputError
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import Event, decode_event, decode_events
+from tracer.trace.chrome.events import Event, decode_event, decode_events, end_of_value
 from tracer.trace.chrome.pairs import join_pairs
 from tracer.trace.chrome.repair import repair
 
@@ -26,6 +26,8 @@ NOT_JSON = "neither JSON nor anything like it"
 _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
 # Where an event begins in text that may not be JSON: behind the list's bracket or a comma.
 _HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:)')
+# Where a damaged last event may end: at the list's bracket, with nothing or a key of the document behind it.
+_LAST = re.compile(rb'\}(?=\s*\]\s*(?:\}?\s*\Z|,\s*"))')
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -100,25 +102,24 @@ def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Do
     bounds = [*heads, len(data)]
     pieces = [data[low:high].rstrip(b", \t\r\n") for low, high in zip(heads, bounds[1:], strict=True)]
     last, tail = _split_last(pieces[-1])
-    events = [_decode(piece) for piece in pieces[:-1]]
-    lost = None
-    if tail is None:
-        lost = len(last)
-    else:
-        events.append(_decode(last))
+    events = [_decode(piece) for piece in (*pieces[:-1], *last)]
     if not any(events):
         raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
-    metadata = (data[: opening.end()] + b"]}", b'{"traceEvents": [' + (tail or b""))
-    return _collected(events, len(events), want, metadata, lost)
+    if not tail.startswith(b"]"):
+        return _collected(events, len(events), want, (data[: opening.end()] + b"]}",), len(tail))
+    metadata = (data[: opening.end()] + b"]}", b'{"traceEvents": [' + tail)
+    return _collected(events, len(events), want, metadata)
 
 
-def _split_last(text: bytes) -> tuple[bytes, bytes | None]:
-    """The last event, and what stands behind it; None there if the event or the list is torn."""
-    closing = list(re.finditer(rb"\}\s*(?=\])", text))
-    for match in reversed(closing):
-        if _decode(text[: match.start() + 1]) is not None:
-            return text[: match.start() + 1], text[match.end() :]
-    return text, None
+def _split_last(text: bytes) -> tuple[list[bytes], bytes]:
+    """The last event, if it is whole, and what stands behind it: the list's bracket, unless something is torn."""
+    end = end_of_value(text)
+    if end is None:
+        closing = _LAST.search(text)
+        if closing is None or _decode(text[: closing.start() + 1]) is None:
+            return [], text
+        end = closing.start() + 1
+    return [text[:end]], text[end:].lstrip(b", \t\r\n")
 
 
 def _decode(text: bytes) -> Event | None:

@@ -47,6 +47,16 @@ decode_event = msgspec.json.Decoder(Event).decode
 decode_events = msgspec.json.Decoder(list[Event]).decode
 
 
+def end_of_value(text: bytes) -> int | None:
+    """Offset behind the JSON value that a text begins with; None if that is torn or damaged."""
+    import json
+
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text.decode("latin-1"))[1]
+    except (ValueError, RecursionError):
+        return None
+
+
 def text_of(raw: msgspec.Raw) -> str:
     """A JSON number or string as text; anything else as it is written."""
     data = bytes(raw)

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 HEAD_BYTES = 4 << 20
 
 _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
-_OPENING = re.compile(rb"\s*?((?:\r?\n)?[ \t]*)\{(\s*)\"")
+_OPENING = re.compile(rb"(\s*)\{(\s*)\"")
+_INDENT = re.compile(rb"\r?\n[ \t]*\Z")
 _SEPARATOR = re.compile(rb'\}(\s*,\s*\{\s*")(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:')
 _PHASE = re.compile(rb'"ph"\s*:')
+
+
+class UnscannableError(Exception):
+    """The file is not laid out as its head promised; it must be read as one document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,10 @@ def sniff(head: bytes) -> Layout | None:
     if first is None or phase is None:
         return None
     bare = not opening[0].startswith(b'"')
-    indent, inside = first[1], first[2]
-    if b"\n" in indent and b"\n" in inside:
-        stop = indent + b"}"
+    line = first[1].rfind(b"\n")
+    indent = _INDENT.search(first[1], max(0, line - 1))
+    if indent is not None and b"\n" in first[2]:
+        stop = indent[0] + b"}"
         return Layout(opening.end(), stop, len(stop), phase[0], bare)
     separator = _SEPARATOR.search(head, first.end())
     if separator is None:

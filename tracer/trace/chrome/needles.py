@@ -6,10 +6,12 @@ miss, and JSON is full of near misses.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
     from tracer.trace.columns import I64, Bools
 
-CATEGORY = b'"cat":'
+CATEGORY = b'"cat"'
+BEHIND_VALUES = b",]}"
+# The key in another spelling than the one the scanner looks for.
+ODD_CATEGORY = re.compile(rb'"cat"(?!: ?"|[' + re.escape(BEHIND_VALUES) + rb"])")
 
 
 class Needle:
@@ -53,21 +58,32 @@ class Needle:
 
 
 class Categories:
-    """Where categories begin like one of those that are wanted."""
+    """Where categories begin like one of those that are wanted.
+
+    A category's key is followed by a colon, at most one space, and a quote; the same word may also be a value.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._key = Needle(CATEGORY)
+        self._behind_values = np.isin(np.arange(256), list(BEHIND_VALUES))
         self._wanted = np.zeros(1 << 16, dtype=np.bool_)
         for name in names:
             self._wanted[int.from_bytes(name[:2].encode(), "little")] = True
 
     def places(self, text: bytes, begin: int, end: int) -> list[int]:
-        """Offsets of the keys in text[begin:end] whose value may be wanted: its first two letters are."""
+        """Offsets of the keys in text[begin:end] whose value may be wanted: its first two letters are.
+
+        Raises:
+            UnscannableError: a category is written in another way.
+        """
         found = self._key.places(text, begin, end)
         data = np.frombuffer(text, dtype=np.uint8)
-        # The value's first letter, behind the quote, with or without a space before that.
         letter = found + len(CATEGORY)
-        letter = letter[letter + 3 < end]
-        letter += 1 + (data[letter] == ord(" "))
+        letter = letter[letter + 4 < end]
+        is_key = data[letter] == ord(":")
+        quote = letter + 1 + (data[letter + 1] == ord(" "))
+        if not np.where(is_key, data[quote] == ord('"'), self._behind_values[data[letter]]).all():
+            raise UnscannableError
+        found, letter = found[: len(letter)][is_key], quote[is_key] + 1
         code = data[letter].astype(np.int64) | data[letter + 1].astype(np.int64) << 8
-        return list(found[: len(letter)][self._wanted[code]].tolist())
+        return list(found[self._wanted[code]].tolist())

@@ -66,8 +66,9 @@ def _plain_decimals(texts: Sequence[msgspec.Raw]) -> I64 | None:
 def integers(values: Sequence[Id], default: int) -> I64:
     """Whole numbers that may be written as strings; the default where one is none, or leaves 63 bits."""
     try:
-        column = np.array(values, dtype=np.int64)
-    except (ValueError, OverflowError, TypeError):
+        # NumPy would read texts too, and by other rules.
+        column = int64(values if set(map(type, values)) <= {int} else None)
+    except (OverflowError, TypeError):
         return int64([_integer(value, default) for value in values])
     return column if np.abs(column).max(initial=0) < _LIMIT else np.where(np.abs(column) < _LIMIT, column, default)
 

@@ -21,7 +21,7 @@ def join_pairs(events: Sequence[Event]) -> list[Event]:
     """The complete events, those joined from pairs among them; a beginning without an end has no duration."""
     if not any(event.ph == "B" for event in events):
         return [event for event in events if event.ph == "X"]
-    timed = [(time, event) for event in events if event.ph in "BE" and (time := _time(event.ts)) is not None]
+    timed = [(time, event) for event in events if event.ph in ("B", "E") and (time := _time(event.ts)) is not None]
     timed.sort(key=lambda pair: pair[0])
     joined: list[Event] = []
     open_events: dict[tuple[str, str], list[tuple[int, Event]]] = {}

@@ -11,9 +11,9 @@ from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
-from tracer.trace.chrome.layout import HEAD_BYTES, Layout, sniff
+from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
-from tracer.trace.chrome.scanner import Scanner, Text, UnscannableError, scan_tail, texts
+from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
@@ -92,7 +92,7 @@ def _torn(source: Source, content: _Content) -> str | None:
 
 
 def _read(source: Source, want: Want, jobs: int) -> _Content:
-    head = _head(source)
+    head, mark = _head(source)
     if not head and source.damage:
         raise InputError(f"{source.name}: damaged ({source.damage}); nothing of it can be read")
     if not head.strip():
@@ -102,20 +102,22 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
     layout = sniff(head)
     if layout is not None:
         try:
-            return _scan(source, head, layout, want, jobs)
+            return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
     document = read_document(source.name, source.read_all().removeprefix(BOM), want)
     return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
 
 
-def _head(source: Source) -> bytes:
+def _head(source: Source) -> tuple[bytes, int]:
+    """The beginning of the text, and the length of the byte-order mark in front of it."""
     head = b""
     for block in source.blocks():
         head += block
         if len(head) >= HEAD_BYTES or sniff(head) is not None:
             break
-    return head.removeprefix(BOM)
+    text = head.removeprefix(BOM)
+    return text, len(head) - len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +137,12 @@ class _Share:
     recent: bytes
 
 
-def _scan(source: Source, head: bytes, layout: Layout, want: Want, jobs: int) -> _Content:
-    """Scan the file in `jobs` processes.
+def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, jobs: int) -> _Content:
+    """Scan the file from offset `begin` on in `jobs` processes.
 
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    begin = layout.events + (len(BOM) if source.magic.startswith(BOM) else 0)
 
     def work(share: int) -> _Share:
         scanner, rest = Scanner(layout, want), None

@@ -17,11 +17,6 @@ _KEY = rb'"(?:ph|cat|name|pid|tid|ts|dur|tts|id|s|bp|args)"\s*:'
 _NUMBER = rb"-?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?"
 
 
-def _text(key: bytes) -> re.Pattern[bytes]:
-    """A string value that ends where the next key, or the event, begins."""
-    return re.compile(rb'"' + key + rb'"\s*:\s*"(.*?)"\s*(?:,\s*(?=' + _KEY + rb")|\}?\s*$)", re.DOTALL)
-
-
 def _number(key: bytes) -> re.Pattern[bytes]:
     return re.compile(rb'"' + key + rb'"\s*:\s*"?(' + _NUMBER + rb')"?\s*(?=[,}\]]|$)')
 
@@ -31,7 +26,10 @@ def _word(key: bytes) -> re.Pattern[bytes]:
     return re.compile(rb'"' + key + rb'"\s*:\s*("[^"\\\n]{0,200}"|-?\d+(?![\d.eE]))')
 
 
-_PH, _CAT, _NAME = _word(b"ph"), _word(b"cat"), _text(b"name")
+_PH, _CAT = _word(b"ph"), _word(b"cat")
+_NAME = re.compile(rb'"name"\s*:\s*"')
+# A name ends where the next key follows, or the event is over.
+_NAME_END = re.compile(rb'"\s*(?:,\s*(?=' + _KEY + rb")|\}?\s*\Z)")
 _PID, _TID, _ID = _word(b"pid"), _word(b"tid"), _word(b"id")
 _TS, _DUR = _number(b"ts"), _number(b"dur")
 _ARGS = re.compile(rb'"args"\s*:\s*\{')
@@ -44,13 +42,13 @@ def repair(text: bytes) -> Event | None:
     outside, inside = (text, b"") if opening is None else (text[: opening.start()], text[opening.start() :])
     # Keys may also stand behind the arguments.
     found = {key: pattern.search(outside) or pattern.search(text) for key, pattern in _OUTER.items()}
-    name = found["name"]
+    name = _name(outside) or _name(text)
     if found["ph"] is None or (name is None and found["cat"] is None):
         return None
     return Event(
         ph=_string(found["ph"]),
         cat=_string(found["cat"]),
-        name="" if name is None else name[1].decode(errors="replace"),
+        name="" if name is None else name.decode(errors="replace"),
         pid=_id(found["pid"], ""),
         tid=_id(found["tid"], ""),
         ts=_decimal(found["ts"]),
@@ -61,8 +59,14 @@ def repair(text: bytes) -> Event | None:
 
 
 _OUTER = {
-    "ph": _PH, "cat": _CAT, "name": _NAME, "pid": _PID, "tid": _TID, "ts": _TS, "dur": _DUR, "id": _ID,
+    "ph": _PH, "cat": _CAT, "pid": _PID, "tid": _TID, "ts": _TS, "dur": _DUR, "id": _ID,
 }  # fmt: skip
+
+
+def _name(text: bytes) -> bytes | None:
+    begin = _NAME.search(text)
+    end = None if begin is None else _NAME_END.search(text, begin.end())
+    return None if begin is None or end is None else text[begin.end() : end.start()]
 
 
 def _args(text: bytes) -> Args:

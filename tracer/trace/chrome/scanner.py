@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import Event, decode_event, decode_events
-from tracer.trace.chrome.needles import Categories, Needle
+from tracer.trace.chrome.events import Event, decode_event, decode_events, end_of_value
+from tracer.trace.chrome.layout import UnscannableError
+from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
 from tracer.trace.chrome.repair import repair
 
 if TYPE_CHECKING:
@@ -34,10 +36,6 @@ BATCH = 4096
 SHORT_TEXT_BYTES = 4096
 
 
-class UnscannableError(Exception):
-    """The file is not laid out as its head promised; it must be read as one document."""
-
-
 class Scanner:
     """Scans parts of a file into a collector.
 
@@ -51,7 +49,8 @@ class Scanner:
         self.events = 0
         self._layout = layout
         self._pattern = wanted_pattern(want)
-        self._categories = Categories(groups(want))
+        self._groups = groups(want)
+        self._categories = Categories(self._groups)
         self._phase = Needle(layout.phase)
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
         self._place = LAST_PLACE
@@ -74,7 +73,7 @@ class Scanner:
         find, find_last, pieces = content.find, content.rfind, self._pieces
         for match in self._matches(text):
             low, high = match.span()
-            previous = find_last(stop, behind, low)
+            previous = find_last(stop, behind, low + 1)  # it may hold the quote that begins the key
             start = find(b"{", behind if previous < 0 else previous + keep, low)
             # Found before the last event's end, there are two categories in what should be one event.
             if low < behind or start < 0:
@@ -87,9 +86,15 @@ class Scanner:
             self.flush()
 
     def _matches(self, text: Text) -> Iterable[re.Match[bytes]]:
-        """The wanted categories in a text; counts its events in passing."""
+        """The wanted categories in a text; counts its events in passing.
+
+        Raises:
+            UnscannableError: a category is written in another way.
+        """
         content, begin, end = text.content, text.begin, text.end
         if end - begin < SHORT_TEXT_BYTES:
+            if ODD_CATEGORY.search(content, begin, end) is not None:
+                raise UnscannableError
             self.events += content.count(self._layout.phase, begin, end)
             return self._pattern.finditer(content, begin, end)
         self.events += len(self._phase.places(content, begin, end))
@@ -106,6 +111,8 @@ class Scanner:
         for group, waiting in self._pieces.items():
             if waiting:
                 events = _decode(waiting, certain=self._layout.certain)
+                # An argument may be called `cat` as well.
+                events = [event for event in events if self._groups.get(event.cat) is group]
                 self.collector.add_group(group, events if group is Group.FLOW else _complete(events), self._place)
                 waiting.clear()
 
@@ -243,9 +250,12 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
     text = recent + rest
     ending = _end_of_list(text, layout)
     if ending is None:
-        end = 0 if layout.certain else _end_of_whole_event(rest)
-        scanner.scan(Text(rest, 0, end))
-        return Tail(b"", len(rest[end:].strip(b", \t\r\n")))
+        if layout.certain and rest.count(layout.phase) > 1:
+            raise UnscannableError
+        text = rest.lstrip(SEPARATORS)
+        end = 0 if layout.certain else end_of_value(text) or 0
+        scanner.scan(Text(text, 0, end))
+        return Tail(b"", len(text[end:].strip(SEPARATORS)))
     end, metadata = ending
     if end > len(recent):
         if layout.certain:
@@ -254,25 +264,11 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
     return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
 
 
-def _end_of_whole_event(rest: bytes) -> int:
-    """Offset behind the event that a torn rest begins with, if that is whole; else 0."""
-    for closing in _LIST_END.finditer(rest):
-        try:
-            decode_event(rest[: closing.start() + 1].lstrip(b", \t\r\n"))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
-        return closing.start() + 1
-    return 0
-
-
 def _end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
     """Offset behind the last event, and the text behind the list's closing bracket; None if it is torn."""
-    if layout.certain:
-        closing = re.search(re.escape(layout.stop) + rb"\s*\]", text)
-        if closing is not None:
-            return closing.start() + layout.keep, text[closing.end() :]
-    # In one line, a list inside some event's arguments may end alike; but then no whole object follows.
-    for closing in _CLOSING.finditer(text):
+    # A list inside the last event's arguments, or in the metadata, may end alike; but then no whole document does.
+    closings = _CLOSING.finditer(text, max(0, text.rfind(layout.phase)))
+    for closing in islice(closings, MOST_ENDS):
         behind = text[closing.end() :]
         if _ends_well(behind, layout):
             return closing.start() + 1, behind
@@ -280,8 +276,10 @@ def _end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
     return None if empty is None else (0, text[empty.end() :])
 
 
-_CLOSING = re.compile(rb"\}\s*\](?=\s*(?:,\s*\"|\}\s*$|$))")
-_LIST_END = re.compile(rb"\}\s*\]")
+# No honest event has so many lists in its arguments.
+MOST_ENDS = 100
+SEPARATORS = b", \t\r\n"
+_CLOSING = re.compile(rb"\}\s*\](?=\s*(?:,\s*\"|\}\s*\Z|\Z))")
 _EMPTY = re.compile(rb"\s*\]")
 
 
