@@ -125,7 +125,7 @@ def decode(data: bytes | msgspec.Raw) -> Manifest | None:
     """Read a manifest, or return None where it is none of a version known here."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
     return manifest if manifest.schema == SCHEMA else None
 

@@ -41,6 +41,13 @@ def test_reads_the_users_patterns_and_then_nothing_else() -> None:
     assert found == ("pattern", [("vision", -1), ("decode", 4)])
 
 
+def test_numbers_beyond_64_bits_number_nothing() -> None:
+    many = "9" * 5000
+    assert _rows(f"token {many}", patterns={"decode": r"^token (\d+)$"}) == ("pattern", [("decode", 0)])
+    assert _rows(f"execute_context_{many}(8)_generation_0(0)") == ("vllm", [("prefill", -1)])
+    assert _rows(f"tracer/decode#{many}", "tracer/vision") == ("tracer", [("vision", -1)])
+
+
 def test_a_trace_without_stages_says_so() -> None:
     assert _rows("forward", "step") == ("none", [])
 

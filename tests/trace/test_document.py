@@ -101,6 +101,23 @@ def test_devices_and_producer_come_from_the_metadata() -> None:
     assert trace.producer == "torch.profiler (CUDA 12.9)"
 
 
+@pytest.mark.parametrize("version", ["1e400", "9" * 5000, '"12"', "[12]", "null", "1.5", '"\xff"'])
+def test_a_version_that_is_none_is_left_unknown(version: str) -> None:
+    data = document(kernel("k", 0, 1), cuda_runtime_version=0).replace(
+        b'version": 0', f'version": {version}'.encode("latin-1")
+    )
+    trace = read_bytes(data)
+    assert (trace.producer, len(trace.ops)) == ("torch.profiler (CUDA ?)", 1)
+
+
+@pytest.mark.parametrize("manifest", ['{"schema": "\xff"}', '{"schema": 1e400}', "[" * 3000 + "]" * 3000, "3"])
+def test_a_damaged_manifest_is_ignored_with_a_warning(manifest: str) -> None:
+    data = document(kernel("k", 0, 1), tracer=0).replace(b'tracer": 0', f'tracer": {manifest}'.encode("latin-1"))
+    trace = read_bytes(data)
+    assert trace.manifest is None
+    assert len(trace.ops) == 1
+
+
 def test_a_foreign_manifest_is_ignored_with_a_warning() -> None:
     trace = trace_of(kernel("k", 0, 1), tracer={"schema": "tracer.manifest/99"})
     assert trace.manifest is None

@@ -13,7 +13,7 @@ import msgspec
 
 from tracer.errors import InputError
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import Event, decode_event, decode_events, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, Event, decode_event, decode_events, end_of_value
 from tracer.trace.chrome.pairs import join_pairs
 from tracer.trace.chrome.repair import repair
 
@@ -28,7 +28,6 @@ _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
 _HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:)')
 # Where a damaged last event may end: at the list's bracket, with nothing or a key of the document behind it.
 _LAST = re.compile(rb'\}(?=\s*\]\s*(?:\}?\s*\Z|,\s*"))')
-_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Typed(msgspec.Struct):
@@ -66,7 +65,7 @@ def read_document(name: str, data: bytes, want: Want) -> Document:
         return _typed(data, want)
     except msgspec.ValidationError as error:
         return _one_by_one(name, data, want, str(error))
-    except _ERRORS as error:
+    except UNREADABLE as error:
         return _torn_or_damaged(name, data, want, error)
 
 
@@ -85,7 +84,7 @@ def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
             texts = msgspec.json.decode(data, type=_Untyped).traceEvents
     except msgspec.ValidationError:
         raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})") from None
-    except _ERRORS as error:
+    except UNREADABLE as error:
         return _torn_or_damaged(name, data, want, error)
     events = [_decode(bytes(text)) for text in texts]
     if texts and not any(events):
@@ -125,7 +124,7 @@ def _split_last(text: bytes) -> tuple[list[bytes], bytes]:
 def _decode(text: bytes) -> Event | None:
     try:
         return decode_event(text)
-    except _ERRORS:
+    except UNREADABLE:
         return repair(text)
 
 

@@ -13,6 +13,8 @@ import msgspec
 from tracer.trace.columns import NO_CORRELATION
 
 Id: TypeAlias = int | str
+# What a text that is no JSON, or none of the wanted kind, makes msgspec raise; its own errors are ValueErrors.
+UNREADABLE = (ValueError, RecursionError)
 ABSENT = msgspec.Raw(b"")
 NO_ID = -1
 

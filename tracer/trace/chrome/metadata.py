@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from tracer import manifest as manifests
 from tracer.manifest import Manifest
+from tracer.trace.chrome.events import UNREADABLE
 from tracer.trace.columns import Device
 
 
@@ -58,14 +58,14 @@ def read_metadata(*documents: bytes) -> Metadata:
 def _decode(document: bytes) -> _Keys | None:
     try:
         return msgspec.json.decode(document, type=_Keys)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
 def _devices(properties: msgspec.Raw) -> list[Device]:
     try:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return []
     return [Device(device.id, device.name) for device in found]
 
@@ -82,5 +82,8 @@ def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, fo
 
 def _cuda_version(raw: msgspec.Raw) -> str:
     """12090 means 12.9."""
-    value: Any = msgspec.json.decode(raw)
-    return f"{value // 1000}.{value % 1000 // 10}" if isinstance(value, int) else "?"
+    try:
+        value = msgspec.json.decode(raw, type=int)
+    except UNREADABLE:
+        return "?"
+    return f"{value // 1000}.{value % 1000 // 10}"

@@ -15,7 +15,7 @@ import msgspec
 
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import Event, decode_event, decode_events, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, Event, decode_event, decode_events, end_of_value
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
 from tracer.trace.chrome.repair import repair
@@ -141,7 +141,7 @@ def _decode(pieces: list[bytes], *, certain: bool) -> list[Event]:
     """
     try:
         events = decode_events(b"[" + b",".join(pieces) + b"]")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         if not certain:
             raise UnscannableError from None
         return [_decode_alone(piece) for piece in pieces]
@@ -153,7 +153,7 @@ def _decode(pieces: list[bytes], *, certain: bool) -> list[Event]:
 def _decode_alone(piece: bytes) -> Event:
     try:
         return decode_event(piece)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         event = repair(piece)
     if event is None:
         raise UnscannableError
@@ -289,6 +289,6 @@ def _ends_well(behind: bytes, layout: Layout) -> bool:
         return not behind.strip()
     try:
         msgspec.json.decode(b'{"traceEvents": []' + behind, type=msgspec.Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
