@@ -1,19 +1,22 @@
 """tracer beside HolisticTraceAnalysis on the same files in one sitting: wall time and peak memory, with ratios.
 
     python benchmarks/compare_speed.py --hta PYTHON_WITH_HTA [--peer 'NAME=COMMAND {trace}'] [--megabytes 62 1000]
+    python benchmarks/compare_speed.py --files 1000MB.json 10000MB.json --output benchmarks/results/speed_10gb.json
 
-Files are made from a real trace by multiply_trace.py. Each command is a whole process, timed from outside; peak memory
-is that of its largest process. Results go to benchmarks/results/speed.json and speed.md.
+Files are made from a real trace by multiply_trace.py, unless some are given. Each command is a whole process, timed
+from outside; peak memory is that of its largest process. Results go to benchmarks/results/speed.json and speed.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,30 +71,40 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hta", help="a Python interpreter that has HolisticTraceAnalysis 0.5")
-    parser.add_argument("--ijson", action="store_true", help="that interpreter has ijson too: try that back end")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help="another command")
-    parser.add_argument("--megabytes", type=float, nargs="+", default=[62, 1000])
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--source", type=Path, default=SOURCE)
-    parser.add_argument("--output", type=Path, default=HERE / "results/speed.json")
-    options = parser.parse_args()
-    results: dict[str, dict[str, dict[str, Any]]] = {}
+def traces(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """The files to measure, with a label each; made ones are removed again."""
+    yield from ((path.name, path) for path in options.files)
+    if options.files:
+        return
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in options.megabytes:
             for suffix in (".json", ".json.gz"):
                 trace = Path(folder, f"{megabytes:g}MB{suffix}")
                 make = [sys.executable, str(HERE / "multiply_trace.py"), str(options.source), str(trace)]
                 subprocess.run([*make, "--megabytes", str(megabytes)], check=True)
-                label = f"{megabytes:g} MB {suffix}"
-                results[label] = {}
-                for name, (command, runs) in commands(options, trace).items():
-                    results[label][name] = median_of(command, runs)
-                    print(label, name, results[label][name], flush=True)
+                yield f"{megabytes:g} MB {suffix}", trace
                 trace.unlink()
-    machine = this_machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hta", help="a Python interpreter that has HolisticTraceAnalysis 0.5")
+    parser.add_argument("--ijson", action="store_true", help="that interpreter has ijson too: try that back end")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help="another command")
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[62, 1000])
+    parser.add_argument("--files", type=Path, nargs="+", default=[], help="traces to measure instead of made ones")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--source", type=Path, default=SOURCE)
+    parser.add_argument("--output", type=Path, default=HERE / "results/speed.json")
+    options = parser.parse_args()
+    results: dict[str, dict[str, dict[str, Any]]] = {}
+    busy = os.getloadavg()[0]
+    for label, trace in traces(options):
+        results[label] = {}
+        for name, (command, runs) in commands(options, trace).items():
+            results[label][name] = median_of(command, runs)
+            print(label, name, results[label][name], flush=True)
+    machine = f"{this_machine()}, load average {busy:.1f} before"
     document = {"machine": machine, "source": options.source.name, "note": NOTE, "results": results}
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     text = f"# Speed and memory\n\n{machine}; files made from `{options.source.name}`. {NOTE}\n\n{table(results)}\n"

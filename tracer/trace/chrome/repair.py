@@ -38,6 +38,8 @@ _CORRELATION, _DEVICE, _STREAM, _BYTES = _word(b"correlation"), _word(b"device")
 
 def repair(text: bytes) -> Event | None:
     """Read an event off its keys; None where it has no phase or neither name nor category."""
+    if b'"ph"' not in text:
+        return None
     opening = _ARGS.search(text)
     outside, inside = (text, b"") if opening is None else (text[: opening.start()], text[opening.start() :])
     # Keys may also stand behind the arguments.

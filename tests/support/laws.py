@@ -1,0 +1,139 @@
+"""What must hold of any bytes at all that are given to the reader; the fuzzer and the corpus test check the same."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+import tracer.trace.chrome.reader as reader
+import tracer.trace.chrome.scanner as scanner
+import tracer.trace.source as source_module
+from reports.text import render
+from support.columns import spelled_out
+from tracer.analysis.pipeline import Choices, summarize_file
+from tracer.errors import InputError
+from tracer.summary import decode, encode
+from tracer.trace.columns import Want
+from tracer.trace.reader import read_trace
+
+EVERYTHING = Want.SUMMARY | Want.CPU_OPS
+# Rendering takes as long as all the rest: of every so many inputs one is rendered.
+RENDER_EVERY = 8
+SMALL_BYTES = 211
+
+Outcome = dict[str, Any] | str
+
+
+def check_file(path: Path) -> None:
+    """Read and summarise a file in every way.
+
+    Raises:
+        AssertionError: the ways disagree, or a sum is wrong.
+        Exception: whatever the code under test raised and should not have.
+    """
+    scanned = _outcome(path)
+    with _small_pieces():
+        assert _outcome(path, jobs=1) == scanned, "small blocks give something else"
+        assert _outcome(path, jobs=3) == scanned, "three processes give something else than one"
+        if not _is_packed(path):
+            packed = path.with_suffix(".packed")
+            packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+            assert _outcome(packed, jobs=2) == scanned, "packed it is something else"
+    with patch.object(reader, "sniff", lambda _: None):
+        document = _outcome(path)
+    if _is_json(path):
+        assert _without_count(document) == _without_count(scanned), "scanner and document disagree"
+    _outcome(path, strict=True)
+    for choices in (Choices(), Choices(any_thread=True, clip_overlaps=True, all_ranges=True)):
+        _check_summary(path, choices)
+
+
+def _outcome(path: Path, **options: Any) -> Outcome:
+    """The columns and warnings, or why the file was refused."""
+    try:
+        trace = read_trace(path, EVERYTHING, **options)
+    except InputError as error:
+        message = str(error)
+        assert message.startswith(f"{path}: "), message
+        assert "\n" not in message, "an error is one line"
+        return message.removeprefix(str(path))
+    return spelled_out(trace) | {"warnings": trace.warnings, "producer": trace.producer}
+
+
+def _without_count(outcome: Outcome) -> Outcome:
+    """The scanner counts events by their phase keys, which an argument may have too."""
+    return outcome if isinstance(outcome, str) else {key: outcome[key] for key in outcome if key != "events"}
+
+
+def _check_summary(path: Path, choices: Choices) -> None:
+    try:
+        summary = summarize_file(path, choices)
+    except InputError:
+        return
+    device, rest = summary.device, summary.device.unattributed
+    for key, of_stage in (("time_ns", "device_time_ns"), ("busy_ns", "busy_ns"), ("idle_ns", "idle_ns")):
+        whole = sum(getattr(stage, of_stage) for stage in summary.stages) + getattr(rest, key)
+        assert getattr(device, key) == whole, f"{key} is not conserved"
+        assert getattr(device, key) >= 0, f"{key} left 64 bits"
+    assert all(min(row.device_time_ns, row.ops) >= 0 for row in summary.ranges)
+    assert all(min(stage.cpu_ns, stage.span_ns) >= 0 for stage in summary.stages)
+    assert decode(encode(summary)) == summary
+    if path.stat().st_size % RENDER_EVERY == 0:
+        render(summary).encode()
+
+
+def _is_packed(path: Path) -> bool:
+    with source_module.Source(path) as source:
+        return source.packed
+
+
+def _is_json(path: Path) -> bool:
+    """Whether the file is whole and good JSON, so that there is only one way to read it."""
+    with source_module.Source(path) as source:
+        try:
+            data = source.read_all()
+        except InputError:
+            return False
+        if source.damage is not None:
+            return False
+    data = data.removeprefix(source_module.BOM)
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+        json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return False
+    return True
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("which of them counts is nowhere said")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+@contextmanager
+def _small_pieces() -> Iterator[None]:
+    """Blocks so small that events lie across them, and shares of work one after another."""
+    with (
+        patch.object(source_module, "BLOCK_BYTES", SMALL_BYTES),
+        patch.object(reader, "BLOCK_BYTES", SMALL_BYTES),
+        patch.object(reader, "RUN", 2),
+        patch.object(scanner, "SHORT_TEXT_BYTES", 64),
+        patch.object(reader, "in_processes", _one_after_another),
+    ):
+        yield
+
+
+def _one_after_another(work: Callable[[int], Any], count: int) -> list[Any]:
+    return [work(share) for share in range(count)]
