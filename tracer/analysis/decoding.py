@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.analysis.robust import far_above, theil_sen
+from tracer.analysis.robust import far_above, median, theil_sen
 from tracer.summary import Decoding, Outlier, Slope
 from tracer.trace.columns import int64
 
@@ -37,7 +37,7 @@ def describe(tokens: Sequence[Token], manifest: Manifest | None) -> Decoding | N
         kv_tokens=[]
         if prompt is None
         else [prompt + min(t.index for t in tokens), prompt + max(t.index for t in tokens)],
-        device_time_ns=round(float(np.median([token.device_time_ns for token in tokens]))),
+        device_time_ns=round(median(_column(tokens, "device_time_ns"))),
         growth=_growth(requests),
         drift=_drift(requests),
         outliers=_outliers(tokens),
@@ -75,7 +75,7 @@ def _outliers(tokens: Sequence[Token]) -> list[Outlier]:
         return []
     parts = np.array([_parts(token) for token in tokens], dtype=np.int64)
     total = parts.sum(axis=1)
-    typical = np.median(parts, axis=0)
+    typical = median(parts)
     found = far_above(total, deviations_apart=OUTLYING_DEVIATIONS, at_least=OUTLYING_SHARE)
     found = found[np.argsort(-total[found], kind="stable")][:MOST_OUTLIERS]
     return [
@@ -83,7 +83,7 @@ def _outliers(tokens: Sequence[Token]) -> list[Outlier]:
             request=tokens[row].request,
             index=tokens[row].index,
             time_ns=int(total[row]),
-            excess_ns=round(float(total[row] - np.median(total))),
+            excess_ns=round(total[row] - median(total)),
             cause=CAUSES[int(np.argmax(parts[row] - typical))],
         )
         for row in found.tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from tracer.trace.columns import I64, Bools
 
@@ -38,6 +38,12 @@ class Slope:
         return self.low > 0 or self.high < 0
 
 
+def median(values: F64 | I64) -> Any:
+    """The median along the first axis. (np.median would import numpy.ma.)"""
+    ordered = np.sort(values, axis=0)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
 def theil_sen(groups: Sequence[tuple[I64, I64]]) -> Slope | None:
     """The median of the slopes between all pairs of points of the same group, x in rising order; None without pairs.
 
@@ -46,7 +52,7 @@ def theil_sen(groups: Sequence[tuple[I64, I64]]) -> Slope | None:
     """
     slopes, variance = [], 0.0
     for x, y in groups:
-        chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64)) if len(x) else x
+        chosen = np.linspace(0, max(0, len(x) - 1), min(len(x), MOST_POINTS)).astype(np.int64)
         first, second = np.triu_indices(len(chosen), k=1)
         run = x[chosen][second] - x[chosen][first]
         rise = y[chosen][second] - y[chosen][first]
@@ -59,13 +65,13 @@ def theil_sen(groups: Sequence[tuple[I64, I64]]) -> Slope | None:
     half = Z_95 * variance**0.5
     low = max(0, round((len(pooled) - half) / 2))
     high = min(len(pooled) - 1, round((len(pooled) + half) / 2))
-    return Slope(float(np.median(pooled)), float(pooled[low]), float(pooled[high]))
+    return Slope(float(median(pooled)), float(pooled[low]), float(pooled[high]))
 
 
 def deviations(values: I64) -> F64:
     """Each value's distance from the median in robust standard deviations; infinite where most values are equal."""
-    apart = values - np.median(values)
-    spread = MAD_TO_SIGMA * np.median(np.abs(apart))
+    apart = values - median(values)
+    spread = MAD_TO_SIGMA * median(np.abs(apart))
     distances: F64 = apart / spread if spread else np.where(apart == 0, 0, np.copysign(np.inf, apart))
     return distances
 
@@ -74,5 +80,5 @@ def far_above(values: I64, *, deviations_apart: float, at_least: float) -> I64:
     """Indices of values that many robust standard deviations and that share of the median above the median."""
     if not len(values):
         return int64([])
-    above: Bools = (deviations(values) > deviations_apart) & (values > (1 + at_least) * np.median(values))
+    above: Bools = (deviations(values) > deviations_apart) & (values > (1 + at_least) * median(values))
     return int64(np.flatnonzero(above))
