@@ -322,7 +322,17 @@ def _finding(finding: Finding) -> Padding:
         Text(mark, style=style),
         Text.assemble((message, style if finding.severity == "error" else ""), (f"  [{finding.id}]", "dim")),
     )
+    if finding.gain is not None or finding.severity != "info":
+        grid.add_row("", Text(_advice(finding), style="dim"))
     return Padding(grid, (0, 0))
+
+
+def _advice(finding: Finding) -> str:
+    """What to do, and what that would save."""
+    gain = finding.gain
+    if gain is None or not gain.of_ns:
+        return finding.next_step
+    return f"saves up to {duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of}): {finding.next_step}"
 
 
 def _warnings(summary: Summary) -> list[Text]:

@@ -251,6 +251,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
         runs: how many the trace holds.
         flops: analytic operations.
         bytes: analytic bytes of weights and KV cache.
+        weight_bytes: those of the weights.
         intensity: operations per byte.
         busy_ns: time in which its work ran on the device.
         step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
@@ -269,6 +270,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     flops: int
     bytes: int
+    weight_bytes: int
     intensity: float | None
     busy_ns: int
     step_ns: int
@@ -380,6 +382,22 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     distortion: dict[str, float]
 
 
+class Gain(msgspec.Struct, frozen=True, kw_only=True):
+    """What heeding a finding would save: an estimate, never a measurement.
+
+    Attributes:
+        time_ns: saved.
+        of_ns: of this.
+        of: what `of_ns` is the time of: "a request", "the trace", or in words.
+        basis: how it was estimated.
+    """
+
+    time_ns: int
+    of_ns: int
+    of: str
+    basis: str
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something worth knowing, with what it rests on.
 
@@ -388,12 +406,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         severity: "info", "warning" or "error".
         message: one sentence with its figures.
         evidence: the figures by name.
+        rule: when it is raised.
+        next_step: what to do first.
+        gain: what that would save, where it can be estimated.
     """
 
     id: str
     severity: str
     message: str
     evidence: dict[str, Any]
+    rule: str = ""
+    next_step: str = ""
+    gain: Gain | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):

@@ -8,9 +8,10 @@ import pytest
 from model.eventgpt.cost import request_cost
 from model.eventgpt.sizes import SIZES
 from model.staged import RequestShape, StageCost
+from tracer.analysis.budget import stage_times
 from tracer.analysis.roofline import draw
 from tracer.manifest import Cost, Costs, Manifest, Shape, Verification
-from tracer.summary import Counts, Idle, Latency, Stage, StageRoofline, Token
+from tracer.summary import Counts, Idle, Latency, Roofline, Stage, StageRoofline, Token
 
 SHAPE = RequestShape(batch_size=1, frames=5, visual_tokens=582, prompt_tokens=64)
 
@@ -47,8 +48,14 @@ def _token(index: int) -> Token:
     )
 
 
+def _draw(
+    manifest: Manifest, stages: list[Stage], tokens: list[Token], latency: Latency | None, **peaks: float
+) -> Roofline | None:
+    return draw(manifest, stages, tokens, stage_times(stages, latency, manifest), **peaks)
+
+
 def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:
-    roof = draw(manifest, [stage], tokens or [], more.pop("latency", None), tflops=1, gbs=2)  # type: ignore[arg-type]
+    roof = _draw(manifest, [stage], tokens or [], more.pop("latency", None), tflops=1, gbs=2)  # type: ignore[arg-type]
     assert roof is not None
     return roof.stages[0]
 
@@ -108,7 +115,7 @@ def test_coupled_prefill_encodes_too() -> None:
 
 
 def test_without_a_peak_only_what_was_achieved_is_said() -> None:
-    roof = draw(_manifest(PREFILL), [_stage("prefill", 1, 10_000)], [], None)
+    roof = _draw(_manifest(PREFILL), [_stage("prefill", 1, 10_000)], [], None)
     assert roof is not None
     row = roof.stages[0]
     assert (row.mfu, row.mbu, row.bound, row.floor_ns, row.distance_ns, row.limited_by) == (None,) * 6
@@ -117,15 +124,15 @@ def test_without_a_peak_only_what_was_achieved_is_said() -> None:
 
 
 def test_a_recording_without_costs_and_steps_beyond_them_say_nothing() -> None:
-    assert draw(_manifest(None), [], [], None) is None
-    roof = draw(_manifest(PREFILL), [_stage("decode", 1, 10), _stage("load", 1, 0)], [_token(9)], None)
+    assert _draw(_manifest(None), [], [], None) is None
+    roof = _draw(_manifest(PREFILL), [_stage("decode", 1, 10), _stage("load", 1, 0)], [_token(9)], None)
     assert roof is not None
     assert roof.stages == []
 
 
 def test_a_visual_token_costs_what_a_request_without_any_would_save() -> None:
     with_them, without = _costs(SHAPE), _costs(replace(SHAPE, visual_tokens=0))
-    roof = draw(_manifest(with_them), [_stage("prefill", 1, 10**6)], [], None, tflops=1, gbs=2)
+    roof = _draw(_manifest(with_them), [_stage("prefill", 1, 10**6)], [], None, tflops=1, gbs=2)
     assert roof is not None
     token = roof.visual_token
     assert token is not None
@@ -140,6 +147,6 @@ def test_a_visual_token_costs_what_a_request_without_any_would_save() -> None:
 def test_a_window_of_attention_is_not_mistaken_for_a_line() -> None:
     costs = _costs(SHAPE)
     bent = [*costs.decode[:2], msgspec.structs.replace(costs.decode[2], flops=costs.decode[1].flops)]
-    roof = draw(_manifest(msgspec.structs.replace(costs, decode=bent)), [], [], None)
+    roof = _draw(_manifest(msgspec.structs.replace(costs, decode=bent)), [], [], None)
     assert roof is not None
     assert roof.visual_token is None

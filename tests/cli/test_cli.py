@@ -220,3 +220,22 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
 
 def test_a_users_own_model_package_is_not_shadowed_by_the_command_line() -> None:
     assert not {name for name in _modules_after("--help") if name.split(".")[0] == "model"}
+
+
+def test_explain_gives_the_rule_and_with_a_trace_its_figures(tmp_path: Path) -> None:
+    done = _tracer("explain", "launch-bound")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rule: more than half of a stage's time on the device is idle" in done.stdout
+    late = [event for i in range(9) for event in (launch(40 * i, 1, i + 1), kernel("k", 40 * i + 5, 5, i + 1))]
+    trace = write(tmp_path / "a.json", span("tracer/vision", 0, 400), *late)
+    found = _tracer("explain", "launch-bound", trace).stdout
+    assert "vision waits for launches" in found
+    assert "\n  stages.vision.waiting_ns = 280000\n" in found
+    assert "gain: up to 280 µs of 325 µs (the trace), estimated" in found
+    assert "not found there" in _tracer("explain", "kv-growth", trace).stdout
+
+
+def test_explain_of_an_unknown_finding_lists_those_there_are() -> None:
+    done = _tracer("explain", "nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tracer: nonsense: no such finding; there are bottleneck-stage, " in done.stderr

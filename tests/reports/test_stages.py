@@ -10,7 +10,7 @@ from tracer.summary import Roofline, StageRoofline, VisualToken
 
 def _row(stage: str, limited_by: str | None, **changes: object) -> StageRoofline:
     fields: dict[str, object] = {
-        "stage": stage, "runs": 1, "flops": 1, "bytes": 1, "intensity": 1.0, "busy_ns": 6_330_000,
+        "stage": stage, "runs": 1, "flops": 1, "bytes": 1, "weight_bytes": 1, "intensity": 1.0, "busy_ns": 6_330_000,
         "step_ns": 24_900_000, "step_source": "clean", "tflops": 1.0, "gbs": 1.0, "mfu": 0.0006, "mbu": 0.1135,
         "bound": "memory", "floor_ns": 2_830_000, "distance_ns": 22_070_000, "limited_by": limited_by,
     }  # fmt: skip

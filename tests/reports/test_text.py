@@ -96,8 +96,9 @@ findings
 • LLM prefill takes 37.9 % of device time: 1.7 x vision  [bottleneck-stage]
 ▲ 7.6% of the device time belongs to no stage; main reason: no launch record
   [low-coverage]
-▲ the profiler made decode 1.50 times slower: read latencies from the clean
-  pass, and shares from the trace with care  [profiler-distorts]
+  widen the ranges, or let the profiler start before the work
+▲ the profiler made decode 1.50 times slower  [profiler-distorts]
+  read latencies from the pass without a profiler, and idle times with care
 """
 
 

@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.analysis.attribution import innermost_stage
+from tracer.analysis.evidence import LLM_STAGES, Evidence, duration, finding, times, title
+from tracer.analysis.findings_decode import DECODE_RULES
+from tracer.analysis.findings_stages import STAGE_RULES
 from tracer.analysis.stages import ALL_STAGES
-from tracer.grammar import DECODE, PREFILL
-from tracer.summary import Finding
+from tracer.summary import Gain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.analysis.attribution import Attribution
-    from tracer.analysis.ledger import Charges
-    from tracer.analysis.overlaps import Overlaps
-    from tracer.analysis.stages import StageRanges
-    from tracer.summary import DeviceTotals, Latency, Stage
-    from tracer.trace.columns import Trace
+    from tracer.summary import Finding
 
 LOW_COVERAGE = 0.05
 DISTORTS = 1.1
 # A kernel that another one lets in early runs beside it for microseconds.
 LATE_NS = 1_000_000
 OVERLAP_WORTH_SAYING = 0.001
-LLM_STAGES = (PREFILL, DECODE)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a rule may look at."""
-
-    trace: Trace
-    ranges: StageRanges
-    attribution: Attribution
-    charges: Charges
-    overlaps: Overlaps
-    device: DeviceTotals
-    stages: list[Stage]
-    latency: Latency | None
 
 
 def find(evidence: Evidence) -> list[Finding]:
-    """Apply every rule."""
-    return [finding for rule in RULES if (finding := rule(evidence)) is not None]
+    """Apply every rule: what is wrong first, then what would gain most."""
+    found = [one for rule in RULES if (one := rule(evidence)) is not None]
+    return sorted(found, key=lambda one: (one.severity != "error", one.id != "bottleneck-stage", -_gain_ns(one)))
+
+
+def _gain_ns(finding: Finding) -> int:
+    return finding.gain.time_ns if finding.gain is not None else 0
 
 
 def bottleneck_stage(evidence: Evidence) -> Finding | None:
@@ -56,13 +42,13 @@ def bottleneck_stage(evidence: Evidence) -> Finding | None:
         return None
     first, second = sorted(evidence.stages, key=lambda stage: -stage.device_time_ns)[:2]
     share = first.device_time_ns / total_ns
-    message = f"{_title(first.stage)} takes {share * 100:.1f} % of {_kind(evidence)} time"
+    message = f"{title(first.stage)} takes {share * 100:.1f} % of {evidence.kind} time"
     vision = next((stage for stage in evidence.stages if stage.stage == "vision"), None)
     other = vision if vision is not None and vision.stage != first.stage else second
     if other.device_time_ns:
-        message += f": {_times(first.device_time_ns / other.device_time_ns)} {other.stage}"
-    return Finding(
-        id="bottleneck-stage",
+        message += f": {times(first.device_time_ns / other.device_time_ns)} {other.stage}"
+    return finding(
+        "bottleneck-stage",
         severity="info",
         message=message,
         evidence={
@@ -85,22 +71,28 @@ def vision_reencoded(evidence: Evidence) -> Finding | None:
         return None
     time_ns = _time_within(evidence, inside)
     where = sorted({ALL_STAGES[stage] for stage in ranges.stage[holder[inside]].tolist()})
-    return Finding(
-        id="vision-reencoded",
+    return finding(
+        "vision-reencoded",
         severity="error",
         message=(
             f"the vision encoder ran {len(inside)} times inside {' and '.join(where)} "
-            f"({_duration(time_ns)} of {_kind(evidence)} time): the LLM stage was given pictures, "
-            "so a vision time measured apart counts work that is done again; pass event_features instead"
+            f"({duration(time_ns)} of {evidence.kind} time): the LLM stage was given pictures, "
+            "so a vision time measured apart counts work that is done again"
         ),
         evidence={"runs": len(inside), "stages": where, "device_time_ns": time_ns},
+        gain=Gain(
+            time_ns=time_ns,
+            of_ns=evidence.device.time_ns,
+            of=f"the trace's {evidence.kind} time",
+            basis=f"the {evidence.kind} time launched inside these runs",
+        ),
     )
 
 
 def _time_within(evidence: Evidence, encoders: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     """Time of the work launched inside these encoder runs."""
     ranges, charges = evidence.ranges, evidence.charges
-    if charges.kind == "gpu":
+    if evidence.on_gpu:
         call = evidence.attribution.call
         start = np.where(call >= 0, evidence.trace.calls.start_ns[call], np.iinfo(np.int64).min)
         thread = np.where(call >= 0, evidence.trace.calls.thread[call], -1)
@@ -127,12 +119,10 @@ def low_coverage(evidence: Evidence) -> Finding | None:
         return None
     reasons = {name: reason.time_ns for name, reason in device.unattributed.reasons.items() if reason.time_ns}
     main = max(reasons, key=lambda name: reasons[name])
-    return Finding(
-        id="low-coverage",
+    return finding(
+        "low-coverage",
         severity="warning",
-        message=(
-            f"{share:.1%} of the {_kind(evidence)} time belongs to no stage; main reason: {main.replace('_', ' ')}"
-        ),
+        message=(f"{share:.1%} of the {evidence.kind} time belongs to no stage; main reason: {main.replace('_', ' ')}"),
         evidence={"share": share, **reasons},
     )
 
@@ -145,13 +135,10 @@ def profiler_distorts(evidence: Evidence) -> Finding | None:
     if not slowed:
         return None
     worst = max(slowed, key=lambda stage: slowed[stage])
-    return Finding(
-        id="profiler-distorts",
+    return finding(
+        "profiler-distorts",
         severity="warning",
-        message=(
-            f"the profiler made {worst} {slowed[worst]:.2f} times slower: "
-            "read latencies from the clean pass, and shares from the trace with care"
-        ),
+        message=f"the profiler made {worst} {slowed[worst]:.2f} times slower",
         evidence={"ratios": slowed},
     )
 
@@ -162,7 +149,7 @@ def same_stream_overlap(evidence: Evidence) -> Finding | None:
     late = overlaps.longest_ns >= LATE_NS or overlaps.swallowed * 2 > overlaps.ops
     if not overlaps.ops or (not late and overlaps.time_ns < OVERLAP_WORTH_SAYING * total_ns):
         return None
-    what = f"{overlaps.ops:,} ops overlap others on their own stream, {_duration(overlaps.time_ns)} in all"
+    what = f"{overlaps.ops:,} ops overlap others on their own stream, {duration(overlaps.time_ns)} in all"
     if late:
         message = (
             f"{what}, {overlaps.swallowed:,} of them wholly inside another: ends stamped late, as ROCm's tracer "
@@ -170,8 +157,8 @@ def same_stream_overlap(evidence: Evidence) -> Finding | None:
         )
     else:
         message = f"{what}: dependent launch, where a kernel begins while the one before drains"
-    return Finding(
-        id="same-stream-overlap",
+    return finding(
+        "same-stream-overlap",
         severity="warning" if late else "info",
         message=message,
         evidence={
@@ -190,20 +177,6 @@ RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     low_coverage,
     profiler_distorts,
     same_stream_overlap,
+    *STAGE_RULES,
+    *DECODE_RULES,
 )
-
-
-def _title(stage: str) -> str:
-    return f"LLM {stage}" if stage in LLM_STAGES else stage
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"
-
-
-def _kind(evidence: Evidence) -> str:
-    return "device" if evidence.charges.kind == "gpu" else "operator"
-
-
-def _duration(time_ns: int) -> str:
-    return f"{time_ns / 1e6:.2f} ms" if time_ns < 10**9 else f"{time_ns / 1e9:.2f} s"

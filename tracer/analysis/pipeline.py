@@ -10,8 +10,10 @@ import numpy as np
 from tracer.analysis import decoding, findings, roofline
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
+from tracer.analysis.budget import stage_times
 from tracer.analysis.categories import by_category
 from tracer.analysis.counts import RangeCounts, count
+from tracer.analysis.evidence import Evidence
 from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
@@ -119,12 +121,27 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     stages = _stage_rows(trace, ranges, charges, counts)
     tokens = _token_rows(ranges, charges, counts)
     latency = clean_latency(trace.manifest) if trace.manifest else None
+    times = stage_times(stages, latency, trace.manifest)
     roof = None
     if trace.manifest is not None:
         peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs}
-        roof = roofline.draw(trace.manifest, stages, tokens, latency, **peaks)
+        roof = roofline.draw(trace.manifest, stages, tokens, times, **peaks)
+    steps = decoding.describe(tokens, trace.manifest)
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
-    evidence = findings.Evidence(trace, ranges, attribution, charges, overlaps, device, stages, latency)
+    evidence = Evidence(
+        trace=trace,
+        ranges=ranges,
+        attribution=attribution,
+        charges=charges,
+        overlaps=overlaps,
+        device=device,
+        stages=stages,
+        tokens=tokens,
+        times=times,
+        latency=latency,
+        decoding=steps,
+        roofline=roof,
+    )
     return Summary(
         schema_=SCHEMA,
         trace=_trace_info(trace, ranges, choices),
@@ -136,7 +153,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         latency=latency,
         findings=findings.find(evidence),
         run=_run(trace.manifest) if trace.manifest else None,
-        decoding=decoding.describe(tokens, trace.manifest),
+        decoding=steps,
         roofline=roof,
     )
 

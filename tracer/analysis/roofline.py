@@ -15,17 +15,18 @@ from tracer.peaks import Peak, find_peak
 from tracer.summary import Roofline, StageRoofline, VisualToken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tracer.analysis.budget import StageTime
     from tracer.manifest import Manifest
-    from tracer.summary import Latency, Stage, Token
+    from tracer.summary import Stage, Token
 
 
 def draw(
     manifest: Manifest,
     stages: Sequence[Stage],
     tokens: Sequence[Token],
-    latency: Latency | None,
+    times: Mapping[str, StageTime],
     *,
     tflops: float | None = None,
     gbs: float | None = None,
@@ -35,19 +36,18 @@ def draw(
     Args:
         manifest: of the recording.
         stages, tokens: of the trace.
-        latency: of the pass without a profiler, if there was one.
+        times: what a run of each stage takes.
         tflops, gbs: peaks that a person gave.
     """
     if manifest.cost is None:
         return None
     device = str(manifest.device.get("name", ""))
     peak = find_peak(device, manifest.dtype, tflops=tflops, gbs=gbs)
-    clean = latency if latency is not None and latency.source == "clean" else None
     rows = []
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
         if runs and stage.busy_ns:
-            rows.append(_row(stage, _total(runs), peak, _clean_ns(stage, clean)))
+            rows.append(_row(stage, _total(runs), peak, times[stage.stage]))
     return Roofline(
         device=device,
         dtype=manifest.dtype,
@@ -81,20 +81,10 @@ def _total(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def _clean_ns(stage: Stage, clean: Latency | None) -> int | None:
-    """What one run of a stage takes without a profiler: the median over requests; of decode, over its steps."""
-    if clean is None or stage.stage not in clean.stages_ns:
-        return None
-    if stage.stage == DECODE:
-        return clean.tpot_ns
-    return clean.stages_ns[stage.stage]
-
-
-def _row(stage: Stage, work: Cost, peak: Peak, clean_ns: int | None) -> StageRoofline:
+def _row(stage: Stage, work: Cost, peak: Peak, time: StageTime) -> StageRoofline:
     """One stage; all figures are of one run of it, on average."""
     flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
-    busy_ns = stage.busy_ns / stage.calls
-    step_ns = clean_ns or (stage.busy_ns + stage.idle_ns) / stage.calls
+    busy_ns, step_ns = time.busy_ns, time.step_ns
     compute_ns = None if not peak.tflops else flops / peak.tflops / 1e3
     memory_ns = None if not peak.gbs else moved / peak.gbs
     floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
@@ -104,10 +94,11 @@ def _row(stage: Stage, work: Cost, peak: Peak, clean_ns: int | None) -> StageRoo
         runs=stage.calls,
         flops=round(flops),
         bytes=round(moved),
+        weight_bytes=round(work.weight_bytes / stage.calls),
         intensity=flops / moved if moved else None,
         busy_ns=round(busy_ns),
         step_ns=round(step_ns),
-        step_source="clean" if clean_ns else "trace",
+        step_source="clean" if time.clean else "trace",
         tflops=flops / busy_ns / 1e3,
         gbs=moved / busy_ns,
         mfu=None if compute_ns is None else compute_ns / step_ns,

@@ -1,0 +1,107 @@
+"""What rules may look at, and how they word what they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.advice import ADVICE
+from tracer.grammar import DECODE, PREFILL
+from tracer.summary import Finding
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tracer.analysis.attribution import Attribution
+    from tracer.analysis.budget import StageTime
+    from tracer.analysis.ledger import Charges
+    from tracer.analysis.overlaps import Overlaps
+    from tracer.analysis.stages import StageRanges
+    from tracer.summary import Decoding, DeviceTotals, Gain, Latency, Roofline, Stage, StageRoofline, Token
+    from tracer.trace.columns import Trace
+
+LLM_STAGES = (PREFILL, DECODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a rule may look at."""
+
+    trace: Trace
+    ranges: StageRanges
+    attribution: Attribution
+    charges: Charges
+    overlaps: Overlaps
+    device: DeviceTotals
+    stages: list[Stage]
+    tokens: list[Token]
+    times: dict[str, StageTime]
+    latency: Latency | None
+    decoding: Decoding | None
+    roofline: Roofline | None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there is device work; else operators stand for it."""
+        return self.charges.kind == "gpu"
+
+    @property
+    def kind(self) -> str:
+        """What time is counted: "device" or "operator"."""
+        return "device" if self.on_gpu else "operator"
+
+    @property
+    def whole_ns(self) -> float:
+        """All stages together: of one request where the recording says so, else of the trace."""
+        return sum(time.total_ns for time in self.times.values())
+
+    @property
+    def of_whole(self) -> str:
+        """What `whole_ns` is the time of."""
+        return "a request" if self.trace.manifest is not None else "the trace"
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of that name, if it occurs."""
+        return next((stage for stage in self.stages if stage.stage == name), None)
+
+    def under_roof(self, name: str) -> StageRoofline | None:
+        """A stage's roofline, if it is known."""
+        return next((row for row in self.roofline.stages if row.stage == name), None) if self.roofline else None
+
+
+def finding(
+    id: str,
+    severity: str,
+    message: str,
+    evidence: dict[str, Any],
+    gain: Gain | None = None,
+) -> Finding:
+    """A finding with the advice that belongs to its id."""
+    advice = ADVICE[id]
+    return Finding(
+        id=id,
+        severity=severity,
+        message=message,
+        evidence=evidence,
+        rule=advice.rule,
+        next_step=advice.next_step,
+        gain=gain,
+    )
+
+
+def title(stage: str) -> str:
+    """A stage in a sentence."""
+    return f"LLM {stage}" if stage in LLM_STAGES else stage
+
+
+def times(ratio: float) -> str:
+    """A ratio: 1.7 x, 40 x."""
+    return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"
+
+
+def duration(time_ns: float) -> str:
+    """Two digits behind the point and a unit that fits."""
+    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if abs(time_ns) >= scale:
+            return f"{time_ns / scale:.2f} {unit}"
+    return f"{time_ns:.0f} ns"

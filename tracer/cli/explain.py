@@ -1,0 +1,61 @@
+"""`tracer explain`: the reasoning behind a finding."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tracer.advice import ADVICE
+from tracer.errors import UsageError
+
+
+def command(
+    finding: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A finding's id, which summarize prints in brackets.", show_default=False),
+    ],
+    trace: Annotated[
+        Path | None, typer.Argument(help="A trace: show what the rule found in it.", show_default=False)
+    ] = None,
+) -> None:
+    """Explain a finding: its rule, why it matters, what to do; with a trace also its figures there."""
+    advice = ADVICE.get(finding)
+    if advice is None:
+        raise UsageError(f"{finding}: no such finding; there are {', '.join(sorted(ADVICE))}")
+    lines = [finding, "", f"rule: {advice.rule}", f"why: {advice.reason}", f"do: {advice.next_step}"]
+    if trace is not None:
+        lines += ["", *_in_trace(finding, trace)]
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Text(line), soft_wrap=not sys.stdout.isatty())
+
+
+def _in_trace(finding: str, trace: Path) -> list[str]:
+    """What the rule found in a trace."""
+    from reports.units import duration, printable
+    from tracer.analysis.pipeline import summarize_file
+
+    found = next((one for one in summarize_file(trace).findings if one.id == finding), None)
+    if found is None:
+        return [f"{trace}: not found there; the rule is silent also where the trace cannot support it"]
+    lines = [f"{trace}: {printable(found.message)}", "evidence:"]
+    lines += [f"  {printable(name)} = {printable(str(value))}" for name, value in _flat(found.evidence)]
+    if found.gain is not None:
+        gain = found.gain
+        saved = f"up to {duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of})"
+        lines.append(f"gain: {saved}, estimated: {gain.basis}")
+    return lines
+
+
+def _flat(evidence: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested figures as dotted names."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in evidence.items():
+        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
+    return rows
