@@ -28,6 +28,7 @@ SEVERITIES = {"info": ("•", "bold"), "warning": ("▲", "bold yellow"), "error
 TOP_KERNELS = 3
 TOP_RANGES = 15
 WIDE = 78
+PROJECTING = 100
 HOST_COLUMNS = ("stage", "calls", "host")
 WIDE_COLUMNS = ("stage", "calls", "host", "device", "share", "busy", "idle", "kernels")
 NARROW_COLUMNS = ("stage", "device", "share")
@@ -289,8 +290,11 @@ def _kernels(summary: Summary, width: int) -> Table:
 def _ranges(summary: Summary, width: int) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     # The figures keep their room however long a name is.
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=max(12, width - 40))
-    for heading in ("count", "ops", "device", "share"):
+    table.add_column(
+        "name", overflow="ellipsis", no_wrap=True, max_width=max(12, width - (60 if width >= PROJECTING else 40))
+    )
+    projected = width >= PROJECTING
+    for heading in ("count", "ops", "device", "share", *(("projected", "kernels") if projected else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.ranges[:TOP_RANGES]:
         table.add_row(
@@ -299,8 +303,11 @@ def _ranges(summary: Summary, width: int) -> Group:
             f"{row.ops:,}",
             duration(row.device_time_ns),
             share(row.device_time_ns, summary.device.time_ns if not _on_cpu(summary) else 0),
+            *((duration(row.projected_ns), duration(row.kernel_ns)) if projected else ()),
         )
     note = "Device ops by the ranges around their launch; an op counts for every range that encloses it."
+    if projected:
+        note += " Projected, kernels: as nsys stats has them; spans with gaps, and nested ranges of one name add up."
     unlaunched = summary.device.unattributed.reasons["no_launch_record"]
     if unlaunched.ops:
         note += (

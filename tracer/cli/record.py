@@ -224,7 +224,7 @@ def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
         UsageError: the report exists and `force` is off.
     """
     from tracer import nsys
-    from tracer.recording.doctor import check_nsys
+    from tracer.recording.doctor import examine
     from tracer.recording.nsight import UNIMPORTED, report_path
 
     program = nsys.find(path)
@@ -232,9 +232,9 @@ def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
     for written in (report, report.with_suffix(UNIMPORTED)):
         if written.exists() and not force:
             raise UsageError(f"{written}: exists already; --force overwrites it")
-    for check in check_nsys(program):
-        if check.status in ("warning", "failure"):
-            raise MissingError(f"--nsys: {check.found}; {check.advice}")
+    for check in examine(program):
+        if check.status == "failure" or (check.status == "warning" and check.subject.startswith(nsys.PROGRAM)):
+            raise MissingError(f"--nsys: {check.subject}: {check.found}; {check.advice}")
     return program
 
 

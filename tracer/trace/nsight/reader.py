@@ -112,6 +112,8 @@ def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
 
 
 def _joined(parts: list[list[I64]]) -> list[I64]:
+    if len(parts) == 1:
+        return parts[0]
     return [int64(np.concatenate(columns)) for columns in zip(*parts, strict=True)]
 
 

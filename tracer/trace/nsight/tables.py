@@ -139,9 +139,11 @@ def usable_rows(columns: Sequence[I64], skipped: Counter[str]) -> list[I64]:
 
 def _unique_streams(process: I64, device: I64, context: I64, stream: I64) -> I64:
     """Stream ids that mean one queue each: other contexts of a device number their streams alike."""
-    parts = [coded(column) for column in (process, device, context, stream)]
+    if all(len(column) == 0 or column.min() == column.max() for column in (process, context)):
+        return stream
     joint = np.zeros(len(stream), dtype=np.int64)
-    for distinct, code in parts:
+    for column in (process, device, context, stream):
+        distinct, code = coded(column)
         joint = joint * len(distinct) + code
     queues, queue = coded(joint)
     first = np.zeros(len(queues), dtype=np.int64)
