@@ -122,8 +122,9 @@ class _Export:
         for call in self.calls:
             calls[call.thread >> TID_BITS, call.correlation].append(call)
         for op in ops:
-            for call in calls[op.process >> TID_BITS, op.correlation]:
-                yield op, call
+            if op.correlation is not None:  # nothing equals NULL
+                for call in calls[op.process >> TID_BITS, op.correlation]:
+                    yield op, call
 
 
 def enclosing(ranges: Iterable[_Range], spans: Iterable[_Range | _Call]) -> dict[_Range | _Call, list[_Range]]:
@@ -227,7 +228,7 @@ def _tid(global_tid: int) -> int:
 
 
 def _parents(ranges: list[_Range]) -> dict[_Range, _Range | None]:
-    """For each range the one around it that is least longer."""
+    """For each range the one around it that is least longer; which of two alike, nsys leaves to its index."""
     return {
         each: min((outer for outer in around if outer != each), key=lambda outer: outer.end - outer.start, default=None)
         for each, around in enclosing(ranges, ranges).items()
