@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, nargs="+", default=[500_000, 5_000_000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peer-runs", type=int, default=3)
+    parser.add_argument("--remark", help="what else there is to know of the machine")
     parser.add_argument("--output", type=Path, default=HERE / "results/nsight_speed.json")
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, Any]]] = {}
@@ -109,7 +110,7 @@ def main() -> None:
             results[described(export)] = compare(options, export)
             print(table(results), flush=True)
             export.unlink()
-    machine = "; ".join(filter(None, [this_machine(), versions(options)]))
+    machine = "; ".join(filter(None, [this_machine(), options.remark, versions(options)]))
     options.output.write_text(json.dumps({"machine": machine, "note": NOTE, "results": results}, indent=2) + "\n")
     text = f"# Nsight exports: speed and memory\n\n{machine}. {NOTE}\n\n{table(results)}\n"
     options.output.with_suffix(".md").write_text(text)
