@@ -6,6 +6,7 @@ COLOURS = {
     "load": "bright_black",
     "preprocess": "cyan",
     "vision": "magenta",
+    "projector": "bright_magenta",
     "prefill": "blue",
     "decode": "green",
     "mixed": "yellow",

@@ -9,13 +9,23 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.palette import COLOURS, NONE
-from reports.units import byte_count, duration, printable, significant, sparkline
+from reports.units import byte_count, duration, printable, share, short_kernel, significant, sparkline
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tracer.summary import Decoding, Roofline, Summary, Token, VisualToken
+    from tracer.summary import Breakdown, Decoding, Roofline, Summary, Token, VisualToken
 
+MOST_ROWS = 12
+INNERMOST = "the innermost open on the launching thread at the launch."
+MEANING = {
+    "op": f"op: {INNERMOST}",
+    "module": f"module: the class of {INNERMOST}",
+    "layer": f"layer: the outermost numbered layer or block {INNERMOST.removeprefix('the innermost ')}",
+    "kernel": "kernel: by name.",
+    "category": "category: by the kernel's name.",
+    "stream": "stream: of the device.",
+}
 LIMITS = {
     "host": "host: launches come late",
     "sync": "sync: host waits for device",
@@ -71,6 +81,34 @@ def _visual_tokens(token: VisualToken, prefill_ns: float) -> str:
     return f"{text}; in each decode step {duration(token.decode_ns)} each (inferred from the model's cost)"
 
 
+def breakdown(summary: Summary, found: Breakdown) -> Group:
+    """Device time by stage and something else, the largest of each stage."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("stage", no_wrap=True)
+    table.add_column(found.by, overflow="ellipsis", no_wrap=True, ratio=1)
+    for heading in ("ops", "self" if summary.device.kind == "cpu" else "device", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown: dict[str, int] = {}
+    for row in found.rows:
+        shown[row.stage] = shown.get(row.stage, 0) + 1
+        if shown[row.stage] > MOST_ROWS:
+            continue
+        table.add_row(
+            Text((row.stage or "no stage") if shown[row.stage] == 1 else "", style=COLOURS.get(row.stage, "white")),
+            Text(short_kernel(row.name) if found.by == "kernel" else printable(row.name)),
+            f"{row.ops:,}",
+            duration(row.device_time_ns),
+            share(row.device_time_ns, summary.device.time_ns),
+        )
+    more = sum(max(0, count - MOST_ROWS) for count in shown.values())
+    note = f"{MEANING[found.by]} share: of all {'operator' if summary.device.kind == 'cpu' else 'device'} time."
+    if any(row.name == "graph replay" for row in found.rows):
+        note += " graph replay: its kernels were launched when the graph was captured, nobody knows from where."
+    if more:
+        note += f" {more} more rows: --format json lists them."
+    return Group(table, Text(note, style="dim"))
+
+
 def decode_steps(summary: Summary, width: int) -> Group:
     """How long the steps take, what each asks of the device, how they grow and which stand out."""
     tokens = summary.tokens
@@ -109,8 +147,9 @@ def _per_token(tokens: list[Token]) -> str:
         return sorted(values)[len(values) // 2]
 
     waits, wait_ns = typical([one.waits for one in counts]), typical([one.wait_ns for one in counts])
+    graphs = typical([one.graphs for one in counts])
     parts = [
-        f"{typical([one.launches for one in counts]):,} launches",
+        f"{typical([one.launches for one in counts]):,} launches" + (f" ({graphs:,} graph replay)" if graphs else ""),
         f"{typical([one.kernels for one in counts]):,} kernels",
         f"{waits:,} waits for the device" + (f" ({duration(wait_ns)})" if waits else ""),
     ]

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.palette import COLOURS, NONE
-from reports.stages import decode_steps, limits
-from reports.units import bar, duration, printable, share, short_kernel, significant
+from reports.stages import breakdown, decode_steps, limits
+from reports.units import bar, duration, printable, share, significant
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Colours = Literal["auto", "standard", "256", "truecolor", "windows"]
 
 SEVERITIES = {"info": ("•", "bold"), "warning": ("▲", "bold yellow"), "error": ("✖", "bold red")}
-TOP_KERNELS = 3
 TOP_RANGES = 15
 WIDE = 78
 PROJECTING = 100
@@ -52,19 +51,20 @@ def render(summary: Summary, *, width: int = 80, colours: str | None = None) -> 
 
 def _parts(summary: Summary, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_header(summary)]
+    if summary.breakdown is not None:
+        return [*parts, Text(), breakdown(summary, summary.breakdown), *_warnings(summary)]
     if summary.stages:
         parts += [Text(), _stage_table(summary, width), _legend(summary)]
     if summary.tokens:
         parts += [_heading("decode tokens"), decode_steps(summary, width)]
-    if summary.roofline is not None and summary.roofline.peak_source:
-        parts += [_heading("what limits each stage"), *limits(summary.roofline)]
     if summary.latency is not None:
         parts += [_heading("latency"), _latency(summary.latency)]
     if summary.stages and summary.device.ops:
         parts += [_heading("kinds of work"), _categories(summary)]
-        parts += [_heading("top operators" if _on_cpu(summary) else "top kernels"), _kernels(summary, width)]
     if not summary.stages and summary.ranges:
         parts += [_heading("ranges"), _ranges(summary, width)]
+    if summary.roofline is not None and summary.roofline.peak_source:
+        parts += [_heading("what limits each stage"), *limits(summary.roofline)]
     if summary.findings:
         parts += [_heading("findings"), Group(*[_finding(finding) for finding in summary.findings])]
     return [*parts, *_warnings(summary)]
@@ -264,27 +264,8 @@ def _categories(summary: Summary) -> Group:
             table.add_row(Text(stage.stage, style=COLOURS.get(stage.stage, "white")), " · ".join(shown))
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     what = "operator" if _on_cpu(summary) else "device"
-    note = f"By name; {other} of the {what} time has a name that says nothing (other)."
+    note = f"By name; {other} of the {what} time has a name that says nothing (other). More: --by kernel, op or module."
     return Group(table, Text(note, style="dim"))
-
-
-def _kernels(summary: Summary, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for _ in range(3):
-        table.add_column(justify="right", no_wrap=True)
-    table.width = width
-    for stage in summary.stages:
-        for number, kernel in enumerate(stage.kernels[:TOP_KERNELS]):
-            table.add_row(
-                Text(stage.stage if number == 0 else "", style=COLOURS.get(stage.stage, "white")),
-                Text(short_kernel(kernel.name)),
-                f"{kernel.count:,} ×",
-                duration(kernel.time_ns),
-                share(kernel.time_ns, stage.device_time_ns),
-            )
-    return table
 
 
 def _ranges(summary: Summary, width: int) -> Group:

@@ -91,7 +91,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What ranges asked of the device.
 
     Attributes:
-        launches: host calls that put work on a device; the launch of a graph is one.
+        launches: host calls that put work on a device; the replay of a graph is one.
+        graphs: graph replays among them.
         kernels: kernels among that work.
         waits: synchronising calls.
         wait_ns: how long those took on the host.
@@ -99,6 +100,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     launches: int = 0
+    graphs: int = 0
     kernels: int = 0
     waits: int = 0
     wait_ns: int = 0
@@ -420,6 +422,28 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     gain: Gain | None = None
 
 
+class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Device time of one name in one stage; `stage` is "" outside all."""
+
+    stage: str
+    name: str
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+
+
+class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
+    """All device time by stage and by something else; the rows add up to it.
+
+    Attributes:
+        by: "op", "module", "layer", "kernel", "category" or "stream".
+        rows: stage by stage, the most time first.
+    """
+
+    by: str
+    rows: list[BreakdownRow]
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
     """The whole document."""
 
@@ -435,6 +459,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     run: dict[str, Any] | None = None
     decoding: Decoding | None = None
     roofline: Roofline | None = None
+    breakdown: Breakdown | None = None
 
 
 def encode(summary: Summary) -> bytes:

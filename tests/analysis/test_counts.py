@@ -34,7 +34,7 @@ def test_the_launch_of_a_graph_is_one() -> None:
     nodes = [kernel(f"node{i}", 20 + i, 1, 9) for i in range(5)]
     trace = trace_of(span("tracer/decode#3", 0, 10), call("cudaGraphLaunch", 1, 1, 9), *nodes)
     counts = summarize(trace).tokens[0].counts
-    assert (counts.launches, counts.kernels) == (1, 5)
+    assert (counts.launches, counts.graphs, counts.kernels) == (1, 1, 5)
 
 
 @given(gpu_traces())

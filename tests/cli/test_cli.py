@@ -73,7 +73,7 @@ RECORD_OPTIONS = """
     --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops
+    --all-ranges --any-thread --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops
     --rank --strict
 """.split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
@@ -130,7 +130,7 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     assert decode["idle"] == {"host_ns": 7000, "sync_ns": 0, "launch_ns": 2000, "unknown_ns": 0}
     assert decode["kernels"] == [{"name": "k", "count": 1, "time_ns": 1000}]
     assert decode["counts"] == {
-        "launches": 1, "kernels": 1, "waits": 0, "wait_ns": 0, "to_device_bytes": 0, "to_host_bytes": 0,
+        "launches": 1, "graphs": 0, "kernels": 1, "waits": 0, "wait_ns": 0, "to_device_bytes": 0, "to_host_bytes": 0,
     }  # fmt: skip
     assert document["tokens"] == [
         {

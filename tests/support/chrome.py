@@ -52,7 +52,7 @@ def document(*events: Event, **metadata: Any) -> bytes:
     return json.dumps({"schemaVersion": 1, **metadata, "traceEvents": list(events)}).encode()
 
 
-EVERYTHING = Want.SUMMARY | Want.CPU_OPS
+EVERYTHING = Want.SUMMARY | Want.CPU_OPS | Want.MODULES
 
 
 def trace_of(*events: Event, **metadata: Any) -> Trace:
@@ -70,3 +70,7 @@ def read_bytes(data: bytes, want: Want = EVERYTHING, **options: Any) -> Trace:
 def write(path: Path, *events: Event, **metadata: Any) -> Path:
     path.write_bytes(document(*events, **metadata))
     return path
+
+
+def module(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
+    return _complete("python_function", f"nn.Module: {name}", ts, dur, pid=100, tid=tid)

@@ -17,7 +17,7 @@ from tracer.trace.columns import int8, int64
 
 if TYPE_CHECKING:
     from tracer.analysis.stages import StageRanges
-    from tracer.trace.columns import I8, I64, Trace
+    from tracer.trace.columns import I8, I64, Spans, Trace
 
 
 class Reason(IntEnum):
@@ -65,8 +65,8 @@ def attribute(trace: Trace, stages: StageRanges, *, any_thread: bool = False) ->
     return Attribution(call, stage, int8(reason))
 
 
-def innermost_stage(stages: StageRanges, times_ns: I64, thread: I64) -> I64:
-    """The innermost stage range that holds each time on its thread, or -1."""
+def innermost_stage(stages: StageRanges | Spans, times_ns: I64, thread: I64) -> I64:
+    """The innermost stage range, or span, that holds each time on its thread, or -1."""
     found = np.full(len(times_ns), -1, dtype=np.int64)
     for number in distinct(stages.thread):
         own = np.flatnonzero(stages.thread == number)

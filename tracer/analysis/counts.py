@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.analysis.attribution import innermost_stage
-from tracer.analysis.intervals import distinct, running_end, sum_by
+from tracer.analysis.intervals import distinct, outermost, sum_by
 from tracer.summary import Counts
-from tracer.trace.api import synchronises
+from tracer.trace.api import launches_graph, synchronises
 from tracer.trace.columns import OpKind, int64
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class RangeCounts:
     """One row for each stage range.
 
     Attributes:
-        launches: host calls that put work on a device; a graph's launch is one.
+        launches: host calls that put work on a device; the replay of a graph is one.
+        graphs: graph replays among them.
         kernels: kernels among that work.
         waits: synchronising calls, of nested ones the outer.
         wait_ns: how long those took on the host.
@@ -36,6 +37,7 @@ class RangeCounts:
     """
 
     launches: I64
+    graphs: I64
     kernels: I64
     waits: I64
     wait_ns: I64
@@ -46,6 +48,7 @@ class RangeCounts:
         """The sums over some ranges."""
         return Counts(
             launches=int(self.launches[ranges].sum()),
+            graphs=int(self.graphs[ranges].sum()),
             kernels=int(self.kernels[ranges].sum()),
             waits=int(self.waits[ranges].sum()),
             wait_ns=int(self.wait_ns[ranges].sum()),
@@ -62,11 +65,14 @@ def count(trace: Trace, ranges: StageRanges, attribution: Attribution) -> RangeC
     stage_of_call = np.full(len(calls), -1, dtype=np.int64)
     stage_of_call[attribution.call[held]] = attribution.stage[held]
     copies = held[ops.kind[held] == OpKind.MEMCPY] if len(ops) else held
+    known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
+    replays = stage_of_call[known[calls.name]] if len(calls) else stage_of_call
     waits = outermost_waits(trace)
     place = innermost_stage(ranges, calls.start_ns[waits], int64(calls.thread[waits]))
     inside = place >= 0
     return RangeCounts(
         launches=_tally(stage_of_call[stage_of_call >= 0], size),
+        graphs=_tally(replays[replays >= 0], size),
         kernels=_tally(attribution.stage[held[ops.kind[held] == OpKind.KERNEL]] if len(ops) else held, size),
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
@@ -83,8 +89,7 @@ def outermost_waits(trace: Trace) -> I64:
     found = []
     for thread in distinct(calls.thread[rows]):
         own = rows[calls.thread[rows] == thread]
-        own = own[np.lexsort((-calls.end_ns[own], calls.start_ns[own]))]
-        found.append(own[calls.end_ns[own] > running_end(calls.end_ns[own])])
+        found.append(own[outermost(calls.start_ns[own], calls.end_ns[own])])
     return np.concatenate(found) if found else rows
 
 

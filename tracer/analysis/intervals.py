@@ -34,6 +34,12 @@ def running_end(end_ns: I64) -> I64:
     return reach
 
 
+def outermost(start_ns: I64, end_ns: I64) -> I64:
+    """Indices of the intervals that lie inside no other, in the order of their start; of equal ones the first."""
+    order = np.lexsort((-end_ns, start_ns))
+    return int64(order[end_ns[order] > running_end(end_ns[order])])
+
+
 @dataclass(frozen=True, slots=True)
 class Nest:
     """Intervals that can be asked which innermost one holds a time.

@@ -10,6 +10,7 @@ import numpy as np
 from tracer.analysis import decoding, findings, roofline
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
+from tracer.analysis.breakdown import WANTS, break_down
 from tracer.analysis.budget import stage_times
 from tracer.analysis.categories import by_category
 from tracer.analysis.counts import RangeCounts, count
@@ -58,6 +59,7 @@ class Choices:
         any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute`.
         clip_overlaps: cut each op at the start of the next on its stream.
         peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
+        by: break device time down by this as well; a key of `breakdown.WANTS`.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
@@ -69,6 +71,7 @@ class Choices:
     clip_overlaps: bool = False
     peak_tflops: float | None = None
     peak_gbs: float | None = None
+    by: str | None = None
     jobs: int | None = None
     strict: bool = False
     nsys: Path | None = None
@@ -96,10 +99,17 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
         def read(wanted: Want) -> Trace:
             return read_source(source, wanted, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
+        if choices.by is not None:
+            want |= WANTS[choices.by]
         trace = read(want)
+        more = Want(0)
         if not len(trace.ops) and trace.format == "chrome":
             # Operators are most of a file, and only a trace without device ops needs them.
-            trace = read(want | Want.CPU_OPS)
+            more |= Want.CPU_OPS
+        if trace.stacks and not len(find_stages(trace, choices.patterns)):
+            more |= Want.MODULES  # its modules may tell the stages that no marker does
+        if more & ~want:
+            trace = read(want | more)
     return summarize(trace, choices)
 
 
@@ -152,6 +162,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         ranges=rows if choices.all_ranges else rows[:RANGE_ROWS],
         latency=latency,
         findings=findings.find(evidence),
+        breakdown=None if choices.by is None else break_down(trace, ranges, attribution, charges, choices.by),
         run=_run(trace.manifest) if trace.manifest else None,
         decoding=steps,
         roofline=roof,

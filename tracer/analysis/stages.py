@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.analysis.intervals import Nest, distinct
-from tracer.grammar import DECODE, ENCODER, PREFILL, REQUEST, STAGES, parse_range
+from tracer.grammar import DECODE, ENCODER, LOAD, PREFILL, PREPROCESS, REQUEST, VISION, parse_range
 from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 # A serving step that holds prompts and decoding sequences at once.
 MIXED = "mixed"
-ALL_STAGES = (*STAGES, MIXED)
+# What maps vision features into the language model, where it shows as modules of its own.
+PROJECTOR = "projector"
+ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, MIXED)
 
 # vLLM: execute_context_<n>(<tokens>)_generation_<m>(<tokens>), newer ones with the token count in front.
 _VLLM = re.compile(r"execute_(?:\d+_)?context_(\d+)\([^()]*\)_generation_(\d+)\([^()]*\)")
@@ -62,14 +64,17 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
     """Read the stages out of the trace's ranges.
 
     With `patterns`, stage by regular expression (its first group, if any, is the token index), only those
-    count. Otherwise ours come first, then SGLang's, then vLLM's: the first that occur at all.
+    count. Otherwise ours come first, then SGLang's, then vLLM's: the first that occur at all. Where none do, the
+    calls of modules may tell the stages, if they were read.
     """
     names = [trace.strings[name] for name in distinct(trace.ranges.name)]
     for markers, read in _grammars(patterns):
         readings = {name: reading for name in names if (reading := read(name)) is not None}
         if any(stage in ALL_STAGES for stage, _ in readings.values()):
             return _collect(trace, markers, readings)
-    return _collect(trace, "none", {})
+    from tracer.analysis.module_stages import stages_of_modules  # it needs the ranges' type from here
+
+    return stages_of_modules(trace) or _collect(trace, "none", {})
 
 
 def _grammars(

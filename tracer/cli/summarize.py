@@ -13,6 +13,17 @@ import typer
 from tracer.errors import UsageError
 
 
+class By(StrEnum):
+    """What device time is broken down by."""
+
+    OP = "op"
+    MODULE = "module"
+    LAYER = "layer"
+    KERNEL = "kernel"
+    CATEGORY = "category"
+    STREAM = "stream"
+
+
 class Format(StrEnum):
     """How a summary is written."""
 
@@ -30,6 +41,10 @@ def command(
         ),
     ],
     output_format: Annotated[Format, typer.Option("--format", help="Text, or JSON for programs.")] = Format.TEXT,
+    by: Annotated[
+        By | None,
+        typer.Option(help="Break each stage's device time down by this, instead.", show_default=False),
+    ] = None,
     marker: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +99,7 @@ def command(
         all_ranges=all_ranges,
         any_thread=any_thread,
         clip_overlaps=clip_overlaps,
+        by=None if by is None else by.value,
         peak_tflops=peak_tflops,
         peak_gbs=peak_gbs,
         jobs=jobs,

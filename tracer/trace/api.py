@@ -18,3 +18,11 @@ _SYNCHRONISES = re.compile(
 def synchronises(name: str) -> bool:
     """Whether a call waits for the device."""
     return _SYNCHRONISES.fullmatch(name) is not None
+
+
+_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?")
+
+
+def launches_graph(name: str) -> bool:
+    """Whether a call replays a captured graph."""
+    return _LAUNCHES_GRAPH.fullmatch(name) is not None

@@ -37,6 +37,7 @@ class Want(IntFlag):
     RANGES = 4
     CPU_OPS = 8
     FLOWS = 16
+    MODULES = 32
     SUMMARY = OPS | CALLS | RANGES
 
 
@@ -131,6 +132,8 @@ class Trace:
         threads: (process, thread) ids as the file spells them.
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
+        modules: forward calls of `nn.Module`s, by class and number (`Linear_3`).
+        stacks: whether the profiler recorded Python frames or modules.
         loose_ranges: ranges that belong to no thread's stack, as they may end on another thread; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
             recordings has several. Time between captures belongs to nobody.
@@ -150,6 +153,8 @@ class Trace:
     ranges: Spans
     cpu_ops: Spans
     captures: I64
+    modules: Spans = field(default_factory=Spans.none)
+    stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)

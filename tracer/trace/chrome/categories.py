@@ -21,6 +21,7 @@ class Group(IntEnum):
     CPU_OP = 4
     CAPTURE = 5
     FLOW = 6
+    MODULE = 7
 
 
 OP_KINDS = {
@@ -38,6 +39,7 @@ CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.CPU_OP: ("cpu_op", "Operator"),
     Group.CAPTURE: ("Trace",),
     Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
+    Group.MODULE: ("python_function",),
 }
 _WANTED = {
     Group.OP: Want.OPS,
@@ -45,7 +47,10 @@ _WANTED = {
     Group.RANGE: Want.RANGES,
     Group.CPU_OP: Want.CPU_OPS,
     Group.FLOW: Want.FLOWS,
+    Group.MODULE: Want.MODULES,
 }
+# The Python frames that are forward calls of modules; all others are passed over.
+MODULE_PREFIX = "nn.Module: "
 
 # Calls that neither start work on a device nor wait for one: questions, allocations, bookkeeping. In many files
 # they are most of the calls.
@@ -78,8 +83,11 @@ def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     these bytes never occur inside one.
     """
     chosen = set(groups(want).values())
-    # Where the name follows at once, calls that matter to nobody are passed over here, unread.
-    behind = {Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")'}
+    # Where the name follows at once, calls and frames that matter to nobody are passed over here, unread.
+    behind = {
+        Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")',
+        Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}))',
+    }
     never = "(?!)"
     alternatives = [
         rf"({'|'.join(CATEGORIES[group])}){behind.get(group, chr(34))}" if group in chosen else f"({never})"

@@ -18,6 +18,8 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
+    with_stack: msgspec.Raw = msgspec.Raw(b"")
+    with_modules: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _DeviceProperties(msgspec.Struct):
@@ -32,6 +34,7 @@ class Metadata:
     producer: str = "unknown"
     devices: list[Device] = field(default_factory=list)
     manifest: Manifest | None = None
+    stacks: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -51,6 +54,7 @@ def read_metadata(*documents: bytes) -> Metadata:
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
+        stacks=any(bytes(first(key)) not in (b"", b"0", b"false") for key in ("with_stack", "with_modules")),
         warnings=warnings,
     )
 
