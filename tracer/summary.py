@@ -422,6 +422,51 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     gain: Gain | None = None
 
 
+class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs of a stage take.
+
+    Attributes:
+        stage: its name.
+        runs: in a request where the recording says so, else in the trace; decode has one a step.
+        busy_ns: of one run, on average, in the trace.
+        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        clean: whether it was.
+    """
+
+    stage: str
+    runs: int
+    busy_ns: float
+    step_ns: float
+    clean: bool
+
+
+class StagePrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """All runs of a stage, as measured and as predicted."""
+
+    stage: str
+    now_ns: int
+    then_ns: int
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What `tracer whatif` says.
+
+    Attributes:
+        of: "a request" or "the trace".
+        source: "clean" if what is now was measured without a profiler, else "trace".
+        stages: in their order.
+        now_ns, then_ns: all stages together.
+        assumptions: what the prediction rests on, one for each change.
+    """
+
+    of: str
+    source: str
+    stages: list[StagePrediction]
+    now_ns: int
+    then_ns: int
+    assumptions: list[str]
+
+
 class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     """Device time of one name in one stage; `stage` is "" outside all."""
 
@@ -460,6 +505,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     decoding: Decoding | None = None
     roofline: Roofline | None = None
     breakdown: Breakdown | None = None
+    budget: list[StageBudget] = []
 
 
 def encode(summary: Summary) -> bytes:

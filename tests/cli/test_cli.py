@@ -69,20 +69,29 @@ def test_version_and_models() -> None:
 
 RECORD_OPTIONS = """
     --active --batch-frames --checkpoint --couple --decode-window --device --dtype --events --force --frames --help
-    --max-new-tokens --memory --model --no-verify --output --prompt --prompt-tokens --record-shapes --repeat
-    --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
+    --max-new-tokens --memory --model --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes
+    --repeat --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops
     --rank --strict
 """.split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
+WHATIF_OPTIONS = """
+    --bandwidth --batch-frames --help --json --launch-overhead --peak-gbs --peak-tflops --speculate --stage
+    --visual-tokens
+""".split()
 
 
-@pytest.mark.parametrize(
-    ("verb", "options"),
-    [("record", RECORD_OPTIONS), ("summarize", SUMMARIZE_OPTIONS), ("calibrate", CALIBRATE_OPTIONS)],
-)
+OPTIONS = {
+    "record": RECORD_OPTIONS,
+    "summarize": SUMMARIZE_OPTIONS,
+    "calibrate": CALIBRATE_OPTIONS,
+    "whatif": WHATIF_OPTIONS,
+}
+
+
+@pytest.mark.parametrize(("verb", "options"), OPTIONS.items())
 def test_the_option_list_is_frozen(verb: str, options: list[str]) -> None:
     import typer.main
 
@@ -239,3 +248,31 @@ def test_explain_of_an_unknown_finding_lists_those_there_are() -> None:
     done = _tracer("explain", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")
     assert "tracer: nonsense: no such finding; there are bottleneck-stage, " in done.stderr
+
+
+def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
+    late = [event for i in range(9) for event in (launch(40 * i, 1, i + 1), kernel("k", 40 * i + 5, 5, i + 1))]
+    trace = write(tmp_path / "a.json", span("tracer/vision", 0, 400), *late)
+    done = _tracer("whatif", trace, "--launch-overhead", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "vision      325 µs  45.0 µs  -86.2%" in done.stdout
+    assert "• --launch-overhead 0: all the time in which the device waits" in done.stdout
+    found = json.loads(_tracer("whatif", trace, "--stage", "vision=0.5", "--json").stdout)
+    assert (found["now_ns"], found["then_ns"]) == (325_000, 162_500)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "nothing to change"),
+        (["--stage", "vision"], "--stage vision: write STAGE=FACTOR"),
+        (["--stage", "decode=1"], "has no stage decode; it has vision"),
+        (["--bandwidth", "0x"], "--bandwidth 0x: write a factor above 0"),
+        (["--speculate", "4@1.5"], "--speculate 4@1.5: write TOKENS@RATE"),
+    ],
+)
+def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], message: str) -> None:
+    trace = write(tmp_path / "a.json", span("tracer/vision", 0, 9), launch(1, 1, 1), kernel("k", 3, 1, 1))
+    done = _tracer("whatif", trace, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr

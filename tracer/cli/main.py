@@ -15,7 +15,7 @@ from tracer.version import __version__
 
 INTERRUPTED = 130
 # Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
-VERBS = ("record", "summarize", "explain", "calibrate", "models", "doctor")
+VERBS = ("record", "summarize", "explain", "whatif", "calibrate", "models", "doctor")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:

@@ -1,0 +1,110 @@
+"""`tracer whatif`: predict what a change would gain."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracer.errors import UsageError
+
+_NUMBER = r"(\d{1,6}(?:\.\d{1,9})?)"
+
+
+def command(
+    trace: Annotated[Path, typer.Argument(help="A trace, as for summarize.", show_default=False)],
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE=FACTOR", help="This stage takes so many times as long. Repeatable."),
+    ] = None,
+    launch_overhead: Annotated[
+        float | None, typer.Option(min=0, help="Factor of the time in which the device waits; 0 as by CUDA graphs.")
+    ] = None,
+    batch_frames: Annotated[int | None, typer.Option(min=1, help="Frames encoded in one call.")] = None,
+    visual_tokens: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the visual tokens that stays.")
+    ] = None,
+    bandwidth: Annotated[str | None, typer.Option(metavar="FACTORx", help="Memory bandwidth, for example 2x.")] = None,
+    speculate: Annotated[
+        str | None,
+        typer.Option(metavar="TOKENS@RATE", help="Speculative decoding: drafted tokens a step, share accepted."),
+    ] = None,
+    peak_tflops: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
+    peak_gbs: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+) -> None:
+    """Predict stage and request times under a change, each assumption printed.
+
+    Predictions come from the ledger and the roofline of the trace: what was measured, and simple models over it.
+    """
+    from tracer.analysis.whatif import Changes, predict
+
+    changes = Changes(
+        stages=_factors(stage or []),
+        launch_overhead=launch_overhead,
+        batch_frames=batch_frames,
+        visual_tokens=visual_tokens,
+        bandwidth=_bandwidth(bandwidth),
+        speculate=_speculation(speculate),
+    )
+    if changes == Changes(stages={}):
+        raise UsageError("nothing to change: give at least one of --stage, --launch-overhead, --batch-frames, ...")
+    from tracer.analysis.pipeline import Choices, summarize_file
+
+    found = predict(summarize_file(trace, Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs)), changes)
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        return
+    from rich.console import Console
+
+    from reports.whatif import prediction
+
+    Console(highlight=False).print(prediction(found))
+
+
+def _factors(options: list[str]) -> dict[str, float]:
+    """Read STAGE=FACTOR options.
+
+    Raises:
+        UsageError: one is something else.
+    """
+    factors = {}
+    for option in options:
+        match = re.fullmatch(rf"(\w+)={_NUMBER}", option)
+        if match is None:
+            raise UsageError(f"--stage {option}: write STAGE=FACTOR, for example vision=0")
+        factors[match[1]] = float(match[2])
+    return factors
+
+
+def _bandwidth(option: str | None) -> float | None:
+    """Read FACTORx.
+
+    Raises:
+        UsageError: it is something else, or 0.
+    """
+    if option is None:
+        return None
+    match = re.fullmatch(rf"{_NUMBER}x?", option)
+    if match is None or not float(match[1]):
+        raise UsageError(f"--bandwidth {option}: write a factor above 0, for example 2x")
+    return float(match[1])
+
+
+def _speculation(option: str | None) -> tuple[int, float] | None:
+    """Read TOKENS@RATE.
+
+    Raises:
+        UsageError: it is something else, or a rate above 1.
+    """
+    if option is None:
+        return None
+    match = re.fullmatch(rf"(\d{{1,3}})@{_NUMBER}", option)
+    if match is None or float(match[2]) > 1:
+        raise UsageError(f"--speculate {option}: write TOKENS@RATE with a rate of 0 to 1, for example 4@0.7")
+    return int(match[1]), float(match[2])
