@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from model.staged import StagedModel
 
 
+# How decode steps are made: as transformers does, over a static cache, from a CUDA graph, or compiled.
+EAGER, STATIC, GRAPH, COMPILE = "eager", "static", "graph", "compile"
+DECODE_MODES = (EAGER, STATIC, GRAPH, COMPILE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
     """What a person may ask of a built-in model.
@@ -26,6 +31,8 @@ class ModelOptions:
         events: an event file or a folder of frames; None asks for the synthetic stream.
         frames: pictures per request; None takes the model's default.
         batch_frames: encode all pictures in one call instead of one at a time.
+        decode: how decode steps are made, one of `DECODE_MODES`.
+        new_tokens: longest answer, which a static cache needs to know.
         dtype: "float32", "bfloat16" or "float16".
         device: a torch device string.
         seed: of the random weights, prompt and synthetic stream.
@@ -41,6 +48,8 @@ class ModelOptions:
     events: Path | None = None
     frames: int | None = None
     batch_frames: bool = False
+    decode: str = EAGER
+    new_tokens: int = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,13 +81,14 @@ def _visual_tokens(token: VisualToken, prefill_ns: float) -> str:
     return f"{text}; in each decode step {duration(token.decode_ns)} each (inferred from the model's cost)"
 
 
-def breakdown(summary: Summary, found: Breakdown) -> Group:
+def breakdown(summary: Summary, found: Breakdown, width: int) -> Group:
     """Device time by stage and something else, the largest of each stage."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     table.add_column("stage", no_wrap=True)
     table.add_column(found.by, overflow="ellipsis", no_wrap=True, ratio=1)
     for heading in ("ops", "self" if summary.device.kind == "cpu" else "device", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.width = width
     shown: dict[str, int] = {}
     for row in found.rows:
         shown[row.stage] = shown.get(row.stage, 0) + 1

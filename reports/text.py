@@ -52,7 +52,7 @@ def render(summary: Summary, *, width: int = 80, colours: str | None = None) -> 
 def _parts(summary: Summary, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_header(summary)]
     if summary.breakdown is not None:
-        return [*parts, Text(), breakdown(summary, summary.breakdown), *_warnings(summary)]
+        return [*parts, Text(), breakdown(summary, summary.breakdown, width), *_warnings(summary)]
     if summary.stages:
         parts += [Text(), _stage_table(summary, width), _legend(summary)]
     if summary.tokens:
@@ -123,8 +123,13 @@ def _run_notes(summary: Summary) -> list[tuple[str, str]]:
     notes = []
     if run["verification"] == "passed":
         notes.append((f"verified: {run['verified_tokens']} tokens equal the model's own generate", "green"))
+    elif run["verification"] == "differs":
+        first, tokens = run.get("first_difference"), run["verified_tokens"]
+        notes.append((f"from token {first} of {tokens} on, the tokens differ from the model's own generate", "yellow"))
     else:
         notes.append(("not verified against the model's own generate", "yellow"))
+    if run.get("decode", "eager") != "eager":
+        notes.append((f"decode steps by {printable(str(run['decode']))}, not as transformers makes them", "yellow"))
     if run["coupled"]:
         notes.append(("coupled on purpose: stage 4 was given the frames, not the features", "yellow"))
     if run["synchronised"]:

@@ -38,9 +38,11 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of the verify pass.
 
     Attributes:
-        status: "passed" or "skipped"; a failure ends the recording.
+        status: "passed", "skipped", or "differs" where steps made in another way chose other tokens than transformers'
+            own; any other failure ends the recording.
         tokens: tokens compared between the staged loop and both ways of calling `generate`.
         encoder_calls: how often the encoder ran in one staged request.
+        first_difference: index of the first token that differs.
         expected_encoder_calls: how often it had to, to encode each picture once.
     """
 
@@ -48,6 +50,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
     encoder_calls: int = 0
     expected_encoder_calls: int = 0
+    first_difference: int | None = None
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

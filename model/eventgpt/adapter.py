@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ import transformers
 from model.errors import CheckpointError, InputError, ModelError
 from model.eventgpt import checkpoint
 from model.eventgpt.cost import request_cost
+from model.eventgpt.decoding import StaticDecoder
 from model.eventgpt.events import EventStream, read_events, synthetic_events
 from model.eventgpt.frames import Picture, list_pictures, rasterise, read_picture
 from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT, text_config, vision_config
 from model.eventgpt.sizes import SIZES, EventGPTSize
+from model.registry import EAGER
 from model.staged import DecodeState, RequestCost, RequestShape
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class StagedEventGPT:
         self._size = size
         self._options = options
         self._prompt_ids = list(prompt_ids)
+        self._decoder: StaticDecoder | None = None
         self._stop_ids = torch.tensor(sorted(stop_ids), device=network.device) if stop_ids else None
 
     @property
@@ -127,9 +130,11 @@ class StagedEventGPT:
             event_tensors=inputs.frames if features is None else None,
             event_features=features,
         )
+        decoder = self._static_decoder(inputs)
         output = self.network(
             inputs_embeds=prepared.inputs_embeds,
-            attention_mask=prepared.attention_mask,
+            attention_mask=None if decoder else prepared.attention_mask,
+            past_key_values=decoder.empty_cache() if decoder else None,
             use_cache=True,
             logits_to_keep=1,
         )
@@ -141,6 +146,16 @@ class StagedEventGPT:
             finished=self._all_stopped(token),
         )
 
+    def _static_decoder(self, inputs: EventInputs) -> StaticDecoder | None:
+        """What makes the steps when transformers' own way is not wanted; its cache is as long as request and answer."""
+        if self._options.decode == EAGER:
+            return None
+        if self._decoder is None:
+            shape = self.shape(inputs)
+            positions = shape.visual_tokens + shape.prompt_tokens + self._options.new_tokens
+            self._decoder = StaticDecoder(self.network, self._options.decode, positions)
+        return self._decoder
+
     @torch.no_grad()
     def decode_step(self, state: DecodeState) -> DecodeState:
         """Run the decoder over the last token and choose the next.
@@ -149,6 +164,9 @@ class StagedEventGPT:
         transformers' `generate` does, and its cost is part of what a person measures there.
         """
         last = state.tokens[:, -1:]
+        if self._decoder is not None:
+            token = self._decoder.step(last)
+            return replace(state, tokens=torch.cat([state.tokens, token], dim=-1), finished=self._all_stopped(token))
         mask = torch.cat([state.attention_mask, torch.ones_like(last)], dim=-1)
         output = self.network(
             input_ids=last,
@@ -215,6 +233,7 @@ class StagedEventGPT:
             "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
             "config": asdict(self._size),
             "batch_frames": self.network.batch_frames,
+            "decode": self._options.decode,
             "input": "synthetic" if events is None else events.name,
         }
 

@@ -68,9 +68,9 @@ def test_version_and_models() -> None:
 
 
 RECORD_OPTIONS = """
-    --active --batch-frames --checkpoint --couple --decode-window --device --dtype --events --force --frames --help
-    --max-new-tokens --memory --model --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes
-    --repeat --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
+    --active --batch-frames --checkpoint --couple --decode --decode-window --device --dtype --events --force --frames
+    --help --max-new-tokens --memory --model --no-verify --nsys --nsys-path --output --prompt --prompt-tokens
+    --record-shapes --repeat --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from model.eventgpt.decoding import StaticDecoder
 from model.registry import ModelOptions
 from model.staged import DecodeState
 from tracer.analysis.pipeline import summarize_file
@@ -22,6 +23,8 @@ from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summary import Summary
 from tracer.times import microseconds_to_ns
+from tracer.trace.columns import Want
+from tracer.trace.reader import read_trace
 
 TOKENS = 6
 
@@ -228,3 +231,20 @@ def test_stacks_and_shapes_arrive_only_when_asked_for(run: Path, tmp_path: Path)
     assert "nn.Module: " in text
     assert "Input Dims" in text
     assert "[memory]" in text
+
+
+def test_steps_made_in_another_way_are_compared_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def manifest(path: Path) -> Any:
+        return read_trace(path, Want.SUMMARY).manifest
+
+    static = {"decode": "static", "new_tokens": TOKENS}
+    same = manifest(_record(tmp_path / "same.json", model=static))
+    assert (same.model["decode"], same.verification.status) == ("static", "passed")
+
+    def other(self: StaticDecoder, token: torch.Tensor) -> torch.Tensor:
+        return step(self, token) if self._cache.layers[0].get_seq_length() < 648 else torch.full_like(token, 7)
+
+    step = StaticDecoder.step
+    monkeypatch.setattr(StaticDecoder, "step", other)
+    different = manifest(_record(tmp_path / "different.json", model=static)).verification
+    assert (different.status, different.first_difference) == ("differs", 3)

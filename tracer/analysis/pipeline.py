@@ -366,5 +366,9 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "synchronised": manifest.synchronised,
         "verification": manifest.verification.status,
         "verified_tokens": manifest.verification.tokens,
+        "first_difference": manifest.verification.first_difference,
+        "decode": manifest.model.get("decode", "eager"),
+        "batch_frames": manifest.model.get("batch_frames", False),
+        "seed": manifest.seed,
         "software": manifest.software,
     }

@@ -63,6 +63,14 @@ def command(
     batch_frames: Annotated[
         bool, typer.Option("--batch-frames", help="Encode all frames in one call.", rich_help_panel=_INPUT)
     ] = False,
+    decode: Annotated[
+        str,
+        typer.Option(
+            help="How steps are made: eager (as transformers does), static (a static cache), graph (that, replayed as a "
+            "CUDA graph) or compile (that, by torch.compile).",
+            rich_help_panel=_RUN,
+        ),
+    ] = "eager",
     prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
@@ -185,6 +193,8 @@ def command(
             raise UsageError(str(error)) from None
         device = choose_device(device)
         on_gpu = device.startswith("cuda")
+        if decode not in registry.DECODE_MODES:
+            raise UsageError(f"--decode {decode}: choose from {', '.join(registry.DECODE_MODES)}")
         options = RecordOptions(
             model=model,
             model_options=registry.ModelOptions(
@@ -198,6 +208,8 @@ def command(
                 events=events,
                 frames=frames,
                 batch_frames=batch_frames,
+                decode=decode,
+                new_tokens=max_new_tokens,
             ),
             output=output,
             requests=requests,
@@ -316,6 +328,10 @@ def _report(output: Path, recording: Recording) -> None:
         typer.echo(
             f"verified: {checked.tokens} tokens equal the model's own generate; "
             f"the encoder ran {checked.encoder_calls} times per request"
+        )
+    elif checked.status == "differs":
+        typer.echo(
+            f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens"
         )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
     if (report := recording.report) is not None:
