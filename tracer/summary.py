@@ -441,11 +441,12 @@ class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StagePrediction(msgspec.Struct, frozen=True, kw_only=True):
-    """All runs of a stage, as measured and as predicted."""
+    """All runs of a stage, as measured, as predicted, and as measured with the change where it was recorded."""
 
     stage: str
     now_ns: int
     then_ns: int
+    measured_ns: int | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -455,7 +456,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
         of: "a request" or "the trace".
         source: "clean" if what is now was measured without a profiler, else "trace".
         stages: in their order.
-        now_ns, then_ns: all stages together.
+        now_ns, then_ns, measured_ns: all stages together.
         assumptions: what the prediction rests on, one for each change.
     """
 
@@ -465,6 +466,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     then_ns: int
     assumptions: list[str]
+    measured_ns: int | None = None
 
 
 class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):

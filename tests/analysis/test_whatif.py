@@ -56,6 +56,10 @@ def test_launch_overhead_is_the_time_beyond_busy() -> None:
     assert _then(launch_overhead=1.0) == NOW
 
 
+def test_a_graph_leaves_decode_its_busy_time() -> None:
+    assert _then(graph_decode=True) == NOW | {"decode": 9_000}
+
+
 def test_frames_in_one_call_divide_the_hosts_time_down_to_the_busy_time() -> None:
     assert _then(batch_frames=2)["vision"] == 2_500
     assert _then(batch_frames=10)["vision"] == 1_000

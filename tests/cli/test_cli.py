@@ -78,8 +78,8 @@ SUMMARIZE_OPTIONS = """
 """.split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --help --json --launch-overhead --peak-gbs --peak-tflops --speculate --stage
-    --visual-tokens
+    --bandwidth --batch-frames --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops --speculate
+    --stage --verify --visual-tokens
 """.split()
 
 
@@ -276,3 +276,22 @@ def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], 
     done = _tracer("whatif", trace, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_path: Path) -> None:
+    run = tmp_path / "run.json"
+    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
+    assert _tracer("record", *options, "-o", run).returncode == 0
+    done = _tracer("whatif", run, "--batch-frames", "5", "--verify", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert [row["stage"] for row in found["stages"]] == ["load", "preprocess", "vision", "prefill", "decode"]
+    assert all(row["measured_ns"] > 0 for row in found["stages"])
+    assert found["measured_ns"] == sum(row["measured_ns"] for row in found["stages"])
+    for more, message in (
+        (["--batch-frames", "3"], "encodes all 5 frames in one call"),
+        (["--batch-frames", "5", "--bandwidth", "2x", "--peak-tflops", "1", "--peak-gbs", "1"], "nothing else"),
+    ):
+        refused = _tracer("whatif", run, *more, "--verify")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert message in refused.stderr

@@ -25,6 +25,7 @@ class Changes:
         stages: factor of a stage's time, by stage.
         launch_overhead: factor of the time in which the device waits.
         batch_frames: frames encoded in one call.
+        graph_decode: whether decode steps are replayed as a CUDA graph.
         visual_tokens: share of the visual tokens that stays.
         bandwidth: factor of the memory bandwidth.
         speculate: drafted tokens a step, and the probability that one is accepted.
@@ -33,6 +34,7 @@ class Changes:
     stages: dict[str, float]
     launch_overhead: float | None = None
     batch_frames: int | None = None
+    graph_decode: bool = False
     visual_tokens: float | None = None
     bandwidth: float | None = None
     speculate: tuple[int, float] | None = None
@@ -67,7 +69,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         raise InputError(f"{summary.trace.path}: it has no stages, so there is nothing to predict from")
     runs = {stage.stage: _Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget}
     assumptions: list[str] = []
-    for apply in (_batch_frames, _visual_tokens, _bandwidth, _launch_overhead, _speculate, _stages):
+    for apply in (_batch_frames, _visual_tokens, _bandwidth, _graph_decode, _launch_overhead, _speculate, _stages):
         apply(summary, changes, runs, assumptions)
     stages = [
         StagePrediction(stage=now.stage, now_ns=round(now.runs * now.step_ns), then_ns=round(then.runs * then.step_ns))
@@ -127,6 +129,16 @@ def _bandwidth(summary: Summary, changes: Changes, runs: dict[str, _Run], assump
     assumptions.append(
         f"--bandwidth {changes.bandwidth:g}x: {' and '.join(bound)}, bound by memory, is busy "
         f"1/{changes.bandwidth:g} as long; the other stages stay"
+    )
+
+
+def _graph_decode(summary: Summary, changes: Changes, runs: dict[str, _Run], assumptions: list[str]) -> None:
+    if not changes.graph_decode:
+        return
+    decode = _needed(summary, runs, DECODE, "--graph-decode")
+    runs[DECODE] = replace(decode, step_ns=min(decode.step_ns, decode.busy_ns))
+    assumptions.append(
+        "--graph-decode: a replayed graph leaves no gaps between the kernels of a step, which take as long as now"
     )
 
 

@@ -66,8 +66,8 @@ def command(
     decode: Annotated[
         str,
         typer.Option(
-            help="How steps are made: eager (as transformers does), static (a static cache), graph (that, replayed as a "
-            "CUDA graph) or compile (that, by torch.compile).",
+            help="How steps are made: eager (as transformers does), static (a static cache), graph (that, as a CUDA "
+            "graph) or compile (that, by torch.compile).",
             rich_help_panel=_RUN,
         ),
     ] = "eager",

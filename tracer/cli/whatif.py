@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.record import Bars
 from tracer.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracer.analysis.whatif import Changes
+    from tracer.summary import Prediction, Summary
 
 _NUMBER = r"(\d{1,6}(?:\.\d{1,9})?)"
 
@@ -24,6 +30,9 @@ def command(
         float | None, typer.Option(min=0, help="Factor of the time in which the device waits; 0 as by CUDA graphs.")
     ] = None,
     batch_frames: Annotated[int | None, typer.Option(min=1, help="Frames encoded in one call.")] = None,
+    graph_decode: Annotated[
+        bool, typer.Option("--graph-decode", help="Decode steps are replayed as a CUDA graph.")
+    ] = False,
     visual_tokens: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the visual tokens that stays.")
     ] = None,
@@ -34,6 +43,14 @@ def command(
     ] = None,
     peak_tflops: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
     peak_gbs: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Record the run again with the change, on this machine, and print what was measured beside it. For "
+            "--batch-frames and --graph-decode.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> None:
     """Predict stage and request times under a change, each assumption printed.
@@ -46,6 +63,7 @@ def command(
         stages=_factors(stage or []),
         launch_overhead=launch_overhead,
         batch_frames=batch_frames,
+        graph_decode=graph_decode,
         visual_tokens=visual_tokens,
         bandwidth=_bandwidth(bandwidth),
         speculate=_speculation(speculate),
@@ -54,7 +72,10 @@ def command(
         raise UsageError("nothing to change: give at least one of --stage, --launch-overhead, --batch-frames, ...")
     from tracer.analysis.pipeline import Choices, summarize_file
 
-    found = predict(summarize_file(trace, Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs)), changes)
+    summary = summarize_file(trace, Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs))
+    found = predict(summary, changes)
+    if verify:
+        found = _measured(found, summary, changes)
     if as_json:
         import msgspec
 
@@ -65,6 +86,40 @@ def command(
     from reports.whatif import prediction
 
     Console(highlight=False).print(prediction(found))
+
+
+def _measured(found: Prediction, summary: Summary, changes: Changes) -> Prediction:
+    """Record the changed run and put its times beside the predicted ones.
+
+    Raises:
+        UsageError: the recorder has no switch for a change.
+        InputError, MissingError: see `rerun`.
+    """
+    import tempfile
+
+    import msgspec
+
+    from tracer.analysis.pipeline import summarize_file
+    from tracer.analysis.whatif import Changes
+
+    run = summary.run
+    if run is None:
+        raise UsageError("--verify repeats a recording: give it a trace of tracer record")
+    if changes != Changes(stages={}, batch_frames=changes.batch_frames, graph_decode=changes.graph_decode):
+        raise UsageError("--verify can record --batch-frames and --graph-decode, nothing else")
+    if changes.batch_frames not in (None, run["frames"]):
+        raise UsageError(f"--verify encodes all {run['frames']} frames in one call: --batch-frames {run['frames']}")
+    with Bars() as bars, tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+        bars.begin("import", 1)
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+        from tracer.recording.rerun import rerun
+
+        bars.advance()
+        output = Path(folder) / "run.json"
+        rerun(run, output, bars, batch_frames=bool(changes.batch_frames), graph_decode=changes.graph_decode)
+        measured = {row.stage: round(row.runs * row.step_ns) for row in summarize_file(output).budget}
+    stages = [msgspec.structs.replace(row, measured_ns=measured[row.stage]) for row in found.stages]
+    return msgspec.structs.replace(found, stages=stages, measured_ns=sum(measured.values()))
 
 
 def _factors(options: list[str]) -> dict[str, float]:

@@ -1,0 +1,63 @@
+"""Recording a run again with something changed, so that a prediction can be set beside a measurement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from model.registry import EAGER, GRAPH, ModelOptions
+from tracer.errors import InputError, MissingError
+from tracer.recording.options import RecordOptions
+from tracer.recording.recorder import describe_device, record
+from tracer.recording.window import DecodeWindow, Schedule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracer.recording.recorder import Progress
+
+REQUESTS = 5
+
+
+def rerun(
+    run: dict[str, Any], output: Path, progress: Progress, *, batch_frames: bool = False, graph_decode: bool = False
+) -> None:
+    """Record into `output` what a summary's `run` describes, with the given changes.
+
+    Raises:
+        InputError: the run cannot be repeated from what its recording says.
+        MissingError: this machine has another device.
+    """
+    if run["weights"] != "random" or run["input"] != "synthetic":
+        raise InputError(
+            "only runs of random weights on the synthetic input can be repeated; record the change by hand"
+        )
+    device = "cuda" if run["device_type"] == "cuda" else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MissingError(f"the trace is of {run['device']}, and torch sees no GPU here")
+    here = str(describe_device(torch.device(device))["name"])
+    if here != run["device"]:
+        raise MissingError(f"the trace is of {run['device']}, this machine has {here}: they cannot be compared")
+    record(
+        RecordOptions(
+            model=run["model"],
+            model_options=ModelOptions(
+                size=run["size"],
+                device=device,
+                dtype=run["dtype"],
+                seed=run["seed"],
+                frames=run["frames"],
+                prompt_tokens=run["prompt_tokens"],
+                batch_frames=batch_frames or run["batch_frames"],
+                decode=GRAPH if graph_decode else EAGER,
+                new_tokens=run["new_tokens"],
+            ),
+            output=output,
+            requests=REQUESTS,
+            max_new_tokens=run["new_tokens"],
+            schedule=Schedule(wait=0, warmup=1, active=1, repeat=1),
+            window=DecodeWindow(1, min(run["new_tokens"], 5)),
+        ),
+        progress,
+    )
