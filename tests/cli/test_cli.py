@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -295,3 +296,16 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
         refused = _tracer("whatif", run, *more, "--verify")
         assert (refused.returncode, refused.stdout) == (2, "")
         assert message in refused.stderr
+
+
+def test_the_critical_path_needs_hta_and_says_so(data: Path) -> None:
+    trace = data / "kineto_alexnet.json.gz"
+    done = _tracer("critical-path", trace, "--range", "[param|pytorch.model.alex_net|0|0|0|measure|forward]")
+    if find_spec("hta") is None:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "tracer: critical-path needs HolisticTraceAnalysis: pip install 'vlm-tracer[hta]'\n"
+        return
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^cpu bound +\S+ ms +95.\d%$", done.stdout, re.MULTILINE)
+    missing = _tracer("critical-path", trace, "--range", "no such range")
+    assert (missing.returncode, missing.stdout) == (1, "")

@@ -15,7 +15,7 @@ from tracer.version import __version__
 
 INTERRUPTED = 130
 # Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
-VERBS = ("record", "summarize", "explain", "whatif", "calibrate", "models", "doctor")
+VERBS = ("record", "summarize", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -31,7 +31,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
     # Reading the options of a verb that is not asked for would take longer than many a summary.
     named = arguments[0] if arguments and arguments[0] in VERBS else None
     for verb in VERBS if named is None else (named,):
-        app.command(verb)(import_module(f"tracer.cli.{verb}").command)
+        app.command(verb)(import_module(f"tracer.cli.{verb.replace('-', '_')}").command)
     return app
 
 
