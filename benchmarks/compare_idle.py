@@ -36,7 +36,7 @@ The differences, each from the definitions:
   their sum is the same.
 - HTA puts a whole gap under host wait if its op was launched after the op before had ended, else under kernel wait if
   it is short, else under other. Here a gap is split where the op's launch call starts: host and sync before, launch
-  after. So an op that waits long after its launch (463 ms in sglang, on a second stream) is launch here, host wait there.
+  after. So an op that waits long after its launch (463 ms in sglang, on a second stream) is launch here, not there.
 - HTA adds its causes up over streams, and a stream idles while another runs; here a device idles once, so that the
   causes add up to its idle time (sglang, alexnet, rank0 have several streams).
 """
