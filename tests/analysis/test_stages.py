@@ -41,6 +41,10 @@ def test_reads_the_users_patterns_and_then_nothing_else() -> None:
     assert found == ("pattern", [("vision", -1), ("decode", 4)])
 
 
+def test_a_long_name_that_begins_like_one_of_vllms_is_read_once() -> None:
+    assert _rows("execute_context_1(" + ")_generation_1(" * 200_000 + "!") == ("none", [])
+
+
 def test_numbers_beyond_64_bits_number_nothing() -> None:
     many = "9" * 5000
     assert _rows(f"token {many}", patterns={"decode": r"^token (\d+)$"}) == ("pattern", [("decode", 0)])

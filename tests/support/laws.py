@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,13 @@ def _outcome(path: Path, **options: Any) -> Outcome:
         message = str(error)
         assert message.startswith(f"{path}: "), message
         assert "\n" not in message, "an error is one line"
-        return message.removeprefix(str(path))
-    return spelled_out(trace) | {"warnings": trace.warnings, "producer": trace.producer}
+        return _DAMAGE.sub("damaged", message.removeprefix(str(path)))
+    warnings = [_DAMAGE.sub("damaged", warning) for warning in trace.warnings]
+    return spelled_out(trace) | {"warnings": warnings, "producer": trace.producer}
+
+
+# What zstandard says is wrong depends on how much it was asked for.
+_DAMAGE = re.compile(r"damaged \(.*?\)")
 
 
 def _without_count(outcome: Outcome) -> Outcome:

@@ -51,6 +51,57 @@ def test_correlation_may_be_text_and_may_be_missing() -> None:
     assert trace.ops.correlation.tolist() == [17, -1, -1, -1]
 
 
+@pytest.mark.parametrize(
+    ("category", "kind"),
+    [
+        ("kernel", OpKind.KERNEL),
+        ("gpu_memcpy", OpKind.MEMCPY),
+        ("gpu_memset", OpKind.MEMSET),
+        ("Kernel", OpKind.KERNEL),
+        ("Memcpy", OpKind.MEMCPY),
+        ("Memset", OpKind.MEMSET),
+    ],
+)
+def test_work_on_a_device_goes_by_todays_names_and_those_before_2022(category: str, kind: OpKind) -> None:
+    assert trace_of(kernel("k", 0, 1, 1, cat=category)).ops.kind.tolist() == [kind]
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        "gpu_user_annotation",
+        "cuda_sync",
+        "overhead",
+        "Trace",
+        "mtia_ccp_events",
+        "python_function",
+        "fwdbwd",
+        "news",
+        "",
+    ],
+)
+def test_other_categories_are_no_work(category: str) -> None:
+    trace = trace_of(kernel("k", 0, 1, 1), {**kernel("other", 5, 1, 2), "cat": category})
+    assert (len(trace.ops), len(trace.calls), len(trace.ranges), trace.warnings) == (1, 0, 0, [])
+    assert trace.events == 2
+
+
+LAUNCHES = """
+    cudaLaunchKernel cudaLaunchKernelExC cudaLaunchCooperativeKernel cuLaunchKernel cuLaunchKernelEx cudaGraphLaunch
+    hipLaunchKernel hipExtLaunchKernel hipModuleLaunchKernel hipExtModuleLaunchKernel hipGraphLaunch
+    cudaMemcpyAsync cudaMemsetAsync hipMemcpyWithStream hipMemcpyAsync hipMemsetAsync cuMemcpyHtoDAsync_v2
+    cudaStreamSynchronize cudaDeviceSynchronize hipEventSynchronize
+""".split()
+
+
+@pytest.mark.parametrize("category", ["cuda_runtime", "cuda_driver", "Runtime"])
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_calls_that_launch_or_wait_are_kept(name: str, category: str) -> None:
+    data = document({**launch(1, 1, 7), "name": name, "cat": category})
+    for written in (data, json.dumps(json.loads(data), indent=2).encode()):
+        assert read_bytes(written).calls.correlation.tolist() == [7]
+
+
 def test_old_categories_and_stream_names_are_understood() -> None:
     event = {"ph": "X", "cat": "Kernel", "name": "k", "ts": 1, "dur": 1, "pid": 0, "tid": "stream 7"}
     trace = trace_of(event)
