@@ -238,6 +238,14 @@ def test_a_torn_file_whose_layout_changes_is_read_to_its_end() -> None:
     assert _names(read_bytes(data)) == ["k"] + ["good"] * 5
 
 
+def test_a_damaged_event_does_not_hide_that_the_layout_changes() -> None:
+    arrow = b'{"ph":"s","id":3,"cat":"ac2g","name":"ac2g","pid":100,"tid":1,"ts":50},'
+    other = NATIVE.format(**PLAIN | {"name": "other", "occupancy": "37"}).lstrip().encode()
+    data = _native({}, {"occupancy": "inf"}, {"name": "place"})
+    place = data.index(b"{", data.rindex(b"},") + 1)
+    assert _names(read_bytes(data[:place] + arrow + other + b",\n  " + data[place:])) == ["k", "k", "other", "place"]
+
+
 @pytest.mark.parametrize("tail", [b"", b",", b", ", b"]", b'], "traceName": "x', b', {"ph": "X", "na'])
 def test_a_last_event_that_is_whole_is_read(tail: bytes) -> None:
     data = b'{"traceEvents": [' + b", ".join([json.dumps(GOOD).encode()] * 2)

@@ -154,7 +154,8 @@ def _decode_alone(piece: bytes) -> Event:
     try:
         return decode_event(piece)
     except UNREADABLE:
-        event = repair(piece)
+        # With more than one phase it is several events, which another layout has joined.
+        event = repair(piece) if piece.count(b'"ph"') == 1 else None
     if event is None:
         raise UnscannableError
     return event
