@@ -3,8 +3,8 @@
     python benchmarks/gpu_session.py OUT_DIR [PART ...]
 
 Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part is
-tried by itself; one that fails is noted and does not stop the others. Without PARTs all are tried, `nsight` only where
-TRACER_SESSION_NSYS names an nsys.
+tried by itself; one that fails is noted and does not stop the others. Without PARTs all are tried, those with Nsight
+only where TRACER_SESSION_NSYS names an nsys.
 """
 
 from __future__ import annotations
@@ -174,7 +174,47 @@ def nsight() -> None:
             subprocess.run(["xz", "-T0", "-3", report], check=True)
 
 
-PARTS = (machine, main_recording, attribution, coupled, windows, range_distortion, nsight)
+def decode_modes() -> None:
+    """Each way of decoding: token-equal to eager, and how long a token takes."""
+    for mode in ("graph", "static", "compile"):
+        with part(f"decode {mode}") as found:
+            path = OUT.parent / f"{mode}.json.gz"
+            options = f"--decode {mode} --max-new-tokens 32 --requests 5".split()
+            found["printed"] = record(path, *options).splitlines()
+            summary = json.loads(tracer("summarize", str(path), "--format", "json"))
+            found["tpot_ns"] = summary["latency"]["tpot_ns"]
+            rows = {row["stage"]: row for row in summary["roofline"]["stages"]}
+            found["decode"] = {key: rows["decode"][key] for key in ("busy_ns", "step_ns", "mbu", "limited_by")}
+            found["unattributed"] = summary["device"]["unattributed"]["ops"]
+
+
+def predictions() -> None:
+    """What-if beside measurement, from a plain recording."""
+    path = OUT.parent / "plain.json.gz"
+    with part("plain") as found:
+        found["printed"] = record(path, "--max-new-tokens", "32", "--requests", "5").splitlines()
+    for name, option in (("graph decode", ["--graph-decode"]), ("batched frames", ["--batch-frames", "5"])):
+        with part(f"what if {name}") as found:
+            found["answer"] = json.loads(tracer("whatif", str(path), *option, "--verify", "--json"))
+            found["text"] = tracer("whatif", str(path), *option).splitlines()
+
+
+def watched_doctor() -> None:
+    """What the doctor says where another profiler holds CUPTI."""
+    with part("doctor under nsys") as found:
+        profile = [os.environ["TRACER_SESSION_NSYS"], "profile", "--trace=cuda", "--export=none", "--sample=none"]
+        doctor = [sys.executable, "-m", "tracer", "doctor"]
+        done = subprocess.run(
+            [*profile, "-o", OUT.parent / "watched", *doctor], capture_output=True, text=True, check=False
+        )
+        found["exit"], found["printed"] = done.returncode, done.stdout.splitlines()
+
+
+PARTS = (
+    machine, main_recording, attribution, coupled, windows, range_distortion, predictions, decode_modes,
+    nsight, watched_doctor,
+)  # fmt: skip
+WITH_NSYS = (nsight, watched_doctor)
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
