@@ -79,7 +79,7 @@ def test_the_manifest_says_what_ran(run: Path) -> None:
         "batch_size": 1, "frames": 5, "visual_tokens": 582, "prompt_tokens": 64, "new_tokens": TOKENS,
     }  # fmt: skip
     assert manifest["verification"] == {
-        "status": "passed", "tokens": TOKENS, "encoder_calls": 5, "expected_encoder_calls": 5,
+        "status": "passed", "tokens": TOKENS, "encoder_calls": 5, "expected_encoder_calls": 5, "first_difference": None,
     }  # fmt: skip
     assert manifest["clock"] == "host"
     assert len(manifest["clean"]) == 2
