@@ -14,6 +14,8 @@ from tracer.analysis.findings import RULES
 from tracer.analysis.pipeline import Choices, summarize
 from tracer.manifest import Cost, Costs, Latencies, Manifest, Shape, Verification, encode
 from tracer.summary import Finding
+from tracer.summary import decode as decode_summary
+from tracer.summary import encode as encode_summary
 
 GEMM = "ampere_sgemm_64x64_nn"
 ADD = "void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add<float> >(int)"
@@ -21,7 +23,9 @@ TO_DEVICE, TO_HOST = "Memcpy HtoD (Pinned -> Device)", "Memcpy DtoH (Device -> P
 
 
 def _find(id: str, *events: Event, choices: Choices | None = None, **metadata: Any) -> Finding | None:
-    found = summarize(trace_of(*events, **metadata), choices).findings
+    summary = summarize(trace_of(*events, **metadata), choices)
+    assert decode_summary(encode_summary(summary)) == summary  # a NumPy number among the evidence would not survive
+    found = summary.findings
     return next((finding for finding in found if finding.id == id), None)
 
 

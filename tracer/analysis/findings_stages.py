@@ -154,7 +154,7 @@ def frames_encoded_one_by_one(evidence: Evidence) -> Finding | None:
     ranges = evidence.ranges
     holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
     inside = holder[(holder >= 0) & (ranges.stage[np.maximum(holder, 0)] == ALL_STAGES.index(VISION))]
-    stages = np.count_nonzero(ranges.stage == ALL_STAGES.index(VISION))
+    stages = int(np.count_nonzero(ranges.stage == ALL_STAGES.index(VISION)))
     if not evidence.on_gpu or not stages or len(inside) < 2 * stages or VISION not in evidence.times:
         return None
     frames = len(inside) / stages

@@ -39,9 +39,10 @@ class Slope:
 
 
 def median(values: F64 | I64) -> Any:
-    """The median along the first axis. (np.median would import numpy.ma.)"""
+    """The median along the first axis, of one axis a plain number. (np.median would import numpy.ma.)"""
     ordered = np.sort(values, axis=0)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return middle if middle.ndim else float(middle)
 
 
 def theil_sen(groups: Sequence[tuple[I64, I64]]) -> Slope | None:
