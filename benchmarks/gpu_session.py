@@ -74,7 +74,8 @@ def machine() -> None:
 def main_recording() -> None:
     with part("record") as found:
         run = OUT / "run.json.gz"
-        found["printed"] = record(run, "--max-new-tokens", TOKENS, "--requests", "10")
+        nsys = ["--nsys-path", os.environ["TRACER_SESSION_NSYS"]] if "TRACER_SESSION_NSYS" in os.environ else []
+        found["printed"] = record(run, "--max-new-tokens", TOKENS, "--requests", "10", *nsys).splitlines()
         found["trace_bytes"] = run.stat().st_size
         start = time.perf_counter()
         os.chdir(OUT)  # so that the reports name the file and not this machine's folders
@@ -163,15 +164,12 @@ def range_distortion() -> None:
 
 
 def nsight() -> None:
-    """The same run for Perfetto and for Nsight; compare_recorders.py compares the two files."""
+    """The report of the main recording, packed to travel; compare_recorders.py compares it with summary.json."""
     with part("nsight") as found:
         found["doctor"] = tracer("doctor", "--nsys-path", os.environ["TRACER_SESSION_NSYS"]).splitlines()
-        options = f"--max-new-tokens {TOKENS} --requests 3 --no-verify --nsys-path".split()
-        found["printed"] = record(OUT / "both.json.gz", *options, os.environ["TRACER_SESSION_NSYS"])
-        (OUT / "both.chrome.json").write_text(tracer("summarize", str(OUT / "both.json.gz"), "--format", "json"))
-        for report in (*OUT.glob("both.qdstrm"), *OUT.glob("both.nsys-rep")):
+        for report in (*OUT.glob("run.qdstrm"), *OUT.glob("run.nsys-rep")):
             found[report.name] = report.stat().st_size
-            subprocess.run(["xz", "-T0", "-3", report], check=True)
+            subprocess.run(["xz", "-T0", "-3", "-f", report], check=True)
 
 
 def decode_modes() -> None:
