@@ -14,6 +14,7 @@ from tracer import manifest as manifests
 from tracer.errors import InputError, MissingError
 from tracer.nsys import export, find
 from tracer.trace.columns import Device, OpKind, Spans, Trace, coded, int64
+from tracer.trace.memory import keep_freed_pages
 from tracer.trace.nsight.database import MISSING, Database
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from tracer.trace.columns import I64, DeviceOps
 
 STRINGS, EXPORT, CAPTURE = "StringIds", "META_DATA_EXPORT", "META_DATA_CAPTURE"
+# Smaller exports are read before the memory allocator matters.
+LARGE_BYTES = 64 << 20
 GPUS, CUDA_DEVICES = "TARGET_INFO_GPU", "TARGET_INFO_CUDA_DEVICE"
 
 
@@ -65,7 +68,10 @@ def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
     with Database(path, name) as database:
         if STRINGS not in database.tables or not database.tables.keys() & {EXPORT, CAPTURE, NVTX[0], CALLS[0]}:
             raise InputError(f"{name}: a SQLite file, but no export of Nsight Systems (nsys export --type sqlite)")
-        raw = _read_raw(path, name, jobs or default_jobs(path.stat().st_size))
+        size = path.stat().st_size
+        if size >= LARGE_BYTES:
+            keep_freed_pages()
+        raw = _read_raw(path, name, jobs or default_jobs(size))
         return _assembled(name, database, raw)
 
 
