@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("nsight", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--nsys-path", type=Path)
+    parser.add_argument("--remark", default="", help="a sentence to put below")
     options = parser.parse_args()
     summaries = [read(path, options.nsys_path) for path in (options.chrome, options.nsight)]
     run = summaries[0]["run"] or {}
@@ -91,6 +92,7 @@ def main() -> None:
     size = f"{run.get('frames')} frames, {run.get('new_tokens')} tokens"
     producers = " beside ".join(summary["trace"]["producer"] for summary in summaries)
     text = f"# One run, two recorders\n\n{what}: {size}. {producers}.\n\n{table(*summaries)}"
+    text += f"\n{options.remark}\n" if options.remark else ""
     options.output.write_text(text)
     print(text)
 

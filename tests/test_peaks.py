@@ -64,3 +64,9 @@ def test_a_damaged_cache_is_no_cache() -> None:
     cache_file().parent.mkdir(parents=True)
     cache_file().write_bytes(b'{"a/float32": {"tflops": "many"}}')
     assert find_peak("a", "float32").tflops is None
+
+
+def test_what_the_trace_says_of_memory_is_the_last_resort() -> None:
+    assert find_peak("abacus", "float32", traced_gbs=3) == Peak(tflops=None, gbs=3, source="the trace")
+    assert find_peak("NVIDIA H200", "float16", traced_gbs=3).gbs == 4800
+    assert find_peak("abacus", "float32", gbs=2, traced_gbs=3).gbs == 2

@@ -85,9 +85,20 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-def find_peak(device: str, dtype: str, *, tflops: float | None = None, gbs: float | None = None) -> Peak:
-    """The peak of a device by name: what was given counts first, then what was measured, then the data sheet."""
-    known = measured(device, dtype) or _listed(device, dtype) or Peak(tflops=None, gbs=None, source="")
+def find_peak(
+    device: str,
+    dtype: str,
+    *,
+    tflops: float | None = None,
+    gbs: float | None = None,
+    traced_gbs: float | None = None,
+) -> Peak:
+    """The peak of a device by name: what was given counts first, then what was measured, then the data sheet.
+
+    Where there is none of them, what the trace itself says of the device's memory (`traced_gbs`) is better than nothing.
+    """
+    traced = Peak(tflops=None, gbs=traced_gbs, source="the trace" if traced_gbs else "")
+    known = measured(device, dtype) or _listed(device, dtype) or traced
     if tflops is None and gbs is None:
         return known
     given = " and ".join(name for name, value in (("--peak-tflops", tflops), ("--peak-gbs", gbs)) if value is not None)

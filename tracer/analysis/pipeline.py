@@ -135,7 +135,8 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     times = stage_times(stages, latency, trace.manifest)
     roof = None
     if trace.manifest is not None:
-        peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs}
+        bandwidth = max((device.memory_bandwidth or 0 for device in trace.devices), default=0)
+        peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
         roof = roofline.draw(trace.manifest, stages, tokens, times, **peaks)
     steps = decoding.describe(tokens, trace.manifest)
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))

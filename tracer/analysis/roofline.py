@@ -30,6 +30,7 @@ def draw(
     *,
     tflops: float | None = None,
     gbs: float | None = None,
+    traced_gbs: float | None = None,
 ) -> Roofline | None:
     """Put each stage under the device's roof; None where the recording does not say what its stages compute.
 
@@ -38,11 +39,12 @@ def draw(
         stages, tokens: of the trace.
         times: what a run of each stage takes.
         tflops, gbs: peaks that a person gave.
+        traced_gbs: what the trace says of the device's memory.
     """
     if manifest.cost is None:
         return None
     device = str(manifest.device.get("name", ""))
-    peak = find_peak(device, manifest.dtype, tflops=tflops, gbs=gbs)
+    peak = find_peak(device, manifest.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     rows = []
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
