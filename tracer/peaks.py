@@ -95,7 +95,7 @@ def find_peak(
 ) -> Peak:
     """The peak of a device by name: what was given counts first, then what was measured, then the data sheet.
 
-    Where there is none of them, what the trace itself says of the device's memory (`traced_gbs`) is better than nothing.
+    Without any of them, what the trace says of the memory of its device (`traced_gbs`) is better than nothing.
     """
     traced = Peak(tflops=None, gbs=traced_gbs, source="the trace" if traced_gbs else "")
     known = measured(device, dtype) or _listed(device, dtype) or traced
