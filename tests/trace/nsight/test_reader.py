@@ -154,6 +154,15 @@ def test_without_that_table_the_ordinal_names_the_gpu() -> None:
     assert (trace.ops.device.tolist(), trace.devices) == ([0], [Device(0, "L4")])
 
 
+def test_what_nsys_itself_took_is_said_where_it_matters() -> None:
+    export = Export().kernel("a", 1_000_000, 2_000_000).kernel("b", 9_000_000, 11_000_000)
+    export.row("PROFILER_OVERHEAD", start=0, end=1_500_000).row("PROFILER_OVERHEAD", start=20_000_000, end=30_000_000)
+    said = "nsys itself worked for 0.5 ms while the device ops ran (1 times): some idle is its"
+    assert export.trace().warnings == [said]
+    short = Export().kernel("a", 1_000_000, 2_000_000).row("PROFILER_OVERHEAD", start=1_500_000, end=1_500_900)
+    assert short.trace().warnings == []
+
+
 def test_columns_that_a_version_lacks_are_missing() -> None:
     export = (
         Export().row("CUPTI_ACTIVITY_KIND_KERNEL", start=1, end=2).row("CUPTI_ACTIVITY_KIND_RUNTIME", start=0, end=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 from tracer.analysis.launches import find_launches
 from tracer.analysis.pipeline import summarize
+from tracer.trace.api import synchronises
 from tracer.trace.columns import OpKind, Trace, Want
 from tracer.trace.reader import read_trace
 
@@ -28,6 +30,14 @@ UNLAUNCHED = """
         SELECT 1 FROM CUPTI_ACTIVITY_KIND_RUNTIME AS call
         WHERE call.correlationId = op.correlationId AND call.globalTid >> 24 = op.globalPid >> 24
     )
+"""
+# Calls that an event, a stream or a context was waited for in (1, 3, 4; 2 is one stream waiting for another).
+WAITED = """
+    SELECT DISTINCT StringIds.value FROM CUPTI_ACTIVITY_KIND_SYNCHRONIZATION AS sync
+    JOIN CUPTI_ACTIVITY_KIND_RUNTIME AS call
+        ON call.correlationId = sync.correlationId AND call.globalTid >> 24 = sync.globalPid >> 24
+    JOIN StringIds ON StringIds.id = call.nameId
+    WHERE sync.syncType IN (1, 3, 4)
 """
 
 
@@ -63,6 +73,14 @@ def test_ops_without_a_launch_are_those_that_sql_finds(nsight_export: Path, trac
         assert int((unlaunched & (trace.ops.kind == kind)).sum()) == expected
         if nsight_export.name == "nsight_h100_2gpu.sqlite" and kind is OpKind.KERNEL:
             assert (expected, int((trace.ops.kind == kind).sum())) == (1810, 3442)
+
+
+def test_calls_with_a_record_of_synchronisation_are_those_known_to_wait(nsight_export: Path) -> None:
+    """So nothing is lost by going by names, which Chrome traces have too."""
+    if not {"CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", "CUPTI_ACTIVITY_KIND_RUNTIME"} <= _tables(nsight_export):
+        return
+    for (name,) in _rows(nsight_export, WAITED):
+        assert synchronises(re.sub(r"_v\d{4,}$", "", name)), name
 
 
 def test_time_is_conserved(trace: Trace) -> None:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from tracer.trace.columns import I64, DeviceOps
 
 STRINGS, EXPORT, CAPTURE = "StringIds", "META_DATA_EXPORT", "META_DATA_CAPTURE"
+OVERHEAD = ("PROFILER_OVERHEAD", ("start", "end"))
+# One part in so many of the recorded window.
+NOTICEABLE = 100
 # Smaller exports are read before the memory allocator matters.
 LARGE_BYTES = 64 << 20
 GPUS, CUDA_DEVICES = "TARGET_INFO_GPU", "TARGET_INFO_CUDA_DEVICE"
@@ -154,7 +157,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
         cpu_ops=Spans.none(),
         captures=int64([]),
         manifest=manifest,
-        warnings=_warnings(skipped, ranges, ops),
+        warnings=[*_warnings(skipped, ranges, ops), *_overhead(database, ops)],
     )
 
 
@@ -206,3 +209,19 @@ def _warnings(skipped: Counter[str], ranges: Ranges, ops: DeviceOps) -> list[str
             f"{graphs:,} CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"
         )
     return warnings
+
+
+def _overhead(database: Database, ops: DeviceOps) -> list[str]:
+    """What nsys itself did in the process while the device ops ran, in words."""
+    start, end = database.integers(*OVERHEAD)
+    if not len(ops) or not len(start):
+        return []
+    first, last = int(ops.start_ns.min()), int(ops.end_ns.max())
+    within = np.clip(np.minimum(end, last) - np.maximum(start, first), 0, None)
+    spent_ns = int(within.sum())
+    if spent_ns * NOTICEABLE < last - first:
+        return []
+    times = int(np.count_nonzero(within))
+    return [
+        f"nsys itself worked for {spent_ns / 1e6:.1f} ms while the device ops ran ({times:,} times): some idle is its"
+    ]
