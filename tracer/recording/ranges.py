@@ -2,7 +2,7 @@
 
 NVTX ranges do not reach Chrome traces and `record_function` ranges do not reach Nsight, so each range is
 both: a push/pop range in the NVTX domain `tracer` (category = kind, payload = index) and a `record_function`.
-With no profiler attached a pair costs well under a microsecond (see benchmarks/range_cost.py).
+With no profiler attached a pair costs about a microsecond (see benchmarks/range_cost.py).
 """
 
 from __future__ import annotations
