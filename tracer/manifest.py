@@ -24,6 +24,7 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
         load_ns, preprocess_ns, vision_ns, prefill_ns: one run of each stage.
         decode_ns: the measured decode steps in order.
         first_step: token index of `decode_ns[0]`; above 1 when a decode window cut the start off.
+        sample: index into the manifest's `samples`.
     """
 
     load_ns: int
@@ -32,6 +33,7 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
     prefill_ns: int
     decode_ns: list[int]
     first_step: int = 1
+    sample: int = 0
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +56,24 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """Token counts of every request of the run."""
+    """Token counts of a request."""
 
     batch_size: int
+    frames: int
+    visual_tokens: int
+    prompt_tokens: int
+    new_tokens: int
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request was given, and the tokens that came of it; of a batch, the padded lengths.
+
+    Attributes:
+        name: of the file, or of all files of a batch.
+        frames, visual_tokens, prompt_tokens, new_tokens: of each sequence.
+    """
+
+    name: str
     frames: int
     visual_tokens: int
     prompt_tokens: int
@@ -90,7 +107,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         device: type, name and, on a GPU, memory and compute capability.
         dtype: of the weights.
         seed: of weights, prompt and synthetic input.
-        shape: token counts.
+        shape: token counts; of the first sample where there are several.
+        samples: those that were measured, in order; empty where every request was given the same one.
         coupled: whether stage 4 was given pictures instead of features (a teaching mode).
         synchronised: whether the device was synchronised at each stage boundary (a checking mode).
         clock: "cuda_event" or "host": what `clean` and `profiled` were measured with.
@@ -117,6 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     clean: list[Latencies]
     profiled: list[Latencies]
     cost: Costs | None = None
+    samples: list[Sample] = []
 
 
 def encode(manifest: Manifest) -> bytes:
