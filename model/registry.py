@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from model.staged import StagedModel
 
 
@@ -28,14 +27,18 @@ class ModelOptions:
         checkpoint: a folder with config.json, tokenizer files and weights.
         prompt: text for the checkpoint's tokenizer.
         prompt_tokens: length of the random prompt used without a checkpoint.
-        events: an event file or a folder of frames; None asks for the synthetic stream.
-        frames: pictures per request; None takes the model's default.
+        input: an event file, a picture, a video or a folder of pictures; None asks for the synthetic stream.
+        dataset: a folder of such samples, or an instruction file, instead.
+        max_samples: so many of the data set's at most.
+        shuffle_seed: of the order in which they come; None keeps theirs.
+        batch_size: sequences per request.
+        frames: pictures per sequence; None takes the model's default.
         batch_frames: encode all pictures in one call instead of one at a time.
         decode: how decode steps are made, one of `DECODE_MODES`.
         new_tokens: longest answer, which a static cache needs to know.
         dtype: "float32", "bfloat16" or "float16".
         device: a torch device string.
-        seed: of the random weights, prompt and synthetic stream.
+        seed: of the random weights, prompts and synthetic streams.
     """
 
     size: str
@@ -45,7 +48,11 @@ class ModelOptions:
     checkpoint: Path | None = None
     prompt: str | None = None
     prompt_tokens: int = 64
-    events: Path | None = None
+    input: Path | None = None
+    dataset: Path | None = None
+    max_samples: int | None = None
+    shuffle_seed: int | None = None
+    batch_size: int = 1
     frames: int | None = None
     batch_frames: bool = False
     decode: str = EAGER
@@ -54,12 +61,20 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """One line of `tracer models`."""
+    """One line of `tracer models`, or a folder that is a model.
+
+    Attributes:
+        name, summary: for people.
+        sizes: the smallest first; empty where a folder decides.
+        module: has a function `build` that takes `ModelOptions`.
+        folder: of the checkpoint, where that is the model.
+    """
 
     name: str
     summary: str
     sizes: tuple[str, ...]
     module: str
+    folder: Path | None = None
 
     def build(self, options: ModelOptions) -> StagedModel[Any, Any]:
         """Import the model's package and build it.
@@ -67,9 +82,14 @@ class ModelEntry:
         Raises:
             ModelError: the options, the checkpoint or the input cannot be right.
         """
+        if self.folder is not None:
+            options = replace(options, checkpoint=self.folder)
         built: StagedModel[Any, Any] = import_module(self.module).build(options)
         return built
 
+
+# Before the name of a folder: any model of transformers.
+HF_PREFIX = "hf:"
 
 MODELS = {
     entry.name: entry
@@ -80,6 +100,18 @@ MODELS = {
             sizes=("tiny", "7b"),
             module="model.eventgpt",
         ),
+        ModelEntry(
+            name="llava15",
+            summary="LLaVA-1.5: one image, CLIP ViT-L/14-336, 2-layer projector, Vicuna-7B; 576 visual tokens",
+            sizes=("tiny", "7b"),
+            module="model.llava15",
+        ),
+        ModelEntry(
+            name="video_llava",
+            summary="Video-LLaVA: 8 frames of 224 pixels, LanguageBind ViT-L/14, Vicuna-7B; 2,056 visual tokens",
+            sizes=("tiny", "7b"),
+            module="model.video_llava",
+        ),
     )
 }
 
@@ -87,10 +119,17 @@ MODELS = {
 def find(name: str) -> ModelEntry:
     """Return the built-in model called `name`.
 
+    `hf:FOLDER` means the checkpoint, or the configuration alone, in a folder of the disk.
+
     Raises:
         ModelError: there is none.
     """
+    if name.startswith(HF_PREFIX):
+        folder = Path(name.removeprefix(HF_PREFIX))
+        return ModelEntry(name=name, summary="", sizes=(), module="model.hf", folder=folder)
     try:
         return MODELS[name]
     except KeyError:
-        raise ModelError(f"unknown model {name!r}: choose from {', '.join(sorted(MODELS))}") from None
+        raise ModelError(
+            f"unknown model {name!r}: choose from {', '.join(sorted(MODELS))}, or {HF_PREFIX}FOLDER"
+        ) from None

@@ -70,10 +70,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: of the file, or of all files of a batch.
+        batch_size: sequences.
         frames, visual_tokens, prompt_tokens, new_tokens: of each sequence.
     """
 
     name: str
+    batch_size: int
     frames: int
     visual_tokens: int
     prompt_tokens: int

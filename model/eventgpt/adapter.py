@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,25 +9,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from model.configs import text_config, vision_config
+from model.decoding import StaticDecoder
 from model.errors import CheckpointError, InputError, ModelError
 from model.eventgpt import checkpoint
 from model.eventgpt.cost import request_cost
-from model.eventgpt.decoding import StaticDecoder
-from model.eventgpt.events import EventStream, read_events, synthetic_events
-from model.eventgpt.frames import Picture, list_pictures, rasterise, read_picture
-from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT, text_config, vision_config
-from model.eventgpt.sizes import SIZES, EventGPTSize
+from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT
+from model.eventgpt.sizes import SIZES
 from model.registry import EAGER
+from model.samples import as_pictures, batch_name, batches_of, read_sample
+from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
+from model.weights import allocate, left_pad, load_tokenizer, random_prompt, randomise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
+    from model.events import EventStream
+    from model.pictures import Picture
     from model.registry import ModelOptions
+    from model.samples import Sample
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
 DEFAULT_PROMPT = "What are the key elements in this scene?"
 # Vicuna v1.1's template, which LLaVA and EventGPT were tuned with.
 TEMPLATE = (
@@ -42,32 +43,50 @@ class EventInputs:
     """One prepared request.
 
     Attributes:
-        input_ids: int64 [1, S], the prompt with one EVENT_TOKEN_INDEX.
-        frames: F tensors [3, side, side], preprocessed.
+        input_ids: int64 [B, S], the prompts, each with one EVENT_TOKEN_INDEX, padded on the left.
+        attention_mask: int64 [B, S], zero where padded.
+        frames: of each sequence, F tensors [3, side, side], preprocessed.
+        ragged: whether any prompt was padded.
     """
 
     input_ids: torch.Tensor
-    frames: tuple[torch.Tensor, ...]
+    attention_mask: torch.Tensor
+    frames: tuple[tuple[torch.Tensor, ...], ...]
+    ragged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A batch that was read, sequence by sequence."""
+
+    batch: tuple[Sample, ...]
+    raws: list[EventStream | list[Picture]]
 
 
 class StagedEventGPT:
-    """EventGPT cut at its stage boundaries; implements `model.staged.StagedModel`."""
+    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`."""
 
     def __init__(
         self,
         network: EventGPT,
-        size: EventGPTSize,
+        size: VLMSize,
         options: ModelOptions,
         *,
-        prompt_ids: Sequence[int],
+        prompt_ids: Callable[[Sample], list[int]],
         stop_ids: frozenset[int] = frozenset(),
     ) -> None:
         self.network = network.eval()
         self._size = size
         self._options = options
-        self._prompt_ids = list(prompt_ids)
+        self._batches = batches_of(options)
+        self._prompt_ids = prompt_ids
         self._decoder: StaticDecoder | None = None
         self._stop_ids = torch.tensor(sorted(stop_ids), device=network.device) if stop_ids else None
+
+    @property
+    def samples(self) -> Sequence[str]:
+        """The batches' names."""
+        return [batch_name(batch) for batch in self._batches]
 
     @property
     def device(self) -> torch.device:
@@ -80,28 +99,34 @@ class StagedEventGPT:
         """The CLIP tower."""
         return [self.network.model.visual_tower]
 
-    def load(self) -> EventStream | list[Picture]:
-        """Read the event file, decode the pictures of a folder, or synthesise a stream."""
-        events = self._options.events
-        if events is None:
-            return synthetic_events(self._options.seed)
-        if not events.is_dir():
-            return read_events(events)
-        pictures = list_pictures(events)
-        wanted = self._options.frames or len(pictures)
-        if len(pictures) < wanted:
-            raise InputError(f"{events}: holds {len(pictures)} pictures, --frames asks for {wanted}")
-        return [read_picture(path) for path in pictures[:wanted]]
+    def load(self, number: int = 0) -> Loaded:
+        """Read the event files, decode the pictures or videos, or synthesise streams."""
+        batch = self._batches[number]
+        # A folder gives all of its pictures where --frames does not say how many, a video as many as a stream.
+        frames = self._options.frames
+        return Loaded(batch, [read_sample(one, frames or self._frames_of(one)) for one in batch])
 
-    def prepare(self, raw: EventStream | list[Picture]) -> EventInputs:
-        """Rasterise, run CLIP's preprocessing, and put frames and prompt on the device."""
+    def _frames_of(self, sample: Sample) -> int | None:
+        return None if sample.path is not None and sample.path.is_dir() else self._size.frames
+
+    def prepare(self, raw: Loaded) -> EventInputs:
+        """Rasterise, run CLIP's preprocessing, and put frames and prompts on the device."""
         frames = self._options.frames or self._size.frames
-        pictures = rasterise(raw, frames) if isinstance(raw, EventStream) else raw
+        sequences = [as_pictures(one, frames) for one in raw.raws]
+        if len({len(pictures) for pictures in sequences}) > 1:
+            raise InputError(
+                f"{batch_name(raw.batch)}: the sequences of a batch need as many frames each; use --frames"
+            )
+        pictures = [picture for sequence in sequences for picture in sequence]
         pixels: torch.Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(device=self.device, dtype=self.network.dtype)
+        rows = [self._prompt_ids(sample) for sample in raw.batch]
+        ids, mask = left_pad(rows, 0)
         return EventInputs(
-            input_ids=torch.tensor([self._prompt_ids], device=self.device),
-            frames=tuple(pixels.unbind(0)),
+            input_ids=torch.tensor(ids, device=self.device),
+            attention_mask=torch.tensor(mask, device=self.device),
+            frames=tuple(part.unbind(0) for part in pixels.chunk(len(rows))),
+            ragged=len(set(map(len, rows))) > 1,
         )
 
     @cached_property
@@ -114,7 +139,7 @@ class StagedEventGPT:
         return processor_class(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
     def encode_vision(self, inputs: EventInputs) -> torch.Tensor:
-        """Tower, projector, adaptor and pooling: [1, F + P, H]."""
+        """Tower, projector, adaptor and pooling: [B, F + P, H]."""
         features: torch.Tensor = self.network.encode_events(inputs.frames)
         return features
 
@@ -124,16 +149,20 @@ class StagedEventGPT:
         prepared = self.network.prepare_inputs_labels_for_multimodal(
             inputs.input_ids,
             None,
-            torch.ones_like(inputs.input_ids),
+            inputs.attention_mask,
             None,
             None,
             event_tensors=inputs.frames if features is None else None,
             event_features=features,
         )
+        mask = prepared.attention_mask
+        assert mask is not None  # noqa: S101 -- one was given
+        positions = (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
         decoder = self._static_decoder(inputs)
         output = self.network(
             inputs_embeds=prepared.inputs_embeds,
-            attention_mask=None if decoder else prepared.attention_mask,
+            attention_mask=None if decoder else mask,
+            position_ids=positions,
             past_key_values=decoder.empty_cache() if decoder else None,
             use_cache=True,
             logits_to_keep=1,
@@ -141,9 +170,10 @@ class StagedEventGPT:
         token = _greedy(output.logits)
         return DecodeState(
             tokens=token,
-            attention_mask=prepared.attention_mask,
+            attention_mask=mask,
             cache=output.past_key_values,
             finished=self._all_stopped(token),
+            positions=None if positions is None else positions[:, -1:] + 1,
         )
 
     def _static_decoder(self, inputs: EventInputs) -> StaticDecoder | None:
@@ -153,7 +183,7 @@ class StagedEventGPT:
         if self._decoder is None:
             shape = self.shape(inputs)
             positions = shape.visual_tokens + shape.prompt_tokens + self._options.new_tokens
-            self._decoder = StaticDecoder(self.network, self._options.decode, positions)
+            self._decoder = StaticDecoder(self.network, self._options.decode, shape.batch_size, positions)
         return self._decoder
 
     @torch.no_grad()
@@ -171,6 +201,7 @@ class StagedEventGPT:
         output = self.network(
             input_ids=last,
             attention_mask=mask,
+            position_ids=state.positions,
             past_key_values=state.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -181,6 +212,7 @@ class StagedEventGPT:
             attention_mask=mask,
             cache=output.past_key_values,
             finished=self._all_stopped(token),
+            positions=None if state.positions is None else state.positions + 1,
         )
 
     def _all_stopped(self, token: torch.Tensor) -> bool:
@@ -193,7 +225,7 @@ class StagedEventGPT:
             inputs.input_ids,
             event_tensors=inputs.frames if features is None else None,
             event_features=features,
-            attention_mask=torch.ones_like(inputs.input_ids),
+            attention_mask=inputs.attention_mask,
             do_sample=False,
             max_new_tokens=max_new_tokens,
             use_cache=True,
@@ -201,16 +233,17 @@ class StagedEventGPT:
         return tokens
 
     def expected_encoder_calls(self, inputs: EventInputs) -> int:
-        """One for each frame, or one in all with `batch_frames`."""
-        return 1 if self.network.batch_frames else len(inputs.frames)
+        """One for each frame, or one for each sequence with `batch_frames`."""
+        return len(inputs.frames) * (1 if self.network.batch_frames else len(inputs.frames[0]))
 
     def shape(self, inputs: EventInputs) -> RequestShape:
         """Token counts of a prepared request."""
+        frames = len(inputs.frames[0])
         return RequestShape(
             batch_size=inputs.input_ids.shape[0],
-            frames=len(inputs.frames),
-            visual_tokens=len(inputs.frames) + self._size.vision.tokens,
-            prompt_tokens=int((inputs.input_ids != EVENT_TOKEN_INDEX).sum()),
+            frames=frames,
+            visual_tokens=frames + self._size.vision.tokens,
+            prompt_tokens=inputs.input_ids.shape[1] - 1,
         )
 
     def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost:
@@ -225,7 +258,6 @@ class StagedEventGPT:
 
     def describe(self) -> dict[str, Any]:
         """Name, size, weights and configuration."""
-        events = self._options.events
         return {
             "name": "eventgpt",
             "size": self._size.name,
@@ -234,7 +266,7 @@ class StagedEventGPT:
             "config": asdict(self._size),
             "batch_frames": self.network.batch_frames,
             "decode": self._options.decode,
-            "input": "synthetic" if events is None else events.name,
+            "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
         }
 
 
@@ -251,15 +283,13 @@ def build_staged(options: ModelOptions) -> StagedEventGPT:
     """
     if options.frames is not None and options.frames < 1:
         raise InputError("--frames must be at least 1")
-    if options.events is not None and not options.events.exists():
-        raise InputError(f"{options.events}: no such file or folder")
     model = _from_checkpoint(options) if options.checkpoint else _random(options)
     _check_input(model)
     return model
 
 
 def _check_input(model: StagedEventGPT) -> None:
-    """Prepare the sample once before anything is timed, so that a bad file stops the run at once."""
+    """Prepare the first sample before anything is timed, so that a bad file stops the run at once."""
     shape = model.shape(model.prepare(model.load()))
     positions = model.network.config.max_position_embeddings
     if shape.visual_tokens + shape.prompt_tokens >= positions:
@@ -276,13 +306,15 @@ def _random(options: ModelOptions) -> StagedEventGPT:
         size = SIZES[options.size]
     except KeyError:
         raise ModelError(f"eventgpt has no size {options.size!r}: choose from {', '.join(SIZES)}") from None
-    network = _allocate(size, options, eos_token_id=None)
-    _randomise(network, options.seed)
-    generator = torch.Generator().manual_seed(options.seed)
-    # Ids 0 to 2 are <unk>, <s> and </s>; the prompt opens with <s> as LLaMA's do.
-    ids = torch.randint(3, size.text.vocabulary, (options.prompt_tokens - 1,), generator=generator).tolist()
-    half = len(ids) // 2
-    return StagedEventGPT(network, size, options, prompt_ids=[1, *ids[:half], EVENT_TOKEN_INDEX, *ids[half:]])
+    network = _network(size, options, eos_token_id=None)
+    randomise(network, network.device, options.seed)
+
+    def prompt_ids(sample: Sample) -> list[int]:
+        row = random_prompt(options.prompt_tokens, size.text.vocabulary, sample.seed)
+        middle = 1 + (len(row) - 1) // 2
+        return [*row[:middle], EVENT_TOKEN_INDEX, *row[middle:]]
+
+    return StagedEventGPT(network, size, options, prompt_ids=prompt_ids)
 
 
 def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
@@ -292,38 +324,21 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
         raise CheckpointError(f"{folder}: not a checkpoint folder")
     size = checkpoint.read_size(folder)
     checkpoint.find_shards(folder)  # a folder without weights is refused before gigabytes are allocated
-    tokenizer = _tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     stop_id = tokenizer.eos_token_id
-    network = _allocate(size, options, eos_token_id=stop_id)
+    network = _network(size, options, eos_token_id=stop_id)
     checkpoint.load_weights(network, folder)
+
+    def prompt_ids(sample: Sample) -> list[int]:
+        return tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
+
     return StagedEventGPT(
         network,
         size,
         options,
-        prompt_ids=tokenize(tokenizer, TEMPLATE.format(prompt=options.prompt or DEFAULT_PROMPT)),
+        prompt_ids=prompt_ids,
         stop_ids=frozenset() if stop_id is None else frozenset({stop_id}),
     )
-
-
-def _tokenizer(folder: Path) -> Any:
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise CheckpointError(f"{folder}: no usable tokenizer files ({' or '.join(TOKENIZER_FILES)})")
-    os.environ["HF_HUB_OFFLINE"] = "1"  # a folder is all that is ever read
-    # The published model_type is one that transformers does not know, and it says so at length.
-    transformers.logging.set_verbosity_error()
-    try:
-        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ImportError as error:
-        raise CheckpointError(
-            f"{folder}: its tokenizer needs a package that is missing ({_first_line(error)}); "
-            "pip install 'vlm-tracer[checkpoint]'"
-        ) from None
-    except Exception as error:  # tokenizers raise nearly anything on damaged files
-        raise CheckpointError(f"{folder}: no usable tokenizer files ({_first_line(error)})") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def tokenize(tokenizer: Any, prompt: str) -> list[int]:
@@ -333,49 +348,17 @@ def tokenize(tokenizer: Any, prompt: str) -> list[int]:
     return [*tokenizer(before).input_ids, EVENT_TOKEN_INDEX, *tail]
 
 
-def _allocate(size: EventGPTSize, options: ModelOptions, *, eos_token_id: int | None) -> EventGPT:
-    """Build the network with uninitialised meaning: its weights are about to be overwritten."""
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPES[options.dtype])
-    try:
-        with torch.device(options.device):
-            network = EventGPT(
-                text_config(size.text, bos_token_id=1, eos_token_id=eos_token_id, pad_token_id=0),
-                vision_config(size.vision),
-                batch_frames=options.batch_frames,
-            )
-    except torch.OutOfMemoryError:
-        raise ModelError(
-            f"{options.device} has no room for EventGPT {size.name} in {options.dtype}: use --size tiny"
-        ) from None
-    finally:
-        torch.set_default_dtype(default)
+def _network(size: VLMSize, options: ModelOptions, *, eos_token_id: int | None) -> EventGPT:
+    """Build the network with weights that are about to be overwritten."""
+    network = allocate(
+        lambda: EventGPT(
+            text_config(size.text, bos_token_id=1, eos_token_id=eos_token_id, pad_token_id=0),
+            vision_config(size.vision),
+            batch_frames=options.batch_frames,
+        ),
+        options,
+        f"EventGPT {size.name}",
+    )
     # None in the configuration would be filled in again from transformers' defaults.
     network.generation_config.eos_token_id = eos_token_id
     return network
-
-
-@torch.no_grad()
-def _randomise(network: EventGPT, seed: int) -> None:
-    """Draw weights whose greedy tokens depend on the pictures and on all that came before.
-
-    Comparing tokens proves nothing when a network repeats one token whatever it sees, which is what evenly
-    drawn weights do: attention is then uniform, and averages hundreds of positions to nearly zero. So signals
-    keep their size from layer to layer (standard deviation 1/sqrt(fan in)), attention is sharp (queries and
-    keys twice that), and the token's own embedding is small beside what the blocks add (LLaMA's 0.02).
-    """
-    generator = torch.Generator(network.device).manual_seed(seed)
-    for name, parameter in network.named_parameters():
-        if parameter.ndim > 1:
-            deviation = parameter[0].numel() ** -0.5
-            if "q_proj" in name or "k_proj" in name:
-                deviation *= 2
-            elif "embed_tokens" in name:
-                deviation = 0.02
-            parameter.normal_(0.0, deviation, generator=generator)
-        elif name.endswith("bias"):
-            parameter.zero_()
-        elif "class_embedding" in name:
-            parameter.normal_(0.0, 1.0, generator=generator)
-        else:
-            parameter.fill_(1.0)

@@ -15,7 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from model.errors import CheckpointError
-from model.eventgpt.sizes import CLIP_VIT_L_14_336, EventGPTSize, TextSize, VisionSize
+from model.eventgpt.sizes import FRAMES
+from model.sizes import CLIP_VIT_L_14_336, TextSize, VisionSize, VLMSize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_size(folder: Path) -> EventGPTSize:
+def read_size(folder: Path) -> VLMSize:
     """Return the network's size from config.json.
 
     The vision tower's comes from the folder that `mm_visual_tower` names, where that lies inside the
@@ -65,7 +66,7 @@ def read_size(folder: Path) -> EventGPTSize:
         vocabulary=_number(path, config, "vocab_size"),
         positions=_number(path, config, "max_position_embeddings", 2048),
     )
-    return EventGPTSize(name=folder.resolve().name, vision=_vision_size(folder, config), text=text)
+    return VLMSize(name=folder.resolve().name, vision=_vision_size(folder, config), text=text, frames=FRAMES)
 
 
 def _vision_size(folder: Path, config: Mapping[str, Any]) -> VisionSize:

@@ -1,74 +1,36 @@
-"""Analytic work of EventGPT: floating-point operations and bytes, stage by stage.
-
-A matrix product of [m, k] and [k, n] is 2 m k n operations. Attention is counted in full, without a
-discount for the causal mask, which is what `torch.utils.flop_counter` counts and what the usual MFU does
-(PaLM, arXiv:2204.02311, appendix B). Norms, activations and softmax are left out, as there.
-Bytes are those of the weights, once for every pass over them, and of the key/value cache; activations are
-left out.
-"""
+"""Analytic work of EventGPT, stage by stage; what counts is said in `model.costs`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.costs import decoder_cost, tower_flops, tower_parameters
 from model.staged import RequestCost, RequestShape, StageCost
 
 if TYPE_CHECKING:
-    from model.eventgpt.sizes import EventGPTSize, TextSize, VisionSize
+    from model.sizes import VLMSize
 
 
 def request_cost(
-    size: EventGPTSize, shape: RequestShape, *, new_tokens: int, itemsize_bytes: int, batch_frames: bool
+    size: VLMSize, shape: RequestShape, *, new_tokens: int, itemsize_bytes: int, batch_frames: bool
 ) -> RequestCost:
     """Return the work of a request of `shape` that yields `new_tokens` tokens."""
     prompt = shape.visual_tokens + shape.prompt_tokens
     steps = range(1, new_tokens)
     return RequestCost(
         vision=_vision(size, shape, itemsize_bytes, batch_frames=batch_frames),
-        prefill=_decoder(size.text, shape.batch_size, prompt, 0, itemsize_bytes),
-        decode=tuple(_decoder(size.text, shape.batch_size, 1, prompt + step - 1, itemsize_bytes) for step in steps),
+        prefill=decoder_cost(size.text, shape.batch_size, prompt, 0, itemsize_bytes),
+        decode=tuple(decoder_cost(size.text, shape.batch_size, 1, prompt + step - 1, itemsize_bytes) for step in steps),
     )
 
 
-def _vision(size: EventGPTSize, shape: RequestShape, itemsize_bytes: int, *, batch_frames: bool) -> StageCost:
+def _vision(size: VLMSize, shape: RequestShape, itemsize_bytes: int, *, batch_frames: bool) -> StageCost:
     pictures = shape.batch_size * shape.frames
     passes = shape.batch_size * (1 if batch_frames else shape.frames)
     vision, hidden = size.vision, size.text.hidden
     projector = vision.hidden * hidden + 2 * hidden * hidden  # two projector layers and the adaptor
     return StageCost(
-        flops=pictures * (_tower_flops(vision) + 2 * vision.tokens * projector),
-        weight_bytes=passes * itemsize_bytes * (_tower_parameters(vision) + projector + 3 * hidden),
+        flops=pictures * (tower_flops(vision) + 2 * vision.tokens * projector),
+        weight_bytes=passes * itemsize_bytes * (tower_parameters(vision) + projector + 3 * hidden),
         kv_bytes=0,
-    )
-
-
-def _tower_flops(vision: VisionSize) -> int:
-    tokens, hidden = vision.tokens, vision.hidden
-    patches = 2 * (tokens - 1) * 3 * vision.patch**2 * hidden
-    products = 2 * tokens * (4 * hidden * hidden + 2 * hidden * vision.mlp)
-    attention = 4 * tokens * tokens * hidden
-    return patches + vision.layers * (products + attention)
-
-
-def _tower_parameters(vision: VisionSize) -> int:
-    hidden = vision.hidden
-    embeddings = 3 * vision.patch**2 * hidden + hidden + vision.tokens * hidden + 2 * hidden
-    layer = 4 * hidden * hidden + 2 * hidden * vision.mlp + 9 * hidden + vision.mlp
-    return embeddings + vision.layers * layer
-
-
-def _decoder(text: TextSize, batch: int, new: int, cached: int, itemsize_bytes: int) -> StageCost:
-    """Work of one pass over `new` positions with `cached` ones behind them; logits of the last one only."""
-    kv_width = text.kv_heads * text.head_dim
-    layer = 2 * text.hidden * (text.hidden + kv_width) + 3 * text.hidden * text.mlp
-    head = text.hidden * text.vocabulary
-    products = 2 * new * text.layers * layer + 2 * head
-    attention = text.layers * 4 * new * (cached + new) * text.hidden
-    norms = (2 * text.layers + 1) * text.hidden
-    kv_per_position = 2 * text.layers * kv_width
-    return StageCost(
-        flops=batch * (products + attention),
-        weight_bytes=itemsize_bytes * (text.layers * layer + head + norms),
-        # The cached positions are read, the new ones written and read.
-        kv_bytes=batch * itemsize_bytes * kv_per_position * (cached + 2 * new),
     )

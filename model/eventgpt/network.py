@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM, LlamaModel
 
 if TYPE_CHECKING:
-    from model.eventgpt.sizes import TextSize, VisionSize
+    pass
 
 # Stands in the prompt where the visual tokens go (LLaVA's convention, kept by EventGPT).
 EVENT_TOKEN_INDEX = -200
@@ -239,31 +239,3 @@ def _left_pad(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:
 def _positions(mask_BL: torch.Tensor) -> torch.Tensor:
     """Positions [B, L] that count from 0 at the first unmasked column of each row."""
     return (mask_BL.long().cumsum(-1) - 1).clamp(min=0)
-
-
-def text_config(size: TextSize, **special_tokens: int | None) -> LlamaConfig:
-    """Return transformers' configuration of a decoder."""
-    return LlamaConfig(
-        hidden_size=size.hidden,
-        intermediate_size=size.mlp,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        num_key_value_heads=size.kv_heads,
-        vocab_size=size.vocabulary,
-        max_position_embeddings=size.positions,
-        tie_word_embeddings=False,
-        **special_tokens,
-    )
-
-
-def vision_config(size: VisionSize) -> CLIPVisionConfig:
-    """Return transformers' configuration of a vision tower."""
-    return CLIPVisionConfig(
-        hidden_size=size.hidden,
-        intermediate_size=size.mlp,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        image_size=size.image,
-        patch_size=size.patch,
-        projection_dim=size.hidden,
-    )

@@ -65,13 +65,16 @@ def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
 
 def test_version_and_models() -> None:
     assert _tracer("--version").stdout == f"tracer {__version__}\n"
-    assert "eventgpt  tiny, 7b" in _tracer("models").stdout
+    listed = _tracer("models").stdout
+    for name in ("eventgpt", "llava15", "video_llava"):
+        assert re.search(rf"^{name} +tiny, 7b  ", listed, re.MULTILINE)
 
 
 RECORD_OPTIONS = """
-    --active --batch-frames --checkpoint --couple --decode --decode-window --device --dtype --events --force --frames
-    --help --max-new-tokens --memory --model --no-verify --nsys --nsys-path --output --prompt --prompt-tokens
-    --record-shapes --repeat --requests --seed --size --sync-stages --verify --wait --warmup --with-stack
+    --active --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device --dtype
+    --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-verify --nsys
+    --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed --shuffle-seed --size
+    --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.errors import InputError
-from model.eventgpt.events import EventStream
-from model.eventgpt.frames import list_pictures, rasterise, read_picture
+from model.events import EventStream
+from model.frames import rasterise
+from model.pictures import list_pictures, read_picture
 
 events = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.booleans()), min_size=1, max_size=40)
 

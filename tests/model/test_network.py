@@ -6,13 +6,12 @@ import pytest
 import torch
 from support.checkpoints import SMALL, small_network
 
+from model.configs import text_config, vision_config
 from model.eventgpt.checkpoint import published_name
 from model.eventgpt.network import (
     EVENT_TOKEN_INDEX,
     EventGPT,
     spatio_temporal_pooling,
-    text_config,
-    vision_config,
 )
 from model.eventgpt.sizes import SIZES
 

@@ -38,7 +38,7 @@ def test_staged_tokens_equal_generates_both_ways(frames: int, batch_frames: bool
 
 
 def test_the_comparison_can_fail_tokens_depend_on_the_pictures(data: Path) -> None:
-    synthetic, recorded = _build(), _build(events=data / "moving_edge.npy")
+    synthetic, recorded = _build(), _build(input=data / "moving_edge.npy")
     one, other = (run_request(model, max_new_tokens=TOKENS) for model in (synthetic, recorded))
     assert not torch.equal(one, other)
     assert len(set(one[0].tolist())) > TOKENS // 3
@@ -84,11 +84,11 @@ def test_the_hook_sees_every_stage_in_order() -> None:
 def test_a_folder_of_pictures_is_a_sample(tmp_path: Path) -> None:
     for number in range(3):
         Image.fromarray(np.full((48, 64, 3), 80 * number, dtype=np.uint8)).save(tmp_path / f"{number}.png")
-    model = _build(events=tmp_path)
+    model = _build(input=tmp_path)
     shape = model.shape(model.prepare(model.load()))
     assert (shape.frames, shape.visual_tokens, shape.prompt_tokens) == (3, 3 + 577, 64)
-    with pytest.raises(InputError, match="holds 3 pictures, --frames asks for 4"):
-        _build(events=tmp_path, frames=4)
+    with pytest.raises(InputError, match="holds 3 pictures, 4 are wanted"):
+        _build(input=tmp_path, frames=4)
 
 
 def test_shapes_are_the_published_ones() -> None:
@@ -102,7 +102,7 @@ def test_shapes_are_the_published_ones() -> None:
     [
         ({"prompt": "what?"}, "needs a checkpoint"),
         ({"prompt_tokens": 2000}, "do not fit"),
-        ({"events": Path("/nowhere.npy")}, "no such file"),
+        ({"input": Path("/nowhere.npy")}, "no such file"),
         ({"checkpoint": Path("/nowhere")}, "not a checkpoint folder"),
     ],
 )
@@ -112,7 +112,7 @@ def test_options_that_cannot_be_right_are_refused(options: Any, message: str) ->
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ModelError, match="choose from eventgpt"):
+    with pytest.raises(ModelError, match="choose from eventgpt, llava15, video_llava, or hf:FOLDER"):
         find("gpt-9")
     with pytest.raises(ModelError, match="choose from 7b, tiny"):
         find("eventgpt").build(ModelOptions(size="huge", device="cpu", dtype="float32"))

@@ -122,7 +122,7 @@ def test_the_watched_process_emits_the_recorded_requests_and_the_manifest(
 
 def test_options_survive_the_file_that_carries_them(tmp_path: Path) -> None:
     options = _options(tmp_path / "run.json", couple=True)
-    model = replace(options.model_options, events=Path("a b.npy"), checkpoint=tmp_path)
+    model = replace(options.model_options, input=Path("a b.npy"), checkpoint=tmp_path)
     options = replace(options, model_options=model)
     assert from_json(json.loads(json.dumps(asdict(options), default=str))) == options
     assert from_json(json.loads(json.dumps(asdict(replace(options, nsys=tmp_path)), default=str))) == options

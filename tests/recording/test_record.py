@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
-from model.eventgpt.decoding import StaticDecoder
+from model.decoding import StaticDecoder
 from model.registry import ModelOptions
 from model.staged import DecodeState
 from tracer.analysis.pipeline import summarize_file
@@ -38,7 +39,7 @@ class _Silent:
 def _record(output: Path, **changes: Any) -> Path:
     model = {"size": "tiny", "device": "cpu", "dtype": "float32"} | changes.pop("model", {})
     options: dict[str, Any] = {
-        "model": "eventgpt",
+        "model": changes.pop("name", "eventgpt"),
         "model_options": ModelOptions(**model),
         "output": output,
         "requests": 2,
@@ -87,6 +88,51 @@ def test_the_manifest_says_what_ran(run: Path) -> None:
     assert manifest["software"]["torch"] == torch.__version__
     assert manifest["cost"]["prefill"]["flops"] > 0
     assert len(manifest["cost"]["decode"]) == TOKENS - 1
+
+
+def test_the_samples_of_a_data_set_take_turns(tmp_path: Path, data: Path) -> None:
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.npy").write_bytes((data / "moving_edge.npy").read_bytes())
+    schedule = Schedule(wait=0, warmup=1, active=2, repeat=1)
+    run = _record(tmp_path / "run.json", model={"dataset": folder, "frames": 1}, requests=None, schedule=schedule)
+    manifest = json.loads(run.read_text())["tracer"]
+    assert [sample["name"] for sample in manifest["samples"]] == ["0.npy", "1.npy", "2.npy"]
+    assert [request["sample"] for request in manifest["clean"]] == [0, 1, 2]
+    assert manifest["samples"][0] | {"name": ""} == manifest["shape"] | {"name": ""}
+    assert manifest["options"]["requests"] == 3
+    assert manifest["cost"] is not None
+    again = _record(tmp_path / "again.json", model={"dataset": folder, "frames": 1, "batch_size": 2}, requests=3)
+    manifest = json.loads(again.read_text())["tracer"]
+    assert [sample["batch_size"] for sample in manifest["samples"]] == [2, 1]
+    assert [request["sample"] for request in manifest["clean"]] == [0, 1, 0]
+    assert manifest["verification"]["tokens"] == 2 * TOKENS
+
+
+def test_work_is_unknown_where_the_recorded_samples_differ(tmp_path: Path) -> None:
+    for number, count in enumerate((1, 2)):
+        (tmp_path / f"set/{number}").mkdir(parents=True)
+        for picture in range(count):
+            Image.new("RGB", (20, 20)).save(tmp_path / f"set/{number}/{picture}.png")
+    for active, known in ((1, True), (2, False)):
+        schedule = Schedule(wait=0, warmup=1, active=active, repeat=1)
+        options = {"model": {"dataset": tmp_path / "set"}, "requests": None, "schedule": schedule}
+        run = _record(tmp_path / f"{active}.json", **options)
+        assert (json.loads(run.read_text())["tracer"]["cost"] is not None) is known
+
+
+@pytest.mark.parametrize("model", ["llava15", "video_llava"])
+def test_other_models_are_recorded_alike(tmp_path: Path, model: str) -> None:
+    run = _record(tmp_path / "run.json", name=model, model={"batch_size": 2})
+    names = [name for name in _annotations(run) if "ProfilerStep" not in name]
+    assert names == [
+        "tracer/request#1", "tracer/load", "tracer/preprocess", "tracer/vision", "tracer/encoder#1", "tracer/prefill",
+        *[f"tracer/decode#{k}" for k in range(1, TOKENS)],
+    ]  # fmt: skip
+    manifest = json.loads(run.read_text())["tracer"]
+    assert manifest["verification"]["status"] == "passed"
+    assert manifest["verification"]["tokens"] == 2 * TOKENS
 
 
 def _tracks(path: Path) -> dict[tuple[Any, Any], list[tuple[int, int]]]:
@@ -219,7 +265,7 @@ def test_without_verification_the_manifest_says_so(tmp_path: Path) -> None:
 
 def test_the_models_errors_become_ours(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        _record(tmp_path / "run.json", model={"events": Path("/nowhere.npy")})
+        _record(tmp_path / "run.json", model={"input": Path("/nowhere.npy")})
 
 
 def test_stacks_and_shapes_arrive_only_when_asked_for(run: Path, tmp_path: Path) -> None:

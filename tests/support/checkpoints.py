@@ -9,14 +9,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from model.configs import text_config, vision_config
 from model.eventgpt.checkpoint import published_name
-from model.eventgpt.network import EventGPT, text_config, vision_config
-from model.eventgpt.sizes import EventGPTSize, TextSize, VisionSize
+from model.eventgpt.network import EventGPT
+from model.sizes import TextSize, VisionSize, VLMSize
 
-SMALL = EventGPTSize(
+SMALL = VLMSize(
     name="small",
     vision=VisionSize(layers=1, hidden=32, mlp=64, heads=2, image=28, patch=14),
     text=TextSize(layers=2, hidden=48, mlp=96, heads=4, kv_heads=4, vocabulary=64, positions=512),
+    frames=5,
 )
 WORDS = ["<unk>", "<s>", "</s>", "what", "is", "this", "USER", "ASSISTANT", ":", "."]
 

@@ -31,7 +31,9 @@ _MODEL, _INPUT, _RUN, _PROFILE, _CHECK = "Model", "Input", "Run", "Profiler", "C
 def command(
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="A built-in model (see tracer models).", rich_help_panel=_MODEL),
+        typer.Option(
+            "--model", "-m", help="A built-in model (see tracer models), or hf:FOLDER.", rich_help_panel=_MODEL
+        ),
     ] = "eventgpt",
     size: Annotated[
         str | None,
@@ -49,16 +51,32 @@ def command(
         typer.Option(help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=_MODEL),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random weights, prompt and events.", rich_help_panel=_MODEL)] = 0,
-    events: Annotated[
+    sample: Annotated[
         Path | None,
         typer.Option(
-            help="Event stream (.npy, .npz) or folder of frames. [default: a synthetic moving edge]",
+            "--input",
+            "--events",
+            help="Event stream (.npy, .npz), picture, video or folder of frames. [default: a synthetic moving edge]",
             rich_help_panel=_INPUT,
         ),
     ] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of samples, or instruction file (.json), instead: each is measured once.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    max_samples: Annotated[
+        int | None, typer.Option(min=1, help="Of the data set, so many at most.", rich_help_panel=_INPUT)
+    ] = None,
+    shuffle_seed: Annotated[
+        int | None, typer.Option(min=0, help="Shuffle the data set first, by this seed.", rich_help_panel=_INPUT)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per request.", rich_help_panel=_INPUT)] = 1,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames per request. [default: the model's]", rich_help_panel=_INPUT),
+        typer.Option(min=1, help="Frames per sequence. [default: the model's]", rich_help_panel=_INPUT),
     ] = None,
     batch_frames: Annotated[
         bool, typer.Option("--batch-frames", help="Encode all frames in one call.", rich_help_panel=_INPUT)
@@ -78,8 +96,11 @@ def command(
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens per answer.", rich_help_panel=_RUN)] = 64,
     requests: Annotated[
-        int, typer.Option(min=1, help="Requests measured without a profiler.", rich_help_panel=_RUN)
-    ] = 5,
+        int | None,
+        typer.Option(
+            min=1, help="Requests measured without a profiler. [default: 5, or the data set's]", rich_help_panel=_RUN
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Trace to write, .json or .json.gz.", rich_help_panel=_RUN)
     ] = Path("run.json"),
@@ -175,6 +196,10 @@ def command(
     program = _check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     if checkpoint is not None and (size is not None or prompt_tokens is not None):
         raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
+    if dataset is not None and sample is not None:
+        raise UsageError("--dataset and --input: choose one")
+    if dataset is None and (max_samples is not None or shuffle_seed is not None):
+        raise UsageError("--max-samples and --shuffle-seed belong to --dataset")
 
     with Bars() as bars:
         bars.begin("import", 1)
@@ -205,7 +230,11 @@ def command(
                 checkpoint=checkpoint,
                 prompt=prompt,
                 prompt_tokens=prompt_tokens or 64,
-                events=events,
+                input=sample,
+                dataset=dataset,
+                max_samples=max_samples,
+                shuffle_seed=shuffle_seed,
+                batch_size=batch_size,
                 frames=frames,
                 batch_frames=batch_frames,
                 decode=decode,
@@ -299,6 +328,10 @@ def choose_device(name: str | None) -> str:
 
 
 def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
+    if not entry.sizes:
+        if size is not None:
+            raise UsageError(f"--size {size}: {entry.name} has the size that its folder says")
+        return ""
     if size is None:
         return entry.sizes[-1] if on_gpu else entry.sizes[0]
     if size not in entry.sizes:

@@ -88,8 +88,9 @@ def run_profiled(options: RecordOptions, manifest: Manifest) -> None:
     for _ in range(options.schedule.wait + options.schedule.warmup):
         run_request(model, max_new_tokens=options.max_new_tokens, couple=options.couple)
     with _captured(model.device), EncoderWatch(model.encoders, emitter):
-        for _ in numbers:
-            run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+        for request in numbers:
+            number = options.schedule.turn(request) % len(model.samples)
+            run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
             synchronise(model.device)
         emitter.mark(manifests.to_mark(msgspec.structs.replace(manifest, profiled=hook.requests)))
 

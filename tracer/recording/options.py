@@ -12,6 +12,8 @@ from tracer.recording.window import DecodeWindow, Schedule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+REQUESTS = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordOptions:
@@ -21,7 +23,7 @@ class RecordOptions:
         model: name of a built-in model.
         model_options: how to build it.
         output: the file to write, `.json` or `.json.gz`.
-        requests: measured requests of the clean pass.
+        requests: measured requests of the clean pass; None for each sample of a data set once, else `REQUESTS`.
         max_new_tokens: tokens per answer, prefill's included.
         schedule: of the profiled pass; its `warmup` also precedes the clean pass.
         window: decode steps to profile.
@@ -35,7 +37,7 @@ class RecordOptions:
     model: str
     model_options: ModelOptions
     output: Path
-    requests: int
+    requests: int | None
     max_new_tokens: int
     schedule: Schedule
     window: DecodeWindow
@@ -51,7 +53,7 @@ class RecordOptions:
 def from_json(fields: Mapping[str, Any]) -> RecordOptions:
     """The options whose `dataclasses.asdict` was written as JSON, paths as strings; without the pass under nsys."""
     model = dict(fields["model_options"])
-    for name in ("checkpoint", "events"):
+    for name in ("checkpoint", "input", "dataset"):
         model[name] = None if model[name] is None else Path(model[name])
     parts = {
         "model_options": ModelOptions(**model),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
+from torch.utils._pytree import tree_flatten
 
 from model.registry import EAGER
 from model.staged import run_request
 from tracer.errors import VerificationError
-from tracer.manifest import Verification
+from tracer.manifest import Sample, Verification
 from tracer.recording.capture import Capture, plan
 from tracer.recording.clocks import clock_for, synchronise
 from tracer.recording.hooks import EncoderWatch, ProfiledHook, StopwatchHook
@@ -47,7 +49,7 @@ def _verify(model: StagedModel[Any, Any], options: RecordOptions, advance: Calla
     advance()
     inputs = model.prepare(model.load())
     features = model.encode_vision(inputs)
-    if not torch.equal(features, model.encode_vision(inputs)):
+    if not _same(features, model.encode_vision(inputs)):
         raise VerificationError("encoding the same pictures twice gave different features")
     difference = None
     for argument, given in (("event_features", features), ("event_tensors", None)):
@@ -66,6 +68,14 @@ def _verify(model: StagedModel[Any, Any], options: RecordOptions, advance: Calla
         first_difference=difference,
         encoder_calls=encoder.calls,
         expected_encoder_calls=expected,
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two trees of tensors are equal."""
+    (leaves, spec), (others, other_spec) = tree_flatten(one), tree_flatten(other)
+    return spec == other_spec and all(
+        torch.equal(a, b) if isinstance(a, torch.Tensor) else bool(a == b) for a, b in zip(leaves, others, strict=True)
     )
 
 
@@ -109,18 +119,39 @@ def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """What the clean pass leaves: the latencies of each request, and the samples in the order of their first turn."""
+
+    latencies: list[Latencies]
+    samples: list[Sample]
+
+
 def clean_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]
-) -> tuple[list[Latencies], int]:
-    """Measure without a profiler: the latencies of each request, and the number of tokens it yielded."""
+    model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
+) -> Clean:
+    """Measure so many requests without a profiler; the model's samples take turns."""
     hook = StopwatchHook(clock_for(model.device))
-    tokens = 0
-    for _ in range(options.schedule.warmup + options.requests):
+    warmup = options.schedule.warmup
+    turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
+    tokens: dict[int, int] = {}
+    for number in turns:
         _settle(model.device)
-        answer = run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
-        tokens = answer.shape[1]
+        answer = run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+        tokens[number] = answer.shape[1]
         advance()
-    return hook.requests[options.schedule.warmup :], tokens
+    return Clean(
+        latencies=[
+            msgspec.structs.replace(latencies, sample=number)
+            for latencies, number in zip(hook.requests[warmup:], turns[warmup:], strict=True)
+        ],
+        samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
+    )
+
+
+def _sample(model: StagedModel[Any, Any], number: int, new_tokens: int) -> Sample:
+    shape = model.shape(model.prepare(model.load(number)))
+    return Sample(name=model.samples[number], **asdict(shape), new_tokens=new_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +181,9 @@ def profiled_pass(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
         with EncoderWatch(model.encoders, emitter), capture:
-            for _ in range(options.schedule.requests):
-                run_request(model, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+            for request in range(options.schedule.requests):
+                number = options.schedule.turn(request) % len(model.samples)
+                run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
                 synchronise(model.device)
                 capture.end_request()
                 advance()

@@ -10,13 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import torch
 
 from model import registry
 from model.errors import ModelError
 from tracer.errors import InputError
-from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Shape, Verification
+from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
 from tracer.recording.nsight import nsight_pass
+from tracer.recording.options import REQUESTS
 from tracer.recording.output import write_run
 from tracer.recording.passes import clean_pass, profiled_pass, verify_pass
 from tracer.version import __version__
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from model.staged import RequestShape, StageCost, StagedModel
     from tracer.recording.options import RecordOptions
+    from tracer.recording.window import Schedule
 
 VERIFY_STEPS = 3
 
@@ -73,8 +76,10 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
             progress.begin("verify", VERIFY_STEPS)
             verification = verify_pass(model, options, progress.advance)
 
-        progress.begin("clean", options.schedule.warmup + options.requests)
-        clean, new_tokens = clean_pass(model, options, progress.advance)
+        several = options.model_options.dataset is not None
+        requests = options.requests or (len(model.samples) if several else REQUESTS)
+        progress.begin("clean", options.schedule.warmup + requests)
+        clean = clean_pass(model, options, requests, progress.advance)
 
         with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
             progress.begin("profiled", options.schedule.requests)
@@ -87,15 +92,16 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
                 device=describe_device(model.device),
                 dtype=options.model_options.dtype,
                 seed=options.model_options.seed,
-                shape=Shape(**asdict(shape), new_tokens=new_tokens),
+                shape=Shape(**asdict(shape), new_tokens=clean.samples[0].new_tokens),
+                samples=clean.samples if several else [],
                 coupled=options.couple,
                 synchronised=options.sync_stages,
                 clock="cuda_event" if model.device.type == "cuda" else "host",
-                options=_settings(options),
+                options=_settings(options, requests),
                 verification=verification,
-                clean=clean,
+                clean=clean.latencies,
                 profiled=profiled.latencies,
-                cost=_costs(model, shape, new_tokens),
+                cost=_costs(model, shape, clean.samples, options.schedule),
             )
             progress.begin("write", 1)
             write_run(options.output, profiled.captures, manifest)
@@ -122,9 +128,9 @@ def _model_errors() -> Iterator[None]:
         raise InputError(f"out of memory on the device ({str(error).splitlines()[0]})") from None
 
 
-def _settings(options: RecordOptions) -> dict[str, Any]:
+def _settings(options: RecordOptions, requests: int) -> dict[str, Any]:
     return {
-        "requests": options.requests,
+        "requests": requests,
         "schedule": asdict(options.schedule),
         "decode_window": [options.window.start, options.window.stop],
         "with_stack": options.with_stack,
@@ -162,8 +168,15 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _costs(model: StagedModel[Any, Any], shape: RequestShape, new_tokens: int) -> Costs:
-    cost = model.cost(shape, new_tokens=new_tokens)
+def _costs(
+    model: StagedModel[Any, Any], shape: RequestShape, samples: list[Sample], schedule: Schedule
+) -> Costs | None:
+    """The work of the recorded requests; None where they differ in shape, or the model cannot tell."""
+    recorded = {schedule.turn(request) % len(model.samples) for request in schedule.recorded}
+    counts = {msgspec.structs.astuple(sample)[1:] for number, sample in enumerate(samples) if number in recorded}
+    cost = model.cost(shape, new_tokens=samples[0].new_tokens)
+    if cost is None or len(counts) > 1:
+        return None
     return Costs(
         vision=_cost(cost.vision),
         prefill=_cost(cost.prefill),

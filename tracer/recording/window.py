@@ -29,6 +29,11 @@ class Schedule:
         """The numbers of the requests that are recorded."""
         return [request for request in range(self.requests) if request % self.cycle >= self.wait + self.warmup]
 
+    def turn(self, request: int) -> int:
+        """How many requests are recorded before this one; requests that warm up prepare for the next that is."""
+        before, place = divmod(request, self.cycle)
+        return before * self.active + max(0, place - self.wait - self.warmup)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeWindow:

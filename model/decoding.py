@@ -17,7 +17,7 @@ from model.registry import COMPILE, GRAPH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.eventgpt.network import EventGPT
+    from transformers import PreTrainedModel
 
 # Runs of a step before it is captured: libraries allocate and choose their kernels in the first ones.
 WARM_UP = 3
@@ -26,8 +26,8 @@ WARM_UP = 3
 class StaticDecoder:
     """Decodes over a static cache; one for a network and a prompt length, used again by each request."""
 
-    def __init__(self, network: EventGPT, mode: str, positions: int) -> None:
-        """Allocate a cache of L + N `positions`.
+    def __init__(self, network: PreTrainedModel, mode: str, batch_size: int, positions: int) -> None:
+        """Allocate a cache of L + N `positions` for B sequences of equal length.
 
         Raises:
             ModelError: this machine or this transformers cannot do it.
@@ -36,10 +36,10 @@ class StaticDecoder:
             raise ModelError("--decode graph captures CUDA graphs and needs a GPU; --decode static runs anywhere")
         self._network = network
         self._mode = mode
-        self._cache = StaticCache(network.config, max_cache_len=positions)
+        self._cache = StaticCache(network.config.get_text_config(), max_cache_len=positions)
         if not hasattr(self._cache.layers[0], "cumulative_length"):
             raise ModelError(f"--decode {mode} needs a transformers whose static cache counts by itself (5.23 does)")
-        self._token = torch.zeros((1, 1), dtype=torch.int64, device=network.device)
+        self._token = torch.zeros((batch_size, 1), dtype=torch.int64, device=network.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._deterministic = False  # when the graph was captured
         self._step: Callable[[torch.Tensor], torch.Tensor] = self._forward

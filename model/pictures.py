@@ -1,4 +1,4 @@
-"""Pictures for the vision tower: rasterised from events, or read from a folder."""
+"""Pictures: read from files, in the natural order of their names."""
 
 from __future__ import annotations
 
@@ -12,31 +12,9 @@ from model.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.eventgpt.events import EventStream
-
 Picture: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
-WHITE = 255
-RED, BLUE = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-
-
-def rasterise(events: EventStream, frames: int) -> list[Picture]:
-    """Draw `frames` pictures, uint8 [height, width, 3], of equally many events each.
-
-    White ground, red where a pixel got brighter, blue where darker; the last event at a pixel wins. The
-    remainder of the division goes to the last picture. All pictures have the extent of the whole stream.
-    """
-    height, width = int(events.y.max()) + 1, int(events.x.max()) + 1
-    share = len(events) // frames
-    pictures = []
-    for number in range(frames):
-        part = slice(number * share, (number + 1) * share if number < frames - 1 else len(events))
-        picture = np.full((height, width, 3), WHITE, dtype=np.uint8)
-        # NumPy assigns repeated indices in order, so the last event at a pixel is the one that stays.
-        picture[events.y[part], events.x[part]] = np.where(events.positive[part, None], RED, BLUE)
-        pictures.append(picture)
-    return pictures
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -51,7 +29,12 @@ def list_pictures(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: {error.strerror or error}") from None
     if not files:
         raise InputError(f"{folder}: no pictures ({', '.join(sorted(SUFFIXES))}) in this folder")
-    return sorted(files, key=lambda path: [int(part) if part.isdigit() else part for part in _parts(path.name)])
+    return in_natural_order(files)
+
+
+def in_natural_order(paths: list[Path]) -> list[Path]:
+    """Sorted by name, numbers by their value: 2 before 10."""
+    return sorted(paths, key=lambda path: [int(part) if part.isdigit() else part for part in _parts(path.name)])
 
 
 def _parts(name: str) -> list[str]:

@@ -1,0 +1,183 @@
+"""What the requests of a recording are given: one sample, a batch of them, or the samples of a folder.
+
+A sample is an event stream (`.npy`, `.npz`), a picture, a video, a folder of pictures, or synthetic. Every built-in
+model takes every kind: events are drawn as pictures, and frames are taken evenly from a video.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import InputError
+from model.events import EventStream, read_events, synthetic_events
+from model.frames import rasterise
+from model.pictures import SUFFIXES as PICTURES
+from model.pictures import Picture, in_natural_order, list_pictures, read_picture
+from model.videos import SUFFIXES as VIDEOS
+from model.videos import read_video
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from model.registry import ModelOptions
+
+EVENTS = {".npy", ".npz"}
+# The keys under which instruction files name a sample's data; the first that an entry has counts.
+DATA_KEYS = ("event_data", "event", "video", "image", "event_image")
+PLACEHOLDERS = ("<event>", "<image>", "<video>")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sequence's input.
+
+    Attributes:
+        name: to call it by.
+        path: the data; None for a synthetic stream.
+        prompt: its own question, where the data set has one.
+        seed: of the synthetic stream and the random prompt.
+    """
+
+    name: str
+    path: Path | None = None
+    prompt: str | None = None
+    seed: int = 0
+
+
+def batches_of(options: ModelOptions) -> tuple[tuple[Sample, ...], ...]:
+    """The batches that requests take in turn; the last one of a data set may be smaller.
+
+    Raises:
+        InputError: there is no such data, or the data set holds none that can be read.
+    """
+    size = options.batch_size
+    if options.dataset is not None:
+        samples = read_dataset(options.dataset, seed=options.seed)
+        if options.shuffle_seed is not None:
+            random.Random(options.shuffle_seed).shuffle(samples)  # noqa: S311 -- no secret
+        samples = samples[: options.max_samples]
+    else:
+        path = options.input
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        name = "synthetic" if path is None else path.name
+        samples = [Sample(name, path, None, options.seed + number) for number in range(size)]
+    return tuple(tuple(samples[start : start + size]) for start in range(0, len(samples), size))
+
+
+def batch_name(batch: Sequence[Sample]) -> str:
+    """The names of a batch, once each."""
+    return ", ".join(dict.fromkeys(sample.name for sample in batch))
+
+
+def read_dataset(path: Path, *, seed: int = 0) -> list[Sample]:
+    """The samples of a folder, in the natural order of their names, or of an instruction file in theirs.
+
+    A folder with one JSON file in it is described by that file: a list of entries as EventGPT's instruction data has
+    them, with `event_data` (or `video`, `image`, `event_image`) and `conversations`. Any other folder's event files,
+    pictures and videos are its samples, and so are folders of pictures inside it.
+
+    Raises:
+        InputError: there is nothing to read, or the instruction file is none.
+    """
+    if path.is_dir():
+        described = sorted(path.glob("*.json"))
+        if len(described) == 1:
+            return _instructions(described[0], path, seed)
+        return _files(path, seed)
+    if path.suffix.lower() == ".json" and path.is_file():
+        return _instructions(path, path.parent, seed)
+    raise InputError(f"{path}: neither a folder of samples nor an instruction file (.json)")
+
+
+def _files(folder: Path, seed: int) -> list[Sample]:
+    try:
+        found = [path for path in folder.iterdir() if _is_data(path)]
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+    if not found:
+        kinds = ", ".join(sorted(EVENTS | PICTURES | VIDEOS))
+        raise InputError(f"{folder}: no samples here ({kinds}, or folders of pictures)")
+    return [Sample(path.name, path, None, seed + number) for number, path in enumerate(in_natural_order(found))]
+
+
+def _is_data(path: Path) -> bool:
+    if path.is_dir():
+        return any(inner.suffix.lower() in PICTURES for inner in path.iterdir())
+    return path.suffix.lower() in EVENTS | PICTURES | VIDEOS
+
+
+def _instructions(path: Path, folder: Path, seed: int) -> list[Sample]:
+    try:
+        entries = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path}: not a list of samples with event_data and conversations")
+    return [_instruction(path, folder, number, entry, seed) for number, entry in enumerate(entries)]
+
+
+def _instruction(path: Path, folder: Path, number: int, entry: Any, seed: int) -> Sample:
+    place = f"{path}: entry {number}"
+    if not isinstance(entry, dict):
+        raise InputError(f"{place} is no object with event_data and conversations")
+    key = next((key for key in DATA_KEYS if isinstance(entry.get(key), str)), None)
+    if key is None:
+        raise InputError(f"{place} names no data ({', '.join(DATA_KEYS)})")
+    named = Path(entry[key])
+    if named.is_absolute() or ".." in named.parts:
+        raise InputError(f"{place}: {entry[key]!r} lies outside {folder}")
+    # Upstream keeps the data beside the file, or in a folder called like the key.
+    data = next((base / named for base in (folder, folder / key) if (base / named).exists()), None)
+    if data is None:
+        raise InputError(f"{place}: no {entry[key]!r} in {folder}")
+    return Sample(str(named), data, _question(place, entry), seed + number)
+
+
+def _question(place: str, entry: Mapping[str, Any]) -> str | None:
+    """What the human asks first, without the placeholder of the data."""
+    turns = entry.get("conversations")
+    if turns is None:
+        return None
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise InputError(f"{place}: conversations is no list of turns")
+    text = next((turn.get("value") for turn in turns if turn.get("from") in ("human", "user")), None)
+    if not isinstance(text, str):
+        raise InputError(f"{place}: no question by a human in conversations")
+    for placeholder in PLACEHOLDERS:
+        text = text.replace(placeholder, "")
+    return text.strip()
+
+
+def read_sample(sample: Sample, frames: int | None) -> EventStream | list[Picture]:
+    """Read one sample: an event stream, or pictures, uint8 [height, width, 3]; host work only.
+
+    With `frames` None a folder gives all of its pictures and a video all of its frames.
+
+    Raises:
+        InputError: the data cannot be read, or holds fewer pictures than asked for.
+    """
+    path = sample.path
+    if path is None:
+        return synthetic_events(sample.seed)
+    if path.is_dir():
+        pictures = list_pictures(path)
+        wanted = frames or len(pictures)
+        if len(pictures) < wanted:
+            raise InputError(f"{path}: holds {len(pictures)} pictures, {wanted} are wanted (--frames)")
+        return [read_picture(picture) for picture in pictures[:wanted]]
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return [read_picture(path)] * (frames or 1)
+    return read_video(path, frames) if suffix in VIDEOS else read_events(path)
+
+
+def as_pictures(raw: EventStream | list[Picture], frames: int) -> list[Picture]:
+    """Pictures of a sample that was read: events are drawn as `frames` of them."""
+    return rasterise(raw, frames) if isinstance(raw, EventStream) else raw

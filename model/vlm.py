@@ -1,0 +1,335 @@
+"""Models that transformers has whole, behind the staged interface: features from the model's own call, spliced once.
+
+Shape legend: B batch, S prompt length with placeholders, V visual tokens of a sequence, H text width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from model.configs import text_size, vision_size
+from model.costs import decoder_cost, tower_flops, tower_parameters
+from model.errors import CheckpointError, InputError, ModelError
+from model.generation import step_boundaries
+from model.pretrained import load_network
+from model.registry import EAGER
+from model.samples import as_pictures, batch_name, batches_of, read_sample
+from model.sizes import VLMSize
+from model.staged import RequestCost, RequestShape, StageCost
+from model.weights import allocate, left_pad, load_tokenizer, random_prompt, randomise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from model.events import EventStream
+    from model.pictures import Picture
+    from model.registry import ModelOptions
+    from model.samples import Sample
+
+DEFAULT_PROMPT = "What is happening here?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What tells one such model from another.
+
+    Attributes:
+        name: in our registry.
+        sizes: those it comes in.
+        network: transformers' class.
+        config: makes its configuration of a size.
+        feature_call: the model's own method that encodes pictures.
+        pictures_name: the argument of that method and of `generate`, which has the pictures.
+        frame_axis: whether pictures are given as [B, F, 3, side, side] instead of [B * F, 3, side, side].
+        placeholder: what stands in a prompt's text for the pictures; one for each of them, or one in all with
+            `frame_axis`.
+        placeholder_key: the entry of the configuration which has its token id.
+        class_token: whether each picture's class token is among its features.
+        tower: the attribute that is the vision encoder.
+    """
+
+    name: str
+    sizes: Mapping[str, VLMSize]
+    network: type[Any]
+    config: Callable[[VLMSize], Any]
+    feature_call: str
+    pictures_name: str
+    frame_axis: bool
+    placeholder: str
+    placeholder_key: str
+    class_token: bool
+    tower: str
+
+    def tokens_per_frame(self, size: VLMSize) -> int:
+        """Visual tokens of one picture."""
+        return size.vision.tokens if self.class_token else size.vision.tokens - 1
+
+
+@dataclass(frozen=True, slots=True)
+class VLMInputs:
+    """One prepared request.
+
+    Attributes:
+        input_ids: int64 [B, S], each row with V placeholders, padded on the left.
+        attention_mask: int64 [B, S], zero where padded.
+        pixels: [B * F, 3, side, side] or [B, F, 3, side, side], preprocessed.
+        frames: F.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    pixels: torch.Tensor
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A batch that was read, sequence by sequence."""
+
+    batch: tuple[Sample, ...]
+    raws: list[EventStream | list[Picture]]
+
+
+class StagedVLM:
+    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`."""
+
+    def __init__(
+        self,
+        family: Family,
+        network: Any,
+        size: VLMSize,
+        options: ModelOptions,
+        *,
+        prompt_ids: Callable[[Sample, int], list[int]],
+    ) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self._family = family
+        self._size = size
+        self._options = options
+        self._batches = batches_of(options)
+        self._prompt_ids = prompt_ids
+        self._placeholder: int = getattr(network.config, family.placeholder_key)
+
+    @property
+    def samples(self) -> Sequence[str]:
+        """The batches' names."""
+        return [batch_name(batch) for batch in self._batches]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.network.device
+        return device
+
+    @property
+    def encoders(self) -> list[torch.nn.Module]:
+        """The vision tower."""
+        return [getattr(self.network.model, self._family.tower)]
+
+    def load(self, number: int = 0) -> Loaded:
+        """Read or decode the pictures of a batch, or synthesise event streams to draw."""
+        batch = self._batches[number]
+        return Loaded(batch, [read_sample(sample, self._frames) for sample in batch])
+
+    @property
+    def _frames(self) -> int:
+        return self._options.frames or self._size.frames
+
+    def prepare(self, raw: Loaded) -> VLMInputs:
+        """Run CLIP's preprocessing, and put pictures and prompts on the device."""
+        pictures = [picture for one in raw.raws for picture in as_pictures(one, self._frames)]
+        pixels: torch.Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+        pixels = pixels.to(device=self.device, dtype=self.network.dtype)
+        visual_tokens = self._frames * self._family.tokens_per_frame(self._size)
+        ids, mask = left_pad([self._prompt_ids(sample, visual_tokens) for sample in raw.batch], 0)
+        return VLMInputs(
+            input_ids=torch.tensor(ids, device=self.device),
+            attention_mask=torch.tensor(mask, device=self.device),
+            pixels=pixels.unflatten(0, (len(raw.batch), self._frames)) if self._family.frame_axis else pixels,
+            frames=self._frames,
+        )
+
+    @cached_property
+    def _processor(self) -> Any:
+        # Both models' own preprocessing is CLIP's; this is the implementation that needs no torchvision.
+        processor_class = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+        side = self._size.vision.image
+        return processor_class(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+    @torch.no_grad()
+    def encode_vision(self, inputs: VLMInputs) -> torch.Tensor:
+        """The model's own feature call, tower and projector: [B, V, H]."""
+        encode = getattr(self.network.model, self._family.feature_call)
+        output = encode(**{self._family.pictures_name: inputs.pixels})
+        # The features of each picture; releases differ in what they wrap them in.
+        features = getattr(output, "pooler_output", output)
+        stacked = features if isinstance(features, torch.Tensor) else torch.cat(list(features))
+        return stacked.reshape(inputs.input_ids.shape[0], -1, stacked.shape[-1])
+
+    def answer(
+        self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int, next_step: Callable[[], None]
+    ) -> torch.Tensor:
+        """transformers' own greedy generation, fed with features, which says when each step begins."""
+        with step_boundaries(self.network, next_step):
+            return self.generate(inputs, features, max_new_tokens=max_new_tokens)
+
+    @torch.no_grad()
+    def generate(self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
+        """transformers' own greedy generation: from the spliced prompt, or from prompt and pictures."""
+        given: dict[str, torch.Tensor]
+        if features is None:
+            given = {"input_ids": inputs.input_ids, self._family.pictures_name: inputs.pixels}
+        else:
+            given = {"inputs_embeds": self._splice(inputs.input_ids, features)}
+        tokens: torch.Tensor = self.network.generate(
+            **given,
+            attention_mask=inputs.attention_mask,
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            use_cache=True,
+        )
+        return tokens if features is not None else tokens[:, inputs.input_ids.shape[1] :]
+
+    def _splice(self, input_ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Embed [B, S] to [B, S, H] and put the features [B, V, H] where the placeholders stand."""
+        embeds: torch.Tensor = self.network.get_input_embeddings()(input_ids)
+        places = (input_ids == self._placeholder)[..., None].expand_as(embeds)
+        return embeds.masked_scatter(places, features.to(embeds.dtype))
+
+    def expected_encoder_calls(self, inputs: VLMInputs) -> int:  # noqa: ARG002 -- part of the interface
+        """All pictures go through the tower together."""
+        return 1
+
+    def shape(self, inputs: VLMInputs) -> RequestShape:
+        """Token counts of a prepared request."""
+        visual_tokens = inputs.frames * self._family.tokens_per_frame(self._size)
+        return RequestShape(
+            batch_size=inputs.input_ids.shape[0],
+            frames=inputs.frames,
+            visual_tokens=visual_tokens,
+            prompt_tokens=inputs.input_ids.shape[1] - visual_tokens,
+        )
+
+    def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost | None:
+        """Analytic work of such a request; None for a quantised network, whose bytes are others."""
+        if self._quantised is not None:
+            return None
+        itemsize = self.network.dtype.itemsize
+        text, prompt = self._size.text, shape.visual_tokens + shape.prompt_tokens
+        return RequestCost(
+            vision=self._vision_cost(shape, itemsize),
+            prefill=decoder_cost(text, shape.batch_size, prompt, 0, itemsize),
+            decode=tuple(
+                decoder_cost(text, shape.batch_size, 1, prompt + step - 1, itemsize) for step in range(1, new_tokens)
+            ),
+        )
+
+    def _vision_cost(self, shape: RequestShape, itemsize_bytes: int) -> StageCost:
+        vision, hidden = self._size.vision, self._size.text.hidden
+        pictures = shape.batch_size * shape.frames
+        projector = vision.hidden * hidden + hidden * hidden
+        tokens = self._family.tokens_per_frame(self._size)
+        return StageCost(
+            flops=pictures * (tower_flops(vision) + 2 * tokens * projector),
+            weight_bytes=itemsize_bytes * (tower_parameters(vision) + projector + 2 * hidden),
+            kv_bytes=0,
+        )
+
+    @property
+    def _quantised(self) -> str | None:
+        config = getattr(self.network.config, "quantization_config", None)
+        return None if config is None else str(getattr(config, "quant_method", "unknown"))
+
+    def describe(self) -> dict[str, Any]:
+        """Name, size, weights and configuration."""
+        described = {
+            "name": self._family.name,
+            "size": self._size.name,
+            "weights": "checkpoint" if self._options.checkpoint else "random",
+            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
+            "config": asdict(self._size),
+            "batch_frames": True,
+            "decode": EAGER,
+            "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+        }
+        return described if self._quantised is None else described | {"quantised": self._quantised}
+
+
+def build_staged(family: Family, options: ModelOptions) -> StagedVLM:
+    """Build a model of the family from a checkpoint folder, or at a published size with seeded random weights.
+
+    Raises:
+        ModelError: the options, the checkpoint or the input cannot be right.
+    """
+    if options.decode != EAGER:
+        raise ModelError(f"--decode {options.decode}: {family.name} makes its steps as transformers does, eagerly")
+    model = _from_checkpoint(family, options) if options.checkpoint else _random(family, options)
+    # The first sample, before anything is timed, so that a bad file stops the run at once.
+    shape = model.shape(model.prepare(model.load()))
+    positions = model.network.config.get_text_config().max_position_embeddings
+    if shape.visual_tokens + shape.prompt_tokens >= positions:
+        raise InputError(
+            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
+            f"{positions} positions: use a shorter prompt or fewer frames"
+        )
+    return model
+
+
+def _random(family: Family, options: ModelOptions) -> StagedVLM:
+    if options.prompt is not None:
+        raise InputError("--prompt needs a checkpoint with a tokenizer; without one, use --prompt-tokens")
+    try:
+        size = family.sizes[options.size]
+    except KeyError:
+        raise ModelError(f"{family.name} has no size {options.size!r}: choose from {', '.join(family.sizes)}") from None
+    config = family.config(size)
+    network = allocate(lambda: family.network(config), options, f"{family.name} {size.name}")
+    # None in the configuration would be filled in again from transformers' defaults.
+    network.generation_config.eos_token_id = None
+    network.generation_config.pad_token_id = 0
+    randomise(network, network.device, options.seed)
+    placeholder: int = getattr(config, family.placeholder_key)
+    # Placeholders of any kind are the vocabulary's last ids.
+    words = min(placeholder, config.image_token_id)
+
+    def prompt_ids(sample: Sample, visual_tokens: int) -> list[int]:
+        row = random_prompt(options.prompt_tokens, words, sample.seed)
+        middle = 1 + (len(row) - 1) // 2
+        return [*row[:middle], *[placeholder] * visual_tokens, *row[middle:]]
+
+    return StagedVLM(family, network, size, options, prompt_ids=prompt_ids)
+
+
+def _from_checkpoint(family: Family, options: ModelOptions) -> StagedVLM:
+    folder = options.checkpoint
+    assert folder is not None  # noqa: S101 -- the caller chose by it
+    network = load_network(family.network, folder, options)
+    size = VLMSize(
+        name=folder.resolve().name,
+        vision=vision_size(network.config.vision_config),
+        text=text_size(network.config.text_config),
+        frames=next(iter(family.sizes.values())).frames,
+    )
+    size = replace(size, text=replace(size.text, vocabulary=network.get_input_embeddings().num_embeddings))
+    tokenizer = load_tokenizer(folder)
+    placeholder: int = getattr(network.config, family.placeholder_key)
+    if tokenizer.convert_tokens_to_ids(family.placeholder) != placeholder:
+        raise CheckpointError(
+            f"{folder}: its tokenizer has no {family.placeholder} with the id {placeholder} of config.json"
+        )
+    blocks = 1 if family.frame_axis else options.frames or size.frames
+
+    def prompt_ids(sample: Sample, visual_tokens: int) -> list[int]:
+        question = sample.prompt or options.prompt or DEFAULT_PROMPT
+        text = f"USER: {(family.placeholder + chr(10)) * blocks}{question} ASSISTANT:"
+        row: list[int] = []
+        for token in tokenizer(text).input_ids:
+            row += [placeholder] * (visual_tokens // blocks) if token == placeholder else [token]
+        return row
+
+    return StagedVLM(family, network, size, options, prompt_ids=prompt_ids)
