@@ -111,8 +111,10 @@ def _run_title(summary: Summary) -> str:
         return ""
     tokens_in = f"{run['visual_tokens']} + {run['prompt_tokens']} tokens in, {run['new_tokens']} out"
     batch = "" if run["batch_size"] == 1 else f", batch {run['batch_size']}"
+    frames = "1 frame" if run["frames"] == 1 else f"{run['frames']} frames"
+    several = f"; the first of {run['samples']} samples" if run.get("samples", 0) > 1 else ""
     return printable(
-        f"{run['model']} {run['size']}, {run['dtype']} on {run['device']}: {run['frames']} frames, {tokens_in}{batch}"
+        f"{run['model']} {run['size']}, {run['dtype']} on {run['device']}: {frames}, {tokens_in}{batch}{several}"
     )
 
 
@@ -132,6 +134,9 @@ def _run_notes(summary: Summary) -> list[tuple[str, str]]:
         notes.append((f"decode steps by {printable(str(run['decode']))}, not as transformers makes them", "yellow"))
     if run["coupled"]:
         notes.append(("coupled on purpose: stage 4 was given the frames, not the features", "yellow"))
+    missing = run.get("missing_stages")
+    for stage, reason in missing.items() if isinstance(missing, dict) else ():
+        notes.append((f"{printable(stage)} is no stage of its own here: {printable(str(reason))}", "yellow"))
     if run["synchronised"]:
         notes.append(("synchronised at stage boundaries: for checking, not for measuring", "yellow"))
     return notes

@@ -370,6 +370,8 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "first_difference": manifest.verification.first_difference,
         "decode": manifest.model.get("decode", "eager"),
         "batch_frames": manifest.model.get("batch_frames", False),
+        "missing_stages": manifest.model.get("missing_stages", {}),
+        "samples": len(manifest.samples),
         "seed": manifest.seed,
         "software": manifest.software,
     }

@@ -358,9 +358,9 @@ def _report(output: Path, recording: Recording) -> None:
 
     checked = recording.manifest.verification
     if checked.status == "passed":
+        runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
         typer.echo(
-            f"verified: {checked.tokens} tokens equal the model's own generate; "
-            f"the encoder ran {checked.encoder_calls} times per request"
+            f"verified: {checked.tokens} tokens equal the model's own generate; the encoder ran {runs} per request"
         )
     elif checked.status == "differs":
         typer.echo(

@@ -52,7 +52,7 @@ def _verify(model: StagedModel[Any, Any], options: RecordOptions, advance: Calla
     if not _same(features, model.encode_vision(inputs)):
         raise VerificationError("encoding the same pictures twice gave different features")
     difference = None
-    for argument, given in (("event_features", features), ("event_tensors", None)):
+    for argument, given in (("features", features), ("pictures", None)):
         stock = model.generate(inputs, given, max_new_tokens=options.max_new_tokens)
         if options.model_options.decode == EAGER:
             _compare(staged, stock, argument)
@@ -115,7 +115,8 @@ def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
         row, step = (staged != stock).nonzero()[0].tolist()
         found = f"token {step} is {staged[row, step]} instead of {stock[row, step]}"
     raise VerificationError(
-        f"the staged run disagrees with generate({argument}=...): {found}; --no-verify records it all the same"
+        f"the staged run disagrees with the model's own generate, given {argument}: {found}; "
+        "--no-verify records it all the same"
     )
 
 

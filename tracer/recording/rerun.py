@@ -49,6 +49,7 @@ def rerun(
                 seed=run["seed"],
                 frames=run["frames"],
                 prompt_tokens=run["prompt_tokens"],
+                batch_size=run["batch_size"],
                 batch_frames=batch_frames or run["batch_frames"],
                 decode=GRAPH if graph_decode else EAGER,
                 new_tokens=run["new_tokens"],

@@ -1,0 +1,304 @@
+"""Any image-text-to-text model of transformers behind the staged interface, without editing it.
+
+Vision is the model's own feature call. Stage 4 is its own `generate`, in which that call returns the features that
+stage 3 made; whatever else a model does with its pictures stays as it is. Where a model has no such call, or encodes
+all the same, the vision stage is missing, which `describe` says, and its work is prefill's.
+
+Shape legend: B sequences, S prompt length with placeholders.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from model.errors import CheckpointError, InputError, ModelError
+from model.generation import step_boundaries
+from model.hf import synthetic
+from model.hf.parts import FEATURE_CALL, features_given, find_parts
+from model.pretrained import check_folder, load_network
+from model.registry import EAGER
+from model.samples import as_pictures, batch_name, batches_of, read_sample
+from model.staged import RequestCost, RequestShape
+from model.weights import allocate, first_line, left_pad, only_this_folder, randomise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from model.events import EventStream
+    from model.pictures import Picture
+    from model.registry import ModelOptions
+    from model.samples import Sample
+
+DEFAULT_PROMPT = "What is happening here?"
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
+NO_CALL = f"it has no {FEATURE_CALL}"
+ENCODES_AGAIN = f"it encodes pictures although {FEATURE_CALL} has been answered"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderInputs:
+    """One prepared request.
+
+    Attributes:
+        given: the arguments of `generate`, pictures and prompts, on the device.
+        visual_tokens: of each sequence.
+    """
+
+    given: Mapping[str, torch.Tensor]
+    visual_tokens: int
+
+    @property
+    def input_ids(self) -> torch.Tensor:
+        """int64 [B, S]."""
+        return self.given["input_ids"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A batch that was read, sequence by sequence."""
+
+    batch: tuple[Sample, ...]
+    raws: list[EventStream | list[Picture]]
+
+
+class StagedFolder:
+    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`."""
+
+    def __init__(self, network: Any, processor: Any, options: ModelOptions, *, weights: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self._processor = processor
+        self._options = options
+        self._weights = weights
+        self._batches = batches_of(options)
+        self._parts = find_parts(network)
+        self._visual_tokens: int | None = None
+        self._missing = self._why_inseparable()
+
+    @property
+    def samples(self) -> Sequence[str]:
+        """The batches' names."""
+        return [batch_name(batch) for batch in self._batches]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.network.device
+        return device
+
+    @property
+    def encoders(self) -> list[torch.nn.Module]:
+        """The vision tower, if it was found."""
+        return [] if self._parts.tower is None else [self._parts.tower]
+
+    def load(self, number: int = 0) -> Loaded:
+        """Read one picture for each sequence, or synthesise event streams to draw."""
+        batch = self._batches[number]
+        return Loaded(batch, [read_sample(sample, 1) for sample in batch])
+
+    def prepare(self, raw: Loaded) -> FolderInputs:
+        """Run the folder's own processor, or make what the configuration asks for."""
+        pictures = [as_pictures(one, 1)[0] for one in raw.raws]
+        given = self._synthesise(raw.batch, pictures) if self._processor is None else self._process(raw.batch, pictures)
+        count = int((given["input_ids"][0] == synthetic.image_token(self.network.config)).sum())
+        return FolderInputs({name: self._placed(value) for name, value in given.items()}, count)
+
+    def _placed(self, value: torch.Tensor) -> torch.Tensor:
+        return value.to(self.device, self.network.dtype) if value.is_floating_point() else value.to(self.device)
+
+    def _process(self, batch: Sequence[Sample], pictures: Sequence[Picture]) -> Mapping[str, torch.Tensor]:
+        questions = [sample.prompt or self._options.prompt or DEFAULT_PROMPT for sample in batch]
+        try:
+            texts = [self._chat(question) for question in questions]
+            return dict(
+                self._processor(text=texts, images=[[one] for one in pictures], padding=True, return_tensors="pt")
+            )
+        except (ValueError, TypeError, KeyError, ImportError) as error:
+            raise InputError(f"{self._folder}: its processor refuses the sample ({first_line(error)})") from None
+
+    def _chat(self, question: str) -> str:
+        """A prompt by the folder's chat template, or the placeholder and the question where there is none."""
+        if getattr(self._processor, "chat_template", None):
+            content = [{"type": "image"}, {"type": "text", "text": question}]
+            messages = [{"role": "user", "content": content}]
+            text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return text
+        return f"{getattr(self._processor, 'image_token', '<image>')}\n{question}"
+
+    def _synthesise(self, batch: Sequence[Sample], pictures: Sequence[Picture]) -> Mapping[str, torch.Tensor]:
+        try:
+            given = synthetic.picture_inputs(self.network, pictures)
+        except InputError as error:
+            raise InputError(f"{self._folder}: {error}") from None
+        if self._visual_tokens is None:  # as many as there are features of a picture
+            placed = {name: self._placed(value) for name, value in given.items()}
+            self._visual_tokens = self._count_features(placed) // len(pictures)
+        rows = [
+            synthetic.prompt(self.network.config, self._visual_tokens, self._options.prompt_tokens, sample.seed)
+            for sample in batch
+        ]
+        ids, mask = left_pad(rows, 0)
+        input_ids = torch.tensor(ids)
+        types = synthetic.token_types(self.network, input_ids)
+        return {"input_ids": input_ids, "attention_mask": torch.tensor(mask), **types, **given}
+
+    def _count_features(self, pictures: Mapping[str, torch.Tensor]) -> int:
+        if not self._parts.owners:
+            return 0
+        output = self._encode(pictures)
+        features = getattr(output, "pooler_output", output)
+        stacked = features if isinstance(features, torch.Tensor) else torch.cat(list(features))
+        return stacked.numel() // int(self.network.config.get_text_config().hidden_size)
+
+    @torch.no_grad()
+    def _encode(self, given: Mapping[str, torch.Tensor]) -> Any:
+        encode = getattr(self._parts.owners[-1], FEATURE_CALL)
+        taken = inspect.signature(encode).parameters
+        return encode(**{name: value for name, value in given.items() if name in taken})
+
+    def encode_vision(self, inputs: FolderInputs) -> Any:
+        """The model's own feature call, as it answers; None where vision is no stage of its own."""
+        return None if self._missing else self._encode(inputs.given)
+
+    def _why_inseparable(self) -> str:
+        """Why pictures are encoded in stage 4 whatever it is given, found by trying; "" where they are not."""
+        inputs = self.prepare(self.load())
+        features = self._encode(inputs.given) if self._parts.owners else None
+        runs = self._count_runs(lambda: self.generate(inputs, features, max_new_tokens=1))
+        if not self._parts.owners:
+            return NO_CALL
+        return ENCODES_AGAIN if runs else ""
+
+    def _count_runs(self, work: Callable[[], object]) -> int:
+        """How often the tower runs in some work."""
+        runs = 0
+
+        def count(*_: object) -> None:
+            nonlocal runs
+            runs += 1
+
+        handles = [encoder.register_forward_pre_hook(count) for encoder in self.encoders]
+        try:
+            work()
+        finally:
+            for handle in handles:
+                handle.remove()
+        return runs
+
+    def answer(
+        self, inputs: FolderInputs, features: Any, *, max_new_tokens: int, next_step: Callable[[], None]
+    ) -> torch.Tensor:
+        """transformers' own greedy generation, which says when each step begins."""
+        with step_boundaries(self.network, next_step):
+            return self.generate(inputs, features, max_new_tokens=max_new_tokens)
+
+    @torch.no_grad()
+    def generate(self, inputs: FolderInputs, features: Any, *, max_new_tokens: int) -> torch.Tensor:
+        """transformers' own greedy generation; with features, its feature call returns these."""
+        if features is not None:
+            with features_given(self._parts, features):
+                return self.generate(inputs, None, max_new_tokens=max_new_tokens)
+        tokens: torch.Tensor = self.network.generate(
+            **inputs.given, do_sample=False, max_new_tokens=max_new_tokens, use_cache=True
+        )
+        return tokens[:, inputs.input_ids.shape[1] :]
+
+    def expected_encoder_calls(self, inputs: FolderInputs) -> int:
+        """As often as the tower runs in one feature call; once where vision is no stage of its own."""
+        return len(self.encoders) if self._missing else self._count_runs(lambda: self._encode(inputs.given))
+
+    def shape(self, inputs: FolderInputs) -> RequestShape:
+        """Token counts of a prepared request."""
+        return RequestShape(
+            batch_size=inputs.input_ids.shape[0],
+            frames=1,
+            visual_tokens=inputs.visual_tokens,
+            prompt_tokens=inputs.input_ids.shape[1] - inputs.visual_tokens,
+        )
+
+    def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost | None:  # noqa: ARG002 -- the interface's
+        """Unknown: every architecture has its own."""
+        return None
+
+    @property
+    def _folder(self) -> Path:
+        folder = self._options.checkpoint
+        assert folder is not None  # noqa: S101 -- that is what the model is
+        return folder
+
+    def describe(self) -> dict[str, Any]:
+        """Name, weights, configuration, the parts that were found and the stages that were not."""
+        described = {
+            "name": str(self.network.config.model_type),
+            "size": self._folder.resolve().name,
+            "weights": self._weights,
+            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
+            "config": {"architecture": type(self.network).__name__},
+            "modules": self._parts.names,
+            "batch_frames": True,
+            "decode": EAGER,
+            "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+        }
+        return described | ({"missing_stages": {"vision": self._missing}} if self._missing else {})
+
+
+def build_staged(options: ModelOptions) -> StagedFolder:
+    """Build the model of a folder: with its weights, or with random ones where it has only a configuration.
+
+    Raises:
+        ModelError: the options, the folder or the input cannot be right.
+    """
+    folder = options.checkpoint
+    assert folder is not None  # noqa: S101 -- that is what the model is
+    check_folder(folder)
+    only_this_folder()
+    if options.decode != EAGER:
+        raise ModelError(f"--decode {options.decode}: {folder} makes its steps as transformers does, eagerly")
+    if options.frames not in (None, 1):
+        raise InputError(f"--frames {options.frames}: {folder} is given one picture for each sequence")
+    processor = _processor(folder)
+    if processor is None and options.prompt is not None:
+        raise InputError(f"--prompt needs a processor in {folder}; without one, use --prompt-tokens")
+    has_weights = any(any(folder.glob(pattern)) for pattern in WEIGHTS)
+    auto = transformers.AutoModelForImageTextToText
+    network = load_network(auto, folder, options) if has_weights else _random(auto, folder, options)
+    try:
+        return StagedFolder(network, processor, options, weights="checkpoint" if has_weights else "random")
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"{folder}: {type(network).__name__} cannot be fed here ({type(error).__name__}: {first_line(error)})"
+        ) from error
+
+
+def _processor(folder: Path) -> Any:
+    """The processor whose files lie in the folder; None if there are none."""
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+        return None
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # damaged files raise nearly anything
+        raise CheckpointError(f"{folder}: its processor cannot be loaded ({first_line(error)})") from None
+    if getattr(processor, "tokenizer", None) is not None:
+        processor.tokenizer.padding_side = "left"
+    return processor
+
+
+def _random(auto: Any, folder: Path, options: ModelOptions) -> Any:
+    """A network of the folder's configuration, with seeded random weights that never say stop."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        network = allocate(lambda: auto.from_config(config), options, str(folder))
+    except ModelError:
+        raise
+    except Exception as error:  # wrong configurations raise nearly anything
+        raise CheckpointError(f"{folder}: no image-text-to-text model of transformers ({first_line(error)})") from None
+    network.generation_config.eos_token_id = None
+    network.generation_config.pad_token_id = 0
+    randomise(network, network.device, options.seed)
+    return network

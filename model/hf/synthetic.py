@@ -1,0 +1,128 @@
+"""Inputs for a model of which only the configuration is known: pictures as its tower takes them, random prompts.
+
+Shape legend: B pictures, one for each sequence.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from model.errors import InputError
+from model.hf.parts import FEATURE_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model.pictures import Picture
+
+# For towers that take pictures of any size.
+DEFAULT_SIDE = 224
+TEMPORAL_PATCH = 2
+
+
+def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+    """The arguments that a model of this configuration takes pictures by, on the CPU, in float32.
+
+    Raises:
+        InputError: its kind of picture input is not known here.
+    """
+    vision = getattr(network.config, "vision_config", None)
+    if vision is None:
+        raise InputError(f"{network.config.model_type}: its configuration has no vision_config")
+    taken = inspect.signature(getattr(network.base_model, FEATURE_CALL, network.forward)).parameters
+    if "image_grid_thw" in taken:
+        return _patches(vision, pictures)
+    if "image_sizes" in taken and network.config.model_type not in ("llava", "vipllava"):
+        raise InputError(
+            f"{network.config.model_type}: cuts pictures into tiles as its processor says; "
+            "put the processor's files into the folder"
+        )
+    pixels = torch.stack([_pixels(picture, _side(vision)) for picture in pictures])
+    if "aspect_ratio_ids" in inspect.signature(network.forward).parameters:  # one tile of one picture
+        count = len(pictures)
+        return {
+            "pixel_values": pixels[:, None, None],
+            "aspect_ratio_ids": torch.ones((count, 1), dtype=torch.int64),
+            "aspect_ratio_mask": torch.ones((count, 1, 1), dtype=torch.int64),
+        }
+    if "pixel_attention_mask" in taken:  # several pictures for each sequence
+        return {"pixel_values": pixels[:, None]}
+    return {"pixel_values": pixels}
+
+
+def _side(vision: Any) -> int:
+    """Side of the square pictures, pixels."""
+    size = getattr(vision, "image_size", None) or DEFAULT_SIDE
+    return int(size if isinstance(size, int) else size[0])
+
+
+def _pixels(picture: Picture, side: int) -> torch.Tensor:
+    """Resize a picture to float32 [3, side, side] between -1 and 1."""
+    from PIL import Image
+
+    resized = np.asarray(Image.fromarray(picture).resize((side, side)), dtype=np.float32)
+    return torch.from_numpy(resized / 127.5 - 1.0).permute(2, 0, 1).contiguous()
+
+
+def _patches(vision: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+    """Pictures as rows of patches [n, 3 * T * P * P], those that are merged side by side, and their grids [B, 3].
+
+    The layout is Qwen2-VL's (arXiv:2409.12191), which its relatives share: T frames of a picture are the same one.
+    """
+    patch = int(vision.patch_size)
+    merge = int(getattr(vision, "spatial_merge_size", 1))
+    frames = int(getattr(vision, "temporal_patch_size", TEMPORAL_PATCH))
+    grid = DEFAULT_SIDE // (patch * merge) * merge
+    rows = []
+    for picture in pictures:
+        pixels = _pixels(picture, grid * patch).expand(frames, -1, -1, -1)
+        cut = pixels.reshape(frames, 3, grid // merge, merge, patch, grid // merge, merge, patch)
+        rows.append(cut.permute(2, 5, 3, 6, 1, 0, 4, 7).reshape(grid * grid, -1))
+    return {"pixel_values": torch.cat(rows), "image_grid_thw": torch.tensor([[1, grid, grid]] * len(pictures))}
+
+
+def image_token(config: Any) -> int:
+    """The id that stands in a prompt for each visual token.
+
+    Raises:
+        InputError: the configuration does not say.
+    """
+    for key in ("image_token_id", "image_token_index"):
+        if isinstance(token := getattr(config, key, None), int):
+            return token
+    raise InputError(f"{config.model_type}: its configuration has no image_token_id")
+
+
+def random_words(config: Any, length: int, seed: int) -> list[int]:
+    """Random token ids without any that the configuration gives a meaning to."""
+    special = set()
+    for part in (config, config.get_text_config()):
+        for key, value in part.to_dict().items():
+            if key.endswith(("_token_id", "_token_index")):
+                special |= {value} if isinstance(value, int) else set(value or ())
+    vocabulary = config.get_text_config().vocab_size
+    words = torch.tensor([token for token in range(3, vocabulary) if token not in special])
+    generator = torch.Generator().manual_seed(seed)
+    chosen: list[int] = words[torch.randint(len(words), (length,), generator=generator)].tolist()
+    return chosen
+
+
+def prompt(config: Any, visual_tokens: int, length: int, seed: int) -> list[int]:
+    """A random prompt with the placeholders in its middle, between the marks that the configuration has for them."""
+    words = random_words(config, length, seed)
+    marks = [getattr(config, key, None) for key in ("vision_start_token_id", "vision_end_token_id")]
+    begin, end = ([mark] if isinstance(mark, int) else [] for mark in marks)
+    middle = length // 2
+    return [*words[:middle], *begin, *[image_token(config)] * visual_tokens, *end, *words[middle:]]
+
+
+def token_types(network: Any, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Which tokens stand for pictures, [B, S], by the names that the model knows it by."""
+    types = (input_ids == image_token(network.config)).long()
+    names = ("token_type_ids", "mm_token_type_ids")
+    taken = inspect.signature(network.forward).parameters
+    return {name: types for name in names if name in taken}
