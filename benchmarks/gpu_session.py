@@ -197,6 +197,40 @@ def predictions() -> None:
             found["text"] = tracer("whatif", str(path), *option).splitlines()
 
 
+def models() -> None:
+    """The published systems in one sitting, each verified, and again in batches of two."""
+    systems = {
+        "eventgpt_5_frames": ("eventgpt", []),
+        "eventgpt_1_frame": ("eventgpt", ["--frames", "1"]),
+        "llava15_1_image": ("llava15", []),
+        "video_llava_8_frames": ("video_llava", []),
+    }
+    for name, (model, options) in systems.items():
+        with part(f"model {name}") as found:
+            path = OUT.parent / f"{name}.json.gz"
+            chosen = ["--model", model, *options]
+            printed = record(path, *chosen, "--max-new-tokens", TOKENS, "--requests", "20")
+            found["printed"] = printed.splitlines()
+            summary = tracer("summarize", str(path), "--format", "json")
+            (OUT / f"{name}.json").write_text(summary)
+            found["unattributed"] = json.loads(summary)["device"]["unattributed"]["ops"]
+            batch = OUT.parent / "batch.json.gz"
+            printed = record(batch, *chosen, *"--batch-size 2 --max-new-tokens 16 --requests 1".split())
+            found["batch of 2"] = printed.splitlines()
+
+
+def stacks() -> None:
+    """A small trace with Python frames and shapes, for the line of a wait and operations counted from shapes."""
+    with part("stacks") as found:
+        options = "--size tiny --max-new-tokens 6 --requests 1 --with-stack --record-shapes".split()
+        found["printed"] = record(OUT / "stacks.json.gz", *options).splitlines()
+
+
+def calibration() -> None:
+    with part("calibrate") as found:
+        found["printed"] = tracer("calibrate").splitlines()
+
+
 def watched_doctor() -> None:
     """What the doctor says where another profiler holds CUPTI."""
     with part("doctor under nsys") as found:
@@ -210,7 +244,7 @@ def watched_doctor() -> None:
 
 PARTS = (
     machine, main_recording, attribution, coupled, windows, range_distortion, predictions, decode_modes,
-    nsight, watched_doctor,
+    models, stacks, calibration, nsight, watched_doctor,
 )  # fmt: skip
 WITH_NSYS = (nsight, watched_doctor)
 
