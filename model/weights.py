@@ -66,9 +66,10 @@ def randomise(network: torch.nn.Module, device: torch.device, seed: int) -> None
 
 
 def only_this_folder() -> None:
-    """Keep transformers off the network, and from telling at length which published types it does not know."""
+    """Keep transformers off the network, its progress bars off ours, and unknown published types unmentioned."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -52,10 +52,15 @@ def read_size(folder: Path) -> VLMSize:
     checkpoint, and is CLIP ViT-L/14-336 otherwise: upstream's config holds only the tower's address.
 
     Raises:
-        CheckpointError: config.json is missing or lacks a number.
+        CheckpointError: config.json is missing or lacks a number, or the weights are quantised.
     """
     path = folder / "config.json"
     config = read_json(path)
+    if config.get("quantization_config") is not None:
+        raise CheckpointError(
+            f"{path}: has a quantization_config; EventGPT is read at full precision alone, "
+            "quantised checkpoints only of LLaVA-1.5, Video-LLaVA and hf: folders"
+        )
     heads = _number(path, config, "num_attention_heads")
     text = TextSize(
         layers=_number(path, config, "num_hidden_layers"),

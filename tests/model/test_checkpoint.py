@@ -104,6 +104,14 @@ def test_without_a_tower_folder_the_published_tower_is_meant(tmp_path: Path) -> 
     assert read_size(folder).text == SMALL.text
 
 
+def test_quantised_weights_are_refused_before_they_are_taken_for_others(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, small_network())
+    config = json.loads((folder / "config.json").read_text()) | {"quantization_config": {"load_in_4bit": True}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="at full precision alone"):
+        _build(folder)
+
+
 class _Attack:
     def __reduce__(self) -> tuple[Any, ...]:
         return print, ("owned",)
