@@ -215,14 +215,14 @@ def models() -> None:
             (OUT / f"{name}.json").write_text(summary)
             found["unattributed"] = json.loads(summary)["device"]["unattributed"]["ops"]
             batch = OUT.parent / "batch.json.gz"
-            printed = record(batch, *chosen, *"--batch-size 2 --max-new-tokens 16 --requests 1".split())
+            printed = record(batch, *chosen, *["--batch-size", "2", "--max-new-tokens", "16", "--requests", "1"])
             found["batch of 2"] = printed.splitlines()
 
 
 def stacks() -> None:
     """A small trace with Python frames and shapes, for the line of a wait and operations counted from shapes."""
     with part("stacks") as found:
-        options = "--size tiny --max-new-tokens 6 --requests 1 --with-stack --record-shapes".split()
+        options = ["--size", "tiny", "--max-new-tokens", "6", "--requests", "1", "--with-stack", "--record-shapes"]
         found["printed"] = record(OUT / "stacks.json.gz", *options).splitlines()
 
 
