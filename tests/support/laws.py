@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import msgspec
 
+import tracer.trace.chrome.handover as handover
 import tracer.trace.chrome.reader as reader
 import tracer.trace.chrome.scanner as scanner
 import tracer.trace.source as source_module
@@ -140,7 +141,7 @@ def _small_pieces() -> Iterator[None]:
     with (
         patch.object(source_module, "BLOCK_BYTES", SMALL_BYTES),
         patch.object(reader, "BLOCK_BYTES", SMALL_BYTES),
-        patch.object(reader, "RUN", 2),
+        patch.object(handover, "RUN_BYTES", 2 * SMALL_BYTES),
         patch.object(scanner, "SHORT_TEXT_BYTES", 64),
         patch.object(reader, "in_processes", _one_after_another),
     ):

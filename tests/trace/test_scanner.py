@@ -15,6 +15,7 @@ from support.chrome import EVERYTHING, capture, document, kernel, launch, operat
 from support.columns import spelled_out
 from support.layouts import LAYOUTS, PACKINGS
 
+import tracer.trace.chrome.handover as handover
 import tracer.trace.chrome.reader as reader
 import tracer.trace.chrome.scanner as scanner
 import tracer.trace.source as source_module
@@ -131,7 +132,7 @@ def test_nothing_inside_a_string_can_fool_the_scanner(
     expected = spelled_out(_as_document(written))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_module, "BLOCK_BYTES", block_bytes)
-        patch.setattr(reader, "RUN", 2)
+        patch.setattr(handover, "RUN_BYTES", 256)
         patch.setattr(scanner, "SHORT_TEXT_BYTES", short)
         patch.setattr(reader, "in_processes", _one_after_another)
         assert spelled_out(read_bytes(gzip.compress(written) if packed else written, jobs=jobs)) == expected

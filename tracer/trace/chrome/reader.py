@@ -11,6 +11,7 @@ from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
+from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 PACKED_FACTOR = 12
 # How far in front of a file's end the end of its list of events is looked for.
 TAIL_BYTES = 4 << 20
-# Texts in a row that one process takes from a packed file.
-RUN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +144,19 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
+    handover = Handover(jobs - 1) if source.packed else None
 
     def work(share: int) -> _Share:
-        scanner, rest = Scanner(layout, want), None
-        recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES) if source.packed else 0)
-        for place, text in _shared_texts(source, layout, begin, share, jobs):
-            if text.last:
-                rest = text.content
-            elif place is not None:
+        scanner, rest, recent = Scanner(layout, want), None, b""
+        if handover is None:
+            rest = _scan_part(scanner, source, layout, begin, share, jobs)
+        elif share:
+            for place, text in handover.taken(share - 1):
                 scanner.scan(text, place)
-            recent.append(text)
+        else:
+            rest, recent = _scan_and_hand_over(scanner, source, layout, begin, handover)
         scanner.flush()
-        before = b"" if share else b"".join(text.content[text.begin : text.end] for text in recent)
-        return _Share(scanner.events, scanner.collector, rest, before)
+        return _Share(scanner.events, scanner.collector, rest, recent)
 
     shares = in_processes(work, jobs)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
@@ -183,25 +182,33 @@ def _before(source: Source, begin: int, end: int) -> bytes:
     return b"".join(source.blocks(start))[: end - start]
 
 
-def _shared_texts(
-    source: Source, layout: Layout, begin: int, share: int, shares: int
-) -> Iterator[tuple[int | None, Text]]:
-    """The texts that one process meets, and the places in the file of those that are its share.
-
-    A plain file is divided into as many ranges. A packed one is unpacked by every process, which then takes every
-    n-th run of texts; the first also takes the end.
-    """
-    if source.packed:
-        for number, text in enumerate(texts(_skipping(source.blocks(), begin), layout)):
-            run = number // RUN
-            own = share == 0 if text.last else run % shares == share
-            yield run if own else None, text
-        return
+def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, share: int, shares: int) -> bytes | None:
+    """Scan one of so many equal parts of a plain file; what is left at its end, if this part reaches it."""
     length = max(0, source.size_bytes - begin)
     low, high = (begin + length * part // shares for part in (share, share + 1))
     limit = None if share == shares - 1 else high - low
     for text in texts(source.blocks(low), layout, inside=share > 0, limit=limit):
-        yield share, text
+        if text.last:
+            return text.content
+        scanner.scan(text, share)
+    return None
+
+
+def _scan_and_hand_over(
+    scanner: Scanner, source: Source, layout: Layout, begin: int, handover: Handover
+) -> tuple[bytes, bytes]:
+    """Unpack a file, and scan what nobody else does; what is left at its end, and what comes before that."""
+    recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES))
+    rest = b""
+    for text in texts(_skipping(source.blocks(), begin), layout):
+        if text.last:
+            rest = text.content
+        else:
+            if not handover.offer(text):
+                scanner.scan(text, handover.place)
+            recent.append(text)
+    handover.end()
+    return rest, b"".join(text.content[text.begin : text.end] for text in recent)
 
 
 def _skipping(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
