@@ -13,6 +13,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chrome import EVERYTHING, document, kernel, launch, read_bytes, span
+from support.layouts import zipped
 
 import tracer.trace.chrome.reader as reader
 from tracer.errors import InputError
@@ -207,6 +208,16 @@ def test_a_wrong_checksum_costs_nothing_that_could_be_unpacked(pack: Callable[[b
     trace = read_bytes(bytes(packed))
     assert _names(trace) == ["good", "good"]
     assert "damaged" in trace.warnings[0]
+
+
+def test_a_zip_with_a_wrong_checksum_is_read_to_its_end() -> None:
+    packed = bytearray(zipped(document(*[kernel(f"k{number}", number, 1, 1) for number in range(900)])))
+    packed[packed.rfind(b"PK\x01\x02") + 16] ^= 1
+    trace = read_bytes(bytes(packed))
+    assert len(trace.ops) == 900
+    assert "damaged (its checksum is wrong)" in trace.warnings[0]
+    with pytest.raises(InputError, match="its checksum is wrong"):
+        read_bytes(bytes(packed), strict=True)
 
 
 def test_what_precedes_damage_does_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from support.chrome import document, kernel, read_bytes
 
+from reports.text import render
+from tracer.analysis.pipeline import summarize_file
 from tracer.errors import InputError
 from tracer.trace.columns import Trace
 
@@ -65,6 +68,17 @@ def test_names_of_megabytes(piece: str) -> None:
     name = "execute_context_1(" + piece * (MB // len(piece)) + "!"
     trace = read_bytes(document(kernel(name, 0, 1, 1), {**kernel("k", 1, 1, 2), "ts": "inf"}))
     assert _names(trace) == [name]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_string_of_a_hundred_megabytes(wanted: bool, tmp_path: Path) -> None:
+    name = "x" * (100 * MB)
+    path = tmp_path / "long.json"
+    long = kernel(name, 1, 1, 1) if wanted else {**kernel(name, 1, 1, 1), "cat": "cpu_op"}
+    path.write_bytes(document(kernel("first", 0, 1, 1), long, kernel("last", 2, 1, 2)))
+    summary = summarize_file(path)
+    assert summary.device.ops == 2 + wanted
+    assert len(render(summary)) < 10_000
 
 
 def test_a_packed_file_of_nothing_but_zeros() -> None:

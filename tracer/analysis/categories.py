@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OTHER = "other"
+# Templates' names reach some ten thousand characters. The rules take a second for every megabyte.
+LONGEST_NAME = 1 << 16
 
 # Category, and what a kernel's own name matches: regular expressions, any of them, `^` at its start.
 _KERNELS = (
@@ -111,9 +113,13 @@ _MANGLED = re.compile(r"_ZN?K?")
 _LENGTH = re.compile(r"\d+")
 
 
-@lru_cache(maxsize=1 << 16)
 def categorise(name: str) -> str:
-    """The category of a kernel, copy or operator by its name."""
+    """The category of a kernel, copy or operator by its name; of a name longer than any real one, by its beginning."""
+    return _categorise(name[:LONGEST_NAME])
+
+
+@lru_cache(maxsize=1 << 16)
+def _categorise(name: str) -> str:
     if (known := _CATEGORY_OF_OPERATOR.get(name.removesuffix("_"))) is not None:
         return known
     own = own_name(name)

@@ -128,7 +128,7 @@ class Source(AbstractContextManager["Source"]):
             import zstandard
 
             return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read
-        return _open_zip(self.name, file).read if self.magic.startswith(ZIP) else file.read
+        return _Unzip(self.name, file).read if self.magic.startswith(ZIP) else file.read
 
 
 class _Gunzip:
@@ -185,13 +185,33 @@ def _packing_errors(magic: bytes) -> tuple[type[Exception], ...]:
     return ()
 
 
-def _open_zip(name: str, file: IO[bytes]) -> IO[bytes]:
-    import zipfile
+class _Unzip:
+    """Reads the one member of a zip; unlike zipfile, it gives the end away before it doubts it."""
 
-    archive = zipfile.ZipFile(file)
-    members = [info for info in archive.infolist() if not info.is_dir()]
-    if len(members) != 1:
-        raise InputError(f"{name}: a zip of {len(members)} files; unpack it and name one")
-    if members[0].flag_bits & 1:
-        raise InputError(f"{name}: an encrypted zip")
-    return archive.open(members[0])
+    def __init__(self, name: str, file: IO[bytes]) -> None:
+        import zipfile
+
+        archive = zipfile.ZipFile(file)
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        if len(members) != 1:
+            raise InputError(f"{name}: a zip of {len(members)} files; unpack it and name one")
+        if members[0].flag_bits & 1:
+            raise InputError(f"{name}: an encrypted zip")
+        self._expected = members[0].CRC
+        del members[0].CRC  # where there is none, zipfile does not look
+        self._member = archive.open(members[0])
+        self._found = 0
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes or fewer; none at the end.
+
+        Raises:
+            EOFError: all has been read, and it is not what was packed.
+        """
+        from isal.isal_zlib import crc32
+
+        block = self._member.read(size)
+        self._found = crc32(block, self._found)
+        if not block and self._found != self._expected:
+            raise EOFError("its checksum is wrong")
+        return block
