@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reports import statistics
 from reports.palette import COLOURS, NONE
 from reports.stages import breakdown, decode_steps, limits
 from reports.units import bar, duration, printable, share, significant
@@ -244,10 +245,14 @@ def _latency(latency: Latency) -> Group:
     )
     if latency.distortion:
         note += " Last row: how much slower each stage is under the profiler."
-    return Group(*lines, _latency_table(latency), Text(note, style="dim"))
+    if statistic_rows := statistics.rows(latency):
+        note += statistics.NOTE
+    if spread := statistics.samples(latency):
+        lines.append(Text(spread))
+    return Group(*lines, _latency_table(latency, statistic_rows), Text(note, style="dim"))
 
 
-def _latency_table(latency: Latency) -> Table:
+def _latency_table(latency: Latency, statistic_rows: list[list[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     table.add_column("", no_wrap=True)
     for stage in latency.stages_ns:
@@ -255,6 +260,8 @@ def _latency_table(latency: Latency) -> Table:
     table.add_column("request", justify="right", no_wrap=True)
     times = [duration(time_ns) for time_ns in latency.stages_ns.values()]
     table.add_row(latency.source, *times, duration(latency.request_ns))
+    for row in statistic_rows:
+        table.add_row(*row)
     if latency.distortion:
         ratios = [latency.distortion.get(stage) for stage in latency.stages_ns]
         table.add_row("profiler", *["–" if ratio is None else f"× {ratio:.2f}" for ratio in ratios], "")

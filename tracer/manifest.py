@@ -5,7 +5,7 @@ All durations are integer nanoseconds. A manifest read from a file is untrusted 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SCHEMA = "tracer.manifest/1"
 KEY = "tracer"
 MARK = "tracer/manifest "
+
+# What a file may claim: no negative times, and none that a double does not hold exactly (104 days).
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class Latencies(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +30,13 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
         sample: index into the manifest's `samples`.
     """
 
-    load_ns: int
-    preprocess_ns: int
-    vision_ns: int
-    prefill_ns: int
-    decode_ns: list[int]
-    first_step: int = 1
-    sample: int = 0
+    load_ns: Count
+    preprocess_ns: Count
+    vision_ns: Count
+    prefill_ns: Count
+    decode_ns: list[Count]
+    first_step: Count = 1
+    sample: Count = 0
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +78,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    batch_size: int
-    frames: int
-    visual_tokens: int
-    prompt_tokens: int
-    new_tokens: int
+    batch_size: Count
+    frames: Count
+    visual_tokens: Count
+    prompt_tokens: Count
+    new_tokens: Count
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,14 @@ integer nanoseconds; those of devices are summed over devices.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 SCHEMA = "tracer.summary/1"
+
+# What a saved document may claim: none below 0, and none that a double does not hold exactly (104 days).
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,6 +359,70 @@ class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
     p99: int
 
 
+class Statistic(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure over requests.
+
+    Attributes:
+        of: a stage, "request", "ttft" or "tpot".
+        n: requests that have it.
+        mean_ns: arithmetic mean.
+        p50_ns: the median.
+        p95_ns: nearest rank.
+        low_ns, high_ns: 95 % bootstrap interval of the mean (BCa, requests drawn anew); None of fewer than three.
+    """
+
+    of: str
+    n: int
+    mean_ns: float
+    p50_ns: float
+    p95_ns: int
+    low_ns: float | None
+    high_ns: float | None
+
+
+class SampleLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that were given one sample.
+
+    Attributes:
+        name: of its file or files; untrusted.
+        batch_size: sequences.
+        frames, visual_tokens, prompt_tokens, new_tokens: of each sequence.
+        statistics: over these requests.
+    """
+
+    name: str
+    batch_size: int
+    frames: int
+    visual_tokens: int
+    prompt_tokens: int
+    new_tokens: int
+    statistics: list[Statistic]
+
+
+class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of the pass without a profiler.
+
+    Attributes:
+        stages_ns: one run of each stage; decode is the sum of its steps.
+        decode_ns: the decode steps in order.
+        first_step: token index of `decode_ns[0]`.
+        sample: index into `latency.samples`, where there are several.
+        sample_name: its name; "" where there is one input only.
+        batch_size: sequences.
+        visual_tokens, prompt_tokens, new_tokens: of each sequence.
+    """
+
+    stages_ns: dict[str, Count]
+    decode_ns: list[Count]
+    first_step: Count
+    sample: Count
+    sample_name: str
+    batch_size: Count
+    visual_tokens: Count
+    prompt_tokens: Count
+    new_tokens: Count
+
+
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """What a user waits for; medians over requests.
 
@@ -370,6 +437,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
         tokens_per_s: decoded tokens per second of decoding, over the batch.
         stages_ns: each stage; decode is the sum of its steps.
         distortion: profiled / clean, per stage.
+        statistics: each stage, then request, TTFT and TPOT.
+        samples: the same for each sample, where there are several.
     """
 
     source: str
@@ -382,6 +451,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_s: float | None
     stages_ns: dict[str, int]
     distortion: dict[str, float]
+    statistics: list[Statistic] = []
+    samples: list[SampleLatency] = []
 
 
 class Gain(msgspec.Struct, frozen=True, kw_only=True):
@@ -492,7 +563,7 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
-    """The whole document."""
+    """The whole document; `requests` are those without a profiler, in their order."""
 
     schema_: str
     trace: TraceInfo
@@ -508,6 +579,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     roofline: Roofline | None = None
     breakdown: Breakdown | None = None
     budget: list[StageBudget] = []
+    requests: list[RequestLatency] = []
 
 
 def encode(summary: Summary) -> bytes:

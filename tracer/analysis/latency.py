@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.analysis.requests import sample_statistics, statistics
 from tracer.grammar import DECODE, LOAD, PREFILL, PREPROCESS, VISION
 from tracer.summary import Latency, Percentiles
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tracer.manifest import Latencies, Manifest
+    from tracer.summary import RequestLatency
 
 
 def percentile(values: Sequence[int], percent: int) -> int:
@@ -26,8 +28,8 @@ def percentiles(values: Sequence[int]) -> Percentiles | None:
     return Percentiles(p50=percentile(values, 50), p90=percentile(values, 90), p99=percentile(values, 99))
 
 
-def clean_latency(manifest: Manifest) -> Latency | None:
-    """Latencies of the clean pass; None if it measured nothing.
+def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency | None:
+    """Latencies of the clean pass, whose `rows` these are; None if it measured nothing.
 
     TTFT is request start to the end of prefill's token. TPOT is (end of last token - end of token 0) divided
     by (tokens - 1). ITL are the gaps between tokens. All are taken per request; medians are reported.
@@ -51,6 +53,8 @@ def clean_latency(manifest: Manifest) -> Latency | None:
         tokens_per_s=manifest.shape.batch_size * 1e9 / median(tpot) if tpot and median(tpot) else None,
         stages_ns=stages,
         distortion=_distortion(manifest),
+        statistics=statistics(rows),
+        samples=sample_statistics(manifest, rows),
     )
 
 

@@ -19,6 +19,7 @@ from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
 from tracer.analysis.overlaps import Overlaps, clip, measure
+from tracer.analysis.requests import request_rows
 from tracer.analysis.stages import ALL_STAGES, StageRanges, find_stages
 from tracer.grammar import DECODE
 from tracer.summary import (
@@ -131,7 +132,8 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
     counts = count(trace, ranges, attribution)
     stages = _stage_rows(trace, ranges, charges, counts)
     tokens = _token_rows(ranges, charges, counts)
-    latency = clean_latency(trace.manifest) if trace.manifest else None
+    requests = request_rows(trace.manifest) if trace.manifest else []
+    latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = stage_times(stages, latency, trace.manifest)
     roof = None
     if trace.manifest is not None:
@@ -169,6 +171,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         run=_run(trace.manifest) if trace.manifest else None,
         decoding=steps,
         roofline=roof,
+        requests=requests,
     )
 
 
