@@ -28,12 +28,11 @@ def mean_interval(values: Sequence[int] | Sequence[float], *, level: float = 0.9
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < LEAST:
         return None
+    if sample.min() == sample.max():
+        return float(sample[0]), float(sample[0])
     mean = float(sample.mean())
     apart = sample - mean
     squares = float(np.square(apart).sum())
-    # Equal values may still differ from their own mean by rounding.
-    if squares <= (1e-12 * mean) ** 2:
-        return mean, mean
     drawn = np.random.default_rng(SEED).integers(len(sample), size=(RESAMPLES, len(sample)))
     means = np.sort(sample[drawn].mean(axis=1))
     below = float((means < mean).sum() + 0.5 * (means == mean).sum()) / RESAMPLES
