@@ -1,0 +1,200 @@
+"""The comparison document: what `tracer compare --format json` writes and every report of it reads.
+
+Schema `tracer.comparison/1`. Keys may be added; none changes its meaning without a new schema number. Times are
+nanoseconds, medians over requests unless said otherwise; shares and ratios are plain numbers (0.05 is 5 %).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+SCHEMA = "tracer.comparison/1"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the files.
+
+    Attributes:
+        label: A for the baseline, then B, C, ...
+        path: as given; untrusted, as are the names.
+        title: model, size, dtype and device of a recording of ours; else "".
+        requests: measured without a profiler, one by one; 0 where the file does not have them.
+        visual_tokens, prompt_tokens, new_tokens: median over requests, of each sequence; None where unknown.
+        warnings: what was read around.
+    """
+
+    label: str
+    path: str
+    title: str
+    requests: int
+    visual_tokens: float | None
+    prompt_tokens: float | None
+    new_tokens: float | None
+    warnings: list[str] = []
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of two runs.
+
+    Attributes:
+        of: a stage, "request", "ttft" or "tpot".
+        per: "" for the whole, or "visual token", "prompt token" (visual and text positions), "output token".
+        before_ns, after_ns: of the baseline and of the other; None where it has none.
+        delta_ns: after less before.
+        ratio: after over before; where samples are shared, of the same sample.
+        allowance: the drift between recordings that is allowed for, as a share; None where nothing was tested.
+        p: adjusted for all rows; None where nothing was tested.
+        verdict: "slower" or "faster" where the difference exceeds allowance and noise, "within noise",
+            "not tested", or "one side only".
+    """
+
+    of: str
+    per: str
+    before_ns: float | None
+    after_ns: float | None
+    delta_ns: float | None
+    ratio: float | None
+    allowance: float | None
+    p: float | None
+    verdict: str
+
+
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """Decode step k beside decode step k.
+
+    Attributes:
+        of: "device" (device time in the trace) or "latency" (without a profiler).
+        first: token index of the first compared step.
+        before_ns, after_ns: each step, median over requests.
+        delta_ns: median of the steps' differences.
+        ratio: median of the steps' ratios.
+        parts_at: token index of the first of three steps in a row that differ the same way by more than
+            `beyond`; None where none do.
+        beyond: as a share: the tolerance, or three standard deviations of the step-to-step noise if that is more.
+    """
+
+    of: str
+    first: int
+    before_ns: list[float]
+    after_ns: list[float]
+    delta_ns: float
+    ratio: float | None
+    parts_at: int | None
+    beyond: float
+
+
+class KernelUse(msgspec.Struct, frozen=True, kw_only=True):
+    """One kernel (or operator) in one stage: runs and device time of one run of the stage (one step of decode)."""
+
+    count: float
+    time_ns: float
+
+
+class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel that differs between two traces; of one profiled pass each, so nothing is tested.
+
+    Attributes:
+        stage, name: which; the name is untrusted.
+        change: "appeared", "vanished", "slower" or "faster" (per run of the stage).
+        before, after: its use; None where there is none.
+        delta_ns: device time, after less before, per run of the stage.
+    """
+
+    stage: str
+    name: str
+    change: str
+    before: KernelUse | None
+    after: KernelUse | None
+    delta_ns: float
+
+
+class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+    """How many decode steps of one run would fit into the prefill of another.
+
+    Attributes:
+        prefill_of, steps_of: labels of the runs.
+        prefill_ns, step_ns: how long one of each takes.
+        steps: whole steps that fit.
+    """
+
+    prefill_of: str
+    steps_of: str
+    prefill_ns: float
+    step_ns: float
+    steps: int
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """The baseline and one other run.
+
+    Attributes:
+        baseline, other: their labels.
+        source: "requests" (tested), "medians" (without a profiler, nothing to test) or "trace" (one run of each stage).
+        notes: what limits the comparison, in words.
+        permutations: of the test; 0 without one.
+        shared_samples: whether requests were permuted within the samples that both runs have.
+        rows: stage by stage, then the request, TTFT and TPOT, then per token.
+        steps: decode steps by device time and by latency, where both runs have them.
+        kernels: those that differ, the largest difference first.
+        same_kernels: how many do not.
+        overlaps: in both directions.
+    """
+
+    baseline: str
+    other: str
+    source: str
+    notes: list[str]
+    permutations: int
+    shared_samples: bool
+    rows: list[Row]
+    steps: list[Steps]
+    kernels: list[KernelChange]
+    same_kernels: int
+    overlaps: list[Overlap]
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget or regression limit, and what was found.
+
+    Attributes:
+        gate: as it was given, for example "vision<=5%".
+        path: of the run that was held to it; untrusted.
+        of: the measure.
+        kind: "time" (nanoseconds), "share" (of the request) or "regression" (after over before, less 1).
+        value: what was found.
+        limit: what was allowed.
+        passed: whether it was kept.
+    """
+
+    gate: str
+    path: str
+    of: str
+    kind: str
+    value: float
+    limit: float
+    passed: bool
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
+    """The whole document.
+
+    Attributes:
+        schema_: `SCHEMA`.
+        error_rate: the chance, at most, that a pair without differences has any row called slower or faster.
+        tolerance: allowed drift as a share, as given; None if it was taken from the recordings.
+        runs: the baseline first.
+        pairs: each other run against it.
+        gates: budgets and limits, kept or not.
+    """
+
+    schema_: str
+    error_rate: float
+    tolerance: float | None
+    runs: list[Run]
+    pairs: list[Pair]
+    gates: list[Gate] = []
+
+
+def encode(comparison: Comparison) -> bytes:
+    """The document as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
