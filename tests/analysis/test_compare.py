@@ -102,7 +102,7 @@ def test_few_requests_say_so_instead_of_claiming() -> None:
     pair = _pair(summary(requests(30, 2)), summary(requests(99, 2)))
     assert _rows(pair)["vision"].verdict == "not tested"
     assert pair.notes == ["2 requests a side are too few to test anything; record more (--requests 10)"]
-    pair = _pair(summary(requests(30, 4)), summary(requests(99, 4, prefill_ms=50.01, step_ms=20.003)))
+    pair = _pair(summary(requests(30, 4)), summary(requests(99, 4, louder=1.3)))
     assert _rows(pair)["vision"].verdict == "slower"
     assert pair.notes == ["4 requests a side show wide gaps only; record more (--requests 10)"]
 

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.004, 0.001, -0.001, 0.003)
 
 
-def requests(vision_ms: float = 30, count: int = 8, **stages: Any) -> list[Latencies]:
-    """So many requests with a little noise in vision, prefill and each step."""
+def requests(vision_ms: float = 30, count: int = 8, *, louder: float = 1, **stages: Any) -> list[Latencies]:
+    """So many requests with a little noise in vision, prefill and each step, `louder` times as much as ever."""
     given = {"prefill_ms": 50.0, "step_ms": 20.0, **stages}
     whole = {name: given.pop(name) for name in ("tokens", "sample") if name in given}
     return [
         latencies(
-            vision_ms * (1 + NOISE[i % 8]),
-            **{name: value * (1 + NOISE[(i + 3 * n) % 8]) for n, (name, value) in enumerate(given.items(), start=1)},
+            vision_ms * (1 + louder * NOISE[i % 8]),
+            **{
+                name: value * (1 + louder * NOISE[(i + 3 * n) % 8])
+                for n, (name, value) in enumerate(given.items(), start=1)
+            },
             **whole,
         )
         for i in range(count)
