@@ -38,6 +38,13 @@ def share(part: float, whole: float) -> str:
     return f"{part / whole:.1%}" if whole else "–"
 
 
+def percent(value: float, *, signed: bool = True) -> str:
+    """A share as a percentage, with a digit behind the point only below 10 %: +2.5 %, -31 %, 5 %."""
+    digits = 1 if abs(value) < 0.0995 else 0
+    text = f"{value * 100:+.{digits}f}" if signed else f"{value * 100:.{digits}f}".removesuffix(".0")
+    return f"{text} %"
+
+
 def bar(part: float, whole: float, width: int) -> str:
     """A horizontal bar of at most `width` cells, in eighths of a cell."""
     eighths = round(part / whole * width * 8) if whole else 0

@@ -133,7 +133,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         notes: what limits the comparison, in words.
         permutations: of the test; 0 without one.
         shared_samples: whether requests were permuted within the samples that both runs have.
-        rows: stage by stage, then the request, TTFT and TPOT, then per token.
+        rows: stage by stage, each followed by what it takes per token; then the request, TTFT and TPOT.
         steps: decode steps by device time and by latency, where both runs have them.
         kernels: those that differ, the largest difference first.
         same_kernels: how many do not.

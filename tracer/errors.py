@@ -38,6 +38,6 @@ class UsageError(TracerError):
 
 
 class GateError(TracerError):
-    """A budget or a regression limit was exceeded."""
+    """Budgets or regression limits were exceeded; one message for each."""
 
     exit_code = 3

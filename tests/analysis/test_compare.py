@@ -25,8 +25,9 @@ def test_a_slower_stage_is_found_and_nothing_else_is_claimed() -> None:
     pair = _pair(summary(requests(30)), summary(requests(33)))
     rows = _rows(pair)
     assert list(rows) == [
-        "load", "preprocess", "vision", "prefill", "decode", "request", "ttft", "tpot",
-        "vision visual token", "prefill visual token", "prefill prompt token", "decode output token",
+        "load", "preprocess", "vision", "vision visual token",
+        "prefill", "prefill visual token", "prefill prompt token", "decode", "decode output token",
+        "request", "ttft", "tpot",
     ]  # fmt: skip
     assert {name for name, row in rows.items() if row.verdict == "slower"} == {
         "vision", "request", "ttft", "vision visual token",

@@ -21,12 +21,12 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_a_saved_summary_is_the_summary(saved: Path, tmp_path: Path) -> None:
-    assert load_summary(saved) == summary(requests())
+    assert load_summary(saved) == summary(requests(), path=str(saved))
     packed = tmp_path / "a.json.gz"
     packed.write_bytes(gzip.compress(saved.read_bytes()))
-    assert load_summary(packed) == summary(requests())
+    assert load_summary(packed) == summary(requests(), path=str(packed))
     saved.write_bytes(b"\xef\xbb\xbf" + saved.read_bytes())
-    assert load_summary(saved) == summary(requests())
+    assert load_summary(saved) == summary(requests(), path=str(saved))
 
 
 def test_a_trace_is_summarised(tmp_path: Path) -> None:

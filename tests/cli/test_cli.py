@@ -45,7 +45,8 @@ def test_help_and_summaries_never_import_torch(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.json", span("tracer/vision", 0, 9), launch(1, 1, 1), kernel("k", 3, 1, 1))
     for arguments in (["--help"], ["record", "--help"], ["--version"], ["models"]):
         assert not _modules_after(*arguments) & (HEAVY | {"numpy"}), arguments
-    for arguments in (["summarize", trace], ["summarize", trace, "--format", "json"]):
+    assert not _modules_after("compare", "--help") & (HEAVY | {"numpy"})
+    for arguments in (["summarize", trace], ["summarize", trace, "--format", "json"], ["compare", trace, trace]):
         assert not _modules_after(*arguments) & HEAVY, arguments
 
 
@@ -77,9 +78,10 @@ RECORD_OPTIONS = """
     --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs --peak-tflops
-    --rank --strict
+    --all-ranges --any-thread --budget --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs
+    --peak-tflops --rank --strict
 """.split()
+COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --tolerance".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
     --bandwidth --batch-frames --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops --speculate
@@ -90,6 +92,7 @@ WHATIF_OPTIONS = """
 OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
+    "compare": COMPARE_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }
@@ -167,6 +170,15 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("summarize none.json --format xml", 2, "--format"),
         ("summarize none.json --marker x=y", 2, "write STAGE=REGEX"),
         ("summarize none.json --marker vision=(", 2, "not a regular expression"),
+        ("summarize none.json --budget vision", 2, "--budget vision: write NAME<=LIMIT"),
+        ("compare", 2, "Missing argument"),
+        ("compare none.json", 2, "compare takes two files or more"),
+        ("compare none.json none.json", 1, "none.json: No such file"),
+        ("compare empty empty", 1, "empty: a folder; name the trace in it"),
+        ("compare bad.npy bad.npy", 1, "bad.npy: "),
+        ("compare none.json none.json --budget tpot<=5%", 2, "give a time such as 20ms"),
+        ("compare none.json none.json --max-regression 5", 2, "write a percentage, for example 5%"),
+        ("compare none.json none.json --tolerance some", 2, "--tolerance some: write a percentage"),
         ("nonsense", 2, "nonsense"),
         ("record --frames 0", 2, "--frames"),
         ("record --model gpt-9", 2, "choose from eventgpt"),

@@ -163,11 +163,11 @@ def _row(
 
 
 def _ordered(keys: Iterable[Key]) -> list[Key]:
-    """Wholes before what is per token; stages in the order of a request, then the request, TTFT and TPOT."""
+    """Stages in the order of a request, each with what is per token; then the request, TTFT and TPOT."""
     order = (*ALL_STAGES, REQUEST, TTFT, TPOT)
     kinds = ("", figures.VISUAL, figures.PROMPT, figures.OUTPUT)
 
-    def place(key: Key) -> tuple[bool, int, int, Key]:
-        return (key[1] != "", order.index(key[0]) if key[0] in order else len(order), kinds.index(key[1]), key)
+    def place(key: Key) -> tuple[int, int, Key]:
+        return (order.index(key[0]) if key[0] in order else len(order), kinds.index(key[1]), key)
 
     return sorted(set(keys), key=place)

@@ -41,7 +41,8 @@ class _Run(msgspec.Struct):
 def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
     """Read a saved summary, or summarise a trace; the content says which it is.
 
-    A saved summary is read strictly: every key by its type, times and counts within what a trace can hold.
+    A saved summary is read strictly: every key by its type, times and counts within what a trace can hold. It goes by
+    its own path, not by that of the trace that it is about.
 
     Raises:
         InputError: it is neither, or a saved summary that is damaged or of another version.
@@ -79,7 +80,7 @@ def _read(source: Source, kind: str) -> Summary:
             f"{source.name}: not a summary as this version of tracer writes it ({reason}); "
             "write it again with summarize --format json"
         ) from None
-    return summary
+    return msgspec.structs.replace(summary, trace=msgspec.structs.replace(summary.trace, path=source.name))
 
 
 def _numbers(summary: Summary) -> Iterator[tuple[str, Any]]:

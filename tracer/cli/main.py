@@ -15,7 +15,7 @@ from tracer.version import __version__
 
 INTERRUPTED = 130
 # Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
-VERBS = ("record", "summarize", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+VERBS = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -58,7 +58,8 @@ def main() -> NoReturn:
         if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
             _complain("interrupted")
     except TracerError as error:
-        _complain(str(error))
+        for message in error.args:  # of gates, one for each that failed
+            _complain(str(message))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")

@@ -6,11 +6,18 @@ import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.gated import BUDGET_HELP, Format, refuse
 from tracer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer.comparison import Gate
+    from tracer.summary import Summary
 
 
 class By(StrEnum):
@@ -24,13 +31,6 @@ class By(StrEnum):
     STREAM = "stream"
 
 
-class Format(StrEnum):
-    """How a summary is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def command(
     trace: Annotated[
         Path,
@@ -40,7 +40,10 @@ def command(
             show_default=False,
         ),
     ],
-    output_format: Annotated[Format, typer.Option("--format", help="Text, or JSON for programs.")] = Format.TEXT,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Text, JSON for programs, or Markdown for a pull request.")
+    ] = Format.TEXT,
+    budget: Annotated[list[str] | None, typer.Option(metavar="NAME<=LIMIT", help=BUDGET_HELP)] = None,
     by: Annotated[
         By | None,
         typer.Option(help="Break each stage's device time down by this, instead.", show_default=False),
@@ -94,6 +97,7 @@ def command(
     path = _choose(trace, rank)
     from tracer.analysis.pipeline import Choices, summarize_file
 
+    gates = _gates(budget or [])
     choices = Choices(
         patterns=patterns,
         all_ranges=all_ranges,
@@ -107,17 +111,42 @@ def command(
         nsys=nsys_path,
     )
     summary = summarize_file(path, choices)
+    checked = gates(summary)
+    sys.stdout.write(_text(summary, output_format, checked))
+    sys.stdout.flush()
+    refuse(checked)
+
+
+def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
+    """What holds a summary to its budgets; they are read at once, before the trace is.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    if not budgets:
+        return lambda _: []
+    from tracer.analysis.gates import check_budgets, parse_budget
+
+    parsed = [parse_budget(text) for text in budgets]
+    return lambda summary: check_budgets(summary, parsed)
+
+
+def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
     if output_format is Format.JSON:
         from tracer.summary import encode
 
-        sys.stdout.write(encode(summary).decode())
-        return
+        return encode(summary).decode()
+    if output_format is Format.MARKDOWN:
+        from reports.markdown import render as render_markdown
+        from reports.overview import sections
+
+        return render_markdown(sections(summary, gates), heading="tracer summarize")
     from rich.console import Console
 
     from reports.text import render
 
     console = Console()
-    sys.stdout.write(render(summary, width=console.width, colours=console.color_system))
+    return render(summary, width=console.width, colours=console.color_system)
 
 
 def _choose(path: Path, rank: int | None) -> Path:

@@ -1,0 +1,97 @@
+"""`tracer compare` and budgets as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.summaries import requests, save, summary
+
+
+def _tracer(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tracer", *map(str, arguments)],
+        capture_output=True, check=False, env={**os.environ, "COLUMNS": "80"}, input=stdin,
+    )  # fmt: skip
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("compare")
+    return [save(summary(requests(vision)), folder / f"{vision}.json") for vision in (30, 33, 27)]
+
+
+def test_saved_summaries_are_compared(files: list[Path]) -> None:
+    done = _tracer("compare", *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nB is slower in vision (+10 %), " in done.stdout
+    assert "\nC is faster in vision (-10 %), " in done.stdout
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_json_document_is_versioned_and_has_the_gates(files: list[Path]) -> None:
+    done = _tracer("compare", *files[:2], "--format", "json", "--budget", "tpot<=1s", "--max-regression", "50%")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert document["schema"] == "tracer.comparison/1"
+    assert [run["path"] for run in document["runs"]] == [str(path) for path in files[:2]]
+    assert [(gate["of"], gate["passed"]) for gate in document["gates"]] == [("tpot", True), ("vision", True)]
+
+
+def test_each_gate_that_failed_is_a_line_and_the_code_is_3(files: list[Path]) -> None:
+    budgets = ["--budget", "vision<=20%", "--budget", "tpot <= 20ms", "--budget", "ttft<=1s"]
+    done = _tracer("compare", *files[:2], *budgets, "--max-regression", "5%", "--format", "markdown")
+    assert done.returncode == 3
+    assert done.stdout.startswith("## tracer compare\n")
+    assert done.stderr.splitlines() == [
+        f"tracer: {files[1]}: vision takes 26 % of the request; --budget vision<=20% allows 20 %",
+        f"tracer: {files[1]}: tpot takes 20.0 ms; --budget tpot <= 20ms allows 20.0 ms, 10.0 µs less",
+        f"tracer: {files[1]}: vision is 10 % slower than the baseline; --max-regression 5% allows 5 %",
+    ]
+
+
+def test_budgets_hold_for_every_file_but_the_baseline(files: list[Path]) -> None:
+    slow, quick = files[1], files[2]
+    assert _tracer("compare", slow, quick, "--budget", "vision<=30ms").returncode == 0
+    assert _tracer("compare", quick, slow, "--budget", "vision<=30ms").returncode == 3
+
+
+def test_a_summary_from_standard_input(files: list[Path]) -> None:
+    done = _tracer("compare", files[0], "-", stdin=files[1].read_bytes())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "standard input" in done.stdout
+    refused = _tracer("compare", files[0], "-", stdin=b'{"traceEvents": []}')
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "tracer: standard input: no saved summary; give a trace by its name\n"
+
+
+def test_a_real_trace_against_itself(data: Path) -> None:
+    trace = data / "kineto_b200_vllm_eager.json.gz"
+    done = _tracer("compare", trace, trace)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^All \d\d+ take the same time\.$", done.stdout, re.MULTILINE)
+    refused = _tracer("compare", trace, trace, "--max-regression", "5%")
+    assert refused.returncode == 1
+    assert "--max-regression has nothing to judge by" in refused.stderr
+
+
+def test_summarize_holds_to_budgets_too(data: Path) -> None:
+    trace = data / "kineto_b200_vllm_eager.json.gz"
+    done = _tracer("summarize", trace, "--budget", "prefill<=1%")
+    assert done.returncode == 3
+    assert done.stdout.startswith(str(trace)[:20])
+    assert done.stderr.startswith(f"tracer: {trace}: prefill takes ")
+    assert _tracer("summarize", trace, "--budget", "prefill<=100%").returncode == 0
+    done = _tracer("summarize", trace, "--budget", "prefill<=100%", "--format", "markdown")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "| kept | prefill&#60;=100% | prefill | 100 % |" in done.stdout
+    missing = _tracer("summarize", trace, "--budget", "vision<=1%")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr == f"tracer: {trace}: --budget vision<=1%: it has no vision; it has prefill\n"

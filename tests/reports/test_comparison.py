@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from support.summaries import KERNELS, requests, summary
+
+from reports.comparison import sections, sentence
+from reports.sections import render
+from tracer.analysis.compare import compare
+from tracer.analysis.gates import check_budgets, check_regressions, parse_budget
+from tracer.comparison import Comparison
+from tracer.summary import Summary
+
+AFTER = (("vision", "conv", 33), *KERNELS[1:3], ("decode#2", "gemv", 26))
+
+
+def _compare(*summaries: Summary) -> Comparison:
+    return compare(summaries or (summary(requests(30)), summary(requests(33), path="b.json", kernels=AFTER)))
+
+
+def _text(found: Comparison, width: int = 80) -> str:
+    return render(sections(found), width=width)
+
+
+def test_the_stage_table() -> None:
+    text = _text(_compare())
+    lines = text.splitlines()
+    assert lines[0].split() == ["file", "run", "requests", "tokens", "in", "out"]
+    assert lines[1].split() == "A a.json eventgpt 7b, bfloat16 on GPU 8 582 + 64 3".split()
+    assert lines[4:6] == ["B against A", "B is slower in vision (+10 %), request (+2.4 %), ttft (+3.6 %)."]
+    assert lines[6].split() == "A B delta ratio p verdict".split()
+    assert lines[9:11] == [
+        "vision              30.0 ms  33.0 ms  +3.00 ms  × 1.100  0.0003  slower",
+        "  per visual token  51.6 µs  56.7 µs  +5.16 µs  × 1.100  0.0003  slower",
+    ]
+    words = " ".join(text.split())
+    assert "called slower or faster is at most 5 %" in words
+    assert "differ by if that is more (here up to 1 %)" in words
+
+
+def test_steps_kernels_and_overlap_windows() -> None:
+    text = _text(_compare())
+    assert "latency          2  20.0 ms  20.0 ms     +0 ns  × 1.000  beyond 1 %: nowhere\n" in text
+    assert "vision  appeared  conv              –  33.0 µs (1)  +33.0 µs\n" in text
+    assert "decode  slower    gemv    20.0 µs (1)  23.0 µs (1)  +3.00 µs\n" in text
+    assert "1 appeared, 1 vanished, 1 slower, 0 faster, 1 alike" in " ".join(text.split())
+    assert "A           50.0 ms         B  20.0 ms    2\n" in text
+
+
+def test_gates_are_listed_with_what_was_found() -> None:
+    found = _compare()
+    after = summary(requests(33), path="b.json")
+    gates = check_budgets(after, [parse_budget("vision<=20%"), parse_budget("tpot<=1s")]) + check_regressions(
+        found, 0.05
+    )
+    text = _text(msgspec.structs.replace(found, gates=gates))
+    assert text.split("\ngates\n")[1].splitlines() == [
+        "        gate               of        found  file",
+        "FAILED  vision<=20%        vision     26 %  b.json",
+        "kept    tpot<=1s           tpot    20.0 ms  b.json",
+        "FAILED  max-regression 5%  vision    +10 %  b.json",
+    ]
+    assert [sentence(gate) for gate in gates if not gate.passed] == [
+        "b.json: vision takes 26 % of the request; --budget vision<=20% allows 20 %",
+        "b.json: vision is 10 % slower than the baseline; --max-regression 5% allows 5 %",
+    ]
+
+
+def test_what_could_not_be_tested_is_said_first() -> None:
+    text = _text(_compare(summary(), summary(kernels=AFTER)))
+    assert "A and B beside each other; nothing could be tested." in text
+    assert "note: times are of the traces" in text
+    assert "untested" in text
+    same = _text(_compare(summary(requests()), summary(requests())))
+    assert "No difference between A and B that exceeds the noise." in same
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 77, 78, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal_and_wide_ones_keep_every_figure(width: int) -> None:
+    long = (("vision", "k" * 300, 30), *KERNELS[1:])
+    found = _compare(summary(requests(30), path="p" * 300), summary(requests(33), kernels=long))
+    text = _text(found, width)
+    assert max(map(len, text.splitlines())) <= width
+    if width >= 60:
+        assert "30.0 ms  33.0 ms" in text
+        assert "× 1.100" in text
+
+
+def test_names_cannot_steer_the_terminal_or_the_markup() -> None:
+    name = "\x1b[2J[red]evil[/red]\n"
+    text = render(sections(_compare(summary(path=name), summary(kernels=(("vision", name, 5),)))), width=120)
+    assert "\x1b" not in text
+    assert "\\x1b[2J[red]evil[/red]\\n" in text
+
+
+def test_colours_come_only_when_asked_for() -> None:
+    found = sections(_compare())
+    assert "\x1b" not in render(found)
+    assert "\x1b[1;31m" in render(found, colours="standard")
+
+
+def test_every_pair_has_its_sections() -> None:
+    three = _compare(summary(requests()), summary(requests(33)), summary(requests(27)))
+    titles = [section.title for section in sections(three)]
+    assert [title for title in titles if title.endswith("against A") and "," not in title] == [
+        "B against A", "C against A",
+    ]  # fmt: skip
+    assert "C is faster in vision (-10 %)" in _text(three)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from support.manifests import latencies
+from support.summaries import KERNELS, requests, summary
+
+from reports.comparison import sections
+from reports.markdown import escape, name, render
+from reports.overview import sections as overview
+from reports.units import printable
+from tracer.analysis.compare import compare
+from tracer.analysis.gates import check_budgets, parse_budget
+from tracer.analysis.pipeline import summarize_file
+
+
+def _rendered(markdown: str) -> str:
+    return MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(markdown)
+
+
+EVIL = [
+    "a|b", "`code`", "``", "<script>alert(1)</script>", "<img src=x onerror=1>", "[x](http://evil)", "**bold**",
+    "_a_", "~~a~~", "&lt;", "\\|", "\\", "# head", "@someone", "#1", "https://evil.example", "www.evil.example",
+    "![x](y)", "a\nb", "\x1b[2J", "</code><b>", ":smile:", "|---|", "$x$", "-->", "\u202eevil",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_an_evil_name_is_one_cell_of_plain_text(evil: str) -> None:
+    for text in (escape(evil), name(evil)):
+        table = _rendered(f"| a | b |\n| --- | --- |\n| {text} | c |\n")
+        cells = re.findall(r"<td>(.*?)</td>", table, flags=re.DOTALL)
+        assert len(cells) == 2
+        plain = cells[0].removeprefix("<code>").removesuffix("</code>")
+        assert "<" not in plain
+        assert html.unescape(plain).replace("\u2060", "") == printable(evil)
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_one_cell_of_plain_text(text: str) -> None:
+    table = _rendered(f"| a | b |\n| --- | --- |\n| {name(text)} | c |\n")
+    cells = re.findall(r"<td>(.*?)</td>", table, flags=re.DOTALL)
+    assert len(cells) == 2
+    plain = cells[0].removeprefix("<code>").removesuffix("</code>")
+    assert "<" not in plain
+    assert html.unescape(plain).replace("\u2060", "").strip() == printable(text).replace("\u2060", "").strip()
+
+
+def test_nothing_is_left_for_github_to_link() -> None:
+    evil = "@someone #12 https://evil.example www.evil.example WWW.evil.example"
+    found = escape(evil)
+    assert not re.search(r"@\w|#\d+\b(?!;)|://|www\.", found, re.IGNORECASE)
+    assert (
+        html.unescape(found).replace("\u2060", "")
+        == "@someone #12 https://evil.example www.evil.example WWW.evil.example"
+    )
+    assert "@s" not in html.unescape(found)
+    assert "#1" not in html.unescape(found)
+
+
+def test_ordinary_names_stay_readable() -> None:
+    assert name("volta_sgemm, tile (128, 64)").replace("&#95;", "_") == "<code>volta_sgemm, tile (128, 64)</code>"
+    assert escape("× 1.100 µs – 5 %") == "× 1.100 µs – 5 %"
+
+
+def test_a_comparison_is_tables_under_headings() -> None:
+    evil = (("vision", "k|`<b>`", 33), *KERNELS[1:])
+    found = compare([summary(requests(30)), summary(requests(33), path="b|<i>.json", kernels=evil)])
+    text = render(sections(found), heading="tracer compare")
+    assert text.startswith(
+        "## tracer compare\n\n|   | file | run | requests | tokens in | out |\n| --- | --- | --- | ---: |"
+    )
+    assert "\n### B against A\n\n**B is slower in vision (+10 %), request (+2.4 %), ttft (+3.6 %).**\n" in text
+    assert "\n| **vision** | 30.0 ms | 33.0 ms | +3.00 ms | × 1.100 | 0.0003 | **slower** |\n" in text
+    assert "<code>k&#124;&#96;&#60;b&#62;&#96;</code>" in text
+    assert "<b>" not in text
+    page = _rendered(text)
+    for table in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL):
+        widths = {len(re.findall(r"<t[hd]\b", row)) for row in re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)}
+        assert len(widths) == 1
+    assert page.count("<table>") == 5
+
+
+def test_a_summary_is_tables_too() -> None:
+    run = summary([latencies(vision) for vision in (30, 31, 32)], path="a|b.json")
+    text = render(overview(run, check_budgets(run, [parse_budget("vision<=5%")])), heading="tracer summarize")
+    assert "| <code>a&#124;b.json</code> | <code>eventgpt 7b, bfloat16 on GPU</code> | 120 µs |" in text
+    assert "\n| vision | 31.0 ms | 31.0 ms | 30.0 ms to 32.0 ms | 32.0 ms |\n" in text
+    assert "\n| **FAILED** | vision&#60;=5% | vision | 25 % | <code>a&#124;b.json</code> |\n" in text
+
+
+def test_every_real_trace_is_tables(chrome_trace: object) -> None:
+    text = render(overview(summarize_file(str(chrome_trace))), heading="tracer summarize")
+    assert _rendered(text).count("<table>") >= 1

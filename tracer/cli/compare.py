@@ -1,0 +1,104 @@
+"""`tracer compare`: say where runs differ, and whether that exceeds the noise."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracer.cli.gated import BUDGET_HELP, Format, refuse
+from tracer.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from tracer.comparison import Comparison
+
+
+def command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Two or more: traces, or summaries saved by tracer summarize --format json. The first is the "
+            "baseline.",
+            show_default=False,
+        ),
+    ],
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Text, JSON for programs, or Markdown for a pull request.")
+    ] = Format.TEXT,
+    tolerance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Drift between recordings to allow for. [default: the larger of 1% and what a recording's own "
+            "halves differ by]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[list[str] | None, typer.Option(metavar="NAME<=LIMIT", help=BUDGET_HELP)] = None,
+    max_regression: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Exit with 3 if anything is slower than the baseline by more, beyond the noise.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")
+    ] = None,
+    nsys_path: Annotated[
+        Path | None, typer.Option(help="The nsys that reads .nsys-rep files. [default: the one on PATH]")
+    ] = None,
+) -> None:
+    """Compare runs stage by stage, token by token and kernel by kernel.
+
+    A difference counts only where a permutation test over the requests still sees it beyond the drift that is
+    allowed for between recordings. Figures per token make models comparable that answer at different lengths.
+    Budgets hold for every file but the baseline.
+    """
+    if len(files) < 2:
+        raise UsageError("compare takes two files or more; the first is the baseline")
+    from tracer.analysis.compare import compare
+    from tracer.analysis.gates import check_budgets, check_regressions, parse_budget, parse_percent
+    from tracer.analysis.pipeline import Choices
+    from tracer.analysis.saved import load_summary
+
+    budgets = [parse_budget(text) for text in budget or []]
+    limit = None if max_regression is None else parse_percent("--max-regression", max_regression)
+    allowed = None if tolerance is None else parse_percent("--tolerance", tolerance)
+    for path in files:
+        if path.is_dir():
+            raise InputError(f"{path}: a folder; name the trace in it")
+    choices = Choices(jobs=jobs, nsys=nsys_path)
+    summaries = [load_summary(path, choices) for path in files]
+    found = compare(summaries, tolerance=allowed)
+    gates = [gate for summary in summaries[1:] for gate in check_budgets(summary, budgets)]
+    if limit is not None:
+        gates += check_regressions(found, limit)
+    import msgspec
+
+    found = msgspec.structs.replace(found, gates=gates)
+    sys.stdout.write(_text(found, output_format))
+    sys.stdout.flush()
+    refuse(gates)
+
+
+def _text(found: Comparison, output_format: Format) -> str:
+    if output_format is Format.JSON:
+        from tracer.comparison import encode
+
+        return encode(found).decode()
+    from reports.comparison import sections
+
+    if output_format is Format.MARKDOWN:
+        from reports.markdown import render as render_markdown
+
+        return render_markdown(sections(found), heading="tracer compare")
+    from rich.console import Console
+
+    from reports.sections import render
+
+    console = Console()
+    return render(sections(found), width=console.width, colours=console.color_system)
