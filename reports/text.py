@@ -227,12 +227,12 @@ def _legend(summary: Summary) -> Padding:
 def _latency(latency: Latency) -> Group:
     clocks = {"cuda_event": "by device events", "host": "by the host clock"}
     source = "without a profiler" if latency.source == "clean" else "under the profiler"
-    head = [f"TTFT {duration(latency.ttft_ns)}"]
+    head = [] if latency.ttft_ns is None else [f"TTFT {duration(latency.ttft_ns)}"]
     if latency.tpot_ns is not None:
         head.append(f"TPOT {duration(latency.tpot_ns)}")
     if latency.tokens_per_s is not None:
         head.append(f"{significant(latency.tokens_per_s)} tokens/s")
-    lines: list[RenderableType] = [Text(" · ".join(head), style="bold")]
+    lines: list[RenderableType] = [Text(" · ".join(head), style="bold")] if head else []
     if latency.itl_ns is not None:
         itl = latency.itl_ns
         lines.append(
@@ -243,6 +243,8 @@ def _latency(latency: Latency) -> Group:
         "TTFT: request start to the end of prefill, load and preprocess included. "
         "TPOT: (end of last token - end of token 0) / (tokens - 1)."
     )
+    if latency.outside_ns > 0:
+        note += f" Of a request, {duration(latency.outside_ns)} lie in no stage."
     if latency.distortion:
         note += " Last row: how much slower each stage is under the profiler."
     if statistic_rows := statistics.rows(latency):

@@ -1,5 +1,25 @@
-"""tracer: where a multimodal LLM's inference time goes, stage by stage and token by token."""
+"""tracer: where a multimodal LLM's inference time goes, stage by stage and token by token.
+
+For code of your own: `with tracer.request():` around each request, `with tracer.stage("vision"):` around its stages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from tracer.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from tracer.staging import request, stage
+
+__all__ = ["__version__", "request", "stage"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, because every command of ours imports this package and few use the marks.
+    if name in ("request", "stage"):
+        from tracer import staging
+
+        globals()[name] = getattr(staging, name)  # found without this function from now on
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from tracer.grammar import STAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,10 +26,13 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
     """Stage latencies of one request, by device events on the stream, or by the host clock on a CPU.
 
     Attributes:
-        load_ns, preprocess_ns, vision_ns, prefill_ns: one run of each stage.
+        load_ns, preprocess_ns, vision_ns, prefill_ns: one run of each stage; 0 where it is not among the `stages`.
         decode_ns: the measured decode steps in order.
         first_step: token index of `decode_ns[0]`; above 1 when a decode window cut the start off.
         sample: index into the manifest's `samples`.
+        decode_whole_ns: decoding that was marked as a whole, without steps.
+        outside_ns, outside_later_ns: time of the request in no stage, up to the end of prefill and after it. What lies
+            between two decode steps belongs to the later one.
     """
 
     load_ns: Count
@@ -37,6 +42,9 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
     decode_ns: list[Count]
     first_step: Count = 1
     sample: Count = 0
+    decode_whole_ns: Count = 0
+    outside_ns: Count = 0
+    outside_later_ns: Count = 0
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +57,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         encoder_calls: how often the encoder ran in one staged request.
         first_difference: index of the first token that differs.
         expected_encoder_calls: how often it had to, to encode each picture once.
+        reason: why the pass was skipped, where nobody asked for that.
     """
 
     status: str
@@ -56,10 +65,11 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     encoder_calls: int = 0
     expected_encoder_calls: int = 0
     first_difference: int | None = None
+    reason: str = ""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """Token counts of a request."""
+    """Token counts of a request; 0 where nobody knows, as in code that only marks its stages."""
 
     batch_size: int
     frames: int
@@ -122,6 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         clean: latencies without a profiler; the headline figures.
         profiled: latencies of the profiled requests, for the profiler's distortion.
         cost: analytic work, where the model can tell.
+        stages: those that are marked, in their order; the latencies of the others say nothing.
     """
 
     schema: str
@@ -141,6 +152,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     profiled: list[Latencies]
     cost: Costs | None = None
     samples: list[Sample] = []
+    stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
 
 
 def encode(manifest: Manifest) -> bytes:

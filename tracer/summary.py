@@ -403,7 +403,8 @@ class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
     """One request of the pass without a profiler.
 
     Attributes:
-        stages_ns: one run of each stage; decode is the sum of its steps.
+        stages_ns: one run of each stage that is marked; decode is the sum of its steps.
+        outside_ns, outside_later_ns: time in no stage, up to the end of prefill and after it.
         decode_ns: the decode steps in order.
         first_step: token index of `decode_ns[0]`.
         sample: index into `latency.samples`, where there are several.
@@ -421,6 +422,8 @@ class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
     visual_tokens: Count
     prompt_tokens: Count
     new_tokens: Count
+    outside_ns: Count = 0
+    outside_later_ns: Count = 0
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -430,21 +433,23 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
         source: "clean" (no profiler) or "profiled" (from the trace, distorted by the profiler).
         clock: "cuda_event", "host" or "trace".
         requests: how many were measured.
-        ttft_ns: request start to the end of prefill's token, load and preprocess included.
+        ttft_ns: request start to the end of prefill's token, load and preprocess included; None where prefill is not
+            marked.
         tpot_ns: (end of last token - end of token 0) / (tokens - 1); None with one token.
         itl_ns: the gaps between tokens.
         request_ns: request start to end of the last token.
         tokens_per_s: decoded tokens per second of decoding, over the batch.
-        stages_ns: each stage; decode is the sum of its steps.
+        stages_ns: each stage that is marked; decode is the sum of its steps.
         distortion: profiled / clean, per stage.
         statistics: each stage, then request, TTFT and TPOT.
         samples: the same for each sample, where there are several.
+        outside_ns: time of the request in no stage, where the code between the stages is somebody's own.
     """
 
     source: str
     clock: str
     requests: int
-    ttft_ns: int
+    ttft_ns: int | None
     tpot_ns: int | None
     itl_ns: Percentiles | None
     request_ns: int
@@ -453,6 +458,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     distortion: dict[str, float]
     statistics: list[Statistic] = []
     samples: list[SampleLatency] = []
+    outside_ns: int = 0
 
 
 class Gain(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,8 +32,9 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
     """
     latency = summary.latency
     if source != TRACE and latency is not None:
-        found: dict[str, float] = {**latency.stages_ns, REQUEST: latency.request_ns, TTFT: latency.ttft_ns}
-        return found if latency.tpot_ns is None else {**found, TPOT: latency.tpot_ns}
+        later = {TTFT: latency.ttft_ns, TPOT: latency.tpot_ns}
+        known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
+        return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
     in_trace = {stage.stage: (stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns, stage.calls)
                 for stage in summary.stages if stage.calls > 0}  # fmt: skip
     return {TPOT if stage == DECODE else stage: time_ns / calls for stage, (time_ns, calls) in in_trace.items()}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.analysis.requests import sample_statistics, statistics
-from tracer.grammar import DECODE, LOAD, PREFILL, PREPROCESS, VISION
+from tracer.analysis.requests import TPOT, TTFT, marked_stages, measures, sample_statistics, stage_ns, statistics
+from tracer.grammar import DECODE, PREFILL, REQUEST
 from tracer.summary import Latency, Percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tracer.manifest import Latencies, Manifest
+    from tracer.manifest import Manifest
     from tracer.summary import RequestLatency
 
 
@@ -34,70 +34,54 @@ def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency
     TTFT is request start to the end of prefill's token. TPOT is (end of last token - end of token 0) divided
     by (tokens - 1). ITL are the gaps between tokens. All are taken per request; medians are reported.
     """
-    requests = manifest.clean
-    if not requests:
+    if not rows:
         return None
-    gaps = [gap for request in requests for gap in request.decode_ns]
     from statistics import median
 
-    tpot = [sum(request.decode_ns) / len(request.decode_ns) for request in requests if request.decode_ns]
-    stages = {stage: _median(_stage_ns(request, stage) for request in requests) for stage in _STAGES}
+    taken = [measures(row) for row in rows]
+    tpot = [row[TPOT] for row in taken if TPOT in row]
     return Latency(
         source="clean",
         clock=manifest.clock,
-        requests=len(requests),
-        ttft_ns=_median(_to_first_token(request) for request in requests),
+        requests=len(rows),
+        ttft_ns=_median(row[TTFT] for row in taken) if PREFILL in manifest.stages else None,
         tpot_ns=round(median(tpot)) if tpot else None,
-        itl_ns=percentiles(gaps),
-        request_ns=_median(_to_first_token(request) + sum(request.decode_ns) for request in requests),
+        itl_ns=percentiles([gap for row in rows for gap in row.decode_ns]),
+        request_ns=_median(row[REQUEST] for row in taken),
         tokens_per_s=manifest.shape.batch_size * 1e9 / median(tpot) if tpot and median(tpot) else None,
-        stages_ns=stages,
+        stages_ns={stage: _median(row[stage] for row in taken) for stage in marked_stages(manifest)},
         distortion=_distortion(manifest),
         statistics=statistics(rows),
         samples=sample_statistics(manifest, rows),
+        outside_ns=_median(row.outside_ns + row.outside_later_ns for row in rows),
     )
 
 
-_STAGES = (LOAD, PREPROCESS, VISION, PREFILL, DECODE)
-
-
-def _median(values: Iterable[int]) -> int:
+def _median(values: Iterable[float]) -> int:
     from statistics import median  # it imports more than all of this package, and few traces need it
 
     return round(median(values))
 
 
-def _to_first_token(request: Latencies) -> int:
-    return request.load_ns + request.preprocess_ns + request.vision_ns + request.prefill_ns
-
-
-def _stage_ns(request: Latencies, stage: str) -> int:
-    return {
-        LOAD: request.load_ns,
-        PREPROCESS: request.preprocess_ns,
-        VISION: request.vision_ns,
-        PREFILL: request.prefill_ns,
-        DECODE: sum(request.decode_ns),
-    }[stage]
-
-
 def _distortion(manifest: Manifest) -> dict[str, float]:
-    """Profiled over clean, per stage; decode over the steps that were profiled."""
+    """Profiled over clean, per stage; decode over the steps that were profiled, or as a whole."""
     from statistics import median
 
-    if not manifest.profiled:
+    if not manifest.profiled or not manifest.clean:
         return {}
     first = manifest.profiled[0].first_step
     steps = min(len(request.decode_ns) for request in manifest.profiled)
     steps = min([steps, *(len(request.decode_ns) - first + 1 for request in manifest.clean)])
     ratios = {}
-    for stage in _STAGES:
-        if stage == DECODE:
+    for stage in marked_stages(manifest):
+        if stage == DECODE and any(request.decode_ns for request in (*manifest.clean, *manifest.profiled)):
+            if steps < 1:
+                continue
             clean = [sum(request.decode_ns[first - 1 : first - 1 + steps]) for request in manifest.clean]
             profiled = [sum(request.decode_ns[:steps]) for request in manifest.profiled]
         else:
-            clean = [_stage_ns(request, stage) for request in manifest.clean]
-            profiled = [_stage_ns(request, stage) for request in manifest.profiled]
-        if median(clean) > 0 and (stage != DECODE or steps > 0):
+            clean = [stage_ns(request, stage) for request in manifest.clean]
+            profiled = [stage_ns(request, stage) for request in manifest.profiled]
+        if median(clean) > 0:
             ratios[stage] = median(profiled) / median(clean)
     return ratios

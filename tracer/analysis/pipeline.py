@@ -309,8 +309,8 @@ def _time_by_name(trace: Trace, charges: Charges) -> list[tuple[str, int]]:
 
 
 def _token_rows(ranges: StageRanges, charges: Charges, counts: RangeCounts) -> list[Token]:
-    """One row for each decode step, in the order of requests and tokens."""
-    steps = np.flatnonzero(ranges.stage == ALL_STAGES.index(DECODE))
+    """One row for each decode step, in the order of requests and tokens; none for decoding marked as a whole."""
+    steps = np.flatnonzero((ranges.stage == ALL_STAGES.index(DECODE)) & (ranges.index >= 0))
     steps = steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))]
     row_of_range = np.full(len(ranges), -1, dtype=np.int64)
     row_of_range[steps] = np.arange(len(steps))

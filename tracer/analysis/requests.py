@@ -25,13 +25,9 @@ def _row(request: Latencies, manifest: Manifest) -> RequestLatency:
     known = request.sample < len(manifest.samples)
     given = manifest.samples[request.sample] if known else manifest.shape
     return RequestLatency(
-        stages_ns={
-            LOAD: request.load_ns,
-            PREPROCESS: request.preprocess_ns,
-            VISION: request.vision_ns,
-            PREFILL: request.prefill_ns,
-            DECODE: sum(request.decode_ns),
-        },
+        stages_ns={stage: stage_ns(request, stage) for stage in marked_stages(manifest)},
+        outside_ns=request.outside_ns,
+        outside_later_ns=request.outside_later_ns,
         decode_ns=request.decode_ns,
         first_step=request.first_step,
         sample=request.sample if known else 0,
@@ -43,17 +39,35 @@ def _row(request: Latencies, manifest: Manifest) -> RequestLatency:
     )
 
 
+def marked_stages(manifest: Manifest) -> list[str]:
+    """The stages that a recording's latencies tell apart, in their order."""
+    return [stage for stage in (LOAD, PREPROCESS, VISION, PREFILL, DECODE) if stage in manifest.stages]
+
+
+def stage_ns(request: Latencies, stage: str) -> int:
+    """What a request spent in a stage, in nanoseconds."""
+    return {
+        LOAD: request.load_ns,
+        PREPROCESS: request.preprocess_ns,
+        VISION: request.vision_ns,
+        PREFILL: request.prefill_ns,
+        DECODE: sum(request.decode_ns) + request.decode_whole_ns,
+    }[stage]
+
+
 def measures(request: RequestLatency) -> dict[str, float]:
-    """Nanoseconds of each stage, of the request, to the first token and per later token (TPOT, if there is one).
+    """Nanoseconds of each stage, of the request, to the first token and per later token, where those are marked.
 
     TTFT is request start to the end of prefill; TPOT is (end of last token - end of token 0) / (tokens - 1).
     """
     stages = request.stages_ns
-    decode_ns = stages.get(DECODE, 0)
-    whole_ns = sum(stages.values())
-    found: dict[str, float] = {**stages, REQUEST: whole_ns, TTFT: whole_ns - decode_ns}
+    later_ns = stages.get(DECODE, 0) + request.outside_later_ns
+    whole_ns = sum(stages.values()) + request.outside_ns + request.outside_later_ns
+    found: dict[str, float] = {**stages, REQUEST: whole_ns}
+    if PREFILL in stages:
+        found[TTFT] = whole_ns - later_ns
     if request.decode_ns:
-        found[TPOT] = decode_ns / len(request.decode_ns)
+        found[TPOT] = sum(request.decode_ns) / len(request.decode_ns)
     return found
 
 

@@ -92,7 +92,7 @@ def _numbers(summary: Summary) -> Iterator[tuple[str, Any]]:
     latency = summary.latency
     if latency is not None:
         yield from latency.stages_ns.items()
-        yield from (("request", latency.request_ns), ("ttft", latency.ttft_ns), ("tpot", latency.tpot_ns or 0))
+        yield from (("request", latency.request_ns), ("ttft", latency.ttft_ns or 0), ("tpot", latency.tpot_ns or 0))
     for stage in summary.stages:
         yield from ((stage.stage, number) for number in (stage.calls, stage.busy_ns, stage.idle_ns, stage.cpu_ns))
         for kernel in stage.kernels:

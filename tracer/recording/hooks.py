@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.staged import DECODE
-from tracer.grammar import ENCODER, REQUEST
+from tracer.grammar import DECODE, ENCODER, REQUEST
 from tracer.manifest import Latencies
 from tracer.recording.clocks import Clock, synchronise
 

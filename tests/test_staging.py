@@ -1,0 +1,110 @@
+"""The public marks: what they cost where nobody records, and what they tell a recorder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import tracer
+from tracer.staging import recorded_by
+
+
+class _Notes:
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+
+    def begin_request(self) -> None:
+        self.heard.append(("request",))
+
+    def end_request(self, *, failed: bool) -> None:
+        self.heard.append(("end", failed))
+
+    def begin_stage(self, stage: str, index: int | None) -> None:
+        self.heard.append((stage, index))
+
+    def end_stage(self, stage: str, index: int | None) -> None:
+        self.heard.append(("end", stage, index))
+
+
+def test_outside_a_recording_nothing_heavy_is_imported() -> None:
+    script = (
+        "import sys, json, tracer\n"
+        "early = 'tracer.staging' in sys.modules\n"
+        "with tracer.request(), tracer.stage('decode', index=3): pass\n"
+        "print(json.dumps([early, sorted(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    early, modules = json.loads(done.stdout)
+    assert not early
+    assert not {"torch", "nvtx", "numpy", "msgspec", "model", "tracer.recording"} & set(modules)
+
+
+def test_a_recorder_hears_the_marks_in_order() -> None:
+    notes = _Notes()
+    with recorded_by(notes), tracer.request():
+        with tracer.stage("vision"):
+            pass
+        with tracer.stage("decode", index=1):
+            pass
+    with tracer.request():  # nobody listens any more
+        pass
+    assert notes.heard == [
+        ("request",), ("vision", None), ("end", "vision", None), ("decode", 1), ("end", "decode", 1), ("end", False),
+    ]  # fmt: skip
+
+
+def test_marks_decorate_functions_and_let_exceptions_through() -> None:
+    notes = _Notes()
+
+    @tracer.request()
+    def answer(depth: int) -> int:
+        return encode(depth)
+
+    @tracer.stage("vision")
+    def encode(depth: int) -> int:
+        """Encode."""
+        if depth == 0:
+            raise KeyError("lost")
+        return depth
+
+    with recorded_by(notes):
+        assert answer(7) == 7
+        with pytest.raises(KeyError):
+            answer(0)
+    assert encode.__doc__ == "Encode."
+    assert [note for note in notes.heard if note[0] == "end"] == [
+        ("end", "vision", None), ("end", False), ("end", "vision", None), ("end", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("encode",), "no stage 'encode': choose from load, preprocess, vision, prefill, decode"),
+        (("vision", 1), "only decode takes an index"),
+        (("decode", 0), "steps count from 1"),
+        (("decode", "1"), "steps count from 1"),
+    ],
+)
+def test_a_mark_that_means_nothing_is_refused_at_once(arguments: tuple[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tracer.stage(*arguments)
+
+
+def test_what_runs_after_its_call_cannot_be_decorated() -> None:
+    def generate() -> object:
+        yield 1
+
+    async def later() -> None: ...
+
+    for function in (generate, later):
+        with pytest.raises(TypeError, match="use `with` inside it"):
+            tracer.stage("decode")(function)
+
+
+def test_the_package_has_no_other_late_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'stages'"):
+        tracer.stages  # noqa: B018

@@ -1,0 +1,185 @@
+"""Marks for code of your own: `with tracer.request():` around a request, `with tracer.stage("vision"):` in it.
+
+Both are context managers and decorators. Outside a recording they do nothing, in less than a microsecond, and import
+nothing; `tracer record` is what makes them open ranges and take times.
+
+A request is whatever one answer takes. The stages are `load`, `preprocess`, `vision`, `prefill` and `decode`; each may
+be opened several times in a request, its times are added up, and of nested stages the innermost one counts.
+`stage("decode", index=k)` is the step that yields token k; token 0 comes out of prefill. Without an index, `decode` is
+all steps as a whole.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from contextlib import contextmanager
+from functools import wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from tracer.grammar import DECODE, STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
+# Set by `tracer record` for the script that it starts: the file that says what to do.
+TASK_VARIABLE = "TRACER_TASK"
+
+
+class Recorder(Protocol):
+    """What a recording does at the marks. It must not raise because of where they stand."""
+
+    def begin_request(self) -> None:
+        """A request begins."""
+        ...
+
+    def end_request(self, *, failed: bool) -> None:
+        """It ends; `failed` if by an exception."""
+        ...
+
+    def begin_stage(self, stage: str, index: int | None) -> None:
+        """A stage begins."""
+        ...
+
+    def end_stage(self, stage: str, index: int | None) -> None:
+        """It ends."""
+        ...
+
+
+_recorder: Recorder | None = None
+
+
+def attach(recorder: Recorder | None) -> None:
+    """Have all marks of this process go to a recorder from now on; None for nowhere."""
+    global _recorder
+    _recorder = recorder
+
+
+@contextmanager
+def recorded_by(recorder: Recorder) -> Iterator[None]:
+    """Have all marks go to a recorder while this is open."""
+    before = _recorder
+    attach(recorder)
+    try:
+        yield
+    finally:
+        attach(before)
+
+
+class _Mark:
+    """What `request` and `stage` have in common: both decorate functions too."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        raise NotImplementedError
+
+    def __call__(self, function: Callable[Args, Result]) -> Callable[Args, Result]:
+        """Decorate a function: each call of it is enclosed.
+
+        Raises:
+            TypeError: calling it runs nothing yet: it is a generator or a coroutine.
+        """
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise TypeError(f"{function.__name__} runs after it is called; use `with` inside it")
+
+        @wraps(function)
+        def enclosed(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+            with self:
+                return function(*args, **kwargs)
+
+        return enclosed
+
+
+class Request(_Mark):
+    """See `request`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        if _recorder is not None:
+            _recorder.begin_request()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if _recorder is not None:
+            _recorder.end_request(failed=kind is not None)
+
+
+class Stage(_Mark):
+    """See `stage`."""
+
+    __slots__ = ("_index", "_stage")
+
+    def __init__(self, stage: str, index: int | None) -> None:
+        self._stage, self._index = stage, index
+
+    def __enter__(self) -> None:
+        if _recorder is not None:
+            _recorder.begin_stage(self._stage, self._index)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if _recorder is not None:
+            _recorder.end_stage(self._stage, self._index)
+
+
+_REQUEST = Request()
+
+
+def request() -> Request:
+    """Enclose one request, from what it is given to its last token.
+
+    A request within a request is part of it.
+    """
+    return _REQUEST
+
+
+def stage(name: str, index: int | None = None) -> Stage:
+    """Enclose one stage of a request, or one decode step.
+
+    Args:
+        name: "load", "preprocess", "vision", "prefill" or "decode".
+        index: the token that a decode step yields, 1 being the first after prefill's. None for a stage as a whole.
+
+    Raises:
+        ValueError: there is no such stage, or it has no such token.
+    """
+    if name not in STAGES:
+        raise ValueError(f"no stage {name!r}: choose from {', '.join(STAGES)}")
+    if index is not None:
+        _check_index(name, index)
+    return Stage(name, index)
+
+
+def _check_index(name: str, index: Any) -> None:
+    if name != DECODE:
+        raise ValueError(f"stage {name!r} has no tokens: only decode takes an index")
+    if not isinstance(index, int) or index < 1:
+        raise ValueError(f"decode index {index!r}: steps count from 1 (token 0 comes out of prefill)")
+
+
+if TASK_VARIABLE in os.environ:
+    # By name, so that nobody who imports this module imports a recorder with it.
+    import_module("tracer.recording.child").start(os.environ[TASK_VARIABLE])
