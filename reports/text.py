@@ -110,13 +110,19 @@ def _run_title(summary: Summary) -> str:
     run = summary.run
     if not run:
         return ""
-    tokens_in = f"{run['visual_tokens']} + {run['prompt_tokens']} tokens in, {run['new_tokens']} out"
-    batch = "" if run["batch_size"] == 1 else f", batch {run['batch_size']}"
-    frames = "1 frame" if run["frames"] == 1 else f"{run['frames']} frames"
+    given = []  # what code of somebody's own does not say is 0
+    if run["frames"]:
+        given.append("1 frame" if run["frames"] == 1 else f"{run['frames']} frames")
+    if run["visual_tokens"] or run["prompt_tokens"]:
+        given.append(f"{run['visual_tokens']} + {run['prompt_tokens']} tokens in, {run['new_tokens']} out")
+    elif run["new_tokens"]:
+        given.append(f"{run['new_tokens']} tokens out")
+    if run["batch_size"] != 1:
+        given.append(f"batch {run['batch_size']}")
+    named = " ".join(str(part) for part in (run["model"], run["size"]) if part)
+    title = f"{named}, {run['dtype']} on {run['device']}" if run["dtype"] else f"{named} on {run['device']}"
     several = f"; the first of {run['samples']} samples" if run.get("samples", 0) > 1 else ""
-    return printable(
-        f"{run['model']} {run['size']}, {run['dtype']} on {run['device']}: {frames}, {tokens_in}{batch}{several}"
-    )
+    return printable(f"{title}: {', '.join(given)}{several}" if given else title)
 
 
 def _run_notes(summary: Summary) -> list[tuple[str, str]]:
@@ -129,6 +135,8 @@ def _run_notes(summary: Summary) -> list[tuple[str, str]]:
     elif run["verification"] == "differs":
         first, tokens = run.get("first_difference"), run["verified_tokens"]
         notes.append((f"from token {first} of {tokens} on, the tokens differ from the model's own generate", "yellow"))
+    elif because := run.get("not_verified_because"):
+        notes.append((f"not verified: {printable(str(because))}", "yellow"))
     else:
         notes.append(("not verified against the model's own generate", "yellow"))
     if run.get("decode", "eager") != "eager":

@@ -125,6 +125,24 @@ def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
     assert [token["index"] for token in document["tokens"]] == [1, 2, 3]
 
 
+def test_record_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import torch, tracer\n"
+        "def build(seed):\n"
+        "    return tracer.stage('vision')(lambda: torch.ones(seed, 9).sum())\n"
+    )  # fmt: skip
+    done = _tracer("record", "--model", "mine.py:build", "--device", "cpu", "--seed", "5")
+    assert (done.returncode, done.stderr) == (2, "tracer: --device: mine.py:build has no parameter device\n")
+    done = _tracer("record", "--model", "mine.py:build", "--seed", "5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("not verified: a plain callable has no generate to compare with\nwrote run.json")
+    text = _tracer("summarize", "run.json")
+    assert (text.returncode, text.stderr) == (0, "")
+    assert text.stdout.startswith("mine.py on ")
+    assert re.search(r"^vision .* 100.0%$", text.stdout, re.MULTILINE)
+
+
 def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     trace = write(
         tmp_path / "a.json",
@@ -182,6 +200,8 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("nonsense", 2, "nonsense"),
         ("record --frames 0", 2, "--frames"),
         ("record --model gpt-9", 2, "choose from eventgpt"),
+        ("record --model mine.py", 2, "mine.py:build"),
+        ("record --model mine.py:build --device cpu", 1, "mine.py: no such file"),
         ("record --size huge", 2, "comes in tiny, 7b"),
         ("record --dtype int8", 2, "choose from float32"),
         ("record --device tpu", 2, "choose cpu, cuda"),

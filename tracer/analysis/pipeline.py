@@ -369,6 +369,7 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "coupled": manifest.coupled,
         "synchronised": manifest.synchronised,
         "verification": manifest.verification.status,
+        "not_verified_because": manifest.verification.reason,
         "verified_tokens": manifest.verification.tokens,
         "first_difference": manifest.verification.first_difference,
         "decode": manifest.model.get("decode", "eager"),

@@ -27,7 +27,7 @@ def command(
 
     from tracer.peaks import remember
     from tracer.recording.calibrate import calibrate
-    from tracer.recording.recorder import describe_device
+    from tracer.recording.machine import describe_device
 
     place = torch.device(device)
     peak = calibrate(place, getattr(torch, dtype))

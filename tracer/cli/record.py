@@ -29,10 +29,14 @@ _MODEL, _INPUT, _RUN, _PROFILE, _CHECK = "Model", "Input", "Run", "Profiler", "C
 
 
 def command(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help="A built-in model (see tracer models), or hf:FOLDER.", rich_help_panel=_MODEL
+            "--model",
+            "-m",
+            help="A built-in model (see tracer models), hf:FOLDER, or a function that returns yours: FILE.py:FUNCTION.",
+            rich_help_panel=_MODEL,
         ),
     ] = "eventgpt",
     size: Annotated[
@@ -207,13 +211,14 @@ def command(
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         from model import registry
         from model.errors import ModelError
+        from tracer.recording import own
         from tracer.recording.options import RecordOptions
         from tracer.recording.recorder import record
         from tracer.recording.window import Schedule
 
         bars.advance()
         try:
-            entry = registry.find(model)
+            entry = None if own.parse(model) else registry.find(model)
         except ModelError as error:
             raise UsageError(str(error)) from None
         device = choose_device(device)
@@ -223,7 +228,7 @@ def command(
         options = RecordOptions(
             model=model,
             model_options=registry.ModelOptions(
-                size=_choose_size(entry, size, on_gpu=on_gpu),
+                size=(size or "") if entry is None else _choose_size(entry, size, on_gpu=on_gpu),
                 device=device,
                 dtype=choose_dtype(dtype, on_gpu=on_gpu),
                 seed=seed,
@@ -252,9 +257,16 @@ def command(
             record_shapes=record_shapes,
             memory=memory,
             nsys=program,
+            typed=typed_options(context),
         )
         recording = record(options, bars)
     _report(output, recording)
+
+
+def typed_options(context: typer.Context) -> tuple[str, ...]:
+    """Names of the parameters that a person gave on the command line; the rest have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return tuple(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
 
 
 def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
@@ -362,6 +374,8 @@ def _report(output: Path, recording: Recording) -> None:
         typer.echo(
             f"verified: {checked.tokens} tokens equal the model's own generate; the encoder ran {runs} per request"
         )
+    elif checked.reason:
+        typer.echo(f"not verified: {checked.reason}")
     elif checked.status == "differs":
         typer.echo(
             f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens"

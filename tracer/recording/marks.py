@@ -20,6 +20,7 @@ from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from tracer.recording.capture import Capture
 
@@ -240,10 +241,18 @@ class ProfiledMarks(Marks):
         if failed:
             del self.capture.files[before:]
 
-    def finish(self) -> None:
+    def __enter__(self) -> ProfiledMarks:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Have the profiler end."""
         if self.capture is not None:
-            self.capture.__exit__(None, None, None)
+            self.capture.__exit__(kind, error, traceback)
 
 
 def current_device() -> torch.device:

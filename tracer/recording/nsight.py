@@ -14,24 +14,26 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
 
-from model import registry
 from model.staged import run_request
 from tracer import manifest as manifests
 from tracer import nsys
-from tracer.errors import InputError, TracerError
+from tracer.errors import InputError, TracerError, UsageError
 from tracer.recording.clocks import clock_for, synchronise
 from tracer.recording.hooks import EncoderWatch, RangedHook
+from tracer.recording.models import opened
 from tracer.recording.options import from_json
+from tracer.recording.own_models import OwnCallable
 from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from model.staged import StagedModel
     from tracer.manifest import Manifest
     from tracer.recording.options import RecordOptions
 
@@ -79,7 +81,13 @@ def nsight_pass(options: RecordOptions, manifest: Manifest, program: Path) -> Pa
 
 def run_profiled(options: RecordOptions, manifest: Manifest) -> None:
     """What the watched process does."""
-    model = registry.find(options.model).build(options.model_options)
+    with opened(options) as model:
+        if isinstance(model, OwnCallable):  # refused before the first pass
+            raise UsageError(f"--nsys: {model.source} returns a callable, not a staged model")
+        _run_requests(model, options, manifest)
+
+
+def _run_requests(model: StagedModel[Any, Any], options: RecordOptions, manifest: Manifest) -> None:
     numbers = options.schedule.recorded
     emitter = RangeEmitter()
     hook = RangedHook(

@@ -20,7 +20,7 @@ class RecordOptions:
     """Options of one recording, already checked against each other.
 
     Attributes:
-        model: name of a built-in model.
+        model: name of a built-in model, `hf:FOLDER` or `FILE.py:FUNCTION`.
         model_options: how to build it.
         output: the file to write, `.json` or `.json.gz`.
         requests: measured requests of the clean pass; None for each sample of a data set once, else `REQUESTS`.
@@ -32,6 +32,7 @@ class RecordOptions:
         sync_stages: synchronise the device at stage boundaries of the profiled pass.
         with_stack, record_shapes, memory: torch.profiler's options.
         nsys: the program that records the profiled requests once more; None for no such pass.
+        typed: names of the options that a person gave: a model of their own must take them.
     """
 
     model: str
@@ -48,6 +49,7 @@ class RecordOptions:
     record_shapes: bool = False
     memory: bool = False
     nsys: Path | None = None
+    typed: tuple[str, ...] = ()
 
 
 def from_json(fields: Mapping[str, Any]) -> RecordOptions:
@@ -61,4 +63,4 @@ def from_json(fields: Mapping[str, Any]) -> RecordOptions:
         "schedule": Schedule(**fields["schedule"]),
         "window": DecodeWindow(**fields["window"]),
     }
-    return RecordOptions(**{**fields, **parts, "nsys": None})
+    return RecordOptions(**{**fields, **parts, "nsys": None, "typed": ()})

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import torch
 
-from model import registry
 from model.errors import ModelError
 from tracer.errors import InputError
 from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
+from tracer.recording.calls import record_calls
+from tracer.recording.machine import describe_device, describe_software
+from tracer.recording.models import opened
 from tracer.recording.nsight import nsight_pass
 from tracer.recording.options import REQUESTS
 from tracer.recording.output import write_run
+from tracer.recording.own_models import OwnCallable, OwnStaged
 from tracer.recording.passes import clean_pass, profiled_pass, verify_pass
 from tracer.version import __version__
 
@@ -65,56 +66,64 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
         InputError: the model, its checkpoint or its input cannot be used, or nsys recorded nothing.
         VerificationError: the staged run disagrees with the model's own.
     """
-    with _model_errors():
-        progress.begin("build", 1)
-        model = registry.find(options.model).build(options.model_options)
-        shape = model.shape(model.prepare(model.load()))
+    progress.begin("build", 1)
+    with _model_errors(), opened(options) as model:
         progress.advance()
-
-        verification = Verification(status="skipped")
-        if options.verify:
-            progress.begin("verify", VERIFY_STEPS)
-            verification = verify_pass(model, options, progress.advance)
-
-        several = options.model_options.dataset is not None
-        requests = options.requests or (len(model.samples) if several else REQUESTS)
-        progress.begin("clean", options.schedule.warmup + requests)
-        clean = clean_pass(model, options, requests, progress.advance)
-
-        with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-            progress.begin("profiled", options.schedule.requests)
-            profiled = profiled_pass(model, options, Path(folder), progress.advance)
-            manifest = Manifest(
-                schema=SCHEMA,
-                version=__version__,
-                model=dict(model.describe()),
-                software=_software(),
-                device=describe_device(model.device),
-                dtype=options.model_options.dtype,
-                seed=options.model_options.seed,
-                shape=Shape(**asdict(shape), new_tokens=clean.samples[0].new_tokens),
-                samples=clean.samples if several else [],
-                coupled=options.couple,
-                synchronised=options.sync_stages,
-                clock="cuda_event" if model.device.type == "cuda" else "host",
-                options=_settings(options, requests),
-                verification=verification,
-                clean=clean.latencies,
-                profiled=profiled.latencies,
-                cost=_costs(model, shape, clean.samples, options.schedule),
-            )
-            progress.begin("write", 1)
-            write_run(options.output, profiled.captures, manifest)
-            progress.advance()
+        if isinstance(model, OwnCallable):
+            return Recording(record_calls(model, options, progress))
+        manifest = _record_stages(model, options, progress)
+    del model  # two of them may not fit on the device
     if options.nsys is None:
         return Recording(manifest)
-    del model  # two of them may not fit on the device
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     progress.begin("nsight", 1)
     report = nsight_pass(options, manifest, options.nsys)
     progress.advance()
     return Recording(manifest, report)
+
+
+def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress) -> Manifest:
+    """Run the three passes and write the trace."""
+    shape = model.shape(model.prepare(model.load()))
+    verification = Verification(status="skipped")
+    if options.verify and (why := getattr(model, "unverifiable", "")):
+        verification = Verification(status="skipped", reason=why)
+    elif options.verify:
+        progress.begin("verify", VERIFY_STEPS)
+        verification = verify_pass(model, options, progress.advance)
+
+    several = options.model_options.dataset is not None or len(model.samples) > 1
+    requests = options.requests or (len(model.samples) if several else REQUESTS)
+    progress.begin("clean", options.schedule.warmup + requests)
+    clean = clean_pass(model, options, requests, progress.advance)
+
+    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+        progress.begin("profiled", options.schedule.requests)
+        profiled = profiled_pass(model, options, Path(folder), progress.advance)
+        manifest = Manifest(
+            schema=SCHEMA,
+            version=__version__,
+            model=dict(model.describe()),
+            software=describe_software(),
+            device=describe_device(model.device),
+            dtype=model.dtype if isinstance(model, OwnStaged) else options.model_options.dtype,
+            seed=options.model_options.seed,
+            shape=Shape(**asdict(shape), new_tokens=clean.samples[0].new_tokens),
+            samples=clean.samples if several else [],
+            coupled=options.couple,
+            synchronised=options.sync_stages,
+            clock="cuda_event" if model.device.type == "cuda" else "host",
+            options=_settings(options, requests),
+            verification=verification,
+            clean=clean.latencies,
+            profiled=profiled.latencies,
+            cost=_costs(model, shape, clean.samples, options.schedule),
+        )
+        progress.begin("write", 1)
+        write_run(options.output, profiled.captures, manifest)
+        progress.advance()
+    return manifest
 
 
 @contextmanager
@@ -136,35 +145,6 @@ def _settings(options: RecordOptions, requests: int) -> dict[str, Any]:
         "with_stack": options.with_stack,
         "record_shapes": options.record_shapes,
         "memory": options.memory,
-    }
-
-
-def _software() -> dict[str, str]:
-    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
-    for package in ("transformers", "nvtx"):
-        found[package] = version(package)
-    if torch.version.cuda:
-        found["cuda"] = torch.version.cuda
-    if torch.version.hip:
-        found["hip"] = torch.version.hip
-    return found
-
-
-def describe_device(device: torch.device) -> dict[str, Any]:
-    """Type and name of a device, and what else tells it from others."""
-    if device.type != "cuda":
-        return {
-            "type": device.type,
-            "name": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-        }
-    properties = torch.cuda.get_device_properties(device)
-    return {
-        "type": device.type,
-        "name": properties.name,
-        "memory_bytes": properties.total_memory,
-        "multiprocessors": properties.multi_processor_count,
-        "compute_capability": f"{properties.major}.{properties.minor}",
     }
 
 

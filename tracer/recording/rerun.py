@@ -8,8 +8,9 @@ import torch
 
 from model.registry import EAGER, GRAPH, ModelOptions
 from tracer.errors import InputError, MissingError
+from tracer.recording.machine import describe_device
 from tracer.recording.options import RecordOptions
-from tracer.recording.recorder import describe_device, record
+from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
 
 if TYPE_CHECKING:

@@ -1,0 +1,32 @@
+"""The model that a recording is of: a built-in one, a folder, or somebody's own file."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from model import registry
+from tracer.recording import own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.staged import StagedModel
+    from tracer.recording.options import RecordOptions
+    from tracer.recording.own_models import OwnCallable
+
+
+@contextmanager
+def opened(options: RecordOptions) -> Iterator[StagedModel[Any, Any] | OwnCallable]:
+    """Build the model that the options name, and keep what it needs while it is used.
+
+    Raises:
+        ModelError: the options, the checkpoint or the input cannot be right.
+        TracerError: so it is with a file of somebody's own.
+    """
+    file = own.parse(options.model)
+    if file is None:
+        yield registry.find(options.model).build(options.model_options)
+        return
+    with own.opened(file, options.model_options, options.typed) as model:
+        yield model
