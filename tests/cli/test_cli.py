@@ -140,7 +140,7 @@ def test_record_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monke
     text = _tracer("summarize", "run.json")
     assert (text.returncode, text.stderr) == (0, "")
     assert text.stdout.startswith("mine.py on ")
-    assert re.search(r"^vision .* 100.0%$", text.stdout, re.MULTILINE)
+    assert re.search(r"^vision .* 100.0% ", text.stdout, re.MULTILINE)
 
 
 def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
