@@ -52,7 +52,9 @@ ADVICE: dict[str, Advice] = {
         ),
         reason=(
             "The host cannot launch ahead while it waits, so the device runs dry until the next launch. The gain is "
-            "the gap before the first op that is launched after each wait; at most, as it holds launch latency too."
+            "the gap before the first op that is launched after each wait; at most, as it holds launch latency too. "
+            "Of a trace with stacks the finding names the innermost function around the call that is not a library's, "
+            "by the line it begins at, and which library function waits for it."
         ),
         next_step="keep the token on the device (no .item(), no bool() of a tensor); test for stop tokens now and then",
     ),

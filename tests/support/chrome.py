@@ -72,5 +72,11 @@ def write(path: Path, *events: Event, **metadata: Any) -> Path:
     return path
 
 
+def frame(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
+    return _complete(
+        "python_function", name, ts, dur, pid=100, tid=tid, args={"Python id": 1, "Python parent id": None}
+    )
+
+
 def module(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
     return _complete("python_function", f"nn.Module: {name}", ts, dur, pid=100, tid=tid)

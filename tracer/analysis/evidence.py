@@ -10,6 +10,7 @@ from tracer.grammar import DECODE, PREFILL
 from tracer.summary import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from tracer.analysis.attribution import Attribution
@@ -25,7 +26,11 @@ LLM_STAGES = (PREFILL, DECODE)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a rule may look at."""
+    """All that a rule may look at.
+
+    `frames` reads the trace once more for its Python frames, so only a rule that has something to say calls it; None
+    where there are none.
+    """
 
     trace: Trace
     ranges: StageRanges
@@ -39,6 +44,7 @@ class Evidence:
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None
+    frames: Callable[[], Trace] | None = None
 
     @property
     def on_gpu(self) -> bool:

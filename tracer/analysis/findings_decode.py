@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tracer.analysis.attribution import innermost_stage
 from tracer.analysis.counts import outermost_waits
 from tracer.analysis.evidence import duration, finding
 from tracer.analysis.intervals import distinct
+from tracer.analysis.python_lines import places_of
 from tracer.analysis.robust import median
 from tracer.analysis.stages import ALL_STAGES
 from tracer.grammar import DECODE
@@ -30,6 +32,7 @@ GROWTH = 0.05
 FIRST_STEP = 2.0
 FIRST_REQUEST = 1.5
 DRIFT = 0.03
+UNLOCATED = "recorded with stacks (tracer record --with-stack), the trace names the line of Python that waits"
 
 
 def sync_per_token(evidence: Evidence) -> Finding | None:
@@ -44,14 +47,20 @@ def sync_per_token(evidence: Evidence) -> Finding | None:
     if drained_ns <= DRAINED * (stage.busy_ns + stage.idle_ns):
         return None
     trace = evidence.trace
-    calls = Counter(trace.strings[name] for name in trace.calls.name[waits].tolist())
+    names = [trace.strings[name] for name in trace.calls.name[waits].tolist()]
+    calls = Counter(names)
     name, count = calls.most_common(1)[0]
-    return finding(
+    places = places_of(trace, waits, evidence.frames()) if evidence.frames is not None else []
+    lines = Counter(words for _, words in places if words)
+    of_name = Counter(place for place, call in zip(places, names, strict=False) if call == name and place[1])
+    line, words = next(((line, f", by {words}") for (line, words), _ in of_name.most_common(1)), ("", ""))
+    found = finding(
         "sync-per-token",
         "warning",
-        f"each decode step waits for the device ({name}, {count / len(tokens):.1f} times a step), which then idles "
-        f"{duration(drained_ns / len(tokens))} until the next launch",
-        {"calls": dict(calls), "steps": len(tokens), "gaps_ns": drained_ns, "wait_ns": stage.counts.wait_ns},
+        f"each decode step waits for the device ({name}, {count / len(tokens):.1f} times a step{words}), which then "
+        f"idles {duration(drained_ns / len(tokens))} until the next launch",
+        {"calls": dict(calls), "steps": len(tokens), "gaps_ns": drained_ns, "wait_ns": stage.counts.wait_ns}
+        | ({"line": line, "lines": dict(lines.most_common())} if line else {}),
         Gain(
             time_ns=round(drained_ns / len(tokens) * evidence.times[DECODE].runs),
             of_ns=round(evidence.whole_ns),
@@ -59,6 +68,9 @@ def sync_per_token(evidence: Evidence) -> Finding | None:
             basis="the gap before the first op launched after each wait, in the trace; at most",
         ),
     )
+    if line:
+        return found
+    return msgspec.structs.replace(found, next_step=f"{found.next_step}; {UNLOCATED}")
 
 
 def _waits_of_decode(evidence: Evidence) -> I64:

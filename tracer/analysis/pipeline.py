@@ -42,7 +42,7 @@ from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tracer.manifest import Manifest
@@ -112,11 +112,17 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
             more |= Want.MODULES  # its modules may tell the stages that no marker does
         if more & ~want:
             trace = read(want | more)
-    return summarize(trace, choices)
+        return summarize(trace, choices, frames=(lambda: read(Want.FRAMES)) if trace.stacks else None)
 
 
-def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
-    """Summarise a trace that has device ops, or CPU operators in their place."""
+def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
+    """Summarise a trace that has device ops, or CPU operators in their place.
+
+    Args:
+        trace: to summarise.
+        choices: what a person chose.
+        frames: reads the same file for its Python frames; called only if a finding needs them.
+    """
     choices = choices or Choices()
     overlaps = measure(trace.ops)
     if choices.clip_overlaps:
@@ -155,6 +161,7 @@ def summarize(trace: Trace, choices: Choices | None = None) -> Summary:
         latency=latency,
         decoding=steps,
         roofline=roof,
+        frames=frames,
     )
     return Summary(
         schema_=SCHEMA,

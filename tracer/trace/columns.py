@@ -38,6 +38,7 @@ class Want(IntFlag):
     CPU_OPS = 8
     FLOWS = 16
     MODULES = 32
+    FRAMES = 64  # a read of its own: modules are frames too, of another kind
     SUMMARY = OPS | CALLS | RANGES
 
 
@@ -133,6 +134,8 @@ class Trace:
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
         modules: forward calls of `nn.Module`s, by class and number (`Linear_3`).
+        frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
+            those built-in ones that may wait for a device.
         stacks: whether the profiler recorded Python frames or modules.
         loose_ranges: ranges that belong to no thread's stack, as they may end on another thread; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
@@ -154,6 +157,7 @@ class Trace:
     cpu_ops: Spans
     captures: I64
     modules: Spans = field(default_factory=Spans.none)
+    frames: Spans = field(default_factory=Spans.none)
     stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None

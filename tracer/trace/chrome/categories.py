@@ -22,6 +22,7 @@ class Group(IntEnum):
     CAPTURE = 5
     FLOW = 6
     MODULE = 7
+    FRAME = 8
 
 
 OP_KINDS = {
@@ -40,6 +41,7 @@ CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.CAPTURE: ("Trace",),
     Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
     Group.MODULE: ("python_function",),
+    Group.FRAME: ("python_function",),
 }
 _WANTED = {
     Group.OP: Want.OPS,
@@ -48,9 +50,19 @@ _WANTED = {
     Group.CPU_OP: Want.CPU_OPS,
     Group.FLOW: Want.FLOWS,
     Group.MODULE: Want.MODULES,
+    Group.FRAME: Want.FRAMES,
 }
 # The Python frames that are forward calls of modules; all others are passed over.
 MODULE_PREFIX = "nn.Module: "
+# Frames that cannot tell where a person's code waits for a device: those of torch, modules (a frame of their class's
+# file encloses them), most built-in functions, and helpers of Python that occur everywhere. They are nine tenths of
+# the frames.
+_MUTE_FRAME = (
+    r"(?:(?:/[^\"]{0,200}/)?(?:site|dist)-packages/)?torch/|nn\.Module: |"
+    r"(?:contextlib|dataclasses|enum|functools|inspect|typing)\.py\(|<(?:frozen|string)|"
+    r"<built-in (?:method|function) (?!(?:item|tolist|cpu|to|numpy|nonzero|copy_|_?\w*synchronize|wait)\b)"
+)
+_MUTE = re.compile(_MUTE_FRAME)
 
 # Calls that neither start work on a device nor wait for one: questions, allocations, bookkeeping. In many files
 # they are most of the calls.
@@ -76,6 +88,11 @@ def passed_over(name: str) -> bool:
     return _IDLE.fullmatch(name) is not None
 
 
+def telling_frame(name: str) -> bool:
+    """Whether a Python frame of this name may tell where a person's code waits for a device."""
+    return _MUTE.match(name) is None
+
+
 def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     """Matches the category of every event that must be read, in the text of a trace.
 
@@ -87,6 +104,7 @@ def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     behind = {
         Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")',
         Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}))',
+        Group.FRAME: rf'"(?!,\s*"name": ?"(?:{_MUTE_FRAME}))',
     }
     never = "(?!)"
     alternatives = [

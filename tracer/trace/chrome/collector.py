@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.trace.chrome.categories import MODULE_PREFIX, OP_KINDS, Group, groups, passed_over
+from tracer.trace.chrome.categories import MODULE_PREFIX, OP_KINDS, Group, groups, passed_over, telling_frame
 from tracer.trace.chrome.events import NO_ARGS, Event, Id
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
@@ -80,6 +80,8 @@ class Collector:
             events = [event for event in events if not self._ignored(event.name)]
         elif group is Group.MODULE:
             events = [event for event in events if event.name.startswith(MODULE_PREFIX)]
+        elif group is Group.FRAME:
+            events = [event for event in events if telling_frame(event.name)]
         if not events:
             return
         start, end, usable = self._intervals(group, events)
@@ -146,7 +148,7 @@ class Collector:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
                 continue
             for place, (start, end, name, *rest) in chunks:
-                if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE):
+                if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME):
                     rest[0] = new_track[rest[0]]
                 self._rows[group].append((place, (start, end, new_name[name], *rest)))
         self.skipped.update(other.skipped)
@@ -156,9 +158,7 @@ class Collector:
         return Columns(self._names, self._tracks, {group: self._joined(group) for group in Group}, self.skipped)
 
     def _joined(self, group: Group) -> list[I64]:
-        width = {Group.OP: 8, Group.CALL: 5, Group.RANGE: 4, Group.CPU_OP: 4, Group.FLOW: 6, Group.MODULE: 4}.get(
-            group, 3
-        )
+        width = {Group.OP: 8, Group.CALL: 5, Group.FLOW: 6, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
         chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
@@ -210,7 +210,7 @@ class Columns:
         return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
 
     def spans(self, group: Group) -> Spans:
-        """Annotations, CPU operators or modules."""
+        """Annotations, CPU operators, modules or frames."""
         start, end, name, track = self._rows[group]
         return Spans(start, end, int32(name), self._thread_of_track[track])
 

@@ -74,6 +74,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=columns.spans(Group.MODULE),
+        frames=columns.spans(Group.FRAME),
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
