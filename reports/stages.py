@@ -105,6 +105,10 @@ def breakdown(summary: Summary, found: Breakdown, width: int) -> Group:
     note = f"{MEANING[found.by]} share: of all {'operator' if summary.device.kind == 'cpu' else 'device'} time."
     if any(row.name == "graph replay" for row in found.rows):
         note += " graph replay: its kernels were launched when the graph was captured, nobody knows from where."
+    if found.by_external_id:
+        note += f" Of {found.by_external_id:,} ops no operator was open there: theirs is the one of their External id."
+    if found.wrong_external_ids:
+        note += f" {found.wrong_external_ids:,} External ids name an operator that was over, or not begun, by then."
     if more:
         note += f" {more} more rows: --format json lists them."
     return Group(table, Text(note, style="dim"))

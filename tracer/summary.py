@@ -562,10 +562,14 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         by: "op", "module", "layer", "kernel", "category" or "stream".
         rows: stage by stage, the most time first.
+        by_external_id: ops whose operator is known by its External id alone, as none was open at the launch.
+        wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
     """
 
     by: str
     rows: list[BreakdownRow]
+    by_external_id: int = 0
+    wrong_external_ids: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):

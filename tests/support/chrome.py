@@ -36,8 +36,8 @@ def span(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
     return _complete("user_annotation", name, ts, dur, pid=100, tid=tid)
 
 
-def operator(name: str, ts: float, dur: float, tid: int = MAIN) -> Event:
-    return _complete("cpu_op", name, ts, dur, pid=100, tid=tid)
+def operator(name: str, ts: float, dur: float, tid: int = MAIN, **args: Any) -> Event:
+    return _complete("cpu_op", name, ts, dur, pid=100, tid=tid, args=args)
 
 
 def capture(ts: float, dur: float) -> Event:
@@ -52,7 +52,7 @@ def document(*events: Event, **metadata: Any) -> bytes:
     return json.dumps({"schemaVersion": 1, **metadata, "traceEvents": list(events)}).encode()
 
 
-EVERYTHING = Want.SUMMARY | Want.CPU_OPS | Want.MODULES
+EVERYTHING = Want.SUMMARY | Want.CPU_OPS | Want.MODULES | Want.DETAILS
 
 
 def trace_of(*events: Event, **metadata: Any) -> Trace:

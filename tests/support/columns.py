@@ -34,4 +34,10 @@ def spelled_out(trace: Trace) -> dict[str, list[Any]]:
         columns[f"{label} threads"] = threads(spans.thread)
         columns[f"{label} start"] = spans.start_ns.tolist()
         columns[f"{label} end"] = spans.end_ns.tolist()
+    if trace.details is not None:
+        details = trace.details
+        for name in ("of_op", "of_call", "of_operator"):
+            columns[f"external id {name}"] = getattr(details, name).tolist()
+        shapes = [tuple(b"".join(text.split()) for text in shape) for shape in details.shapes]
+        columns["shapes"] = [shapes[number] if number >= 0 else None for number in details.shape.tolist()]
     return columns

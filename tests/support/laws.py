@@ -25,7 +25,7 @@ from tracer.summary import decode, encode
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 
-EVERYTHING = Want.SUMMARY | Want.CPU_OPS
+EVERYTHING = Want.SUMMARY | Want.CPU_OPS | Want.DETAILS
 # Rendering takes as long as all the rest: of every so many inputs one is rendered.
 RENDER_EVERY = 8
 SMALL_BYTES = 211

@@ -10,6 +10,7 @@ import numpy as np
 from tracer.analysis.attribution import innermost_stage
 from tracer.analysis.categories import categorise
 from tracer.analysis.intervals import distinct, outermost, sum_by
+from tracer.analysis.operators import operators_of
 from tracer.analysis.stages import ALL_STAGES
 from tracer.errors import InputError
 from tracer.summary import Breakdown, BreakdownRow
@@ -20,6 +21,7 @@ from tracer.trace.columns import Spans, Want, int64
 if TYPE_CHECKING:
     from tracer.analysis.attribution import Attribution
     from tracer.analysis.ledger import Charges
+    from tracer.analysis.operators import Operators
     from tracer.analysis.stages import StageRanges
     from tracer.trace.columns import I64, Trace
 
@@ -28,7 +30,7 @@ WANTS = {
     "kernel": Want(0),
     "category": Want(0),
     "stream": Want(0),
-    "op": Want.CPU_OPS,
+    "op": Want.CPU_OPS | Want.DETAILS,
     "module": Want.MODULES,
     "layer": Want.MODULES,
 }
@@ -43,6 +45,7 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
     """Charge device time (a CPU trace's operators' own time) to stage and `by`, most time first.
 
     A module, layer or operator is the innermost one that was open on the launching thread when the work was launched.
+    An operator may also be known by its id alone: see `operators`.
     Kernels of a replayed graph were launched when it was captured: they are said to be a graph's replay.
 
     Args:
@@ -59,9 +62,10 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
         raise InputError(
             f"{trace.path}: no modules in it for --by {by}; record with with_modules=True (tracer record --with-stack)"
         )
-    if WANTS[by] is Want.CPU_OPS and not len(trace.cpu_ops):
+    if WANTS[by] & Want.CPU_OPS and not len(trace.cpu_ops):
         raise InputError(f"{trace.path}: no operators in it for --by {by}; record with ProfilerActivity.CPU")
-    names, key = _keys(trace, attribution, charges, by)
+    operators = operators_of(trace, attribution.call) if by == "op" and charges.kind == "gpu" else None
+    names, key = _keys(trace, attribution, charges, by, operators)
     stage = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
     # Both in one number: the stage is -1 where there is none.
     cell = (stage + 1) * len(names) + key
@@ -80,10 +84,17 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
     ]
     order = {name: number for number, name in enumerate((*ALL_STAGES, ""))}
     rows.sort(key=lambda row: (order[row.stage], -row.device_time_ns, -row.ops, row.name))
-    return Breakdown(by=by, rows=rows)
+    return Breakdown(
+        by=by,
+        rows=rows,
+        by_external_id=0 if operators is None else operators.by_id,
+        wrong_external_ids=0 if operators is None else operators.wrong_ids,
+    )
 
 
-def _keys(trace: Trace, attribution: Attribution, charges: Charges, by: str) -> tuple[list[str], I64]:
+def _keys(
+    trace: Trace, attribution: Attribution, charges: Charges, by: str, operators: Operators | None
+) -> tuple[list[str], I64]:
     """The different names, and the number of each op's."""
     if by == "stream":
         return _streams(trace, charges)
@@ -103,8 +114,13 @@ def _keys(trace: Trace, attribution: Attribution, charges: Charges, by: str) -> 
     key = np.full(len(charges), unknown, dtype=np.int64)
     launched = np.flatnonzero(attribution.call >= 0)
     call = attribution.call[launched]
-    open_span = innermost_stage(spans, trace.calls.start_ns[call], int64(trace.calls.thread[call]))
-    key[launched] = _names_of(spans, open_span, nothing)
+    if operators is None:
+        open_span = innermost_stage(spans, trace.calls.start_ns[call], int64(trace.calls.thread[call]))
+        key[launched] = _names_of(spans, open_span, nothing)
+    else:
+        key[launched] = nothing
+        known = np.flatnonzero(operators.row >= 0)
+        key[known] = spans.name[operators.row[known]]
     replays = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
     key[launched[replays[trace.calls.name[call]]]] = graph
     return _numbered(labels, key)

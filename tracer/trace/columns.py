@@ -38,6 +38,7 @@ class Want(IntFlag):
     CPU_OPS = 8
     FLOWS = 16
     MODULES = 32
+    DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
     SUMMARY = OPS | CALLS | RANGES
 
@@ -111,6 +112,24 @@ class Spans:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """What an event's arguments say beyond its time.
+
+    Attributes:
+        of_op, of_call, of_operator: the profiler's "External id" of each op, call and CPU operator, which is that of
+            the operator; NO_CORRELATION where there is none.
+        shape: of each CPU operator, index into shapes; -1 where none was recorded.
+        shapes: its inputs' "Input Dims", "Input type" and "Concrete Inputs", JSON as it stands in the file.
+    """
+
+    of_op: I64
+    of_call: I64
+    of_operator: I64
+    shape: I64
+    shapes: list[tuple[bytes, bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A device of the trace; bandwidth in bytes a second, where the file says it."""
 
@@ -134,6 +153,7 @@ class Trace:
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
         modules: forward calls of `nn.Module`s, by class and number (`Linear_3`).
+        details: ids and shapes, where asked for.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
         stacks: whether the profiler recorded Python frames or modules.
@@ -158,6 +178,7 @@ class Trace:
     captures: I64
     modules: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
+    details: Details | None = None
     stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.trace.chrome.categories import MODULE_PREFIX, OP_KINDS, Group, groups, passed_over, telling_frame
-from tracer.trace.chrome.events import NO_ARGS, Event, Id
+from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event, Id
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
 from tracer.trace.columns import (
     NO_CORRELATION,
+    Details,
     DeviceOps,
     HostCalls,
     Spans,
+    Want,
     int8,
     int32,
     int64,
@@ -24,12 +26,14 @@ from tracer.trace.columns import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.trace.columns import I64, Bools, Want
+    from tracer.trace.columns import I64, Bools
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53
 NO_TIME, NO_DURATION = "no usable timestamp", "no usable duration"
 NEGATIVE, ENDLESS = "negative duration", "duration of more than three months"
+# How many columns `Want.DETAILS` adds.
+DETAILED = {Group.OP: 1, Group.CALL: 1, Group.CPU_OP: 2}
 OPEN_END = -1
 
 
@@ -50,6 +54,8 @@ class Collector:
     def __init__(self, want: Want) -> None:
         self.skipped: Counter[str] = Counter()
         self._groups = groups(want)
+        self._detailed = bool(want & Want.DETAILS)
+        self._shapes = _Numbering()
         self._names = _Numbering()
         self._tracks = _Numbering()
         self._passed_over: dict[str, bool] = {}
@@ -97,6 +103,8 @@ class Collector:
             columns.append(int64([tracks[event.pid, event.tid] for event in events]))
         if group is Group.CALL:
             columns.append(_correlations(events))
+        if self._detailed:
+            columns += self._details(group, events)
         self._rows[group].append((place, tuple(columns)))
 
     def _ignored(self, name: str) -> bool:
@@ -138,11 +146,27 @@ class Collector:
             integers([arg.bytes for arg in args], 0),
         ]
 
+    def _details(self, group: Group, events: Sequence[Event]) -> list[I64]:
+        """The external id of what has one, and the number of an operator's shape."""
+        if group not in DETAILED:
+            return []
+        args = [event.args if isinstance(event.args, DetailedArgs) else NO_DETAILS for event in events]
+        found = integers([arg.external for arg in args], NO_CORRELATION)
+        lower = integers([arg.lower_external for arg in args], NO_CORRELATION)
+        found = np.where(found > 0, found, lower)
+        columns = [np.where(found > 0, found, NO_CORRELATION)]
+        if group is Group.CPU_OP:
+            shapes = self._shapes
+            texts = [(bytes(arg.dims), bytes(arg.types), bytes(arg.concrete)) for arg in args]
+            columns.append(int64([shapes[text] if text[0] else -1 for text in texts]))
+        return columns
+
     def merge(self, other: Collector) -> None:
         """Take over another collector's rows."""
         names, tracks = self._names, self._tracks
         new_name = int64([names[name] for name in other._names])
         new_track = int64([tracks[track] for track in other._tracks])
+        new_shape = int64([*[self._shapes[shape] for shape in other._shapes], -1])
         for group, chunks in other._rows.items():
             if group is Group.FLOW:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
@@ -150,15 +174,19 @@ class Collector:
             for place, (start, end, name, *rest) in chunks:
                 if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME):
                     rest[0] = new_track[rest[0]]
+                if group is Group.CPU_OP and self._detailed:
+                    rest[-1] = new_shape[rest[-1]]
                 self._rows[group].append((place, (start, end, new_name[name], *rest)))
         self.skipped.update(other.skipped)
 
     def columns(self) -> Columns:
         """All that was collected, in the order of the file."""
-        return Columns(self._names, self._tracks, {group: self._joined(group) for group in Group}, self.skipped)
+        rows = {group: self._joined(group) for group in Group}
+        return Columns(self._names, self._tracks, rows, self.skipped, list(self._shapes))
 
     def _joined(self, group: Group) -> list[I64]:
         width = {Group.OP: 8, Group.CALL: 5, Group.FLOW: 6, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
+        width += DETAILED.get(group, 0) if self._detailed else 0
         chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
@@ -174,6 +202,7 @@ class Columns:
         tracks: dict[tuple[Id, Id], int],
         rows: dict[Group, list[I64]],
         skipped: Counter[str],
+        shapes: list[tuple[bytes, bytes, bytes]],
     ) -> None:
         self.strings = list(names)
         self.threads: list[tuple[str, str]] = []
@@ -184,6 +213,7 @@ class Columns:
         self.threads = list(numbering)
         self._thread_of_track = thread
         self._rows = rows
+        self._shapes = shapes
         self._unended = 0
         self._close_ranges()
 
@@ -201,18 +231,23 @@ class Columns:
 
     def ops(self) -> DeviceOps:
         """The device ops."""
-        start, end, name, kind, device, stream, correlation, size = self._rows[Group.OP]
+        start, end, name, kind, device, stream, correlation, size = self._rows[Group.OP][:8]
         return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
 
     def calls(self) -> HostCalls:
         """The host calls."""
-        start, end, name, track, correlation = self._rows[Group.CALL]
+        start, end, name, track, correlation = self._rows[Group.CALL][:5]
         return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
 
     def spans(self, group: Group) -> Spans:
         """Annotations, CPU operators, modules or frames."""
-        start, end, name, track = self._rows[group]
+        start, end, name, track = self._rows[group][:4]
         return Spans(start, end, int32(name), self._thread_of_track[track])
+
+    def details(self) -> Details:
+        """Ids and shapes; of a collector that was asked for them."""
+        *_, of_operator, shape = self._rows[Group.CPU_OP]
+        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
 
     def flows(self) -> Flows:
         """The ends of arrows from launches to device ops."""

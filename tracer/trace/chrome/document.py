@@ -13,7 +13,7 @@ import msgspec
 
 from tracer.errors import InputError
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import UNREADABLE, Event, decode_event, decode_events, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
 from tracer.trace.chrome.pairs import join_pairs
 from tracer.trace.chrome.repair import repair
 
@@ -30,12 +30,8 @@ _HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id
 _LAST = re.compile(rb'\}(?=\s*\]\s*(?:\}?\s*\Z|,\s*"))')
 
 
-class _Typed(msgspec.Struct):
-    traceEvents: list[Event]  # noqa: N815 -- the JSON's own name
-
-
 class _Untyped(msgspec.Struct):
-    traceEvents: list[msgspec.Raw]  # noqa: N815
+    traceEvents: list[msgspec.Raw]  # noqa: N815 -- the JSON's own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,8 @@ def read_document(name: str, data: bytes, want: Want) -> Document:
 
 def _typed(data: bytes, want: Want) -> Document:
     is_list = data[:64].lstrip()[:1] == b"["
-    events = decode_events(data) if is_list else msgspec.json.decode(data, type=_Typed).traceEvents
+    decode = decoders(want)
+    events = decode.events(data) if is_list else decode.document(data)
     return _collected(events, len(events), want, () if is_list else (data,))
 
 
@@ -86,7 +83,7 @@ def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
         raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})") from None
     except UNREADABLE as error:
         return _torn_or_damaged(name, data, want, error)
-    events = [_decode(bytes(text)) for text in texts]
+    events = [_decode(bytes(text), decoders(want)) for text in texts]
     if texts and not any(events):
         raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})")
     return _collected(events, len(texts), want, (data,))
@@ -100,8 +97,9 @@ def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Do
         raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
     bounds = [*heads, len(data)]
     pieces = [data[low:high].rstrip(b", \t\r\n") for low, high in zip(heads, bounds[1:], strict=True)]
-    last, tail = _split_last(pieces[-1])
-    events = [_decode(piece) for piece in (*pieces[:-1], *last)]
+    decode = decoders(want)
+    last, tail = _split_last(pieces[-1], decode)
+    events = [_decode(piece, decode) for piece in (*pieces[:-1], *last)]
     if not any(events):
         raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
     if not tail.startswith(b"]"):
@@ -110,20 +108,20 @@ def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Do
     return _collected(events, len(events), want, metadata)
 
 
-def _split_last(text: bytes) -> tuple[list[bytes], bytes]:
+def _split_last(text: bytes, decode: Decoders) -> tuple[list[bytes], bytes]:
     """The last event, if it is whole, and what stands behind it: the list's bracket, unless something is torn."""
     end = end_of_value(text)
     if end is None:
         closing = _LAST.search(text)
-        if closing is None or _decode(text[: closing.start() + 1]) is None:
+        if closing is None or _decode(text[: closing.start() + 1], decode) is None:
             return [], text
         end = closing.start() + 1
     return [text[:end]], text[end:].lstrip(b", \t\r\n")
 
 
-def _decode(text: bytes) -> Event | None:
+def _decode(text: bytes, decode: Decoders) -> Event | None:
     try:
-        return decode_event(text)
+        return decode.event(text)
     except UNREADABLE:
         return repair(text)
 

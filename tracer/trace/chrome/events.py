@@ -6,11 +6,14 @@ numbers by some tools and as strings by others, and are taken as either.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tracer.trace.columns import NO_CORRELATION
+from tracer.trace.columns import NO_CORRELATION, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Id: TypeAlias = int | str
 # What a text that is no JSON, or none of the wanted kind, makes msgspec raise; its own errors are ValueErrors.
@@ -31,6 +34,19 @@ class Args(msgspec.Struct, gc=False):
 NO_ARGS = Args()
 
 
+class DetailedArgs(Args, gc=False):
+    """Those that only `Want.DETAILS` asks for. Some versions of the profiler begin the id's key with a small letter."""
+
+    external: Id = msgspec.field(default=NO_CORRELATION, name="External id")
+    lower_external: Id = msgspec.field(default=NO_CORRELATION, name="external id")
+    dims: msgspec.Raw = msgspec.field(default=ABSENT, name="Input Dims")
+    types: msgspec.Raw = msgspec.field(default=ABSENT, name="Input type")
+    concrete: msgspec.Raw = msgspec.field(default=ABSENT, name="Concrete Inputs")
+
+
+NO_DETAILS = DetailedArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -45,8 +61,36 @@ class Event(msgspec.Struct, gc=False):
     args: Args | None = None
 
 
-decode_event = msgspec.json.Decoder(Event).decode
-decode_events = msgspec.json.Decoder(list[Event]).decode
+class DetailedEvent(Event, gc=False):
+    """One event with all of its arguments that anybody reads."""
+
+    args: DetailedArgs | None = None
+
+
+class Decoders:
+    """Decode JSON to events: one alone, a list, or a document's list.
+
+    More keys to look for make every event slower, so they are looked for only where they are wanted.
+    """
+
+    def __init__(self, event: type[Event]) -> None:
+        document: Any = msgspec.defstruct("Document", [("traceEvents", list[event])])  # type: ignore[valid-type]
+        self.event: Callable[[bytes], Event] = msgspec.json.Decoder(event).decode
+        self.events: Callable[[bytes], list[Event]] = msgspec.json.Decoder(list[event]).decode  # type: ignore[valid-type]
+        self._document = msgspec.json.Decoder(document).decode
+
+    def document(self, data: bytes) -> list[Event]:
+        """The events of a document."""
+        events: list[Event] = self._document(data).traceEvents
+        return events
+
+
+_PLAIN, _DETAILED = Decoders(Event), Decoders(DetailedEvent)
+
+
+def decoders(want: Want) -> Decoders:
+    """Those that find what is wanted."""
+    return _DETAILED if want & Want.DETAILS else _PLAIN
 
 
 def end_of_value(text: bytes) -> int | None:

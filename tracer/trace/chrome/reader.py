@@ -75,6 +75,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=columns.spans(Group.MODULE),
         frames=columns.spans(Group.FRAME),
+        details=columns.details() if want & Want.DETAILS else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,

@@ -15,7 +15,7 @@ import msgspec
 
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.events import UNREADABLE, Event, decode_event, decode_events, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
 from tracer.trace.chrome.repair import repair
@@ -48,6 +48,7 @@ class Scanner:
         self.collector = Collector(want)
         self.events = 0
         self._layout = layout
+        self._decoders = decoders(want)
         self._pattern = wanted_pattern(want)
         self._groups = groups(want)
         self._categories = Categories(self._groups)
@@ -110,7 +111,7 @@ class Scanner:
         """
         for group, waiting in self._pieces.items():
             if waiting:
-                events = _decode(waiting, certain=self._layout.certain)
+                events = _decode(waiting, self._decoders, certain=self._layout.certain)
                 # An argument may be called `cat` as well.
                 events = [event for event in events if self._groups.get(event.cat) is group]
                 self.collector.add_group(group, events if group is Group.FLOW else _complete(events), self._place)
@@ -130,7 +131,7 @@ def _complete(events: list[Event]) -> list[Event]:
     return [event for event in events if event.ph == "X"]
 
 
-def _decode(pieces: list[bytes], *, certain: bool) -> list[Event]:
+def _decode(pieces: list[bytes], decode: Decoders, *, certain: bool) -> list[Event]:
     """Decode events, all at once if they are well-formed.
 
     Where the ends of events are certain, one that is not JSON is read off its keys; elsewhere it may have been cut in
@@ -140,19 +141,19 @@ def _decode(pieces: list[bytes], *, certain: bool) -> list[Event]:
         UnscannableError: a piece is not one event.
     """
     try:
-        events = decode_events(b"[" + b",".join(pieces) + b"]")
+        events = decode.events(b"[" + b",".join(pieces) + b"]")
     except UNREADABLE:
         if not certain:
             raise UnscannableError from None
-        return [_decode_alone(piece) for piece in pieces]
+        return [_decode_alone(piece, decode) for piece in pieces]
     if len(events) != len(pieces):
         raise UnscannableError
     return events
 
 
-def _decode_alone(piece: bytes) -> Event:
+def _decode_alone(piece: bytes, decode: Decoders) -> Event:
     try:
-        return decode_event(piece)
+        return decode.event(piece)
     except UNREADABLE:
         # With more than one phase it is several events, which another layout has joined.
         event = repair(piece) if piece.count(b'"ph"') == 1 else None
