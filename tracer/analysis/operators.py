@@ -2,8 +2,8 @@
 
 That is the innermost operator open on the launching thread at the launch. Where none is open there, the profiler's
 "External id", which it copies from the operator to what the operator launches, may still name one. Not every file's
-ids can be believed: PyTorch of 2023 and before numbered operators and what they launched apart. An operator runs while it
-launches, so the launch is looked for inside the named operator, on whichever thread that ran.
+ids can be believed: PyTorch of 2023 and before numbered operators and what they launched apart. An operator runs while
+it launches, so the launch is looked for inside the named operator, on whichever thread that ran.
 """
 
 from __future__ import annotations
