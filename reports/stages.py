@@ -60,15 +60,48 @@ def limits(roof: Roofline) -> list[RenderableType]:
     return [table, *lines]
 
 
-def _roof_note(roof: Roofline) -> str:
+def recorded_limits(roof: Roofline) -> list[RenderableType]:
+    """What was achieved in each stage by the operators whose shapes are known, and how much of it they are."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("a run of", no_wrap=True)
+    for heading in ("busy", "takes", "TFLOP/s", "FLOP/B", "MFU", "MBU", "covered"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("limited by", ratio=1)
+    for row in roof.stages:
+        table.add_row(
+            Text(row.stage or "all", style=COLOURS.get(row.stage, "white")),
+            duration(row.busy_ns),
+            duration(row.step_ns),
+            significant(row.tflops),
+            NONE if row.intensity is None else significant(row.intensity),
+            NONE if row.mfu is None else f"{row.mfu:.1%}",
+            NONE if row.mbu is None else f"{row.mbu:.1%}",
+            NONE if row.covered is None else f"{row.covered:.1%}",
+            LIMITS.get(row.limited_by or "", NONE),
+        )
+    peaks = _peaks(roof) if roof.peak_source else "unknown, see --peak-tflops and --peak-gbs"
+    note = (
+        "From recorded shapes: operations of matrix products, convolutions and attention; bytes of their inputs and "
+        "outputs. covered: the share of device time that these asked for; what else ran counts as busy, not as work. "
+        "TFLOP/s: while busy. FLOP/B: operations per byte. MFU, MBU: what peak arithmetic or bandwidth would need, as "
+        f"a share of what a run takes. Peak in {printable(roof.dtype)}: {peaks}."
+    )
+    return [table, Text(note, style="dim")]
+
+
+def _peaks(roof: Roofline) -> str:
     peaks = [
         NONE if roof.peak_tflops is None else f"{significant(roof.peak_tflops)} TFLOP/s",
         NONE if roof.peak_gbs is None else f"{significant(roof.peak_gbs)} GB/s",
     ]
     source = "vendor's data sheet" if roof.peak_source.startswith("https://") else printable(roof.peak_source)
+    return f"{' and '.join(peaks)} ({source})"
+
+
+def _roof_note(roof: Roofline) -> str:
     clean = all(row.step_source == "clean" for row in roof.stages)
     return (
-        f"floor: the model's own operations and bytes (weights, KV cache) at peak, {' and '.join(peaks)} ({source}). "
+        f"floor: the model's own operations and bytes (weights, KV cache) at peak, {_peaks(roof)}. "
         f"busy: kernels ran. takes: {'without a profiler' if clean else 'in the trace'}. "
         "MFU, MBU: what peak arithmetic or bandwidth would need, as a share of that."
     )

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reports import statistics
 from reports.palette import COLOURS, NONE
-from reports.stages import breakdown, decode_steps, limits
+from reports.stages import breakdown, decode_steps, limits, recorded_limits
 from reports.units import bar, duration, printable, share, significant
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def _parts(summary: Summary, width: int) -> list[RenderableType]:
         parts += [_heading("kinds of work"), _categories(summary)]
     if not summary.stages and summary.ranges:
         parts += [_heading("ranges"), _ranges(summary, width)]
-    if summary.roofline is not None and summary.roofline.peak_source:
+    if summary.roofline is not None and summary.roofline.source == "shapes":
+        parts += [_heading("what limits each stage"), *recorded_limits(summary.roofline)]
+    elif summary.roofline is not None and summary.roofline.peak_source:
         parts += [_heading("what limits each stage"), *limits(summary.roofline)]
     if summary.findings:
         parts += [_heading("findings"), Group(*[_finding(finding) for finding in summary.findings])]

@@ -252,10 +252,10 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
     """One stage under the device's roof; figures of one run of it (one step of decode), on average.
 
     Attributes:
-        stage: its name.
+        stage: its name; "" is the whole trace, where it has no stages.
         runs: how many the trace holds.
         flops: analytic operations.
-        bytes: analytic bytes of weights and KV cache.
+        bytes: analytic bytes of weights and KV cache; of inputs and outputs where they come from shapes.
         weight_bytes: those of the weights.
         intensity: operations per byte.
         busy_ns: time in which its work ran on the device.
@@ -268,7 +268,9 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
         distance_ns: `step_ns` above the floor.
         limited_by: "host", "sync", "launch" or "unknown" where the device idles for more than half of `step_ns` (the
             main cause in the trace); else the bound where the floor is more than half of `busy_ns`, else "kernels".
-            None where the peak is needed and unknown.
+            None where the peak is needed and unknown, or too little is `covered`.
+        covered: share of the stage's device time that operators with a formula asked for; None where the work is
+            the model's own and thus whole.
     """
 
     stage: str
@@ -288,6 +290,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
     floor_ns: int | None
     distance_ns: int | None
     limited_by: str | None
+    covered: float | None = None
 
 
 class VisualToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,6 +322,7 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
         peak_source: a data sheet's address, "measured by tracer calibrate" or the options' names; "" if unknown.
         stages: those whose work is known.
         visual_token: None where the model's work does not say.
+        source: what the work is known from: "model" (its own analytic count) or "shapes" (which the profiler recorded).
     """
 
     device: str
@@ -328,6 +332,7 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
     peak_source: str
     stages: list[StageRoofline]
     visual_token: VisualToken | None
+    source: str = "model"
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):

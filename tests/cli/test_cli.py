@@ -79,7 +79,7 @@ RECORD_OPTIONS = """
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs
-    --peak-tflops --rank --strict
+    --peak-tflops --rank --shapes --strict
 """.split()
 COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --tolerance".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()

@@ -79,7 +79,9 @@ def memory_bound(evidence: Evidence) -> Finding | None:
         f"{title(row.stage)} is bound by memory bandwidth: {row.bytes / 1e9:.2f} GB a run at {row.gbs:,.0f} GB/s, "
         f"{row.gbs / evidence.roofline.peak_gbs:.0%} of peak",
         {"stage": row.stage, "bytes": row.bytes, "gbs": row.gbs, "peak_gbs": evidence.roofline.peak_gbs},
-        Gain(
+        None
+        if not weights
+        else Gain(
             time_ns=round(row.busy_ns * weights / 2 * time.runs),
             of_ns=round(evidence.whole_ns),
             of=evidence.of_whole,
@@ -96,14 +98,19 @@ def compute_bound(evidence: Evidence) -> Finding | None:
     return finding(
         "compute-bound",
         "info",
-        f"{title(row.stage)} is bound by arithmetic: {row.tflops:,.0f} TFLOP/s while busy, "
+        f"{title(row.stage)} is bound by arithmetic: {_rounded(row.tflops)} TFLOP/s while busy, "
         f"{row.tflops / evidence.roofline.peak_tflops:.0%} of peak",
         {"stage": row.stage, "tflops": row.tflops, "peak_tflops": evidence.roofline.peak_tflops},
     )
 
 
+def _rounded(tflops: float) -> str:
+    return f"{tflops:,.0f}" if tflops >= 10 else f"{tflops:.2g}"
+
+
 def _longest_limited_by(evidence: Evidence, limit: str) -> StageRoofline | None:
-    rows = [row for row in evidence.roofline.stages if row.limited_by == limit] if evidence.roofline else []
+    rows = evidence.roofline.stages if evidence.roofline else []
+    rows = [row for row in rows if row.limited_by == limit and row.stage in evidence.times]
     return max(rows, key=lambda row: evidence.times[row.stage].total_ns, default=None)
 
 

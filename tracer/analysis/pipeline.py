@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.analysis import decoding, findings, roofline
+from tracer.analysis import decoding, findings, recorded_roof, roofline
 from tracer.analysis.annotations import annotation_rows
 from tracer.analysis.attribution import Attribution, Reason, attribute, innermost_stage
 from tracer.analysis.breakdown import WANTS, break_down
@@ -61,6 +61,7 @@ class Choices:
         any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute`.
         clip_overlaps: cut each op at the start of the next on its stream.
         peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
+        shapes: take the stages' work from the operators' recorded shapes instead of the manifest.
         by: break device time down by this as well; a key of `breakdown.WANTS`.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
@@ -74,6 +75,7 @@ class Choices:
     peak_tflops: float | None = None
     peak_gbs: float | None = None
     by: str | None = None
+    shapes: bool = False
     jobs: int | None = None
     strict: bool = False
     nsys: Path | None = None
@@ -103,6 +105,8 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
 
         if choices.by is not None:
             want |= WANTS[choices.by]
+        if choices.shapes:
+            want |= Want.CPU_OPS | Want.DETAILS
         trace = read(want)
         more = Want(0)
         if not len(trace.ops) and trace.format == "chrome":
@@ -141,10 +145,13 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = stage_times(stages, latency, trace.manifest)
+    bandwidth = max((one.memory_bandwidth or 0 for one in trace.devices), default=0)
+    peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
     roof = None
-    if trace.manifest is not None:
-        bandwidth = max((device.memory_bandwidth or 0 for device in trace.devices), default=0)
-        peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
+    if choices.shapes:
+        roof = recorded_roof.draw(trace, ranges, attribution, charges, stages, times, **peaks)
+        trace = trace if roof is not None else replace(trace, warnings=[*trace.warnings, recorded_roof.NO_SHAPES])
+    elif trace.manifest is not None:
         roof = roofline.draw(trace.manifest, stages, tokens, times, **peaks)
     steps = decoding.describe(tokens, trace.manifest)
     rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))

@@ -49,7 +49,7 @@ def draw(
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
         if runs and stage.busy_ns:
-            rows.append(_row(stage, _total(runs), peak, times[stage.stage]))
+            rows.append(stage_row(stage, _total(runs), peak, times[stage.stage]))
     return Roofline(
         device=device,
         dtype=manifest.dtype,
@@ -83,7 +83,7 @@ def _total(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def _row(stage: Stage, work: Cost, peak: Peak, time: StageTime) -> StageRoofline:
+def stage_row(stage: Stage, work: Cost, peak: Peak, time: StageTime) -> StageRoofline:
     """One stage; all figures are of one run of it, on average."""
     flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
     busy_ns, step_ns = time.busy_ns, time.step_ns

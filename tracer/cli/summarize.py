@@ -69,6 +69,13 @@ def command(
         bool,
         typer.Option("--clip-overlaps", help="Cut ops that overlap the next on their stream at its start."),
     ] = False,
+    shapes: Annotated[
+        bool,
+        typer.Option(
+            "--shapes",
+            help="Say what limits each stage by the shapes of its operators, if they were recorded (record_shapes).",
+        ),
+    ] = False,
     peak_tflops: Annotated[
         float | None,
         typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),
@@ -104,6 +111,7 @@ def command(
         any_thread=any_thread,
         clip_overlaps=clip_overlaps,
         by=None if by is None else by.value,
+        shapes=shapes,
         peak_tflops=peak_tflops,
         peak_gbs=peak_gbs,
         jobs=jobs,
