@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
 
+from tracer.cli.main import VERBS, build_app
 from tracer.version import __version__
 
 
@@ -102,11 +104,29 @@ OPTIONS = {
 def test_the_option_list_is_frozen(verb: str, options: list[str]) -> None:
     import typer.main
 
-    from tracer.cli.main import build_app
-
     command = typer.main.get_command(build_app([])).commands[verb]  # type: ignore[attr-defined]
     found = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     assert sorted({name for name in found if name.startswith("--")} | {"--help"}) == options
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_shown_as_it_is_written(verb: str) -> None:
+    """Brackets too, which typer would take for markup."""
+    import inspect
+
+    import typer.main
+
+    command = typer.main.get_command(build_app([])).commands[verb]  # type: ignore[attr-defined]
+    written = [inspect.getdoc(import_module(command.callback.__module__).command) or ""]
+    written += [option.help.replace("\\[", "[") for option in command.params if option.help]
+    shown = " ".join(_tracer(verb, "--help", COLUMNS="1000").stdout.split())
+    for text in written:
+        assert " ".join(text.split()) in shown
+
+
+def test_some_help_has_brackets() -> None:
+    assert "[default: cuda if there is one]" in _tracer("calibrate", "--help", COLUMNS="200").stdout
+    assert "'vlm-tracer[hta]'" in _tracer("critical-path", "--help", COLUMNS="200").stdout
 
 
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:

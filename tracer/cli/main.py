@@ -6,9 +6,10 @@ import gc
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from tracer.errors import TracerError
 from tracer.version import __version__
@@ -16,6 +17,23 @@ from tracer.version import __version__
 INTERRUPTED = 130
 # Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
 VERBS = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+
+
+class LiteralCommand(TyperCommand):
+    """A verb whose help means what it says: typer takes brackets for markup, and `[default: …]` vanished."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.rich_markup_mode != "rich":
+            return
+        self.help = _escaped(self.help)
+        for parameter in self.params:
+            if hasattr(parameter, "help"):
+                parameter.help = _escaped(parameter.help)
+
+
+def _escaped(text: str | None) -> str | None:
+    return text and text.replace("[", r"\[")
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -31,7 +49,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
     # Reading the options of a verb that is not asked for would take longer than many a summary.
     named = arguments[0] if arguments and arguments[0] in VERBS else None
     for verb in VERBS if named is None else (named,):
-        app.command(verb)(import_module(f"tracer.cli.{verb.replace('-', '_')}").command)
+        app.command(verb, cls=LiteralCommand)(import_module(f"tracer.cli.{verb.replace('-', '_')}").command)
     return app
 
 
