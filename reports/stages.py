@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tracer.summary import Breakdown, Decoding, Roofline, Summary, Token, VisualToken
 
 MOST_ROWS = 12
+WIDE = 78
+# What is left of the table of recorded shapes in narrower terminals.
+NARROW = ("takes", "TFLOP/s", "MFU", "covered")
 INNERMOST = "the innermost open on the launching thread at the launch."
 MEANING = {
     "op": f"op: {INNERMOST}",
@@ -60,29 +63,32 @@ def limits(roof: Roofline) -> list[RenderableType]:
     return [table, *lines]
 
 
-def recorded_limits(roof: Roofline) -> list[RenderableType]:
-    """What was achieved in each stage by the operators whose shapes are known, and how much of it they are."""
+def recorded_limits(roof: Roofline, width: int, kind: str) -> list[RenderableType]:
+    """What the operators of known shapes achieved in each stage, and what share of `kind` time they are."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     table.add_column("a run of", no_wrap=True)
-    for heading in ("busy", "takes", "TFLOP/s", "FLOP/B", "MFU", "MBU", "covered"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("limited by", ratio=1)
+    headings = ("busy", "takes", "TFLOP/s", "FLOP/B", "MFU", "MBU", "covered", "limited by")
+    shown = headings if width >= WIDE else tuple(heading for heading in headings if heading in NARROW)
+    for heading in shown:
+        left = heading == "limited by"
+        table.add_column(heading, justify="left" if left else "right", no_wrap=not left, ratio=1 if left else None)
     for row in roof.stages:
-        table.add_row(
-            Text(row.stage or "all", style=COLOURS.get(row.stage, "white")),
-            duration(row.busy_ns),
-            duration(row.step_ns),
-            significant(row.tflops),
-            NONE if row.intensity is None else significant(row.intensity),
-            NONE if row.mfu is None else f"{row.mfu:.1%}",
-            NONE if row.mbu is None else f"{row.mbu:.1%}",
-            NONE if row.covered is None else f"{row.covered:.1%}",
-            LIMITS.get(row.limited_by or "", NONE),
-        )
+        cells = {
+            "busy": duration(row.busy_ns),
+            "takes": duration(row.step_ns),
+            "TFLOP/s": significant(row.tflops),
+            "FLOP/B": NONE if row.intensity is None else significant(row.intensity),
+            "MFU": NONE if row.mfu is None else f"{row.mfu:.1%}",
+            "MBU": NONE if row.mbu is None else f"{row.mbu:.1%}",
+            "covered": NONE if row.covered is None else f"{row.covered:.1%}",
+            "limited by": LIMITS.get(row.limited_by or "", NONE),
+        }
+        name = Text(row.stage or "all", style=COLOURS.get(row.stage, "white"))
+        table.add_row(name, *[cells[heading] for heading in shown])
     peaks = _peaks(roof) if roof.peak_source else "unknown, see --peak-tflops and --peak-gbs"
     note = (
         "From recorded shapes: operations of matrix products, convolutions and attention; bytes of their inputs and "
-        "outputs. covered: the share of device time that these asked for; what else ran counts as busy, not as work. "
+        f"outputs. covered: the share of {kind} time that these asked for; what else ran counts as busy, not as work. "
         "TFLOP/s: while busy. FLOP/B: operations per byte. MFU, MBU: what peak arithmetic or bandwidth would need, as "
         f"a share of what a run takes. Peak in {printable(roof.dtype)}: {peaks}."
     )

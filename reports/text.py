@@ -65,7 +65,10 @@ def _parts(summary: Summary, width: int) -> list[RenderableType]:
     if not summary.stages and summary.ranges:
         parts += [_heading("ranges"), _ranges(summary, width)]
     if summary.roofline is not None and summary.roofline.source == "shapes":
-        parts += [_heading("what limits each stage"), *recorded_limits(summary.roofline)]
+        parts += [
+            _heading("what limits each stage"),
+            *recorded_limits(summary.roofline, width, "operator" if _on_cpu(summary) else "device"),
+        ]
     elif summary.roofline is not None and summary.roofline.peak_source:
         parts += [_heading("what limits each stage"), *limits(summary.roofline)]
     if summary.findings:
