@@ -1,14 +1,15 @@
 """Everything that only a GPU can show, in one run: EventGPT at 7B, recorded, checked and summarised.
 
-    python benchmarks/gpu_session.py OUT_DIR [PART ...]
+    python benchmarks/gpu_session.py OUT_DIR [PART ...] [batches]
 
 Writes into OUT_DIR: the run's trace, its summary as JSON and text, and session.json with the checks. Each part is
 tried by itself; one that fails is noted and does not stop the others. Without PARTs all are tried, those with Nsight
-only where TRACER_SESSION_NSYS names an nsys.
+only where TRACER_SESSION_NSYS names an nsys. `batches` verifies the part `models` in batches of two as well.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import statistics
@@ -211,9 +212,12 @@ def models() -> None:
             chosen = ["--model", model, *options]
             printed = record(path, *chosen, "--max-new-tokens", TOKENS, "--requests", "20")
             found["printed"] = printed.splitlines()
-            summary = tracer("summarize", str(path), "--format", "json")
-            (OUT / f"{name}.json").write_text(summary)
+            os.chdir(path.parent)  # so that the summary names the file and not this machine's folders
+            summary = tracer("summarize", path.name, "--format", "json")
+            (OUT / f"{name}.json.gz").write_bytes(gzip.compress(summary.encode(), mtime=0))
             found["unattributed"] = json.loads(summary)["device"]["unattributed"]["ops"]
+            if "batches" not in sys.argv:
+                continue
             batch = OUT.parent / "batch.json.gz"
             printed = record(batch, *chosen, *["--batch-size", "2", "--max-new-tokens", "16", "--requests", "1"])
             found["batch of 2"] = printed.splitlines()
