@@ -82,6 +82,12 @@ def test_a_real_trace_against_itself(data: Path) -> None:
     assert "--max-regression has nothing to judge by" in refused.stderr
 
 
+def test_several_limits_may_follow_one_budget(files: list[Path]) -> None:
+    done = _tracer("compare", *files[:2], "--budget", "vision<=1ms", "tpot<=1ms", "request<=99s")
+    assert done.returncode == 3
+    assert [line.split(" takes ")[0].rpartition(" ")[2] for line in done.stderr.splitlines()] == ["vision", "tpot"]
+
+
 def test_summarize_holds_to_budgets_too(data: Path) -> None:
     trace = data / "kineto_b200_vllm_eager.json.gz"
     done = _tracer("summarize", trace, "--budget", "prefill<=1%")

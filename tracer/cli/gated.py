@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tracer.comparison import Gate
 
 BUDGET_HELP = (
-    "Exit with 3 if a stage, request, ttft or tpot takes more: vision<=5% (of the request), tpot<=20ms. Repeatable; "
-    "quote it."
+    "Exit with 3 if a stage, request, ttft or tpot takes more: 'vision<=5%' (of the request), 'tpot<=20ms'. Several "
+    "may follow; quote them."
 )
 
 

@@ -15,6 +15,7 @@ from tracer.errors import TracerError
 from tracer.version import __version__
 
 INTERRUPTED = 130
+BUDGET = "--budget"
 # Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
 VERBS = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
 
@@ -67,11 +68,27 @@ def _options(
     pass
 
 
+def spread_budgets(arguments: list[str]) -> list[str]:
+    """Give each limit behind `--budget` the option's name, so that several may follow one.
+
+    >>> spread_budgets(["run.json", "--budget", "vision<=5%", "tpot<=20ms"])
+    ['run.json', '--budget', 'vision<=5%', '--budget', 'tpot<=20ms']
+    """
+    spread: list[str] = []
+    for argument in arguments:
+        limit = "<=" in argument and not argument.startswith("-")
+        if limit and len(spread) > 1 and spread[-2] == BUDGET:
+            spread.append(BUDGET)
+        spread.append(argument)
+    return spread
+
+
 def main() -> NoReturn:
     """Run the command line and exit with the code that `tracer.errors` documents."""
     gc.disable()  # most commands are over before garbage matters; `record` turns it on again
     try:
-        code = build_app(sys.argv[1:])(standalone_mode=False)
+        arguments = spread_budgets(sys.argv[1:])
+        code = build_app(arguments)(arguments, standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
             _complain("interrupted")
