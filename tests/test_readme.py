@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", TRACER)
 def test_the_command_runs(folder: Path, command: str) -> None:
+    command, _, target = command.partition(" > ")
     arguments = shlex.split(command)[1:]
     if "record" in arguments:
         arguments += ["--device", "cpu"]  # also where there is a GPU: the tests are about the command
@@ -47,6 +48,8 @@ def test_the_command_runs(folder: Path, command: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+    if target:
+        (folder / target).write_text(done.stdout)
 
 
 def test_make_demo_records_and_summarises() -> None:
