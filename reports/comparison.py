@@ -117,7 +117,7 @@ def headline(pair: Pair) -> str:
 def _method(comparison: Comparison, pair: Pair) -> str:
     parts = [SOURCES[pair.source]]
     if pair.permutations:
-        allowed = [row.allowance for row in pair.rows if row.allowance is not None]
+        allowed = [0.0, *(row.allowance for row in pair.rows if row.allowance is not None)]
         within = " within samples" if pair.shared_samples else ""
         parts.append(
             f"A permutation test over requests{within} ({pair.permutations:,} permutations, aligned ranks, step-down "

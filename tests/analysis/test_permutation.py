@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracer.analysis import permutation
 from tracer.analysis.permutation import DRAWN, Outcome, align, differ
 from tracer.trace.columns import int64
 
@@ -99,3 +101,18 @@ def test_any_false_claim_is_made_no_more_often_than_stated() -> None:
 def test_aligning_takes_each_stratums_mean_away() -> None:
     values = np.array([[1.0], [3.0], [10.0], [30.0]])
     assert align(values, int64([0, 0, 1, 1])).tolist() == [[-1], [1], [-10], [10]]
+
+
+def test_very_many_requests_are_tested_with_fewer_permutations_in_little_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(permutation, "MOST_DRAWN_CELLS", 1_000_000)
+    monkeypatch.setattr(permutation, "BLOCK_CELLS", 500_000)
+    values = np.random.default_rng(2).normal(size=(20_000, 1))
+    values[10_000:] += 0.2
+    tracemalloc.start()
+    found = differ(values, np.arange(20_000) >= 10_000, np.zeros(20_000, dtype=np.int64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found.p, found.permutations) == ([1 / 1000], 1000)
+    assert peak < 40e6  # all at once would be 160 MB

@@ -19,8 +19,8 @@ def mean_interval(values: Sequence[int] | Sequence[float], *, level: float = 0.9
     """An interval that holds the true mean with probability `level`; None of fewer than three values.
 
     Bias-corrected and accelerated (BCa): B. Efron, "Better bootstrap confidence intervals", Journal of the American
-    Statistical Association 82 (1987), 171-185; the acceleration is the jackknife's (his equation 6.6, for the mean
-    a sixth of the skewness over the root of n). Values are drawn anew 2,000 times, from a fixed seed, so that the
+    Statistical Association 82 (1987), 171-185; the acceleration is the jackknife's, which for the mean is a sixth of
+    the skewness over the root of n. Values are drawn anew 2,000 times, from a fixed seed, so that the
     same file always gives the same interval.
     """
     from statistics import NormalDist

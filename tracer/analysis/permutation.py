@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 # As many ways to deal the requests out are tried one by one; of more, so many are drawn.
 MOST_EXACT = 20_000
 DRAWN = 9_999
+# Fewer of very many requests, whose p-values need no fine steps, and a part at a time: that bounds time and memory.
+LEAST_DRAWN = 999
+MOST_DRAWN_CELLS = 200_000_000
+BLOCK_CELLS = 4_000_000
 SEED = 0
-BLOCK = 2_000
 # Statistics that are equal may differ by rounding.
 ROUNDING = 1e-12
 # Student's t decides between equal sums of ranks and nothing else.
@@ -80,10 +83,10 @@ def differ(values: F64, second: Bools, strata: I64) -> Outcome:
     exact = ways <= MOST_EXACT
     dealt = _all(strata, sizes, taken) if exact else _drawn(strata, sizes, taken)
     ranks = align(_ranks(apart), strata)  # a fair deal sums up to 0
-    sums = np.concatenate([_statistics(block, ranks, apart) for block in [second[None].astype(float), *dealt]])
-    observed, sums = sums[0], sums[1:] if exact else sums
+    observed = _statistics(second[None].astype(np.float64), ranks, apart)
+    sums = np.concatenate([observed[: 0 if exact else 1], *(_statistics(block, ranks, apart) for block in dealt)])
     return Outcome(
-        p=_step_down(observed, sums),
+        p=_step_down(observed[0], sums),
         # Where each stratum is divided evenly the mirrored deal is as extreme.
         least_p=min(1.0, (2 if all(2 * n == size for n, size in zip(taken, sizes, strict=True)) else 1) / ways),
         permutations=len(sums),
@@ -131,7 +134,7 @@ def _all(strata: I64, sizes: list[int], taken: list[int]) -> Iterator[Any]:
     """Every way to deal `taken` of each stratum into the second group, in blocks [P, N]."""
     members = [np.flatnonzero(strata == stratum) for stratum in range(len(sizes))]
     ways = product(*[combinations(rows, count) for rows, count in zip(members, taken, strict=True)])
-    while block := list(islice(ways, BLOCK)):
+    while block := list(islice(ways, _rows(len(strata)))):
         dealt = np.zeros((len(block), len(strata)))
         for row, parts in enumerate(block):
             dealt[row, [index for part in parts for index in part]] = 1
@@ -144,9 +147,15 @@ def _drawn(strata: I64, sizes: list[int], taken: list[int]) -> Iterator[Any]:
     template = np.concatenate(
         [np.arange(size) < count for size, count in zip(sizes, taken, strict=True)], dtype=np.float64
     )
-    for start in range(0, DRAWN, BLOCK):
-        count = min(BLOCK, DRAWN - start)
+    drawn, rows = max(LEAST_DRAWN, min(DRAWN, MOST_DRAWN_CELLS // len(strata))), _rows(len(strata))
+    for start in range(0, drawn, rows):
+        count = min(rows, drawn - start)
         order = int64(np.argsort(random.random((count, len(strata))) + strata, axis=1))
         dealt = np.empty(order.shape)
         np.put_along_axis(dealt, order, np.broadcast_to(template, order.shape), axis=1)
         yield dealt
+
+
+def _rows(requests: int) -> int:
+    """Deals in one block."""
+    return max(1, BLOCK_CELLS // requests)
