@@ -79,6 +79,7 @@ def test_a_real_trace_against_itself(data: Path) -> None:
     assert re.search(r"^All \d\d+ take the same time\.$", done.stdout, re.MULTILINE)
     refused = _tracer("compare", trace, trace, "--max-regression", "5%")
     assert refused.returncode == 1
+    assert "A and B beside each other; nothing could be tested." in refused.stdout
     assert "--max-regression has nothing to judge by" in refused.stderr
 
 

@@ -31,8 +31,8 @@ def command(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Drift between recordings to allow for. [default: the larger of 1% and what a recording's own "
-            "halves differ by]",
+            help="Drift between recordings to allow for; by default the larger of 1% and what a recording's own "
+            "halves differ by.",
             show_default=False,
         ),
     ] = None,
@@ -46,10 +46,10 @@ def command(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")
+        int | None, typer.Option(min=1, max=64, help="Processes to read with; by default as the file's size asks for.")
     ] = None,
     nsys_path: Annotated[
-        Path | None, typer.Option(help="The nsys that reads .nsys-rep files. [default: the one on PATH]")
+        Path | None, typer.Option(help="The nsys that reads .nsys-rep files; by default the one on PATH.")
     ] = None,
 ) -> None:
     """Compare runs stage by stage, token by token and kernel by kernel.
@@ -74,14 +74,19 @@ def command(
     choices = Choices(jobs=jobs, nsys=nsys_path)
     summaries = [load_summary(path, choices) for path in files]
     found = compare(summaries, tolerance=allowed)
-    gates = [gate for summary in summaries[1:] for gate in check_budgets(summary, budgets)]
-    if limit is not None:
-        gates += check_regressions(found, limit)
+    gates, unjudged = [], None
+    try:
+        gates = [gate for summary in summaries[1:] for gate in check_budgets(summary, budgets)]
+        if limit is not None:
+            gates += check_regressions(found, limit)
+    except InputError as error:  # the table may say why
+        unjudged = error
     import msgspec
 
-    found = msgspec.structs.replace(found, gates=gates)
-    sys.stdout.write(_text(found, output_format))
+    sys.stdout.write(_text(msgspec.structs.replace(found, gates=gates), output_format))
     sys.stdout.flush()
+    if unjudged is not None:
+        raise unjudged
     refuse(gates)
 
 
