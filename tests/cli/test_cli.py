@@ -74,8 +74,8 @@ def test_version_and_models() -> None:
 
 
 RECORD_OPTIONS = """
-    --active --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device --dtype
-    --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-verify --nsys
+    --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
+    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-verify --nsys
     --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed --shuffle-seed --size
     --sync-stages --verify --wait --warmup --with-stack
 """.split()
@@ -222,6 +222,13 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("record --model gpt-9", 2, "choose from eventgpt"),
         ("record --model mine.py", 2, "mine.py:build"),
         ("record --model mine.py:build --device cpu", 1, "mine.py: no such file"),
+        ("record --auto", 2, "--auto is for a script"),
+        ("record --size tiny -- python none.py", 2, "--size says nothing to a script"),
+        ("record --input a.npy -- python none.py", 2, "--input says nothing to a script"),
+        ("record -o there.json -- python none.py", 2, "exists already; --force"),
+        ("record --decode-window 0:5 -- python none.py", 2, "token 0 belongs to prefill"),
+        ("record -- no-such-program none.py", 1, "no-such-program: no such program"),
+        ("record bad.npy", 1, "bad.npy: no such program"),
         ("record --size huge", 2, "comes in tiny, 7b"),
         ("record --dtype int8", 2, "choose from float32"),
         ("record --device tpu", 2, "choose cpu, cuda"),

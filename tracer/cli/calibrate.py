@@ -19,7 +19,7 @@ def command(
     A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
     place of the data sheet's figures for traces of such a device.
     """
-    from tracer.cli.record import choose_device, choose_dtype
+    from tracer.cli.choices import choose_device, choose_dtype
 
     device = choose_device(device)
     dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))

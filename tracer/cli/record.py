@@ -10,26 +10,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.bars import Bars
+from tracer.cli.choices import DTYPES, choose_device, choose_dtype
+from tracer.cli.script import check_typed, record_command
 from tracer.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rich.progress import TaskID
-
     from model.registry import ModelEntry
-    from tracer.recording.recorder import Recording
+    from tracer.manifest import Manifest
     from tracer.recording.window import DecodeWindow
 
 # So many decode steps are profiled unless --decode-window says otherwise.
 DEFAULT_WINDOW_STEPS = 64
-DTYPES = ("float32", "bfloat16", "float16")
 
 _MODEL, _INPUT, _RUN, _PROFILE, _CHECK = "Model", "Input", "Run", "Profiler", "Checks"
 
 
 def command(
     context: typer.Context,
+    script: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND...]",
+            help="A script of yours that uses tracer.request and tracer.stage, instead of a model: python my_infer.py. "
+            "It runs twice, first without a profiler.",
+        ),
+    ] = None,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto",
+            help="The script needs no marks: each call of transformers' generate is a request.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -193,10 +207,31 @@ def command(
     profiled (the trace). The result is one Chrome trace that opens in Perfetto.
     """
     from tracer.recording.output import check_output
+    from tracer.recording.window import Schedule
 
     gc.enable()  # what is measured runs as it would anywhere
-    window = _parse_window(decode_window, max_new_tokens)
+    if script:
+        check_typed(typed_options(context))
+    elif auto:
+        raise UsageError("--auto is for a script: tracer record --auto -- python my_infer.py")
+    window = _parse_window(decode_window, None if script else max_new_tokens)
     check_output(output, force=force)
+    schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
+    if script:
+        from tracer.recording.script import ScriptOptions
+
+        asked = ScriptOptions(
+            command=tuple(script),
+            output=output,
+            auto=auto,
+            schedule=schedule,
+            window=window,
+            with_stack=with_stack,
+            record_shapes=record_shapes,
+            memory=memory,
+        )
+        _report(output, record_command(asked))
+        return
     program = _check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     if checkpoint is not None and (size is not None or prompt_tokens is not None):
         raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
@@ -214,7 +249,6 @@ def command(
         from tracer.recording import own
         from tracer.recording.options import RecordOptions
         from tracer.recording.recorder import record
-        from tracer.recording.window import Schedule
 
         bars.advance()
         try:
@@ -248,7 +282,7 @@ def command(
             output=output,
             requests=requests,
             max_new_tokens=max_new_tokens,
-            schedule=Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat),
+            schedule=schedule,
             window=window,
             verify=verify,
             couple=couple,
@@ -260,7 +294,7 @@ def command(
             typed=typed_options(context),
         )
         recording = record(options, bars)
-    _report(output, recording)
+    _report(output, recording.manifest, recording.report)
 
 
 def typed_options(context: typer.Context) -> tuple[str, ...]:
@@ -291,15 +325,15 @@ def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
     return program
 
 
-def _parse_window(text: str | None, max_new_tokens: int) -> DecodeWindow:
-    """Read START:STOP.
+def _parse_window(text: str | None, max_new_tokens: int | None) -> DecodeWindow:
+    """Read START:STOP; None for the length where nobody knows it, as in a script.
 
     Raises:
         UsageError: it is no window, or lies outside the answer's decode steps.
     """
     from tracer.recording.window import DecodeWindow
 
-    last = max_new_tokens - 1
+    last = DEFAULT_WINDOW_STEPS if max_new_tokens is None else max_new_tokens - 1
     if text is None:
         return DecodeWindow(1, min(last, DEFAULT_WINDOW_STEPS) + 1)
     match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
@@ -308,35 +342,14 @@ def _parse_window(text: str | None, max_new_tokens: int) -> DecodeWindow:
     start, stop = int(match[1]), int(match[2])
     if start >= stop:
         raise UsageError(f"--decode-window {text}: START must be below STOP")
-    if start < 1 or stop > last + 1:
+    if start < 1 and max_new_tokens is None:
+        raise UsageError(f"--decode-window {text}: decode steps count from 1 (token 0 belongs to prefill)")
+    if start < 1 or (max_new_tokens is not None and stop > last + 1):
         raise UsageError(
             f"--decode-window {text}: an answer of {max_new_tokens} tokens has the decode steps 1 to {last} "
             "(token 0 belongs to prefill)"
         )
     return DecodeWindow(start, stop)
-
-
-def choose_device(name: str | None) -> str:
-    """Check a device name, or choose one.
-
-    Raises:
-        UsageError: it is no device name.
-        MissingError: there is no such device here.
-    """
-    import torch
-
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    match = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name)
-    if match is None:
-        raise UsageError(f"--device {name}: choose cpu, cuda or cuda:N")
-    if name == "cpu":
-        return name
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(match[1] or 0) >= found:
-        build = "" if torch.version.cuda or torch.version.hip else " (this torch is a CPU build)"
-        raise MissingError(f"--device {name}: torch sees {found} GPUs here{build}; use --device cpu")
-    return name
 
 
 def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
@@ -351,24 +364,11 @@ def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
     return size
 
 
-def choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
-    """Check the name of a type, or choose one.
-
-    Raises:
-        UsageError: it is none that is known.
-    """
-    if dtype is None:
-        return "bfloat16" if on_gpu else "float32"
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype}: choose from {', '.join(DTYPES)}")
-    return dtype
-
-
-def _report(output: Path, recording: Recording) -> None:
+def _report(output: Path, manifest: Manifest, report: Path | None = None) -> None:
     """Say what was proved, what was written, and what to type next."""
     import shlex
 
-    checked = recording.manifest.verification
+    checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
         typer.echo(
@@ -380,8 +380,10 @@ def _report(output: Path, recording: Recording) -> None:
         typer.echo(
             f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens"
         )
+    if not manifest.options.get("warmed_up", True):
+        typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
-    if (report := recording.report) is not None:
+    if report is not None:
         how = (
             "which opens in Nsight Systems"
             if report.suffix == ".nsys-rep"
@@ -389,54 +391,3 @@ def _report(output: Path, recording: Recording) -> None:
         )
         typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
     typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
-
-
-class Bars:
-    """A progress bar for each phase, on stderr."""
-
-    LABELS = {  # noqa: RUF012 -- a constant
-        "import": "loading torch",
-        "build": "building the model",
-        "verify": "verify: stages = model",
-        "clean": "clean: latencies",
-        "profiled": "profiled: trace",
-        "write": "writing",
-        "nsight": "nsight: report",
-    }
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        width = max(map(len, self.LABELS.values()))
-        self._progress = Progress(
-            TextColumn(f"{{task.description:<{width}}}"),
-            BarColumn(bar_width=None if console.width < 60 else 30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Bars:
-        self._progress.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.__exit__(kind, error, traceback)
-
-    def begin(self, phase: str, steps: int) -> None:
-        """A phase of so many steps begins."""
-        self._task = self._progress.add_task(self.LABELS.get(phase, phase), total=steps)
-
-    def advance(self) -> None:
-        """One step of the phase is done."""
-        if self._task is not None:
-            self._progress.advance(self._task)

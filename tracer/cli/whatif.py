@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.record import Bars
+from tracer.cli.bars import Bars
 from tracer.errors import UsageError
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
         begun, beside, strays: see `Marks`.
         device, software: what it ran on.
         captures: files of the profiler, in order.
-        dtype, shape: where something could tell; else "" and zeros.
+        dtype, architecture, shape: where something could tell; else "" and None.
     """
 
     numbers: list[int]
@@ -84,6 +84,7 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
     software: dict[str, str]
     captures: list[str] = []
     dtype: str = ""
+    architecture: str = ""
     shape: Shape | None = None
 
     @property

@@ -1,0 +1,51 @@
+"""`tracer record -- COMMAND`: the part of the verb that records a script."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from tracer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tracer.manifest import Manifest
+    from tracer.recording.script import ScriptOptions
+
+# The options of `record` that mean something for a script; what runs in it is its own affair.
+_OF_THE_RUN = ("script", "auto", "output", "force", "wait", "warmup", "active", "repeat", "decode_window")
+APPLICABLE = {*_OF_THE_RUN, "with_stack", "record_shapes", "memory"}
+
+
+def check_typed(typed: Collection[str]) -> None:
+    """Refuse options that a script cannot be given.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if refused := sorted(set(typed) - APPLICABLE):
+        option = {"sample": "input"}.get(refused[0], refused[0]).replace("_", "-")
+        raise UsageError(f"--{option} says nothing to a script, which runs as it is; give it to the script itself")
+
+
+def record_command(options: ScriptOptions) -> Manifest:
+    """Record a script, saying on a terminal which of its two runs begins.
+
+    Raises:
+        TracerError: it could not be.
+    """
+    from tracer.recording.script import record_script
+
+    sys.stdout.flush()  # what the script prints comes behind it
+    recording = record_script(options, _tell)
+    if recording.beside:
+        typer.echo(f"{recording.beside} requests were not measured: another was open on another thread")
+    return recording.manifest
+
+
+def _tell(line: str) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"tracer: {line}", err=True)
