@@ -19,7 +19,7 @@ from reports.text import render
 from tracer.analysis.pipeline import Choices, summarize, summarize_file
 from tracer.analysis.recorded_roof import NO_SHAPES
 from tracer.analysis.shapes import FORMULAS, Work, work_of
-from tracer.summary import Roofline
+from tracer.summary import Roofline, decode, encode
 
 BF16, F32 = "c10::BFloat16", "float"
 
@@ -80,6 +80,7 @@ def test_the_outputs_of_8_bit_products_are_wider() -> None:
         ("aten::mm", [[3.5, 4], [4, 5]], None, None),
         ("aten::mm", [[10**30, 4], [4, 10**30]], None, None),
         ("aten::mm", [{"a": 1}, None], None, None),
+        ("aten::linear", [[2] * 100_000, [5, 2]], None, None),
         ("aten::linear", [[2, 4], [4]], None, None),
         ("aten::convolution", [[1, 3, 8, 8], [16, 3, 3, 3], []], None, None),
         ("aten::convolution", [[1, 3, 8, 8], [16, 3, 3, 3], *[[]] * 7], None, [*CONV[:3], "[0, 0]", *CONV[4:]]),
@@ -216,6 +217,14 @@ def test_a_linear_without_a_product_inside_counts_itself() -> None:
 def test_a_trace_without_stages_is_one_row() -> None:
     roof = _roof(_shaped("aten::mm", 5, 10, MM), launch(6, 1, 1), kernel("gemm", 10, 30, 1))
     assert [(row.stage, row.runs, row.flops, row.covered) for row in roof.stages] == [("", 1, FLOPS, 1.0)]
+
+
+def test_sums_of_damaged_shapes_stay_in_64_bits() -> None:
+    huge = [_shaped("aten::mm", 5 + n / 1000, 0.001, [[2**17, 2**17], [2**17, 2**17]]) for n in range(2000)]
+    summary = summarize(trace_of(*huge, launch(6, 1, 1), kernel("gemm", 10, 30, 1)), Choices(shapes=True))
+    assert summary.roofline is not None
+    assert summary.roofline.stages[0].flops == 1 << 62
+    assert decode(encode(summary)) == summary
 
 
 def test_of_what_little_is_known_no_limit_is_said() -> None:

@@ -53,7 +53,7 @@ def check_file(path: Path) -> None:
     if _is_json(path):
         assert _of_wanted(document) == _of_wanted(scanned), "scanner and document disagree"
     _outcome(path, strict=True)
-    for choices in (Choices(), Choices(any_thread=True, clip_overlaps=True, all_ranges=True)):
+    for choices in (Choices(), Choices(any_thread=True, clip_overlaps=True, all_ranges=True), Choices(shapes=True)):
         _check_summary(path, choices)
 
 

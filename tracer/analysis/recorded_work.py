@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tracer.trace.columns import I64, Bools, Trace
 
 NO_STAGE = -1
+# The summary's numbers have 64 bits; a damaged file must not end in a traceback.
+MOST = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class RecordedWork:
         """All stages, and what is outside them."""
         works = self.stages.values()
         return StageWork(
-            flops=sum(one.flops for one in works),
-            bytes=sum(one.bytes for one in works),
+            flops=min(MOST, sum(one.flops for one in works)),
+            bytes=min(MOST, sum(one.bytes for one in works)),
             covered_ns=sum(one.covered_ns for one in works),
         )
 
@@ -79,8 +81,8 @@ def recorded_work(trace: Trace, ranges: StageRanges, attribution: Attribution, c
     for code in distinct(stage):
         own = [works[place] for place in np.flatnonzero(stage == code).tolist()]
         found[code] = StageWork(
-            flops=sum(work.flops for work in own),
-            bytes=sum(work.bytes for work in own),
+            flops=min(MOST, sum(work.flops for work in own)),
+            bytes=min(MOST, sum(work.bytes for work in own)),
             covered_ns=int(charges.time_ns[covered & (stage_of_op == code)].sum()),
         )
     return RecordedWork(dtype=types.most_common(1)[0][0], stages=found)

@@ -28,8 +28,9 @@ TYPES = {
     "c10::Float8_e5m2fnuz": ("float8_e5m2fnuz", 1),
     "signed char": ("int8", 1),
 }
-# More than a device does in an hour: such dimensions are damage.
-MOST = 1 << 62
+# More than a device does in seconds, and more dimensions than a tensor of PyTorch may have: such shapes are damage.
+MOST = 1 << 53
+MOST_DIMENSIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ class _Inputs:
     def shape(self, place: int) -> list[int]:
         """The dimensions of a tensor."""
         found = self.dims[place]
-        if not isinstance(found, list) or not found or not all(type(size) is int and size >= 0 for size in found):
+        if not isinstance(found, list) or not 0 < len(found) <= MOST_DIMENSIONS:
+            raise _UnfitError
+        if not all(type(size) is int and size >= 0 for size in found):
             raise _UnfitError
         return found
 
