@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -230,6 +231,31 @@ def stacks() -> None:
         found["printed"] = record(OUT / "stacks.json.gz", *options).splitlines()
 
 
+def own_code() -> None:
+    """The examples for code of one's own, on the device."""
+    folder = OUT.parent / "own"
+    folder.mkdir(exist_ok=True)
+    text = (Path(__file__).parent.parent / "docs/your-own-model.md").read_text()
+    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.S):
+        (folder / name).write_text(code.replace('device="cpu"', f'device="{DEVICE}"'))
+    on_device = (folder / "network.py").read_text().replace("return network\n", f'return network.to("{DEVICE}")\n')
+    (folder / "network.py").write_text(on_device)
+    answer = ["--max-new-tokens", "8", "--device", DEVICE]
+    for name, call in {
+        "staged": ["--model", "staged.py:build", *answer],
+        "marked": ["--model", "marked.py:build", "--max-new-tokens", "8"],
+        "auto": ["--auto", "--", sys.executable, "plain.py"],
+    }.items():
+        with part(f"own code: {name}") as found:
+            os.chdir(folder)
+            found["printed"] = tracer("record", "--force", "-o", f"{name}.json", *call).splitlines()
+            summary = json.loads(tracer("summarize", f"{name}.json", "--format", "json"))
+            found["stages"] = {row["stage"]: [row["calls"], row["ops"]] for row in summary["stages"]}
+            found["unattributed"] = summary["device"]["unattributed"]["ops"]
+            found["latency"] = {key: summary["latency"][key] for key in ("clock", "requests", "stages_ns", "tpot_ns")}
+            found["findings"] = [finding["message"] for finding in summary["findings"]]
+
+
 def calibration() -> None:
     with part("calibrate") as found:
         found["printed"] = tracer("calibrate").splitlines()
@@ -248,7 +274,7 @@ def watched_doctor() -> None:
 
 PARTS = (
     machine, main_recording, attribution, coupled, windows, range_distortion, predictions, decode_modes,
-    models, stacks, calibration, nsight, watched_doctor,
+    models, own_code, stacks, calibration, nsight, watched_doctor,
 )  # fmt: skip
 WITH_NSYS = (nsight, watched_doctor)
 
