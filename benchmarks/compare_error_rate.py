@@ -221,6 +221,7 @@ def main() -> None:
     parser.add_argument("--one-process", action="store_true", help="load the model once, for all recordings")
     parser.add_argument("--stage", choices=METHODS, default="vision", help="where the slowdown is planted")
     parser.add_argument("--plant", type=float, default=5, help="percent of the stage's median")
+    parser.add_argument("--remark", default="", help="what else to know about the machine, for the results")
     parser.add_argument("--output", type=Path, help="the .json to write; a .md goes beside it")
     options = parser.parse_args()
     busy = os.getloadavg()[0]
@@ -234,8 +235,8 @@ def main() -> None:
         f"average {busy:.1f} before and {os.getloadavg()[0]:.1f} after; {options.pairs} pairs and as many planted, "
         f"{options.requests} requests each, {options.max_new_tokens} tokens, "
         f"{'all in one process' if options.one_process else 'each recording a process'}; "
-        f"{(time.monotonic() - start) / 60:.0f} minutes."
-    )
+        f"{(time.monotonic() - start) / 60:.0f} minutes. {options.remark}"
+    ).strip()
     noise = (
         f"From one recording to the next the median of {options.stage} differs by this much: "
         f"{spread(results[0]['same_ratios'])}. With {options.plant:g} % planted, it is × "
