@@ -7,6 +7,7 @@
 Each of the pairs is two recordings of the same run, and a third whose stage was made slower by --plant percent of what
 it took in the first: on a CPU by a busy wait at the end of the stage, on a GPU by a kernel there that spins. Any row
 called slower or faster between the first two is a false claim; the planted one is found if its stage's row says slower.
+Options that are not its own go to `tracer record`, such as --batch-frames, which makes vision the device's work alone.
 By default each recording is a process of its own, as a person would make them; --one-process loads the model once.
 Results go to benchmarks/results/compare_error_rate_DEVICE_SIZE.json and .md.
 """
@@ -174,10 +175,10 @@ def spread(ratios: list[float]) -> str:
     return f"median {statistics.median(apart):.1%}, largest {max(apart):.1%}"
 
 
-def record_pairs(options: argparse.Namespace, folder: Path) -> list[tuple[Summary, Summary, Summary]]:
+def record_pairs(options: argparse.Namespace, more: list[str], folder: Path) -> list[tuple[Summary, Summary, Summary]]:
     arguments = ["--model", options.model, "--device", options.device, "--size", options.size]
     arguments += ["--max-new-tokens", str(options.max_new_tokens), "--requests", str(options.requests)]
-    arguments += ["--no-verify"] if options.no_verify else []
+    arguments += [*more, "--no-verify"] if options.no_verify else more
     recorder = Recorder(options.stage) if options.one_process else None
     path = folder / "run.json"
 
@@ -223,17 +224,17 @@ def main() -> None:
     parser.add_argument("--plant", type=float, default=5, help="percent of the stage's median")
     parser.add_argument("--remark", default="", help="what else to know about the machine, for the results")
     parser.add_argument("--output", type=Path, help="the .json to write; a .md goes beside it")
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()
     busy = os.getloadavg()[0]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        pairs = record_pairs(options, Path(folder))
+        pairs = record_pairs(options, more, Path(folder))
     results = [judge(pairs, options.stage, tolerance) for tolerance in TOLERANCES]
     run = pairs[0][0].run or {}
     about = (
         f"{run.get('model')} {run.get('size')}, {run.get('dtype')} on {run.get('device')} ({this_machine()}), load "
         f"average {busy:.1f} before and {os.getloadavg()[0]:.1f} after; {options.pairs} pairs and as many planted, "
-        f"{options.requests} requests each, {options.max_new_tokens} tokens, "
+        f"{options.requests} requests each, {options.max_new_tokens} tokens, {' '.join(more)}{', ' * bool(more)}"
         f"{'all in one process' if options.one_process else 'each recording a process'}; "
         f"{(time.monotonic() - start) / 60:.0f} minutes. {options.remark}"
     ).strip()
