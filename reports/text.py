@@ -144,6 +144,8 @@ def _run_notes(summary: Summary) -> list[tuple[str, str]]:
         notes.append((f"not verified: {printable(str(because))}", "yellow"))
     else:
         notes.append(("not verified against the model's own generate", "yellow"))
+    if run.get("warmed_up", True) is not True:
+        notes.append(("measured without a warm-up: the latencies hold what is slow the first time", "yellow"))
     if run.get("decode", "eager") != "eager":
         notes.append((f"decode steps by {printable(str(run['decode']))}, not as transformers makes them", "yellow"))
     if run["coupled"]:

@@ -154,6 +154,8 @@ def test_record_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monke
     )  # fmt: skip
     done = _tracer("record", "--model", "mine.py:build", "--device", "cpu", "--seed", "5")
     assert (done.returncode, done.stderr) == (2, "tracer: --device: mine.py:build has no parameter device\n")
+    done = _tracer("record", "--model", "mine.py:build", "--events", "a.npy")
+    assert (done.returncode, done.stderr) == (2, "tracer: --input: mine.py:build has no parameter input\n")
     done = _tracer("record", "--model", "mine.py:build", "--seed", "5")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("not verified: a plain callable has no generate to compare with\nwrote run.json")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reports.text import render
 from tracer.analysis.pipeline import summarize_file
 from tracer.errors import InputError, MissingError
 from tracer.recording.marked import plan_apart
@@ -84,7 +85,9 @@ def test_the_only_request_is_recorded_though_nothing_warms_it_up(folder: Path) -
     manifest = _record(folder, "1").manifest
     assert (manifest.options["warmed_up"], manifest.options["recorded"]) == (False, [0])
     assert len(manifest.clean) == 1
-    assert summarize_file(folder / "run.json").stages[0].calls == 1
+    summary = summarize_file(folder / "run.json")
+    assert summary.stages[0].calls == 1
+    assert "measured without a warm-up" in render(summary, width=100)
 
 
 AUTO = """

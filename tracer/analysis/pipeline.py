@@ -384,6 +384,7 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "synchronised": manifest.synchronised,
         "verification": manifest.verification.status,
         "not_verified_because": manifest.verification.reason,
+        "warmed_up": manifest.options.get("warmed_up", True),
         "verified_tokens": manifest.verification.tokens,
         "first_difference": manifest.verification.first_difference,
         "decode": manifest.model.get("decode", "eager"),

@@ -298,9 +298,10 @@ def command(
 
 
 def typed_options(context: typer.Context) -> tuple[str, ...]:
-    """Names of the parameters that a person gave on the command line; the rest have their defaults."""
+    """Names of the options that a person gave on the command line; the rest have their defaults."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
-    return tuple(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
+    typed = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    return tuple("input" if name == "sample" else name for name in typed)
 
 
 def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:

@@ -27,7 +27,7 @@ def check_typed(typed: Collection[str]) -> None:
         UsageError: there is one.
     """
     if refused := sorted(set(typed) - APPLICABLE):
-        option = {"sample": "input"}.get(refused[0], refused[0]).replace("_", "-")
+        option = refused[0].replace("_", "-")
         raise UsageError(f"--{option} says nothing to a script, which runs as it is; give it to the script itself")
 
 

@@ -6,8 +6,11 @@ The script's own packages come first here; ours called `model` is never imported
 from __future__ import annotations
 
 import atexit
+import json
 import os
+import threading
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from tracer.recording.marks import Marks
 
 RESULT = "sitting-{}.json"
+# The sitting of a process that had stages and no request, in which nothing else was imported.
+NO_REQUEST: dict[str, Any] = {
+    "numbers": [], "requests": [], "stages": [], "clock": "host", "begun": 0, "beside": 0, "device": {}, "software": {}
+}  # fmt: skip
 
 _notes: dict[str, Any] = {}
 
@@ -48,10 +55,17 @@ class _Waiting:
         self._task = task
         self._process = os.getpid()
         self._strays = 0
+        self._lock = threading.Lock()
         self._marks: Marks | None = None
 
     def begin_request(self) -> None:
         """The first one."""
+        with self._lock:  # several threads may think that theirs is
+            self._marks = self._marks or self._make_marks()
+            staging.attach(self._marks)
+        self._marks.begin_request()
+
+    def _make_marks(self) -> Marks:
         import msgspec
 
         from tracer.recording.marked import Profiling
@@ -59,13 +73,12 @@ class _Waiting:
 
         asked = msgspec.json.decode(self._task.read_bytes(), type=Profiling | None)
         if asked is None:
-            self._marks = Marks()
+            marks = Marks()
         else:
             warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
-            self._marks = ProfiledMarks(partial(asked.capture_on, folder=self._task.parent))
-        self._marks.strays = self._strays
-        staging.attach(self._marks)
-        self._marks.begin_request()
+            marks = ProfiledMarks(partial(asked.capture_on, folder=self._task.parent))
+        marks.strays = self._strays
+        return marks
 
     def end_request(self, *, failed: bool) -> None:
         """Of a request that began before the recording did."""
@@ -81,23 +94,31 @@ class _Waiting:
         """Write what was measured, if there was anything to measure."""
         if os.getpid() != self._process or not (self._marks or self._strays):
             return
-        import msgspec
-
-        from tracer.recording.marked import sitting_of
-        from tracer.recording.marks import Marks, ProfiledMarks
-
         staging.attach(None)
-        marks, captures = self._marks or Marks(), []
-        marks.strays = max(marks.strays, self._strays)
-        if isinstance(marks, ProfiledMarks) and marks.capture is not None:
-            marks.capture.__exit__(None, None, None)
-            captures = marks.capture.files
-        sitting = sitting_of(marks, captures)
-        if _notes:
-            sitting = msgspec.structs.replace(
-                sitting, dtype=_notes["dtype"], architecture=_notes["architecture"], shape=_shape()
-            )
-        (self._task.parent / RESULT.format(self._process)).write_bytes(msgspec.json.encode(sitting))
+        outcome = json.dumps(NO_REQUEST | {"strays": self._strays}).encode()
+        if self._marks is not None:
+            outcome = _outcome(self._marks)
+        with suppress(OSError):  # of a process that outlives the command nobody waits for the outcome
+            (self._task.parent / RESULT.format(self._process)).write_bytes(outcome)
+
+
+def _outcome(marks: Marks) -> bytes:
+    """The sitting, as JSON. All that this takes was imported when the first request began; now it is too late to."""
+    import msgspec
+
+    from tracer.recording.marked import sitting_of
+    from tracer.recording.marks import ProfiledMarks
+
+    captures = []
+    if isinstance(marks, ProfiledMarks) and marks.capture is not None:
+        marks.capture.__exit__(None, None, None)
+        captures = marks.capture.files
+    sitting = sitting_of(marks, captures)
+    if _notes:
+        sitting = msgspec.structs.replace(
+            sitting, dtype=_notes["dtype"], architecture=_notes["architecture"], shape=_shape()
+        )
+    return msgspec.json.encode(sitting)
 
 
 def _shape() -> Shape | None:
