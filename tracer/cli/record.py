@@ -204,7 +204,8 @@ def command(
     """Run a model in stages and record where the time goes.
 
     Three passes: verify (the stages are the model, token for token), clean (latencies without a profiler),
-    profiled (the trace). The result is one Chrome trace that opens in Perfetto.
+    profiled (the trace). The result is one Chrome trace that opens in Perfetto. A command behind -- is a script of
+    yours, recorded as it runs.
     """
     from tracer.recording.output import check_output
     from tracer.recording.window import Schedule

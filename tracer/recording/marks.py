@@ -53,18 +53,15 @@ class Marks:
     A request and its stages are on one thread. Marks elsewhere, and stages outside a request, are counted and leave
     no other trace.
 
-    Args:
-        device_of: where the work is done, asked at each request; by default where this process uses a GPU.
-
     Attributes:
+        device: where the work is done, found out at each request.
         requests: what was measured, of those that did not fail.
-        begun: how many requests began.
+        begun: how many requests began and ended.
         beside: how many of them began while another was open on another thread.
         strays: stages that were opened outside a request.
     """
 
-    def __init__(self, device_of: Callable[[], torch.device] | None = None) -> None:
-        self._device_of = device_of or current_device
+    def __init__(self) -> None:
         self.device = torch.device("cpu")
         self._clock: Clock | None = None
         self._lock = threading.Lock()
@@ -86,7 +83,7 @@ class Marks:
                 self.beside += self._thread != here
                 return
             self._thread = here
-        device = self._device_of()
+        device = current_device()
         if self._clock is None or device != self.device:
             self.device, self._clock = device, clock_for(device)
         self._open.clear()
@@ -169,15 +166,10 @@ class ProfiledMarks(Marks):
 
     Args:
         capture_on: makes the capture once the device is known, at the first request.
-        device_of: see `Marks`.
     """
 
-    def __init__(
-        self,
-        capture_on: Callable[[torch.device], Capture],
-        device_of: Callable[[], torch.device] | None = None,
-    ) -> None:
-        super().__init__(device_of)
+    def __init__(self, capture_on: Callable[[torch.device], Capture]) -> None:
+        super().__init__()
         self._capture_on = capture_on
         self._emitter = RangeEmitter()
         self.capture: Capture | None = None
@@ -232,7 +224,8 @@ class ProfiledMarks(Marks):
     def _after_request(self, *, failed: bool) -> None:
         number = self.begun - 1
         if self.capture is None or not self.capture.recorded(number):
-            self.requests.pop() if not failed else None
+            if not failed:
+                self.requests.pop()
             return
         if not failed:
             synchronise(self.device)
