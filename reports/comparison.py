@@ -48,11 +48,15 @@ def _runs(runs: Sequence[Run]) -> Section:
         Column("out"),
     ]
     rows = [
-        Row([run.label, run.path, run.title or NONE, f"{run.requests:,}", _tokens_in(run), _count(run.new_tokens)])
+        Row([run.label, _files(run), run.title or NONE, f"{run.requests:,}", _tokens_in(run), _count(run.new_tokens)])
         for run in runs
     ]
     warnings = [f"{run.path}: {warning}" for run in runs for warning in run.warnings]
     return Section(columns=columns, rows=rows, warnings=warnings)
+
+
+def _files(run: Run) -> str:
+    return run.path if run.recordings == 1 else f"{run.recordings} from {run.path}"
 
 
 def _tokens_in(run: Run) -> str:
@@ -118,19 +122,27 @@ def _method(comparison: Comparison, pair: Pair) -> str:
     parts = [SOURCES[pair.source]]
     if pair.permutations:
         allowed = [0.0, *(row.allowance for row in pair.rows if row.allowance is not None)]
-        within = " within samples" if pair.shared_samples else ""
+        over = "requests within samples" if pair.shared_samples else "requests"
+        if pair.recordings > 1:
+            over = f"recordings, {pair.recordings} of each run, each by its medians"
         parts.append(
-            f"A permutation test over requests{within} ({pair.permutations:,} permutations, aligned ranks, step-down "
+            f"A permutation test over {over} ({pair.permutations:,} permutations, aligned ranks, step-down "
             f"maxT): if nothing differs, the chance that any row of this table is called slower or faster is at most "
             f"{percent(comparison.error_rate, signed=False)}."
         )
         if comparison.tolerance is not None:
             parts.append(f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}.")
+        elif pair.recordings > 1:
+            parts.append(
+                f"Allowed for besides: {percent(max(allowed), signed=False)}. Drift is part of the noise where the "
+                "recordings took turns. Steps and kernels below are of the first recording of each."
+            )
         else:
             parts.append(
                 "Allowed for as drift between recordings, row by row: 1 %, or what the halves of either recording "
                 f"differ by if that is more (here up to {percent(max(allowed), signed=False)}). Drift that neither "
-                "recording shows within itself is not allowed for: --tolerance."
+                "recording shows within itself is not allowed for: --tolerance, or several recordings of each "
+                "(--recordings)."
             )
     return " ".join([*parts, TTFT_TPOT])
 

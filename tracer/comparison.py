@@ -19,6 +19,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         path: as given; untrusted, as are the names.
         title: model, size, dtype and device of a recording of ours; else "".
         requests: measured without a profiler, one by one; 0 where the file does not have them.
+        recordings: files that this run is made of; `path` is the first.
         visual_tokens, prompt_tokens, new_tokens: median over requests, of each sequence; None where unknown.
         warnings: what was read around.
     """
@@ -31,6 +32,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: float | None
     new_tokens: float | None
     warnings: list[str] = []
+    recordings: int = 1
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +140,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         kernels: those that differ, the largest difference first.
         same_kernels: how many do not.
         overlaps: in both directions.
+        recordings: of each run. Where there are several, they and not requests were permuted.
     """
 
     baseline: str
@@ -151,6 +154,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     kernels: list[KernelChange]
     same_kernels: int
     overlaps: list[Overlap]
+    recordings: int = 1
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,36 @@ def test_a_run_whose_halves_disagree_allows_for_as_much() -> None:
     assert rows["vision"].verdict == "within noise"
 
 
+def test_drift_between_recordings_is_noise_where_each_run_was_recorded_several_times() -> None:
+    drifted = [summary(requests(time)) for time in (30, 36, 30, 36, 30)]
+    others = [summary(requests(time)) for time in (36, 30, 36, 30, 36)]
+    assert _rows(_pair(drifted[0], others[0]))["vision"].verdict == "slower"
+    (pair,) = compare([*drifted, *others], recordings=5).pairs
+    assert (pair.recordings, pair.permutations, pair.notes) == (5, 252, [])
+    vision = _rows(pair)["vision"]
+    assert vision.verdict == "within noise"
+    assert (vision.before_ns, vision.after_ns) == (30.015 * MS, 36.018 * MS)
+    assert {row.verdict for row in pair.rows} == {"within noise"}
+
+
+def test_a_twentieth_more_is_found_among_recordings_that_agree_better_than_that() -> None:
+    before = [summary(requests(time)) for time in (30, 30.2, 29.9, 30.1, 29.8)]
+    after = [summary(requests(time * 1.05)) for time in (29.9, 30.1, 30, 30.2, 29.8)]
+    (pair,) = compare([*before, *after], recordings=5).pairs
+    slower = {name for name, row in _rows(pair).items() if row.verdict == "slower"}
+    assert slower == {"vision", "vision visual token", "ttft", "request"}
+    assert _rows(pair)["vision"].ratio == pytest.approx(1.05)
+    assert _rows(pair)["vision"].allowance == 0.01
+
+
+def test_three_recordings_a_side_can_show_nothing() -> None:
+    runs = [summary(requests(time)) for time in (30, 30, 30, 60, 60, 60)]
+    found = compare(runs, recordings=3)
+    assert {row.verdict for row in found.pairs[0].rows} == {"not tested"}
+    assert found.pairs[0].notes == ["3 recordings a side are too few to test anything; record more (--recordings 5)"]
+    assert [(run.recordings, run.requests) for run in found.runs] == [(3, 24), (3, 24)]
+
+
 def test_samples_are_compared_with_themselves() -> None:
     names = [sample(f"{i}.npy", visual=100 * (i + 1)) for i in range(8)]
     slower = summary([latencies(30 * (i + 1) * (1.05 + i / 1e4), sample=i) for i in range(8)], samples=names)

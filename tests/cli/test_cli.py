@@ -83,7 +83,7 @@ SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs
     --peak-tflops --rank --shapes --strict
 """.split()
-COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --tolerance".split()
+COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --recordings --tolerance".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
     --bandwidth --batch-frames --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops --speculate

@@ -83,6 +83,15 @@ def test_a_real_trace_against_itself(data: Path) -> None:
     assert "--max-regression has nothing to judge by" in refused.stderr
 
 
+def test_several_recordings_of_each_run(files: list[Path]) -> None:
+    done = _tracer("compare", files[0], files[0], files[1], files[1], "--recordings", "2")
+    assert done.returncode == 0
+    assert "2 from /" in done.stdout
+    done = _tracer("compare", *files[:3], "--recordings", "2")
+    assert done.returncode == 2
+    assert done.stderr == "tracer: --recordings 2: 3 files are not two runs or more of so many each\n"
+
+
 def test_several_limits_may_follow_one_budget(files: list[Path]) -> None:
     done = _tracer("compare", *files[:2], "--budget", "vision<=1ms", "tpot<=1ms", "request<=99s")
     assert done.returncode == 3

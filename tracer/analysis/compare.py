@@ -21,34 +21,38 @@ if TYPE_CHECKING:
 FEW_REQUESTS = 5
 
 
-def compare(summaries: Sequence[Summary], *, tolerance: float | None = None) -> Comparison:
-    """Compare each summary with the first.
+def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, recordings: int = 1) -> Comparison:
+    """Compare each run with the first.
 
     Args:
-        summaries: two or more.
+        summaries: of two runs or more.
+        recordings: summaries of each run; the first so many are those of the baseline.
         tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
             `compare_rows.tested_rows`.
     """
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
-    runs = [_run(label, summary) for label, summary in zip(islice(letters, len(summaries)), summaries, strict=True)]
+    made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
+    runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
     return Comparison(
         schema_=SCHEMA,
         error_rate=ERROR_RATE,
         tolerance=tolerance,
         runs=runs,
         pairs=[
-            _pair(summaries[0], summary, (runs[0].label, run.label), tolerance)
-            for run, summary in zip(runs[1:], summaries[1:], strict=True)
+            _pair(made[0], others, (runs[0].label, run.label), tolerance)
+            for run, others in zip(runs[1:], made[1:], strict=True)
         ],
     )
 
 
-def _run(label: str, summary: Summary) -> Run:
+def _run(label: str, recordings: Sequence[Summary]) -> Run:
     from statistics import median
 
+    summary = recordings[0]
     about = summary.run or {}
+    requests = [request for recording in recordings for request in recording.requests]
     counts = {
-        name: median(getattr(request, name) for request in summary.requests) if summary.requests else about.get(name)
+        name: median(getattr(request, name) for request in requests) if requests else about.get(name)
         for name in ("visual_tokens", "prompt_tokens", "new_tokens")
     }
     named = " ".join(str(about[key]) for key in ("model", "size") if about.get(key))
@@ -56,16 +60,20 @@ def _run(label: str, summary: Summary) -> Run:
         label=label,
         path=summary.trace.path,
         title=f"{named}, {about['dtype']} on {about['device']}" if about else "",
-        requests=len(summary.requests),
-        warnings=summary.trace.warnings,
+        requests=len(requests),
+        warnings=[warning for recording in recordings for warning in recording.trace.warnings],
+        recordings=len(recordings),
         **counts,
     )
 
 
-def _pair(before: Summary, after: Summary, labels: tuple[str, str], tolerance: float | None) -> Pair:
-    source = max((best_source(summary) for summary in (before, after)), key=SOURCES.index)
+def _pair(
+    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], tolerance: float | None
+) -> Pair:
+    source = max((best_source(summary) for summary in (*baseline, *other)), key=SOURCES.index)
+    before, after = baseline[0], other[0]
     tested = (
-        tested_rows(before.requests, after.requests, tolerance)
+        tested_rows([one.requests for one in baseline], [one.requests for one in other], tolerance)
         if source == REQUESTS
         else untested_rows(before, after, source)
     )
@@ -75,7 +83,7 @@ def _pair(before: Summary, after: Summary, labels: tuple[str, str], tolerance: f
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=_notes(before, after, source, tested),
+        notes=_notes(baseline, other, source, tested),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=tested.rows,
@@ -83,21 +91,25 @@ def _pair(before: Summary, after: Summary, labels: tuple[str, str], tolerance: f
         kernels=kernels,
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
+        recordings=len(baseline),
     )
 
 
-def _notes(before: Summary, after: Summary, source: str, tested: Tested) -> list[str]:
+def _notes(baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested) -> list[str]:
     """What a reader must know to believe the rows."""
     notes = []
-    fewest = min(len(before.requests), len(after.requests))
+    before, after = baseline[0], other[0]
+    several = len(baseline) > 1
+    fewest = len(baseline) if several else min(len(before.requests), len(after.requests))
+    what, more = ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "--requests 10")
     if source == TRACE:
         notes.append("times are of the traces: one file or both have no pass without a profiler, so nothing is tested")
     elif source == MEDIANS:
         notes.append("one file or both keep medians only, not each request, so nothing is tested")
     elif all(row.verdict == UNTESTED for row in tested.rows if row.p is not None):
-        notes.append(f"{fewest} requests a side are too few to test anything; record more (--requests 10)")
+        notes.append(f"{fewest} {what} a side are too few to test anything; record more ({more})")
     elif fewest < FEW_REQUESTS:
-        notes.append(f"{fewest} requests a side show wide gaps only; record more (--requests 10)")
+        notes.append(f"{fewest} {what} a side show wide gaps only; record more ({more})")
     first, second = before.run or {}, after.run or {}
     if first and second:
         notes += [

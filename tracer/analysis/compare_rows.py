@@ -17,7 +17,7 @@ from tracer.grammar import REQUEST
 from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tracer.analysis.robust import F64
     from tracer.summary import RequestLatency, Summary
@@ -57,8 +57,10 @@ def untested_rows(before: Summary, after: Summary, source: str) -> Tested:
     return Tested([_row(key, first.get(key[0]), second.get(key[0])) for key in keys])
 
 
-def tested_rows(before: Sequence[RequestLatency], after: Sequence[RequestLatency], tolerance: float | None) -> Tested:
-    """Differences between requests, each tested; all together at `ERROR_RATE`.
+def tested_rows(
+    before: Sequence[Sequence[RequestLatency]], after: Sequence[Sequence[RequestLatency]], tolerance: float | None
+) -> Tested:
+    """Differences between two runs, each tested; all together at `ERROR_RATE`.
 
     A permutation test knows the noise within the recordings, not what changed from one to the next: clocks, heat,
     the place of things in memory, other programs. So a difference counts only as far as it exceeds an allowance:
@@ -68,21 +70,26 @@ def tested_rows(before: Sequence[RequestLatency], after: Sequence[RequestLatency
 
     Where both runs had the same samples, requests are compared within samples.
 
+    Where runs were recorded several times, each recording counts once, by its medians, and recordings are permuted:
+    what changes from one to the next is then part of the noise, as long as the two runs took turns.
+
     Args:
-        before, after: the requests in the order in which they were made.
+        before, after: of each recording of the run, the requests in the order in which they were made.
         tolerance: as a share, such as 0.02.
     """
-    taken = [[figures.all_measures(request) for request in run] for run in (before, after)]
+    taken = [_units(run) for run in (before, after)]
+    several = max(len(before), len(after)) > 1
     everywhere = [set.intersection(*(set(one) for one in run)) for run in taken]
     known = [set().union(*run) for run in taken]
     keys = _ordered(everywhere[0] & everywhere[1])
-    second = np.arange(len(before) + len(after)) >= len(before)
-    strata, shared = _strata(before, after)
+    second = np.arange(len(taken[0]) + len(taken[1])) >= len(taken[0])
+    strata, shared = (np.zeros(len(second), dtype=np.int64), False) if several else _strata(before[0], after[0])
     # A stage may take less than the clock can tell.
     logs = np.log(np.maximum([[one[key] for key in keys] for run in taken for one in run], 1.0))
     apart = align(logs, strata)
     effects = np.array([_apart(column, second) for column in apart.T])
-    allowances = np.array([_allowance(column, second, tolerance) for column in apart.T])
+    least = LEAST_ALLOWANCE if several and tolerance is None else tolerance
+    allowances = np.array([_allowance(column, second, least) for column in apart.T])
     nearer = np.copysign(np.minimum(np.abs(effects), np.log1p(allowances)), effects)
     outcome = differ(logs - np.outer(second, nearer), second, strata)
     rows = {
@@ -101,6 +108,20 @@ def tested_rows(before: Sequence[RequestLatency], after: Sequence[RequestLatency
         sides = [[one[key] for one in run if key in one] for run in taken]
         rows[key] = _row(key, *[float(median(np.array(side))) if side else None for side in sides])
     return Tested([rows[key] for key in _ordered(rows)], outcome.permutations, shared, outcome.least_p)
+
+
+def _units(run: Sequence[Sequence[RequestLatency]]) -> list[Mapping[Key, float]]:
+    """The measures of each request; of several recordings, the medians of each."""
+    taken = [[figures.all_measures(request) for request in recording] for recording in run]
+    if len(taken) == 1:
+        return taken[0]
+    return [_medians(recording) for recording in taken if recording]
+
+
+def _medians(measured: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
+    """The median of each measure that every request has."""
+    keys = set(measured[0]).intersection(*measured)
+    return {key: float(median(np.array([one[key] for one in measured]))) for key in keys}
 
 
 def _strata(before: Sequence[RequestLatency], after: Sequence[RequestLatency]) -> tuple[I64, bool]:

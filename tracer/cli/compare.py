@@ -36,6 +36,15 @@ def command(
             show_default=False,
         ),
     ] = None,
+    recordings: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Recordings of each run: the files are taken N by N, and N are tested against N. Where runs were "
+            "recorded in turns, drift between recordings is noise and claims nothing.",
+        ),
+    ] = 1,
     budget: Annotated[list[str] | None, typer.Option(metavar="NAME<=LIMIT", help=BUDGET_HELP)] = None,
     max_regression: Annotated[
         str | None,
@@ -60,6 +69,8 @@ def command(
     """
     if len(files) < 2:
         raise UsageError("compare takes two files or more; the first is the baseline")
+    if len(files) % recordings or len(files) < 2 * recordings:
+        raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
     from tracer.analysis.compare import compare
     from tracer.analysis.gates import check_budgets, check_regressions, parse_budget, parse_percent
     from tracer.analysis.pipeline import Choices
@@ -73,10 +84,10 @@ def command(
             raise InputError(f"{path}: a folder; name the trace in it")
     choices = Choices(jobs=jobs, nsys=nsys_path)
     summaries = [load_summary(path, choices) for path in files]
-    found = compare(summaries, tolerance=allowed)
+    found = compare(summaries, tolerance=allowed, recordings=recordings)
     gates, unjudged = [], None
     try:
-        gates = [gate for summary in summaries[1:] for gate in check_budgets(summary, budgets)]
+        gates = [gate for summary in summaries[recordings:] for gate in check_budgets(summary, budgets)]
         if limit is not None:
             gates += check_regressions(found, limit)
     except InputError as error:  # the table may say why
