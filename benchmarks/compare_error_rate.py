@@ -8,6 +8,7 @@ Each of the pairs is two recordings of the same run, and a third whose stage was
 it took in the first: on a CPU by a busy wait at the end of the stage, on a GPU by a kernel there that spins. Any row
 called slower or faster between the first two is a false claim; the planted one is found if its stage's row says slower.
 Options that are not its own go to `tracer record`, such as --batch-frames, which makes vision the device's work alone.
+With --recordings N each of the three is recorded so often, in turns, and compared by `compare --recordings N`.
 By default each recording is a process of its own, as a person would make them; --one-process loads the model once.
 Results go to benchmarks/results/compare_error_rate_DEVICE_SIZE.json and .md.
 """
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,10 +143,20 @@ def claims(pair: Pair, stage: str) -> Claims:
     return Claims(rows, ratio or 0)
 
 
-def judge(pairs: list[tuple[Summary, Summary, Summary]], stage: str, tolerance: float | None) -> dict[str, Any]:
+# Of a pair: the recordings of one run, as many of the same, and as many that are slower.
+Runs = tuple[list[Summary], list[Summary], list[Summary]]
+PLANTED = 2
+
+
+def judge(pairs: list[Runs], stage: str, tolerance: float | None) -> dict[str, Any]:
     """All pairs at one tolerance."""
-    same = [claims(compare([one, other], tolerance=tolerance).pairs[0], stage) for one, other, _ in pairs]
-    planted = [claims(compare([one, slow], tolerance=tolerance).pairs[0], stage) for one, _, slow in pairs]
+
+    def said(one: list[Summary], other: list[Summary]) -> Claims:
+        (pair,) = compare([*one, *other], tolerance=tolerance, recordings=len(one)).pairs
+        return claims(pair, stage)
+
+    same = [said(one, other) for one, other, _ in pairs]
+    planted = [said(one, slow) for one, _, slow in pairs]
     return {
         "tolerance": tolerance,
         "pairs": len(pairs),
@@ -160,7 +171,7 @@ def judge(pairs: list[tuple[Summary, Summary, Summary]], stage: str, tolerance: 
 
 def table(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
     lines = [
-        f"| --tolerance | false claims, of {options.pairs} pairs | planted {options.plant:g} % found |",
+        f"| --tolerance | false claims | planted {options.plant:g} % found |",
         "|---|---|---|",
     ]
     for result in results:
@@ -175,7 +186,12 @@ def spread(ratios: list[float]) -> str:
     return f"median {statistics.median(apart):.1%}, largest {max(apart):.1%}"
 
 
-def record_pairs(options: argparse.Namespace, more: list[str], folder: Path) -> list[tuple[Summary, Summary, Summary]]:
+def planted_ns(baseline: Summary, options: argparse.Namespace) -> int:
+    assert baseline.latency is not None
+    return round(baseline.latency.stages_ns[options.stage] * options.plant / 100)
+
+
+def record_pairs(options: argparse.Namespace, more: list[str], folder: Path) -> Iterator[Runs]:
     arguments = ["--model", options.model, "--device", options.device, "--size", options.size]
     arguments += ["--max-new-tokens", str(options.max_new_tokens), "--requests", str(options.requests)]
     arguments += [*more, "--no-verify"] if options.no_verify else more
@@ -192,16 +208,15 @@ def record_pairs(options: argparse.Namespace, more: list[str], folder: Path) -> 
             recorder.record(call)
         return summarize_file(path)
 
-    pairs = []
     for number in range(options.pairs):
-        first, second = one(), one()
-        if first.latency is None:
-            raise RuntimeError("a recording without latencies")
-        planted = one(round(first.latency.stages_ns[options.stage] * options.plant / 100))
-        pairs.append((first, second, planted))
-        said = [judge(pairs[-1:], options.stage, None)[key] for key in ("same_ratios", "planted_ratios")]
+        runs: Runs = ([], [], [])
+        for turn in range(options.recordings):
+            for place in range(3):  # each comes first, second and third in turn
+                kind = (place + turn) % 3
+                runs[kind].append(one(planted_ns(runs[0][0], options) if kind == PLANTED else 0))
+        said = [judge([runs], options.stage, None)[key] for key in ("same_ratios", "planted_ratios")]
         print(f"pair {number + 1}: {options.stage} × {said[0][0]:.3f}, planted × {said[1][0]:.3f}", flush=True)
-    return pairs
+        yield runs
 
 
 def main() -> None:
@@ -219,41 +234,49 @@ def main() -> None:
     parser.add_argument("--no-verify", action="store_true")
     parser.add_argument("--max-new-tokens", type=int, default=8)
     parser.add_argument("--requests", type=int, default=10)
+    parser.add_argument("--recordings", type=int, default=1, help="of each run, in turns")
     parser.add_argument("--one-process", action="store_true", help="load the model once, for all recordings")
     parser.add_argument("--stage", choices=METHODS, default="vision", help="where the slowdown is planted")
     parser.add_argument("--plant", type=float, default=5, help="percent of the stage's median")
     parser.add_argument("--remark", default="", help="what else to know about the machine, for the results")
     parser.add_argument("--output", type=Path, help="the .json to write; a .md goes beside it")
     options, more = parser.parse_known_args()
+    options.output = options.output or HERE / f"results/compare_error_rate_{options.device}_{options.size}.json"
     busy = os.getloadavg()[0]
     start = time.monotonic()
+    pairs: list[Runs] = []
     with tempfile.TemporaryDirectory() as folder:
-        pairs = record_pairs(options, more, Path(folder))
+        for runs in record_pairs(options, more, Path(folder)):
+            pairs.append(runs)
+            # Each time anew: what was measured until here is kept, whatever happens.
+            write(options, more, pairs, f"load average {busy:.1f} before and {os.getloadavg()[0]:.1f} after", start)
+    print(options.output.with_suffix(".md").read_text())
+
+
+def write(options: argparse.Namespace, more: list[str], pairs: list[Runs], load: str, start: float) -> None:
     results = [judge(pairs, options.stage, tolerance) for tolerance in TOLERANCES]
-    run = pairs[0][0].run or {}
+    run = pairs[0][0][0].run or {}
     about = (
-        f"{run.get('model')} {run.get('size')}, {run.get('dtype')} on {run.get('device')} ({this_machine()}), load "
-        f"average {busy:.1f} before and {os.getloadavg()[0]:.1f} after; {options.pairs} pairs and as many planted, "
+        f"{run.get('model')} {run.get('size')}, {run.get('dtype')} on {run.get('device')} ({this_machine()}), {load}; "
+        f"{len(pairs)} pairs and as many planted, {options.recordings} recordings of each run, "
         f"{options.requests} requests each, {options.max_new_tokens} tokens, {' '.join(more)}{', ' * bool(more)}"
         f"{'all in one process' if options.one_process else 'each recording a process'}; "
         f"{(time.monotonic() - start) / 60:.0f} minutes. {options.remark}"
     ).strip()
     noise = (
-        f"From one recording to the next the median of {options.stage} differs by this much: "
+        f"Between two runs of the same the median of {options.stage} differs by this much: "
         f"{spread(results[0]['same_ratios'])}. With {options.plant:g} % planted, it is × "
         f"{statistics.median(results[0]['planted_ratios']):.3f} of the first (median)."
     )
     note = (
         "A false claim: any row of the pair's table called slower or faster. The stated error rate, 5 %, is that of "
-        "the permutation test, which knows the noise within recordings; the tolerance is what is allowed for between "
-        "them. On a machine that others use too, what happens between two recordings is far more than that."
+        "the permutation test. With one recording of each run it knows the noise within recordings alone, and the "
+        "tolerance is what is allowed for between them; with several, what happens between them is noise like other."
     )
-    output = options.output or HERE / f"results/compare_error_rate_{options.device}_{options.size}.json"
     document = {"machine": about, "noise": noise, "note": note, "stage": options.stage, "results": results}
-    output.write_text(json.dumps(document, indent=1) + "\n")
+    options.output.write_text(json.dumps(document, indent=1) + "\n")
     text = f"# What compare claims\n\n{about}\n\n{noise}\n\n{table(results, options)}\n\n{note}\n"
-    output.with_suffix(".md").write_text(text)
-    print(text)
+    options.output.with_suffix(".md").write_text(text)
 
 
 if __name__ == "__main__":

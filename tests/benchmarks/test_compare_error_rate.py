@@ -9,7 +9,7 @@ SAME, LOUDER, SLOWER = summary(requests(30)), summary(requests(30, louder=1.1)),
 
 
 def test_claims_are_counted_by_pair() -> None:
-    pairs = [(SAME, LOUDER, SLOWER), (SAME, SLOWER, LOUDER), (SAME, SAME, SLOWER)]
+    pairs = [([SAME], [LOUDER], [SLOWER]), ([SAME], [SLOWER], [LOUDER]), ([SAME], [SAME], [SLOWER])]
     found = judge(pairs, "vision", None)
     assert (found["pairs"], found["pairs_with_false_claims"], found["planted_found"]) == (3, 1, 2)
     assert set(found["false_claims"][1]) >= {"vision", "vision per visual token"}
@@ -18,6 +18,6 @@ def test_claims_are_counted_by_pair() -> None:
 
 
 def test_the_table_names_each_tolerance() -> None:
-    options = argparse.Namespace(pairs=1, plant=5.0)
-    found = table([judge([(SAME, LOUDER, SLOWER)], "vision", tolerance) for tolerance in (None, 0.1)], options)
+    options = argparse.Namespace(plant=5.0)
+    found = table([judge([([SAME], [LOUDER], [SLOWER])], "vision", tolerance) for tolerance in (None, 0.1)], options)
     assert found.splitlines()[2:] == ["| default | 0/1 | 1/1 |", "| 10% | 0/1 | 0/1 |"]
