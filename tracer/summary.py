@@ -513,6 +513,8 @@ class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
         busy_ns: of one run, on average, in the trace.
         step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
         clean: whether it was.
+        fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
+            concatenated, by `tracer.analysis.fusion`; None where nothing ran on a device.
     """
 
     stage: str
@@ -520,6 +522,7 @@ class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
     busy_ns: float
     step_ns: float
     clean: bool
+    fused_ns: float | None = None
 
 
 class StagePrediction(msgspec.Struct, frozen=True, kw_only=True):

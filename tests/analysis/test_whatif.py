@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
-from support.chrome import kernel, trace_of
+from support.chrome import kernel, launch, operator, span, trace_of
+from support.manifests import as_metadata, latencies
 
 from tracer.analysis.pipeline import summarize
 from tracer.analysis.whatif import Changes, predict
@@ -57,7 +60,64 @@ def test_launch_overhead_is_the_time_beyond_busy() -> None:
 
 
 def test_a_graph_leaves_decode_its_busy_time() -> None:
-    assert _then(graph_decode=True) == NOW | {"decode": 9_000}
+    assert _then(decode="graph") == NOW | {"decode": 9_000}
+
+
+ADD = "void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add<float> >(int)"
+MEAN = "void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float, at::native::MeanOps<float> > >(int)"
+CAT = "void at::native::(anonymous namespace)::CatArrayBatchedCopy<float, unsigned int, 3, 64, 64>(float*)"
+# One decode step; its kernels run without gaps.
+STEP = ((ADD, 3), (MEAN, 4), ("gemm", 20), (CAT, 5), (ADD, 2), ("flash_fwd_kernel", 6))
+
+
+def _decoded(late: float, kernels: tuple[tuple[str, float], ...] = STEP, steps: int = 2, **metadata: Any) -> Summary:
+    """Steps whose kernels begin `late` microseconds after one another."""
+    events, at, number = [], 0.0, 0
+    for step in range(steps):
+        begin = at
+        for name, length in kernels:
+            number += 1
+            events += [launch(at, 0.5, number), kernel(name, at + 1, length, number)]
+            at += max(1, length + late)
+        events.append(span(f"tracer/decode#{step + 1}", begin, at - begin))
+    return summarize(trace_of(*events, **metadata))
+
+
+def test_a_static_cache_concatenates_nothing_which_gains_only_where_the_device_is_busy() -> None:
+    assert _then(_decoded(0), decode="static") == {"decode": 2 * 35_000}
+    waiting = predict(_decoded(90), Changes(stages={}, decode="static"))
+    assert waiting.then_ns == waiting.now_ns > 0
+    assert "5.00 µs, is not copied; at most" in waiting.assumptions[0]
+    assert waiting.assumptions[0].endswith(
+        "a step waits for the host, which launches as ever, so it takes as long as now"
+    )
+
+
+def test_a_static_cache_saves_nothing_where_nothing_grows() -> None:
+    with pytest.raises(InputError, match="no kernel of torch.cat"):
+        predict(_decoded(0, STEP[:3]), Changes(stages={}, decode="static"))
+    metadata = as_metadata([latencies()], model={"name": "eventgpt", "decode": "graph"})
+    with pytest.raises(InputError, match="recorded with --decode graph, its cache is a static one already"):
+        predict(_decoded(0, tracer=metadata), Changes(stages={}, decode="static"))
+
+
+def test_compiled_steps_have_no_gaps_and_a_kernel_for_each_row_of_small_ones() -> None:
+    # The longest of add and mean, the product, what is left of the second row, and attention.
+    assert _then(_decoded(90), decode="compile") == {"decode": 2 * (4 + 20 + 2 + 6) * 1_000}
+    assert (
+        "(32.00 µs of 40.00 µs are left)" in predict(_decoded(9), Changes(stages={}, decode="compile")).assumptions[0]
+    )
+
+
+def test_what_the_profiler_made_longer_than_a_run_takes_shrinks_in_proportion() -> None:
+    assert _then(_summary(_budget("decode", 1, 4_000, 1_000)), bandwidth=4.0) == {"decode": 250}
+
+
+@pytest.mark.parametrize("mode", ["graph", "compile"])
+def test_without_a_device_no_kernels_are_replayed_or_fused(mode: str) -> None:
+    on_cpu = summarize(trace_of(operator("aten::cat", 0, 5), span("tracer/decode#1", 0, 9)))
+    with pytest.raises(InputError, match=f"--decode {mode}: predicted from kernels, and it has no device work"):
+        predict(on_cpu, Changes(stages={}, decode=mode))
 
 
 def test_frames_in_one_call_divide_the_hosts_time_down_to_the_busy_time() -> None:

@@ -86,8 +86,8 @@ SUMMARIZE_OPTIONS = """
 COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --recordings --tolerance".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops --speculate
-    --stage --verify --visual-tokens
+    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops
+    --speculate --stage --verify --visual-tokens
 """.split()
 
 
@@ -334,6 +334,8 @@ def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
         (["--stage", "decode=1"], "has no stage decode; it has vision"),
         (["--bandwidth", "0x"], "--bandwidth 0x: write a factor above 0"),
         (["--speculate", "4@1.5"], "--speculate 4@1.5: write TOKENS@RATE"),
+        (["--decode", "fast"], "--decode fast: choose from static, graph, compile"),
+        (["--decode", "static", "--graph-decode"], "contradict each other"),
     ],
 )
 def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], message: str) -> None:
@@ -360,6 +362,22 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
         refused = _tracer("whatif", run, *more, "--verify")
         assert (refused.returncode, refused.stdout) == (2, "")
         assert message in refused.stderr
+
+
+def test_whatif_verify_decodes_otherwise_where_this_machine_can(tmp_path: Path) -> None:
+    run = tmp_path / "run.json"
+    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
+    assert _tracer("record", *options, "-o", run).returncode == 0
+    done = _tracer("whatif", run, "--decode", "static", "--verify", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["assumptions"][0].startswith("--decode static: what torch.cat copies in a step")
+    assert found["stages"][-1]["stage"] == "decode"
+    assert found["stages"][-1]["measured_ns"] > 0
+    for mode in ("graph", "compile"):
+        refused = _tracer("whatif", run, "--decode", mode, "--verify")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert re.fullmatch(rf"tracer: .*run.json: --decode {mode}: [^\n]* no device work\n", refused.stderr)
 
 
 def test_the_critical_path_needs_hta_and_says_so(data: Path) -> None:

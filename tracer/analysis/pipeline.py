@@ -15,6 +15,7 @@ from tracer.analysis.budget import stage_times
 from tracer.analysis.categories import by_category
 from tracer.analysis.counts import RangeCounts, count
 from tracer.analysis.evidence import Evidence
+from tracer.analysis.fusion import fused_decode
 from tracer.analysis.intervals import Cover, distinct, sum_by
 from tracer.analysis.latency import clean_latency
 from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tracer.analysis.budget import StageTime
     from tracer.manifest import Manifest
     from tracer.trace.columns import I64, Trace
 
@@ -180,13 +182,24 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         ranges=rows if choices.all_ranges else rows[:RANGE_ROWS],
         latency=latency,
         findings=findings.find(evidence),
-        budget=[StageBudget(**asdict(time)) for time in times.values()],
+        budget=_budget(trace, ranges, charges, stages, times),
         breakdown=None if choices.by is None else break_down(trace, ranges, attribution, charges, choices.by),
         run=_run(trace.manifest) if trace.manifest else None,
         decoding=steps,
         roofline=roof,
         requests=requests,
     )
+
+
+def _budget(
+    trace: Trace, ranges: StageRanges, charges: Charges, stages: list[Stage], times: dict[str, StageTime]
+) -> list[StageBudget]:
+    fused = fused_decode(trace, ranges, charges)
+    steps = next((stage.calls for stage in stages if stage.stage == DECODE), 1)
+    return [
+        StageBudget(**asdict(time), fused_ns=fused / steps if fused is not None and time.stage == DECODE else None)
+        for time in times.values()
+    ]
 
 
 def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tracer.analysis.evidence import duration
+from tracer.analysis.fusion import concatenates
 from tracer.errors import InputError, UsageError
 from tracer.grammar import DECODE, PREFILL, VISION
 from tracer.summary import Prediction, StagePrediction
@@ -25,7 +27,7 @@ class Changes:
         stages: factor of a stage's time, by stage.
         launch_overhead: factor of the time in which the device waits.
         batch_frames: frames encoded in one call.
-        graph_decode: whether decode steps are replayed as a CUDA graph.
+        decode: how decode steps are made, one of `DECODE_MODES`.
         visual_tokens: share of the visual tokens that stays.
         bandwidth: factor of the memory bandwidth.
         speculate: drafted tokens a step, and the probability that one is accepted.
@@ -34,7 +36,7 @@ class Changes:
     stages: dict[str, float]
     launch_overhead: float | None = None
     batch_frames: int | None = None
-    graph_decode: bool = False
+    decode: str | None = None
     visual_tokens: float | None = None
     bandwidth: float | None = None
     speculate: tuple[int, float] | None = None
@@ -54,7 +56,12 @@ class _Run:
 
     def busy_for(self, busy_ns: float) -> _Run:
         """The same with another busy time."""
-        step_ns = max(self.step_ns, busy_ns) if self.waits else self.step_ns + busy_ns - self.busy_ns
+        if self.waits:
+            step_ns = max(self.step_ns, busy_ns)
+        elif self.busy_ns > self.step_ns:  # the profiler made it busy for longer than a run takes without it
+            step_ns = self.step_ns * busy_ns / self.busy_ns
+        else:
+            step_ns = self.step_ns + busy_ns - self.busy_ns
         return replace(self, busy_ns=busy_ns, step_ns=step_ns)
 
 
@@ -69,7 +76,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         raise InputError(f"{summary.trace.path}: it has no stages, so there is nothing to predict from")
     runs = {stage.stage: _Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget}
     assumptions: list[str] = []
-    for apply in (_batch_frames, _visual_tokens, _bandwidth, _graph_decode, _launch_overhead, _speculate, _stages):
+    for apply in (_batch_frames, _visual_tokens, _bandwidth, _decode, _launch_overhead, _speculate, _stages):
         apply(summary, changes, runs, assumptions)
     stages = [
         StagePrediction(stage=now.stage, now_ns=round(now.runs * now.step_ns), then_ns=round(then.runs * then.step_ns))
@@ -132,14 +139,64 @@ def _bandwidth(summary: Summary, changes: Changes, runs: dict[str, _Run], assump
     )
 
 
-def _graph_decode(summary: Summary, changes: Changes, runs: dict[str, _Run], assumptions: list[str]) -> None:
-    if not changes.graph_decode:
+def _decode(summary: Summary, changes: Changes, runs: dict[str, _Run], assumptions: list[str]) -> None:
+    if changes.decode is None:
         return
-    decode = _needed(summary, runs, DECODE, "--graph-decode")
-    runs[DECODE] = replace(decode, step_ns=min(decode.step_ns, decode.busy_ns))
-    assumptions.append(
-        "--graph-decode: a replayed graph leaves no gaps between the kernels of a step, which take as long as now"
+    option = f"--decode {changes.decode}"
+    decode = _needed(summary, runs, DECODE, option)
+    runs[DECODE], assumption = _DECODE[changes.decode](summary, decode)
+    assumptions.append(f"{option}: {assumption}")
+
+
+def _static(summary: Summary, decode: _Run) -> tuple[_Run, str]:
+    mode = summary.run["decode"] if summary.run is not None else "eager"
+    if mode != "eager":
+        raise InputError(f"{summary.trace.path}: recorded with --decode {mode}, its cache is a static one already")
+    stage = next(stage for stage in summary.stages if stage.stage == DECODE)
+    gone_ns = sum(kernel.time_ns for kernel in stage.kernels if concatenates(kernel.name)) / stage.calls
+    if not gone_ns:
+        raise InputError(
+            f"{summary.trace.path}: --decode static: nothing is concatenated in its decode steps (no kernel of "
+            "torch.cat), so a static cache saves nothing that the trace shows"
+        )
+    then = decode.busy_for(max(0.0, decode.busy_ns - gone_ns))
+    text = (
+        f"what torch.cat copies in a step, {duration(gone_ns)}, is not copied; at most, since not only the cache is "
+        "concatenated, and a static one is written to and attended to at its full length"
     )
+    if then.step_ns == decode.step_ns:
+        text += "; a step waits for the host, which launches as ever, so it takes as long as now"
+    return then, text
+
+
+def _graph(summary: Summary, decode: _Run) -> tuple[_Run, str]:
+    _refuse_without_device(summary, "graph")
+    text = "a replayed graph leaves no gaps between the kernels of a step, which take as long as now"
+    return replace(decode, step_ns=min(decode.step_ns, decode.busy_ns)), text
+
+
+def _compile(summary: Summary, decode: _Run) -> tuple[_Run, str]:
+    _refuse_without_device(summary, "compile")
+    now = next(stage for stage in summary.budget if stage.stage == DECODE)
+    left = (now.fused_ns or 0.0) / now.busy_ns if now.busy_ns else 1.0
+    # Other changes may have altered the busy time; what fuses is taken for the same share of it.
+    busy_ns = decode.busy_ns * left
+    text = (
+        "a replayed graph leaves no gaps; nothing is concatenated; of PyTorch's own elementwise, norm, softmax, "
+        "copying and reducing kernels, those that follow one another become one, which takes as long as the longest "
+        f"of them ({duration(busy_ns)} of {duration(decode.busy_ns)} are left); matrix products, attention and all "
+        "else take as long as now"
+    )
+    return replace(decode, busy_ns=busy_ns, step_ns=min(decode.step_ns, busy_ns)), text
+
+
+def _refuse_without_device(summary: Summary, mode: str) -> None:
+    if summary.device.kind != "gpu":
+        raise InputError(f"{summary.trace.path}: --decode {mode}: predicted from kernels, and it has no device work")
+
+
+_DECODE = {"static": _static, "graph": _graph, "compile": _compile}
+DECODE_MODES = tuple(_DECODE)
 
 
 def _launch_overhead(_: Summary, changes: Changes, runs: dict[str, _Run], assumptions: list[str]) -> None:

@@ -30,9 +30,14 @@ def command(
         float | None, typer.Option(min=0, help="Factor of the time in which the device waits; 0 as by CUDA graphs.")
     ] = None,
     batch_frames: Annotated[int | None, typer.Option(min=1, help="Frames encoded in one call.")] = None,
-    graph_decode: Annotated[
-        bool, typer.Option("--graph-decode", help="Decode steps are replayed as a CUDA graph.")
-    ] = False,
+    decode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="static|graph|compile",
+            help="Decode steps over a static cache, from a CUDA graph, or compiled, as of record.",
+        ),
+    ] = None,
+    graph_decode: Annotated[bool, typer.Option("--graph-decode", help="The same as --decode graph.")] = False,
     visual_tokens: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the visual tokens that stays.")
     ] = None,
@@ -48,7 +53,7 @@ def command(
         typer.Option(
             "--verify",
             help="Record the run again with the change, on this machine, and print what was measured beside it. For "
-            "--batch-frames and --graph-decode.",
+            "--batch-frames and --decode.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
@@ -63,7 +68,7 @@ def command(
         stages=_factors(stage or []),
         launch_overhead=launch_overhead,
         batch_frames=batch_frames,
-        graph_decode=graph_decode,
+        decode=_decode_mode(decode, graph_decode=graph_decode),
         visual_tokens=visual_tokens,
         bandwidth=_bandwidth(bandwidth),
         speculate=_speculation(speculate),
@@ -105,8 +110,8 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
     run = summary.run
     if run is None:
         raise UsageError("--verify repeats a recording: give it a trace of tracer record")
-    if changes != Changes(stages={}, batch_frames=changes.batch_frames, graph_decode=changes.graph_decode):
-        raise UsageError("--verify can record --batch-frames and --graph-decode, nothing else")
+    if changes != Changes(stages={}, batch_frames=changes.batch_frames, decode=changes.decode):
+        raise UsageError("--verify can record --batch-frames and --decode, nothing else")
     if changes.batch_frames not in (None, run["frames"]):
         raise UsageError(f"--verify encodes all {run['frames']} frames in one call: --batch-frames {run['frames']}")
     with Bars() as bars, tempfile.TemporaryDirectory(prefix="tracer-") as folder:
@@ -116,10 +121,25 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
 
         bars.advance()
         output = Path(folder) / "run.json"
-        rerun(run, output, bars, batch_frames=bool(changes.batch_frames), graph_decode=changes.graph_decode)
+        rerun(run, output, bars, batch_frames=bool(changes.batch_frames), decode=changes.decode)
         measured = {row.stage: round(row.runs * row.step_ns) for row in summarize_file(output).budget}
     stages = [msgspec.structs.replace(row, measured_ns=measured[row.stage]) for row in found.stages]
     return msgspec.structs.replace(found, stages=stages, measured_ns=sum(measured.values()))
+
+
+def _decode_mode(mode: str | None, *, graph_decode: bool) -> str | None:
+    """One way of decoding from two options.
+
+    Raises:
+        UsageError: it is none, or they contradict each other.
+    """
+    from tracer.analysis.whatif import DECODE_MODES
+
+    if mode is not None and mode not in DECODE_MODES:
+        raise UsageError(f"--decode {mode}: choose from {', '.join(DECODE_MODES)}")
+    if graph_decode and mode not in (None, "graph"):
+        raise UsageError(f"--graph-decode and --decode {mode} contradict each other: give one of them")
+    return "graph" if graph_decode else mode
 
 
 def _factors(options: list[str]) -> dict[str, float]:

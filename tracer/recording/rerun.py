@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from model.registry import EAGER, GRAPH, ModelOptions
+from model.registry import ModelOptions
 from tracer.errors import InputError, MissingError
 from tracer.recording.machine import describe_device
 from tracer.recording.options import RecordOptions
@@ -22,7 +22,7 @@ REQUESTS = 5
 
 
 def rerun(
-    run: dict[str, Any], output: Path, progress: Progress, *, batch_frames: bool = False, graph_decode: bool = False
+    run: dict[str, Any], output: Path, progress: Progress, *, batch_frames: bool = False, decode: str | None = None
 ) -> None:
     """Record into `output` what a summary's `run` describes, with the given changes.
 
@@ -52,7 +52,7 @@ def rerun(
                 prompt_tokens=run["prompt_tokens"],
                 batch_size=run["batch_size"],
                 batch_frames=batch_frames or run["batch_frames"],
-                decode=GRAPH if graph_decode else EAGER,
+                decode=decode or run["decode"],
                 new_tokens=run["new_tokens"],
             ),
             output=output,
