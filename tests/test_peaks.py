@@ -25,6 +25,21 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("NVIDIA GeForce RTX 4090", "bfloat16", 165.2, 1008),
         ("NVIDIA GeForce RTX 5090", "float32", None, 1792),
         ("AMD Instinct MI300X VF", "bfloat16", 1307.4, 5300),
+        ("AMD Instinct MI300X", "float32", 163.4, 5300),
+        ("AMD Instinct MI300A", "float16", 980.6, 5300),
+        ("AMD Instinct MI325X", "bfloat16", 1307.4, 6000),
+        ("AMD Instinct MI350X", "float16", 2309.6, 8000),
+        ("AMD Instinct MI355X", "bfloat16", 2516.6, 8000),
+        ("AMD Instinct MI355X", "float32", 157.3, 8000),
+        # One die of two: half a module.
+        ("AMD Instinct MI250X", "bfloat16", 191.5, 1600),
+        ("AMD Instinct MI250", "float32", 45.25, 1600),
+        ("AMD Instinct MI210", "bfloat16", 181, 1600),
+        ("AMD Instinct MI100", "float16", 184.6, 1228.8),
+        ("AMD Instinct MI100", "bfloat16", 92.3, 1228.8),
+        ("AMD Instinct MI100", "float32", 46.1, 1228.8),
+        ("AMD Radeon RX 7900 XTX", "float16", 122.8, 960),
+        ("AMD Radeon PRO W7900", "float32", 61.3, 864),
         ("Tesla T4", "float16", 65, 320),
     ],
 )
@@ -36,7 +51,18 @@ def test_data_sheets_by_the_names_that_drivers_use(device: str, dtype: str, tflo
 
 @pytest.mark.parametrize(
     "device",
-    ["", "x86_64", "NVIDIA H100 NVL", "NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA A10G", "NVIDIA GH200 480GB"],
+    [
+        "",
+        "x86_64",
+        "NVIDIA H100 NVL",
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA A10G",
+        "NVIDIA GH200 480GB",
+        "AMD Instinct MI250X/MI250",
+        "AMD Instinct MI308X",
+        "AMD Radeon RX 7900 XT",
+        "AMD Radeon Graphics",
+    ],
 )
 def test_relatives_that_differ_are_not_taken_for_each_other(device: str) -> None:
     assert find_peak(device, "bfloat16") == Peak(tflops=None, gbs=None, source="")

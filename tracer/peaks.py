@@ -19,9 +19,11 @@ _V100 = "https://images.nvidia.com/content/technologies/volta/pdf/volta-v100-dat
 _T4 = "https://www.nvidia.com/content/dam/en-zz/Solutions/Data-Center/tesla-t4/t4-tensor-core-datasheet-951643.pdf"
 _ADA = "https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf"
 _AMD = "https://www.amd.com/content/dam/amd/en/documents"
+_RADEON = "https://www.amd.com/en/products/graphics"
 
-# Name as the driver spells it, TFLOP/s of 16-bit matrix products (32-bit accumulation), TFLOP/s of float32, GB/s.
-_TABLE: tuple[tuple[str, float, float | None, float, str], ...] = (
+# Name as the driver spells it, TFLOP/s of 16-bit matrix products (32-bit accumulation; of float16 and of bfloat16 where
+# they differ), TFLOP/s of float32 (of matrix products where the sheet has them apart), GB/s.
+_TABLE: tuple[tuple[str, float | tuple[float, float], float | None, float, str], ...] = (
     (r"\bGB200\b", 2500, 90, 8000, _BLACKWELL),
     (r"\bB200\b", 2250, 80, 8000, _BLACKWELL),
     (r"\bH200$", 989.5, 67, 4800, "https://www.nvidia.com/en-us/data-center/h200/"),
@@ -59,15 +61,36 @@ _TABLE: tuple[tuple[str, float, float | None, float, str], ...] = (
         "https://images.nvidia.com/aem-dam/Solutions/geforce/blackwell/nvidia-rtx-blackwell-gpu-architecture.pdf",
     ),
     (
+        r"\bMI355X\b",
+        2516.6,
+        157.3,
+        8000,
+        f"{_AMD}/instinct-tech-docs/product-briefs/amd-instinct-mi355x-gpu-brochure.pdf",
+    ),
+    (
         r"\bMI350X\b",
         2309.6,
         144.2,
         8000,
         f"{_AMD}/instinct-tech-docs/product-briefs/amd-instinct-mi350x-gpu-brochure.pdf",
     ),
+    (r"\bMI325X\b", 1307.4, 163.4, 6000, f"{_AMD}/instinct-tech-docs/data-sheets/amd-instinct-mi325x-datasheet.pdf"),
     (r"\bMI300X\b", 1307.4, 163.4, 5300, f"{_AMD}/instinct-tech-docs/data-sheets/amd-instinct-mi300x-data-sheet.pdf"),
     (r"\bMI300A\b", 980.6, 122.6, 5300, f"{_AMD}/instinct-tech-docs/data-sheets/amd-instinct-mi300a-data-sheet.pdf"),
+    # Two dies a module, each a device of its own to ROCm: half of the data sheet. What ROCm calls MI250X/MI250 may be
+    # either, so it is neither.
+    (r"\bMI250X$", 191.5, 47.85, 1600, f"{_AMD}/instinct-tech-docs/data-sheets/amd-instinct-mi250x-datasheet.pdf"),
+    (r"(?<!/)\bMI250$", 181.05, 45.25, 1600, "https://www.amd.com/en/products/accelerators/instinct/mi200/mi250.html"),
     (r"\bMI210\b", 181, 45.3, 1600, f"{_AMD}/instinct-business-docs/product-briefs/instinct-mi210-brochure.pdf"),
+    (
+        r"\bMI100\b",
+        (184.6, 92.3),
+        46.1,
+        1228.8,
+        f"{_AMD}/instinct-business-docs/product-briefs/instinct-mi100-brochure.pdf",
+    ),
+    (r"\bRX 7900 XTX$", 122.8, 61.4, 960, f"{_RADEON}/desktops/radeon/7000-series/amd-radeon-rx-7900xtx.html"),
+    (r"\bP(?:RO|ro) W7900\b", 122.6, 61.3, 864, f"{_RADEON}/workstations/radeon-pro/w7900.html"),
 )
 
 
@@ -113,7 +136,9 @@ def find_peak(
 def _listed(device: str, dtype: str) -> Peak | None:
     for pattern, half, single, gbs, source in _TABLE:
         if re.search(pattern, device):
-            return Peak(tflops=single if dtype == "float32" else half, gbs=gbs, source=source)
+            float16, bfloat16 = half if isinstance(half, tuple) else (half, half)
+            tflops = {"float32": single, "bfloat16": bfloat16}.get(dtype, float16)
+            return Peak(tflops=tflops, gbs=gbs, source=source)
     return None
 
 
