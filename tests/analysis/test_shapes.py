@@ -252,7 +252,7 @@ def test_the_report_says_where_the_figures_come_from_and_what_they_cover() -> No
 def test_real_shapes(chrome_trace: Path) -> None:
     summary = summarize_file(chrome_trace, Choices(shapes=True))
     if summary.roofline is None:
-        assert NO_SHAPES in summary.trace.warnings
+        assert any(words == NO_SHAPES or "no device ops" in words for words in summary.trace.warnings)
         return
     for row in summary.roofline.stages:
         assert row.covered is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracer.trace.api import synchronises
+from tracer.trace.api import launches, synchronises
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,16 @@ def test_knows_the_calls_that_wait(name: str) -> None:
 )
 def test_leaves_the_others_alone(name: str) -> None:
     assert not synchronises(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cudaLaunchKernel", "cudaLaunchKernelExC_v11060", "cuLaunchKernelEx", "hipModuleLaunchKernel", "hipGraphLaunch"],
+)
+def test_knows_the_calls_that_start_kernels(name: str) -> None:
+    assert launches(name)
+
+
+@pytest.mark.parametrize("name", ["cudaLaunchHostFunc", "cuLaunchHostFunc", "cudaMemcpyAsync", "myLaunchKernel"])
+def test_what_starts_no_kernel(name: str) -> None:
+    assert not launches(name)

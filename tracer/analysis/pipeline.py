@@ -22,6 +22,7 @@ from tracer.analysis.ledger import Charges, charge_device_ops, charge_operators
 from tracer.analysis.overlaps import Overlaps, clip, measure
 from tracer.analysis.requests import request_rows
 from tracer.analysis.stages import ALL_STAGES, StageRanges, find_stages
+from tracer.analysis.unseen import unseen_device
 from tracer.grammar import DECODE
 from tracer.summary import (
     SCHEMA,
@@ -130,6 +131,9 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         frames: reads the same file for its Python frames; called only if a finding needs them.
     """
     choices = choices or Choices()
+    unseen = unseen_device(trace)
+    if unseen is not None:
+        trace = replace(trace, warnings=[*trace.warnings, unseen])
     overlaps = measure(trace.ops)
     if choices.clip_overlaps:
         trace = clip(trace)
@@ -150,7 +154,9 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     bandwidth = max((one.memory_bandwidth or 0 for one in trace.devices), default=0)
     peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
     roof = None
-    if choices.shapes:
+    if unseen is not None:
+        pass  # no rates: how long the host was busy says nothing of the device's work
+    elif choices.shapes:
         roof = recorded_roof.draw(trace, ranges, attribution, charges, stages, times, **peaks)
         trace = trace if roof is not None else replace(trace, warnings=[*trace.warnings, recorded_roof.NO_SHAPES])
     elif trace.manifest is not None:

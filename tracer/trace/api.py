@@ -26,3 +26,11 @@ _LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?")
 def launches_graph(name: str) -> bool:
     """Whether a call replays a captured graph."""
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
+
+
+_LAUNCHES = re.compile(r"(?:cuda|cu|hip)\w*Launch(?!\w*HostFunc)\w*")
+
+
+def launches(name: str) -> bool:
+    """Whether a call starts kernels, one by one or as a graph."""
+    return _LAUNCHES.fullmatch(name) is not None
