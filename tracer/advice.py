@@ -37,7 +37,8 @@ ADVICE: dict[str, Advice] = {
     "launch-bound": Advice(
         rule=(
             "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
-            "twice its busy time without a profiler too, where that was measured"
+            "twice its busy time without a profiler too, where that was measured; not load and preprocess, whose work "
+            "is the host's"
         ),
         reason=(
             "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "

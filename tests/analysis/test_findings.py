@@ -92,6 +92,15 @@ def test_launches_that_come_late_are_found_and_early_ones_are_not() -> None:
     assert _find("launch-bound", *_stage("tracer/vision", 0, 5, [GEMM] * 10)) is None
 
 
+@pytest.mark.parametrize("stage", ["load", "preprocess"])
+def test_the_device_waits_for_work_that_is_the_hosts_own(stage: str) -> None:
+    alone = _stage(f"tracer/{stage}", 0, 40, [GEMM] * 10)
+    assert _find("launch-bound", *alone) is None
+    finding = _find("launch-bound", *alone, *_stage("tracer/vision", 500, 40, [GEMM] * 10, first=100))
+    assert finding is not None
+    assert list(finding.evidence["stages"]) == ["vision"]
+
+
 def test_idle_time_that_only_the_profiler_makes_is_not_launch_bound() -> None:
     late = _stage("tracer/vision", 0, 40, [GEMM] * 10)  # 100 us busy of 370
     assert _find("launch-bound", *late, tracer=_manifest(clean=[_clean(vision_us=150)])) is None

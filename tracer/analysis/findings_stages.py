@@ -10,7 +10,7 @@ from tracer.analysis.attribution import innermost_stage
 from tracer.analysis.categories import categorise
 from tracer.analysis.evidence import duration, finding, title
 from tracer.analysis.stages import ALL_STAGES
-from tracer.grammar import PREFILL, VISION
+from tracer.grammar import LOAD, PREFILL, PREPROCESS, VISION
 from tracer.summary import Gain
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ LAUNCH_BOUND = 0.5
 UNFUSED = 0.2
 FEWEST_UNFUSED = 10
 DOMINANT = 0.5
+# Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
+ON_HOST = (LOAD, PREPROCESS)
 
 
 def launch_bound(evidence: Evidence) -> Finding | None:
     """Stages in which the device mostly waits for launches; the one that loses most time is named first."""
     if not evidence.on_gpu:
         return None
-    shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops}
+    shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops and stage.stage not in ON_HOST}
     bound = [name for name, share in shares.items() if share > LAUNCH_BOUND and _idles_without_profiler(evidence, name)]
     if not bound:
         return None
