@@ -120,6 +120,12 @@ def test_without_a_device_no_kernels_are_replayed_or_fused(mode: str) -> None:
         predict(on_cpu, Changes(stages={}, decode=mode))
 
 
+def test_steps_that_gave_the_device_nothing_cannot_fuse() -> None:
+    idle = summarize(trace_of(span("tracer/decode#1", 0, 9), launch(20, 1, 1), kernel("gemm", 22, 5, 1)))
+    with pytest.raises(InputError, match="--decode compile: the device did nothing in its decode steps"):
+        predict(idle, Changes(stages={}, decode="compile"))
+
+
 def test_frames_in_one_call_divide_the_hosts_time_down_to_the_busy_time() -> None:
     assert _then(batch_frames=2)["vision"] == 2_500
     assert _then(batch_frames=10)["vision"] == 1_000

@@ -178,7 +178,9 @@ def _graph(summary: Summary, decode: _Run) -> tuple[_Run, str]:
 def _compile(summary: Summary, decode: _Run) -> tuple[_Run, str]:
     _refuse_without_device(summary, "compile")
     now = next(stage for stage in summary.budget if stage.stage == DECODE)
-    left = (now.fused_ns or 0.0) / now.busy_ns if now.busy_ns else 1.0
+    if now.fused_ns is None or not now.busy_ns:
+        raise InputError(f"{summary.trace.path}: --decode compile: the device did nothing in its decode steps")
+    left = now.fused_ns / now.busy_ns
     # Other changes may have altered the busy time; what fuses is taken for the same share of it.
     busy_ns = decode.busy_ns * left
     text = (
