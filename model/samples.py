@@ -78,8 +78,8 @@ def read_dataset(path: Path, *, seed: int = 0) -> list[Sample]:
     """The samples of a folder, in the natural order of their names, or of an instruction file in theirs.
 
     A folder with one JSON file in it is described by that file: a list of entries as EventGPT's instruction data has
-    them, with `event_data` (or `video`, `image`, `event_image`) and `conversations`. Any other folder's event files,
-    pictures and videos are its samples, and so are folders of pictures inside it.
+    them, with `event_data` (or `video`, `image`, `event_image`), `conversations` and an `id` to call the sample by. Any
+    other folder's event files, pictures and videos are its samples, and so are folders of pictures inside it.
 
     Raises:
         InputError: there is nothing to read, or the instruction file is none.
@@ -137,7 +137,13 @@ def _instruction(path: Path, folder: Path, number: int, entry: Any, seed: int) -
     data = next((base / named for base in (folder, folder / key) if (base / named).exists()), None)
     if data is None:
         raise InputError(f"{place}: no {entry[key]!r} in {folder}")
-    return Sample(str(named), data, _question(place, entry), seed + number)
+    return Sample(_name(entry) or str(named), data, _question(place, entry), seed + number)
+
+
+def _name(entry: Mapping[str, Any]) -> str | None:
+    """An entry's id: several may ask about the same data."""
+    given = entry.get("id")
+    return str(given) if isinstance(given, str | int) and given != "" else None
 
 
 def _question(place: str, entry: Mapping[str, Any]) -> str | None:

@@ -88,8 +88,17 @@ def test_an_instruction_file_names_data_and_questions(tmp_path: Path, data: Path
     (tmp_path / "set.json").write_text(json.dumps([ENTRY]))
     for path in (tmp_path, tmp_path / "set.json"):
         (sample,) = read_dataset(path)
-        assert (sample.name, sample.prompt) == ("a.npy", "What moves?")
+        assert (sample.name, sample.prompt) == ("1", "What moves?")
         assert isinstance(read_sample(sample, None), EventStream)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("edge-7", "edge-7"), (0, "0"), ("", "a.npy"), ({}, "a.npy"), (None, "a.npy")]
+)
+def test_a_sample_is_called_by_its_id_or_by_its_data(tmp_path: Path, given: object, name: str) -> None:
+    (tmp_path / "a.npy").touch()
+    (tmp_path / "set.json").write_text(json.dumps([ENTRY | {"id": given}]))
+    assert [sample.name for sample in read_dataset(tmp_path)] == [name]
 
 
 @pytest.mark.parametrize(
