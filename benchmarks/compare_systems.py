@@ -20,6 +20,12 @@ NOTE = (
     "decode: {steps} steps. tokens/s: 1 / TPOT. The staged answer of each system was verified, token for token, "
     "against its own `generate`, each picture encoded once."
 )
+BUSY = (
+    "Of that the device worked so many milliseconds (one request, under the profiler; kernels take as long there). What "
+    "is left the device waited for the host, whose speed varied between recordings on the shared machine: compare busy "
+    "times with each other, and latencies by their intervals."
+)
+ON_DEVICE = ("vision", "prefill", "decode")
 CLOCKS = {"cuda_event": "device events on the stream", "host": "the host's clock"}
 
 
@@ -33,6 +39,15 @@ def per_second(tpot: Statistic) -> str:
     if tpot.low_ns is None or tpot.high_ns is None:
         return f"{1e9 / tpot.mean_ns:.1f}"
     return f"{1e9 / tpot.mean_ns:.1f} ({1e9 / tpot.high_ns:.1f} to {1e9 / tpot.low_ns:.1f})"
+
+
+def busy_row(label: str, summary: Summary) -> str:
+    """How long the device worked in one run of each stage."""
+    found = {stage.stage: stage for stage in summary.stages}
+    cells = [label]
+    for stage in (found[name] for name in ON_DEVICE):
+        cells.append(f"{stage.busy_ns / stage.calls / 1e6:,.2f}")
+    return " | ".join(["", *cells, ""]).strip()
 
 
 def row(label: str, summary: Summary) -> str:
@@ -56,6 +71,7 @@ def main() -> None:
         clock=CLOCKS[first.latency.clock], requests=len(first.requests), steps=len(first.requests[0].decode_ns)
     )
     what = f"{run['device']}, {run['dtype']}, size {run['size']}, random weights, one sequence, eager decoding."
+    busy = ["", "system", *ON_DEVICE[:-1], "a decode step", ""]
     lines = [
         "# The published systems, side by side",
         "",
@@ -64,6 +80,12 @@ def main() -> None:
         " | ".join(header).strip(),
         "|" + "---|" * (len(header) - 2),
         *(row(label, summary) for label, summary in summaries.items()),
+        "",
+        BUSY,
+        "",
+        " | ".join(busy).strip(),
+        "|" + "---|" * (len(busy) - 2),
+        *(busy_row(label, summary) for label, summary in summaries.items()),
     ]
     Path(output).write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
