@@ -21,8 +21,8 @@ NOTE = (
     "against its own `generate`, each picture encoded once."
 )
 BUSY = (
-    "Of that the device worked so many milliseconds (one request, under the profiler; kernels take as long there). What "
-    "is left the device waited for the host, whose speed varied between recordings on the shared machine: compare busy "
+    "Of that the device worked so many milliseconds (one request, under the profiler; kernels take as long there). "
+    "What is left the device waited for the host, whose speed varied between recordings on the shared machine: compare busy "
     "times with each other, and latencies by their intervals."
 )
 ON_DEVICE = ("vision", "prefill", "decode")
@@ -44,9 +44,7 @@ def per_second(tpot: Statistic) -> str:
 def busy_row(label: str, summary: Summary) -> str:
     """How long the device worked in one run of each stage."""
     found = {stage.stage: stage for stage in summary.stages}
-    cells = [label]
-    for stage in (found[name] for name in ON_DEVICE):
-        cells.append(f"{stage.busy_ns / stage.calls / 1e6:,.2f}")
+    cells = [label, *(f"{found[name].busy_ns / found[name].calls / 1e6:,.2f}" for name in ON_DEVICE)]
     return " | ".join(["", *cells, ""]).strip()
 
 
