@@ -22,8 +22,8 @@ NOTE = (
 )
 BUSY = (
     "Of that the device worked so many milliseconds (one request, under the profiler; kernels take as long there). "
-    "What is left the device waited for the host, whose speed varied between recordings on the shared machine: compare busy "
-    "times with each other, and latencies by their intervals."
+    "What is left the device waited for the host, whose speed varied between recordings: compare busy times with each "
+    "other, and latencies by their intervals."
 )
 ON_DEVICE = ("vision", "prefill", "decode")
 CLOCKS = {"cuda_event": "device events on the stream", "host": "the host's clock"}
