@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 OUT = Path(sys.argv[1]).resolve()
 SIZE = os.environ.get("TRACER_SESSION_SIZE", "7b")
 DEVICE = os.environ.get("TRACER_SESSION_DEVICE", "cuda")
@@ -32,7 +33,10 @@ REPORT: dict[str, Any] = {}
 
 def tracer(*arguments: str) -> str:
     """Run the command; return what it prints."""
-    done = subprocess.run([sys.executable, "-m", "tracer", *arguments], capture_output=True, text=True, check=False)
+    # Wherever this has changed to, the checkout's own package is meant.
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    call = [sys.executable, "-m", "tracer", *arguments]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=found)
     if done.returncode:
         raise RuntimeError(f"tracer {' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
@@ -193,7 +197,13 @@ def predictions() -> None:
     path = OUT.parent / "plain.json.gz"
     with part("plain") as found:
         found["printed"] = record(path, "--max-new-tokens", "32", "--requests", "5").splitlines()
-    for name, option in (("graph decode", ["--graph-decode"]), ("batched frames", ["--batch-frames", "5"])):
+    changes = {
+        "graph decode": ["--decode", "graph"],
+        "static cache": ["--decode", "static"],
+        "torch.compile": ["--decode", "compile"],
+        "batched frames": ["--batch-frames", "5"],
+    }
+    for name, option in changes.items():
         with part(f"what if {name}") as found:
             found["answer"] = json.loads(tracer("whatif", str(path), *option, "--verify", "--json"))
             found["text"] = tracer("whatif", str(path), *option).splitlines()
@@ -235,7 +245,7 @@ def own_code() -> None:
     """The examples for code of one's own, on the device."""
     folder = OUT.parent / "own"
     folder.mkdir(exist_ok=True)
-    text = (Path(__file__).parent.parent / "docs/your-own-model.md").read_text()
+    text = (ROOT / "docs/your-own-model.md").read_text()
     for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.S):
         (folder / name).write_text(code.replace('device="cpu"', f'device="{DEVICE}"'))
     on_device = (folder / "network.py").read_text().replace("return network\n", f'return network.to("{DEVICE}")\n')
