@@ -13,9 +13,9 @@ import sys
 
 import numpy as np
 
-from tracer.analysis.attribution import attribute
-from tracer.analysis.intervals import Nest
-from tracer.analysis.stages import find_stages
+from tracer.charge.attribution import attribute
+from tracer.charge.intervals import Nest
+from tracer.charge.stages.find import find_stages
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 

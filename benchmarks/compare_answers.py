@@ -26,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from tracer.analysis.intervals import Cover
-from tracer.analysis.pipeline import summarize
+from tracer.arrays import int64
+from tracer.charge.intervals import Cover
+from tracer.summarize import summarize
 from tracer.trace.chrome.categories import OP_KINDS
-from tracer.trace.columns import NO_CORRELATION, Trace, Want, int64
+from tracer.trace.columns import NO_CORRELATION, Trace, Want
 from tracer.trace.reader import read_trace
 
 HERE = Path(__file__).parent

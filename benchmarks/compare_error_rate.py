@@ -32,10 +32,10 @@ from typing import Any
 
 from timing import this_machine
 
-from tracer.analysis.compare import compare
-from tracer.analysis.pipeline import summarize_file
-from tracer.comparison import Pair
-from tracer.summary import Summary
+from tracer.compare.pairs import compare
+from tracer.document.comparison import Pair
+from tracer.document.summary import Summary
+from tracer.summarize import summarize_file
 
 HERE = Path(__file__).parent
 METHODS = {"vision": "encode_vision", "preprocess": "prepare", "load": "load"}

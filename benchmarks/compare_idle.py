@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tracer.analysis.pipeline import Choices, summarize_file
+from tracer.summarize import Choices, summarize_file
 
 PEER = Path(__file__).parent / "peers" / "hta_idle.py"
 COLUMNS = (

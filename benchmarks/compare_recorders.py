@@ -24,8 +24,8 @@ def read(path: Path, nsys: Path | None) -> Summary:
     """A summary that was saved, or that of a trace."""
     if path.suffix == ".json" and b'"tracer.summary/' in path.open("rb").read(200):
         return json.loads(path.read_bytes())
-    from tracer.analysis.pipeline import Choices, summarize_file
-    from tracer.summary import encode
+    from tracer.document.summary import encode
+    from tracer.summarize import Choices, summarize_file
 
     return msgspec.json.decode(encode(summarize_file(path, Choices(nsys=nsys))))
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tracer.analysis.saved import load_summary
-from tracer.summary import Statistic, Summary
+from tracer.document.summary import Statistic, Summary
+from tracer.saved import load_summary
 
 STAGES = ("load", "preprocess", "vision", "prefill", "decode", "request")
 NOTE = (

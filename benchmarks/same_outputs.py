@@ -2,8 +2,9 @@
 
     python benchmarks/same_outputs.py OLD_CHECKOUT [TRACE_OR_FOLDER ...]
 
-Both checkouts run every command of `COMMANDS` on every trace of `tests/data` and of the paths given, each in one process
-of its own. What they print, their exit codes and their messages are compared; the exit code is 1 if anything differs.
+Both checkouts run every command of `COMMANDS` on every trace of `tests/data` and of the paths given, each checkout in a
+process of its own. What they print, their exit codes and their messages are compared; the exit code is 1 if anything
+differs.
 """
 
 from __future__ import annotations

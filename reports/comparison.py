@@ -11,8 +11,8 @@ from reports.units import duration, percent, short_kernel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.comparison import Comparison, Gate, KernelChange, Pair, Run
-    from tracer.comparison import Row as Measure
+    from tracer.document.comparison import Comparison, Gate, KernelChange, Pair, Run
+    from tracer.document.comparison import Row as Measure
 
 TOP_KERNELS = 12
 MARKS = {"slower": "bad", "faster": "good", "one side only": "dim", "not tested": ""}

@@ -12,8 +12,8 @@ from reports.units import duration, share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.comparison import Gate
-    from tracer.summary import Latency, Statistic, Summary
+    from tracer.document.comparison import Gate
+    from tracer.document.summary import Latency, Statistic, Summary
 
 SEVERITIES = {"error": "bad", "warning": "bad", "info": ""}
 

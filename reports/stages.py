@@ -14,7 +14,7 @@ from reports.units import byte_count, duration, printable, share, short_kernel, 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tracer.summary import Breakdown, Decoding, Roofline, Summary, Token, VisualToken
+    from tracer.document.summary import Breakdown, Decoding, Roofline, Summary, Token, VisualToken
 
 MOST_ROWS = 12
 WIDE = 78

@@ -8,7 +8,7 @@ from reports.palette import NONE
 from reports.units import duration, printable
 
 if TYPE_CHECKING:
-    from tracer.summary import Latency, SampleLatency, Statistic
+    from tracer.document.summary import Latency, SampleLatency, Statistic
 
 NOTE = " Mean, and its 95 % interval by bootstrap over the requests (from, to)."
 LONGEST_NAME = 24

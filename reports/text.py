@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tracer.summary import Finding, Latency, Stage, Summary
+    from tracer.document.summary import Finding, Latency, Stage, Summary
 
     Colours = Literal["auto", "standard", "256", "truecolor", "windows"]
 

@@ -12,7 +12,7 @@ from reports.palette import COLOURS, NONE
 from reports.units import duration, printable
 
 if TYPE_CHECKING:
-    from tracer.summary import Prediction
+    from tracer.document.summary import Prediction
 
 
 def prediction(found: Prediction) -> Group:

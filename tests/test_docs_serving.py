@@ -14,7 +14,7 @@ import pytest
 from support.chrome import kernel, launch, span, write
 from support.nsight import Export
 
-from tracer.analysis.pipeline import summarize
+from tracer.summarize import summarize
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/serving.md").read_text()

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tracer.errors import InputError, MissingError
+from tracer.document.errors import InputError, MissingError
 
 PROGRAM = "nsys"
 INSTALL = "install Nsight Systems (Debian: nsight-systems; or developer.nvidia.com/nsight-systems)"

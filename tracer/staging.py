@@ -18,7 +18,7 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from tracer.grammar import DECODE, STAGES
+from tracer.document.names import DECODE, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,4 +182,4 @@ def _check_index(name: str, index: Any) -> None:
 
 if TASK_VARIABLE in os.environ:
     # By name, so that nobody who imports this module imports a recorder with it.
-    import_module("tracer.recording.child").start(os.environ[TASK_VARIABLE])
+    import_module("tracer.recording.own.child").start(os.environ[TASK_VARIABLE])

@@ -6,7 +6,7 @@ import time
 
 
 def main() -> None:
-    from tracer.analysis.pipeline import summarize
+    from tracer.summarize import summarize
     from tracer.trace.columns import Want
     from tracer.trace.reader import read_trace
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tracer
-from tracer.grammar import STAGES
-from tracer.manifest import Latencies
+from tracer.document.manifest import Latencies
+from tracer.document.names import STAGES
 from tracer.recording import marks as marks_module
 from tracer.recording.marks import GAP, SWITCHING, Label, Marks, measure
 from tracer.staging import recorded_by

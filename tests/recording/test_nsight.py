@@ -16,15 +16,15 @@ import pytest
 from support.nsys_program import install, profiling
 
 from model.registry import ModelOptions
-from tracer import manifest as manifests
-from tracer.analysis.pipeline import summarize_file
-from tracer.errors import InputError
-from tracer.recording import nsight
+from tracer.document import manifest as manifests
+from tracer.document.errors import InputError
+from tracer.document.summary import Summary
 from tracer.recording.doctor import check_nsys
+from tracer.recording.nsight import watched as nsight
 from tracer.recording.options import RecordOptions, from_json
 from tracer.recording.recorder import Recording, record
 from tracer.recording.window import DecodeWindow, Schedule
-from tracer.summary import Summary
+from tracer.summarize import summarize_file
 
 TOKENS = 3
 

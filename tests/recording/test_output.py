@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tracer.errors import InputError, UsageError
-from tracer.manifest import SCHEMA, Latencies, Manifest, Shape, Verification, decode, encode
-from tracer.recording.output import atomic_writer, check_output, write_run
+from tracer.document.errors import InputError, UsageError
+from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification, decode, encode
+from tracer.recording.write.output import atomic_writer, check_output, write_run
 
 
 def manifest() -> Manifest:

@@ -17,13 +17,13 @@ from PIL import Image
 from model.decoding import StaticDecoder
 from model.registry import ModelOptions
 from model.staged import DecodeState
-from tracer.analysis.pipeline import summarize_file
-from tracer.errors import InputError, VerificationError
+from tracer.document.errors import InputError, VerificationError
+from tracer.document.summary import Summary
+from tracer.document.times import microseconds_to_ns
 from tracer.recording.options import RecordOptions
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
-from tracer.summary import Summary
-from tracer.times import microseconds_to_ns
+from tracer.summarize import summarize_file
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 

@@ -6,10 +6,10 @@ from support.summaries import KERNELS, requests, summary
 
 from reports.comparison import sections, sentence
 from reports.sections import render
-from tracer.analysis.compare import compare
-from tracer.analysis.gates import check_budgets, check_regressions, parse_budget
-from tracer.comparison import Comparison
-from tracer.summary import Summary
+from tracer.compare.gates import check_budgets, check_regressions, parse_budget
+from tracer.compare.pairs import compare
+from tracer.document.comparison import Comparison
+from tracer.document.summary import Summary
 
 AFTER = (("vision", "conv", 33), *KERNELS[1:3], ("decode#2", "gemv", 26))
 

@@ -14,9 +14,9 @@ from reports.comparison import sections
 from reports.markdown import escape, name, render
 from reports.overview import sections as overview
 from reports.units import printable
-from tracer.analysis.compare import compare
-from tracer.analysis.gates import check_budgets, parse_budget
-from tracer.analysis.pipeline import summarize_file
+from tracer.compare.gates import check_budgets, parse_budget
+from tracer.compare.pairs import compare
+from tracer.summarize import summarize_file
 
 
 def _rendered(markdown: str) -> str:

@@ -5,7 +5,7 @@ import io
 from rich.console import Console, Group
 
 from reports.stages import limits
-from tracer.summary import Roofline, StageRoofline, VisualToken
+from tracer.document.summary import Roofline, StageRoofline, VisualToken
 
 
 def _row(stage: str, limited_by: str | None, **changes: object) -> StageRoofline:

@@ -5,8 +5,8 @@ from support.chrome import span, trace_of
 from support.manifests import as_metadata, latencies, sample
 
 from reports.text import render
-from tracer.analysis.pipeline import summarize
-from tracer.summary import Summary
+from tracer.document.summary import Summary
+from tracer.summarize import summarize
 
 
 def _summary(*arguments: object, **changes: object) -> Summary:

@@ -7,10 +7,10 @@ import pytest
 from support.chrome import call, kernel, launch, operator, span, trace_of
 
 from reports.text import render
-from tracer.analysis.pipeline import Choices, summarize, summarize_file
-from tracer.manifest import Latencies, Manifest, Shape, Verification, encode
-from tracer.summary import Summary, decode
-from tracer.summary import encode as encode_summary
+from tracer.document.manifest import Latencies, Manifest, Shape, Verification, encode
+from tracer.document.summary import Summary, decode
+from tracer.document.summary import encode as encode_summary
+from tracer.summarize import Choices, summarize, summarize_file
 
 
 def _run(**changes: object) -> Summary:

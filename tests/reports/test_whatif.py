@@ -6,7 +6,7 @@ import msgspec
 from rich.console import Console
 
 from reports.whatif import prediction
-from tracer.summary import Prediction, StagePrediction
+from tracer.document.summary import Prediction, StagePrediction
 
 FOUND = Prediction(
     of="a request",

@@ -19,9 +19,9 @@ import tracer.trace.chrome.scanner as scanner
 import tracer.trace.source as source_module
 from reports.text import render
 from support.columns import spelled_out
-from tracer.analysis.pipeline import Choices, summarize_file
-from tracer.errors import InputError
-from tracer.summary import decode, encode
+from tracer.document.errors import InputError
+from tracer.document.summary import decode, encode
+from tracer.summarize import Choices, summarize_file
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 

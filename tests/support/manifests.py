@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tracer.manifest import Latencies, Manifest, Sample, Shape, Verification, encode
+from tracer.document.manifest import Latencies, Manifest, Sample, Shape, Verification, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,13 @@ import msgspec
 
 from support.chrome import Event, kernel, launch, span, trace_of
 from support.manifests import as_metadata, latencies
-from tracer.analysis.pipeline import summarize
-from tracer.summary import Summary, encode
+from tracer.document.summary import Summary, encode
+from tracer.summarize import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.manifest import Latencies
+    from tracer.document.manifest import Latencies
 
 # A little noise, the same in every run: shares of a stage's time.
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.004, 0.001, -0.001, 0.003)

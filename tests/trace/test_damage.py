@@ -16,7 +16,7 @@ from support.chrome import EVERYTHING, document, kernel, launch, read_bytes, spa
 from support.layouts import zipped
 
 import tracer.trace.chrome.reader as reader
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace import source
 from tracer.trace.columns import Trace, Want
 from tracer.trace.reader import read_trace
@@ -143,7 +143,7 @@ def test_flows_stand_in_for_missing_correlations() -> None:
     def arrow(phase: str, number: int, pid: int, tid: int, ts: float) -> dict[str, object]:
         return {"ph": phase, "id": number, "cat": "ac2g", "name": "ac2g", "pid": pid, "tid": tid, "ts": ts}
 
-    from tracer.analysis.launches import find_launches
+    from tracer.charge.launches import find_launches
 
     call, op = launch(10, 2, 0), kernel("a", 20, 1)
     del call["args"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.chrome import MAIN, capture, document, kernel, launch, operator, read_bytes, span, trace_of
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace.columns import OpKind, Want
 from tracer.trace.reader import read_trace
 

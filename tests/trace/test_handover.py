@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer.errors import MissingError
+from tracer.document.errors import MissingError
 from tracer.trace.chrome import handover
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.scanner import Text

@@ -10,8 +10,8 @@ import pytest
 from support.chrome import document, kernel, read_bytes
 
 from reports.text import render
-from tracer.analysis.pipeline import summarize_file
-from tracer.errors import InputError
+from tracer.document.errors import InputError
+from tracer.summarize import summarize_file
 from tracer.trace.columns import Trace
 
 MB = 1 << 20

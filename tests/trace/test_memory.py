@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tracer.trace.chrome.reader as reader
-from tracer.analysis.pipeline import summarize_file
-from tracer.errors import InputError
+from tracer.document.errors import InputError
+from tracer.summarize import summarize_file
 
 # Bytes of memory for each byte of unpacked content: at worst, for files made to be as costly as can be.
 MOST_TIMES_THE_INPUT = 50

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.chrome import document, kernel
 
-from tracer.errors import InputError, MissingError
+from tracer.document.errors import InputError, MissingError
 from tracer.trace.columns import Want
 from tracer.trace.folder import choose_trace
 from tracer.trace.parallel import in_processes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tracer.errors import MissingError, UsageError
+from tracer.document.errors import MissingError, UsageError
 
 DTYPES = ("float32", "bfloat16", "float16")
 

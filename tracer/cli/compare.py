@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import BUDGET_HELP, Format, refuse
-from tracer.errors import InputError, UsageError
+from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from tracer.comparison import Comparison
+    from tracer.document.comparison import Comparison
 
 
 def command(
@@ -71,10 +71,10 @@ def command(
         raise UsageError("compare takes two files or more; the first is the baseline")
     if len(files) % recordings or len(files) < 2 * recordings:
         raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
-    from tracer.analysis.compare import compare
-    from tracer.analysis.gates import check_budgets, check_regressions, parse_budget, parse_percent
-    from tracer.analysis.pipeline import Choices
-    from tracer.analysis.saved import load_summary
+    from tracer.compare.gates import check_budgets, check_regressions, parse_budget, parse_percent
+    from tracer.compare.pairs import compare
+    from tracer.saved import load_summary
+    from tracer.summarize import Choices
 
     budgets = [parse_budget(text) for text in budget or []]
     limit = None if max_regression is None else parse_percent("--max-regression", max_regression)
@@ -103,7 +103,7 @@ def command(
 
 def _text(found: Comparison, output_format: Format) -> str:
     if output_format is Format.JSON:
-        from tracer.comparison import encode
+        from tracer.document.comparison import encode
 
         return encode(found).decode()
     from reports.comparison import sections

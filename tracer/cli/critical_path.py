@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracer.errors import InputError, MissingError
+from tracer.document.errors import InputError, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

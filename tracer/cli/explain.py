@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tracer.advice import ADVICE
-from tracer.errors import UsageError
+from tracer.document.errors import UsageError
+from tracer.findings.advice import ADVICE
 
 
 def command(
@@ -39,7 +39,7 @@ def command(
 def _in_trace(finding: str, trace: Path) -> list[str]:
     """What the rule found in a trace."""
     from reports.units import duration, printable
-    from tracer.analysis.pipeline import summarize_file
+    from tracer.summarize import summarize_file
 
     found = next((one for one in summarize_file(trace).findings if one.id == finding), None)
     if found is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tracer.errors import GateError
+from tracer.document.errors import GateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.comparison import Gate
+    from tracer.document.comparison import Gate
 
 BUDGET_HELP = (
     "Exit with 3 if a stage, request, ttft or tpot takes more: 'vision<=5%' (of the request), 'tpot<=20ms'. Several "

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from tracer.errors import TracerError
+from tracer.document.errors import TracerError
 from tracer.version import __version__
 
 INTERRUPTED = 130
@@ -84,7 +84,7 @@ def spread_budgets(arguments: list[str]) -> list[str]:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with the code that `tracer.errors` documents."""
+    """Run the command line and exit with the code that `tracer.document.errors` documents."""
     gc.disable()  # most commands are over before garbage matters; `record` turns it on again
     try:
         arguments = spread_budgets(sys.argv[1:])

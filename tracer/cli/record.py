@@ -13,11 +13,11 @@ import typer
 from tracer.cli.bars import Bars
 from tracer.cli.choices import DTYPES, choose_device, choose_dtype
 from tracer.cli.script import check_typed, record_command
-from tracer.errors import MissingError, UsageError
+from tracer.document.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from model.registry import ModelEntry
-    from tracer.manifest import Manifest
+    from tracer.document.manifest import Manifest
     from tracer.recording.window import DecodeWindow
 
 # So many decode steps are profiled unless --decode-window says otherwise.
@@ -207,8 +207,8 @@ def command(
     profiled (the trace). The result is one Chrome trace that opens in Perfetto. A command behind -- is a script of
     yours, recorded as it runs.
     """
-    from tracer.recording.output import check_output
     from tracer.recording.window import Schedule
+    from tracer.recording.write.output import check_output
 
     gc.enable()  # what is measured runs as it would anywhere
     if script:
@@ -219,7 +219,7 @@ def command(
     check_output(output, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
     if script:
-        from tracer.recording.script import ScriptOptions
+        from tracer.recording.own.script import ScriptOptions
 
         asked = ScriptOptions(
             command=tuple(script),
@@ -247,8 +247,8 @@ def command(
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         from model import registry
         from model.errors import ModelError
-        from tracer.recording import own
         from tracer.recording.options import RecordOptions
+        from tracer.recording.own import files as own
         from tracer.recording.recorder import record
 
         bars.advance()
@@ -314,7 +314,7 @@ def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
     """
     from tracer import nsys
     from tracer.recording.doctor import examine
-    from tracer.recording.nsight import UNIMPORTED, report_path
+    from tracer.recording.nsight.watched import UNIMPORTED, report_path
 
     program = nsys.find(path)
     report = report_path(output)

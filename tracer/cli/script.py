@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tracer.errors import UsageError
+from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tracer.manifest import Manifest
-    from tracer.recording.script import ScriptOptions
+    from tracer.document.manifest import Manifest
+    from tracer.recording.own.script import ScriptOptions
 
 # The options of `record` that mean something for a script; what runs in it is its own affair.
 _OF_THE_RUN = ("script", "auto", "output", "force", "wait", "warmup", "active", "repeat", "decode_window")
@@ -37,7 +37,7 @@ def record_command(options: ScriptOptions) -> Manifest:
     Raises:
         TracerError: it could not be.
     """
-    from tracer.recording.script import record_script
+    from tracer.recording.own.script import record_script
 
     sys.stdout.flush()  # what the script prints comes behind it
     recording = record_script(options, _tell)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import BUDGET_HELP, Format, refuse
-from tracer.errors import UsageError
+from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.comparison import Gate
-    from tracer.summary import Summary
+    from tracer.document.comparison import Gate
+    from tracer.document.summary import Summary
 
 
 class By(StrEnum):
@@ -102,7 +102,7 @@ def command(
     """
     patterns = _patterns(marker or [])
     path = _choose(trace, rank)
-    from tracer.analysis.pipeline import Choices, summarize_file
+    from tracer.summarize import Choices, summarize_file
 
     gates = _gates(budget or [])
     choices = Choices(
@@ -133,7 +133,7 @@ def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
     """
     if not budgets:
         return lambda _: []
-    from tracer.analysis.gates import check_budgets, parse_budget
+    from tracer.compare.gates import check_budgets, parse_budget
 
     parsed = [parse_budget(text) for text in budgets]
     return lambda summary: check_budgets(summary, parsed)
@@ -141,7 +141,7 @@ def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
 
 def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
     if output_format is Format.JSON:
-        from tracer.summary import encode
+        from tracer.document.summary import encode
 
         return encode(summary).decode()
     if output_format is Format.MARKDOWN:
@@ -182,7 +182,7 @@ def _patterns(markers: list[str]) -> dict[str, str]:
     Raises:
         UsageError: an unknown stage, or no regular expression.
     """
-    from tracer.analysis.stages import ALL_STAGES
+    from tracer.document.names import ALL_STAGES
 
     patterns = {}
     for marker in markers:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.bars import Bars
-from tracer.errors import UsageError
+from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
-    from tracer.analysis.whatif import Changes
-    from tracer.summary import Prediction, Summary
+    from tracer.document.summary import Prediction, Summary
+    from tracer.predict.whatif import Changes
 
 _NUMBER = r"(\d{1,6}(?:\.\d{1,9})?)"
 
@@ -62,7 +62,7 @@ def command(
 
     Predictions come from the ledger and the roofline of the trace: what was measured, and simple models over it.
     """
-    from tracer.analysis.whatif import Changes, predict
+    from tracer.predict.whatif import Changes, predict
 
     changes = Changes(
         stages=_factors(stage or []),
@@ -75,7 +75,7 @@ def command(
     )
     if changes == Changes(stages={}):
         raise UsageError("nothing to change: give at least one of --stage, --launch-overhead, --batch-frames, ...")
-    from tracer.analysis.pipeline import Choices, summarize_file
+    from tracer.summarize import Choices, summarize_file
 
     summary = summarize_file(trace, Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs))
     found = predict(summary, changes)
@@ -104,8 +104,8 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
 
     import msgspec
 
-    from tracer.analysis.pipeline import summarize_file
-    from tracer.analysis.whatif import Changes
+    from tracer.predict.whatif import Changes
+    from tracer.summarize import summarize_file
 
     run = summary.run
     if run is None:
@@ -133,7 +133,7 @@ def _decode_mode(mode: str | None, *, graph_decode: bool) -> str | None:
     Raises:
         UsageError: it is none, or they contradict each other.
     """
-    from tracer.analysis.whatif import DECODE_MODES
+    from tracer.predict.whatif import DECODE_MODES
 
     if mode is not None and mode not in DECODE_MODES:
         raise UsageError(f"--decode {mode}: choose from {', '.join(DECODE_MODES)}")

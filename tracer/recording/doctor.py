@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tracer import nsys
-from tracer.errors import TracerError
+from tracer.document.errors import TracerError
 from tracer.recording.requirements import unmet
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace

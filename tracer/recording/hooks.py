@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.grammar import DECODE, ENCODER, REQUEST
-from tracer.manifest import Latencies
+from tracer.document.manifest import Latencies
+from tracer.document.names import DECODE, ENCODER, REQUEST
 from tracer.recording.clocks import Clock, synchronise
 
 if TYPE_CHECKING:

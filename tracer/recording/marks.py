@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.grammar import DECODE, PREFILL, REQUEST, STAGES
-from tracer.manifest import Latencies
+from tracer.document.manifest import Latencies
+from tracer.document.names import DECODE, PREFILL, REQUEST, STAGES
 from tracer.recording.clocks import Clock, clock_for, synchronise
 from tracer.recording.ranges import RangeEmitter
 

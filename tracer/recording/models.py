@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model import registry
-from tracer.recording import own
+from tracer.recording.own import files as own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.staged import StagedModel
     from tracer.recording.options import RecordOptions
-    from tracer.recording.own_models import OwnCallable
+    from tracer.recording.own.models import OwnCallable
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import nvtx
 from torch._C._autograd import _profiler_enabled
 from torch.profiler import record_function
 
-from tracer.grammar import DOMAIN, range_name
+from tracer.document.names import DOMAIN, range_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,16 +12,16 @@ import msgspec
 import torch
 
 from model.errors import ModelError
-from tracer.errors import InputError
-from tracer.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
-from tracer.recording.calls import record_calls
+from tracer.document.errors import InputError
+from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
-from tracer.recording.nsight import nsight_pass
+from tracer.recording.nsight.watched import nsight_pass
 from tracer.recording.options import REQUESTS
-from tracer.recording.output import write_run
-from tracer.recording.own_models import OwnCallable, OwnStaged
-from tracer.recording.passes import clean_pass, profiled_pass, verify_pass
+from tracer.recording.own.calls import record_calls
+from tracer.recording.own.models import OwnCallable, OwnStaged
+from tracer.recording.passes.staged import clean_pass, profiled_pass, verify_pass
+from tracer.recording.write.output import write_run
 from tracer.version import __version__
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from model.registry import ModelOptions
-from tracer.errors import InputError, MissingError
+from tracer.document.errors import InputError, MissingError
 from tracer.recording.machine import describe_device
 from tracer.recording.options import RecordOptions
 from tracer.recording.recorder import record

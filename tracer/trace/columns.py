@@ -8,25 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
+from tracer.arrays import int32, int64
 
 if TYPE_CHECKING:
-    from tracer.manifest import Manifest
-
-I64: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
-I32: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"
-I8: TypeAlias = "np.ndarray[Any, np.dtype[np.int8]]"
-Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+    from tracer.arrays import I8, I32, I64
+    from tracer.document.manifest import Manifest
 
 # Correlation of an event that has none. Real ones are positive.
 NO_CORRELATION = -1
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
-
-# Numbers in so small a range are sorted out by a table.
-SMALL_RANGE = 1 << 22
 
 
 class Want(IntFlag):
@@ -183,36 +176,3 @@ class Trace:
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
-
-
-def int64(values: Any) -> I64:
-    """A column of 64-bit integers."""
-    return np.asarray(values, dtype=np.int64)
-
-
-def int32(values: Any) -> I32:
-    """A column of indices."""
-    return np.asarray(values, dtype=np.int32)
-
-
-def int8(values: Any) -> I8:
-    """A column of small codes."""
-    return np.asarray(values, dtype=np.int8)
-
-
-def coded(values: I64 | I32) -> tuple[I64, I64]:
-    """The distinct values in ascending order, and each value's place among them. (np.unique would import numpy.ma.)"""
-    if not len(values):
-        return int64([]), int64([])
-    low, high = int(values.min()), int(values.max())
-    if high - low < SMALL_RANGE:
-        occurs = np.zeros(high - low + 1, dtype=np.bool_)
-        occurs[values - low] = True
-        place = np.cumsum(occurs) - 1
-        return int64(np.flatnonzero(occurs) + low), int64(place[values - low])
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    begins = np.append(True, ordered[1:] != ordered[:-1])
-    code = np.empty(len(values), dtype=np.int64)
-    code[order] = np.cumsum(begins) - 1
-    return int64(ordered[begins]), code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:

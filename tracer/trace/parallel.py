@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tracer.errors import MissingError
+from tracer.document.errors import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

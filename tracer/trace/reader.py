@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace.chrome.reader import read_chrome
 from tracer.trace.source import NSYS_REPORT, QDSTRM, SQLITE, Source
 

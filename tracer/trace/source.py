@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from support.nsight import MAIN, OTHER, Export, global_tid
 from support.nsys_reports import gpu_projection, kernel_sums
 
-from tracer.analysis.pipeline import Choices, summarize_file
+from tracer.summarize import Choices, summarize_file
 
 Figures = dict[tuple[str, str], int]
 OUR_DOMAIN = "tracer:"

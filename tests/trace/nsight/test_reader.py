@@ -10,9 +10,9 @@ import pytest
 from support.columns import spelled_out
 from support.nsight import OTHER, PID, Export, global_tid
 
-from tracer.analysis.launches import find_launches
-from tracer.analysis.pipeline import summarize
-from tracer.errors import InputError
+from tracer.charge.launches import find_launches
+from tracer.document.errors import InputError
+from tracer.summarize import summarize
 from tracer.trace.columns import Device, OpKind, Trace, Want
 from tracer.trace.nsight.database import CHUNK_ROWS
 from tracer.trace.reader import read_trace

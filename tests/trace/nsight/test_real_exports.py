@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tracer.analysis.launches import find_launches
-from tracer.analysis.pipeline import summarize
+from tracer.charge.launches import find_launches
+from tracer.summarize import summarize
 from tracer.trace.api import synchronises
 from tracer.trace.columns import OpKind, Trace, Want
 from tracer.trace.reader import read_trace

@@ -10,7 +10,7 @@ import pytest
 from support.nsys_program import REFUSES, install, profiling
 
 from tracer import nsys
-from tracer.errors import InputError, MissingError
+from tracer.document.errors import InputError, MissingError
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 

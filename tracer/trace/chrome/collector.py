@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracer.arrays import int8, int32, int64
 from tracer.trace.chrome.categories import MODULE_PREFIX, OP_KINDS, Group, groups, passed_over, telling_frame
 from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event, Id
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
-from tracer.trace.columns import (
-    NO_CORRELATION,
-    Details,
-    DeviceOps,
-    HostCalls,
-    Spans,
-    Want,
-    int8,
-    int32,
-    int64,
-)
+from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Spans, Want
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.trace.columns import I64, Bools
+    from tracer.arrays import I64, Bools
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
 from tracer.trace.chrome.pairs import join_pairs

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.trace.columns import NO_CORRELATION, int64
+from tracer.arrays import int64
+from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
-    from tracer.trace.columns import I64, DeviceOps, HostCalls, Trace
+    from tracer.arrays import I64
+    from tracer.trace.columns import DeviceOps, HostCalls, Trace
 
 
 @dataclass(frozen=True, slots=True)

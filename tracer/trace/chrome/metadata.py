@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tracer import manifest as manifests
-from tracer.manifest import Manifest
+from tracer.document import manifest as manifests
+from tracer.document.manifest import Manifest
 from tracer.trace.chrome.events import UNREADABLE
 from tracer.trace.columns import Device
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.trace.chrome.layout import UnscannableError
-from tracer.trace.columns import int64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracer.trace.columns import I64, Bools
+    from tracer.arrays import I64, Bools
 
 CATEGORY = b'"cat"'
 BEHIND_VALUES = b",]}"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.times import microseconds_to_ns
+from tracer.arrays import Bools, int64
+from tracer.document.times import microseconds_to_ns
 from tracer.trace.chrome.events import Id, text_of
-from tracer.trace.columns import Bools, int64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import msgspec
 
-    from tracer.trace.columns import I64
+    from tracer.arrays import I64
 
 _COMMA, _DOT, _ZERO, _NINE = b",.09"
 # Eighteen digits always fit 64 bits, the factor of a thousand included for what is not longer than fifteen.

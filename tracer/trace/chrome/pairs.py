@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracer.times import microseconds_to_ns
+from tracer.document.times import microseconds_to_ns
 from tracer.trace.chrome.events import ABSENT, Event, text_of
 
 if TYPE_CHECKING:

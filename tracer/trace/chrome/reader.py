@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.errors import InputError
+from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.document import read_document

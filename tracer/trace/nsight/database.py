@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.errors import InputError
-from tracer.trace.columns import int64
+from tracer.arrays import int64
+from tracer.document.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from tracer.trace.columns import I64
+    from tracer.arrays import I64
 
 # What a missing value is read as. Nsight's own values are never negative.
 MISSING = -1

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.trace.columns import coded, int32
+from tracer.arrays import coded, int32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracer.trace.columns import I32, I64
+    from tracer.arrays import I32, I64
 
 # CUPTI's codes of a copy's direction and of a memory's kind, as Nsight's exports number them.
 DIRECTIONS = {

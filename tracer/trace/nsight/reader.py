@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer import manifest as manifests
-from tracer.errors import InputError, MissingError
+from tracer.arrays import coded, int64
+from tracer.document import manifest as manifests
+from tracer.document.errors import InputError, MissingError
 from tracer.nsys import export, find
-from tracer.trace.columns import Device, OpKind, Spans, Trace, coded, int64
+from tracer.trace.columns import Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
 from tracer.trace.nsight.database import MISSING, Database
 from tracer.trace.nsight.names import Names
@@ -37,8 +38,9 @@ from tracer.trace.nsight.tables import (
 from tracer.trace.parallel import default_jobs, in_processes
 
 if TYPE_CHECKING:
-    from tracer.manifest import Manifest
-    from tracer.trace.columns import I64, DeviceOps
+    from tracer.arrays import I64
+    from tracer.document.manifest import Manifest
+    from tracer.trace.columns import DeviceOps
 
 STRINGS, EXPORT, CAPTURE = "StringIds", "META_DATA_EXPORT", "META_DATA_CAPTURE"
 OVERHEAD = ("PROFILER_OVERHEAD", ("start", "end"))

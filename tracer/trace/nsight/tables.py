@@ -12,25 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.grammar import DOMAIN as OUR_DOMAIN
-from tracer.trace.columns import (
-    NO_CORRELATION,
-    NO_THREAD,
-    DeviceOps,
-    HostCalls,
-    OpKind,
-    Spans,
-    coded,
-    int8,
-    int32,
-    int64,
-)
+from tracer.arrays import coded, int8, int32, int64
+from tracer.document.names import DOMAIN as OUR_DOMAIN
+from tracer.trace.columns import NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans
 from tracer.trace.nsight.database import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.trace.columns import I32, I64, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.trace.nsight.names import Names
 
 COMMON = ("start", "end", "deviceId", "contextId", "streamId", "correlationId", "globalPid")

@@ -1,0 +1,102 @@
+"""Traces without markers: stages from the modules' calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from support.chrome import Event, kernel, launch, module, span, trace_of
+from torch.profiler import ProfilerActivity, profile
+
+from model.eventgpt.adapter import build_staged
+from model.registry import ModelOptions
+from tracer.charge.stages.find import find_stages
+from tracer.document.names import ALL_STAGES
+from tracer.summarize import summarize, summarize_file
+from tracer.trace.columns import Trace
+
+
+def _call(at: float, length: float, number: int, device_us: float, name: str = "LlamaForCausalLM_0") -> list[Event]:
+    return [
+        module(name, at, length), module("LlamaDecoderLayer_0", at + 1, length - 2),
+        launch(at + 2, 1, number), kernel("k", at + 3, device_us, number),
+    ]  # fmt: skip
+
+
+def _rows(trace: Trace) -> list[tuple[str, int, int, int, int]]:
+    found = find_stages(trace)
+    assert found.markers in ("modules", "none")
+    columns = (found.request, found.index, found.start_ns // 1000, found.end_ns // 1000)
+    return list(
+        zip([ALL_STAGES[code] for code in found.stage.tolist()], *[column.tolist() for column in columns], strict=True)
+    )
+
+
+def test_vision_projector_prefill_and_steps() -> None:
+    trace = trace_of(
+        *_call(0, 100, 1, 50, "LlavaForConditionalGeneration_0"),
+        module("CLIPVisionModel_0", 10, 30), module("CLIPEncoderLayer_0", 12, 10),
+        module("LlavaMultiModalProjector_0", 45, 5),
+        *_call(110, 20, 2, 5, "LlavaForConditionalGeneration_0"),
+        *_call(140, 20, 3, 5, "LlavaForConditionalGeneration_0"),
+    )  # fmt: skip
+    assert _rows(trace) == [
+        ("prefill", 0, -1, 0, 110),
+        ("vision", -1, -1, 10, 40),
+        ("projector", -1, -1, 45, 50),
+        ("decode", 0, 1, 110, 140),
+        ("decode", 0, 2, 140, 160),
+    ]
+
+
+def test_requests_begin_where_vision_does_even_beside_the_language_model() -> None:
+    events: list[Event] = []
+    for request in range(2):
+        at = 1000 * request
+        events.append(module("SiglipVisionModel_0", at, 50))
+        for k in range(3):
+            events += _call(at + 100 + 50 * k, 20, 10 * request + k + 1, 5)
+    assert [row[:3] for row in _rows(trace_of(*events))] == [
+        ("vision", -1, -1), ("prefill", 0, -1), ("decode", 0, 1), ("decode", 0, 2),
+        ("vision", -1, -1), ("prefill", 1, -1), ("decode", 1, 1), ("decode", 1, 2),
+    ]  # fmt: skip
+
+
+def test_without_vision_the_long_calls_are_prefills() -> None:
+    times = [30, 5, 5, 6, 31, 5, 4]
+    events = [event for i, us in enumerate(times) for event in _call(100 * i, 20, i + 1, us)]
+    assert [row[0] for row in _rows(trace_of(*events))] == [
+        "prefill", "decode", "decode", "decode", "prefill", "decode", "decode",
+    ]  # fmt: skip
+
+
+def test_steps_recorded_without_their_prompt_are_all_steps() -> None:
+    events = [event for i in range(4) for event in _call(100 * i, 20, i + 1, 5)]
+    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(4)]
+
+
+def test_models_without_a_decoder_and_marked_traces_are_left_alone() -> None:
+    encoder = [module("Owlv2ForObjectDetection_0", 0, 90), module("Owlv2EncoderLayer_0", 2, 9), kernel("k", 5, 1)]
+    assert _rows(trace_of(*encoder)) == []
+    marked = find_stages(trace_of(span("tracer/vision", 0, 9), *_call(20, 20, 1, 5)))
+    assert marked.markers == "tracer"
+
+
+def test_generate_of_transformers_splits_by_itself(tmp_path: Path) -> None:
+    """Our own network, driven by transformers' loop under a bare profiler: nothing of ours marks it."""
+    staged = build_staged(ModelOptions(size="tiny", device="cpu", dtype="float32"))
+    inputs = staged.prepare(staged.load())
+    with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], with_stack=True, with_modules=True) as profiler:
+        staged.generate(inputs, None, max_new_tokens=5)
+    path = tmp_path / "generate.json"
+    profiler.export_chrome_trace(str(path))
+    summary = summarize_file(path)
+    assert summary.trace.markers == "modules"
+    assert [(stage.stage, stage.calls) for stage in summary.stages] == [("vision", 5), ("prefill", 1), ("decode", 4)]
+    assert [(token.request, token.index) for token in summary.tokens] == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert all(stage.device_time_ns for stage in summary.stages)
+
+
+def test_findings_about_marked_encoders_stay_silent() -> None:
+    trace = trace_of(*_call(0, 100, 1, 50), module("CLIPVisionModel_0", 10, 30), *_call(110, 20, 2, 5))
+    assert "vision-reencoded" not in [finding.id for finding in summarize(trace).findings]

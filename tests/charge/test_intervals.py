@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from support.reference import innermost
+
+from tracer.arrays import int64
+from tracer.charge.intervals import Cover, Nest, sum_by
+
+spans = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 15)).map(lambda span: (span[0], span[0] + span[1])),
+    max_size=12,
+)
+
+
+def _columns(intervals: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    return int64([start for start, _ in intervals]), int64([end for _, end in intervals])
+
+
+@given(spans)
+def test_innermost_agrees_with_looking_at_every_interval(intervals: list[tuple[int, int]]) -> None:
+    times = int64(range(-1, 50))
+    found = Nest.of(*_columns(intervals)).innermost(times).tolist()
+    for time, index in zip(times.tolist(), found, strict=True):
+        expected = innermost(intervals, time)
+        held = [intervals[i] for i in (index, expected) if i >= 0]
+        assert (index >= 0) == (expected >= 0)
+        assert len(set(held)) <= 1  # equal intervals may stand for each other
+
+
+@given(spans, st.integers(-1, 50), st.integers(-1, 50))
+def test_cover_measures_the_union(intervals: list[tuple[int, int]], low: int, high: int) -> None:
+    cover = Cover.of(*_columns(intervals))
+    covered = {now for start, end in intervals for now in range(start, end)}
+    assert cover.length_ns == len(covered)
+    assert cover.before(int64([low])).tolist() == [len([now for now in covered if now < low])]
+    inside = len([now for now in covered if low <= now < high])
+    assert cover.within(int64([low]), int64([high])).tolist() == [inside]
+
+
+def test_sums_are_integers_beyond_what_a_double_holds() -> None:
+    big = (1 << 53) + 1
+    assert sum_by(int64([0, 0, 1]), int64([big, 2, 5]), 3).tolist() == [big + 2, 5, 0]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+from support.summaries import requests, summary
+
+from tracer.compare.gates import check_budgets, check_regressions, parse_budget, parse_percent
+from tracer.compare.pairs import compare
+from tracer.document.comparison import Gate
+from tracer.document.errors import InputError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vision<=5%", ("vision", "share", 0.05)),
+        ("tpot<=20ms", ("tpot", "time", 20_000_000)),
+        (" ttft <= 1.5 s ", ("ttft", "time", 1_500_000_000)),
+        ("request<=900us", ("request", "time", 900_000)),
+        ("projector<=7µs", ("projector", "time", 7_000)),
+        ("decode<=12NS", ("decode", "time", 12)),
+        ("ttft<=30%", ("ttft", "share", 0.3)),
+    ],
+)
+def test_budgets_are_read(text: str, expected: tuple[str, str, float]) -> None:
+    budget = parse_budget(text)
+    assert (budget.of, budget.kind, pytest.approx(budget.limit)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "vision", "vision<5%", "vision<=", "vision<=5", "vision<=-5%", "nonsense<=5%", "vision<=5%%", "vision<=1e3ms",
+     "vision<=5 min", "Vision<=5%", "vision<=" + "9" * 99 + "s", "vision<=٥%", "request<=50%", "tpot<=1%"],
+)  # fmt: skip
+def test_what_is_no_budget_is_wrong_usage(text: str) -> None:
+    with pytest.raises(UsageError, match="--budget"):
+        parse_budget(text)
+
+
+def test_percentages_are_read() -> None:
+    assert parse_percent("--x", " 2.5 %") == 0.025
+    with pytest.raises(UsageError, match="--x 5: write a percentage, for example 5%"):
+        parse_percent("--x", "5")
+
+
+def _check(*texts: str, **kwargs: object) -> list[Gate]:
+    return check_budgets(summary(requests(30), **kwargs), [parse_budget(text) for text in texts])  # type: ignore[arg-type]
+
+
+def test_a_budget_is_kept_up_to_its_limit() -> None:
+    gates = _check("vision<=24%", "vision<=25%", "tpot<=20ms", "tpot<=21ms", "request<=124ms", "ttft<=83020us")
+    assert [gate.passed for gate in gates] == [False, True, False, True, True, True]
+    assert gates[0].value == pytest.approx(30.015 / 123.025)
+    assert (gates[2].gate, gates[2].path, gates[2].value, gates[2].limit) == (
+        "tpot<=20ms", "a.json", 20_010_000, 20_000_000,
+    )  # fmt: skip
+
+
+def test_of_a_trace_alone_shares_and_single_runs_can_be_checked() -> None:
+    alone = summary()
+    share, run, step = check_budgets(alone, [parse_budget(t) for t in ("decode<=1%", "vision<=30us", "tpot<=1ns")])
+    assert share.value == pytest.approx(sum(s.busy_ns + s.idle_ns for s in alone.stages[2:]) / sum(
+        s.busy_ns + s.idle_ns for s in alone.stages
+    ))  # fmt: skip
+    assert (run.value, run.passed, step.passed) == (30_000, True, False)
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        ("decode<=1s", "it has no decode .*hold tpot or a share"),
+        ("request<=1s", "it has no request .no pass without a profiler"),
+        ("projector<=1s", "it has no projector; it has vision, prefill, tpot"),
+        ("load<=1%", "it has no load; it has vision, prefill, decode"),
+    ],
+)
+def test_a_budget_that_cannot_be_checked_is_an_error_and_not_kept(budget: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"^a.json: --budget {budget}: {reason}"):
+        check_budgets(summary(), [parse_budget(budget)])
+
+
+def test_a_regression_fails_only_beyond_its_limit_and_the_noise() -> None:
+    slower = compare([summary(requests(30), path="a"), summary(requests(33), path="b")])
+    failed = check_regressions(slower, 0.05)
+    assert [(gate.path, gate.of, gate.passed) for gate in failed] == [("b", "vision", False)]
+    assert failed[0].value == pytest.approx(0.1)
+    assert {gate.of for gate in check_regressions(slower, 0.01)} == {"vision", "request", "ttft"}
+    (kept,) = check_regressions(slower, 0.2)
+    assert (kept.of, kept.passed) == ("vision", True)
+    noise = compare([summary(requests(30, 4) + requests(36, 4)), summary(requests(36))])
+    assert all(gate.passed for gate in check_regressions(noise, 0.0))
+
+
+def test_what_is_faster_never_fails() -> None:
+    faster = compare([summary(requests(33)), summary(requests(30))])
+    assert all(gate.passed for gate in check_regressions(faster, 0.0))
+
+
+def test_a_regression_that_cannot_be_judged_is_an_error_and_not_kept() -> None:
+    for pair in ([summary(), summary()], [summary(requests(30, 2)), summary(requests(99, 2))]):
+        with pytest.raises(InputError, match="a.json: --max-regression has nothing to judge by: "):
+            check_regressions(compare(pair), 0.05)

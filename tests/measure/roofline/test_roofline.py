@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from model.eventgpt.cost import request_cost
+from model.eventgpt.sizes import SIZES
+from model.staged import RequestShape, StageCost
+from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
+from tracer.document.summary import Counts, Idle, Latency, Roofline, Stage, StageRoofline, Token
+from tracer.measure.roofline.analytic import draw
+from tracer.measure.runs import stage_times
+
+SHAPE = RequestShape(batch_size=1, frames=5, visual_tokens=582, prompt_tokens=64)
+
+
+def _cost(cost: StageCost) -> Cost:
+    return Cost(flops=cost.flops, weight_bytes=cost.weight_bytes, kv_bytes=cost.kv_bytes)
+
+
+def _costs(shape: RequestShape, steps: int = 4) -> Costs:
+    cost = request_cost(SIZES["tiny"], shape, new_tokens=steps + 1, itemsize_bytes=2, batch_frames=False)
+    return Costs(vision=_cost(cost.vision), prefill=_cost(cost.prefill), decode=[_cost(step) for step in cost.decode])
+
+
+def _manifest(cost: Costs | None, *, coupled: bool = False, shape: RequestShape = SHAPE) -> Manifest:
+    return Manifest(
+        schema="tracer.manifest/1", version="1", model={}, software={}, device={"name": "nobody's"}, dtype="bfloat16",
+        seed=0, shape=Shape(batch_size=1, frames=5, visual_tokens=shape.visual_tokens, prompt_tokens=64, new_tokens=5),
+        coupled=coupled, synchronised=False, clock="host", options={}, verification=Verification(status="passed"),
+        clean=[], profiled=[], cost=cost,
+    )  # fmt: skip
+
+
+def _stage(stage: str, calls: int, busy_ns: int, **idle: int) -> Stage:
+    causes = Idle(**idle)
+    return Stage(
+        stage=stage, calls=calls, ops=1, device_time_ns=busy_ns, busy_ns=busy_ns, idle_ns=causes.total_ns, idle=causes,
+        span_ns=0, cpu_ns=0, categories={}, kernels=[],
+    )  # fmt: skip
+
+
+def _token(index: int) -> Token:
+    return Token(
+        request=0, index=index, ops=1, device_time_ns=1, busy_ns=1, idle_ns=0, idle=Idle(), cpu_ns=1, counts=Counts()
+    )
+
+
+def _draw(
+    manifest: Manifest, stages: list[Stage], tokens: list[Token], latency: Latency | None, **peaks: float
+) -> Roofline | None:
+    return draw(manifest, stages, tokens, stage_times(stages, latency, manifest), **peaks)
+
+
+def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:
+    roof = _draw(manifest, [stage], tokens or [], more.pop("latency", None), tflops=1, gbs=2)  # type: ignore[arg-type]
+    assert roof is not None
+    return roof.stages[0]
+
+
+PREFILL = Costs(
+    vision=Cost(flops=1, weight_bytes=1, kv_bytes=0),
+    prefill=Cost(flops=6_000_000, weight_bytes=300, kv_bytes=100),
+    decode=[Cost(flops=1000, weight_bytes=5_000, kv_bytes=1_000 + 10 * k) for k in range(3)],
+)
+
+
+def test_a_stage_under_its_roof() -> None:
+    row = _row(_stage("prefill", 2, 20_000, host_ns=4_000), _manifest(PREFILL))
+    assert (row.flops, row.bytes, row.intensity) == (6_000_000, 400, 15_000)
+    assert (row.busy_ns, row.step_ns, row.step_source) == (10_000, 12_000, "trace")
+    assert row.tflops == pytest.approx(0.6)
+    assert row.gbs == pytest.approx(0.04)
+    assert (row.bound, row.floor_ns, row.distance_ns) == ("compute", 6_000, 6_000)
+    assert row.mfu == pytest.approx(0.5)
+    assert row.mbu == pytest.approx(200 / 12_000)
+    assert row.limited_by == "compute"
+
+
+def test_decode_takes_each_steps_own_work_and_its_floor_is_bytes_over_bandwidth() -> None:
+    row = _row(_stage("decode", 2, 8_000), _manifest(PREFILL), [_token(2), _token(3)])
+    assert row.bytes == 6_015
+    assert (row.bound, row.floor_ns) == ("memory", 3_008)
+    assert row.limited_by == "memory"
+
+
+@pytest.mark.parametrize(
+    ("busy_ns", "idle", "limit"),
+    [
+        (4_000, {"host_ns": 900, "launch_ns": 3_200}, "launch"),
+        (4_000, {"host_ns": 5_000}, "host"),
+        (4_000, {"sync_ns": 3_000, "host_ns": 2_000}, "sync"),
+        (4_000, {"host_ns": 3_000}, "memory"),
+        (6_100, {"host_ns": 3_000}, "kernels"),
+    ],
+)
+def test_what_limits_a_stage(busy_ns: int, idle: dict[str, int], limit: str) -> None:
+    assert _row(_stage("decode", 1, busy_ns, **idle), _manifest(PREFILL), [_token(1)]).limited_by == limit
+
+
+def test_utilisation_is_of_the_time_without_a_profiler_where_there_is_one() -> None:
+    latency = Latency(
+        source="clean", clock="host", requests=1, ttft_ns=1, tpot_ns=30_050, itl_ns=None, request_ns=1,
+        tokens_per_s=None, stages_ns={"decode": 99}, distortion={},
+    )  # fmt: skip
+    row = _row(_stage("decode", 1, 6_010, host_ns=9), _manifest(PREFILL), [_token(2)], latency=latency)
+    assert (row.step_ns, row.step_source, row.limited_by) == (30_050, "clean", "host")
+    assert row.mbu == pytest.approx(0.1)
+
+
+def test_coupled_prefill_encodes_too() -> None:
+    assert _row(_stage("prefill", 1, 10), _manifest(PREFILL, coupled=True)).flops == 6_000_001
+
+
+def test_without_a_peak_only_what_was_achieved_is_said() -> None:
+    roof = _draw(_manifest(PREFILL), [_stage("prefill", 1, 10_000)], [], None)
+    assert roof is not None
+    row = roof.stages[0]
+    assert (row.mfu, row.mbu, row.bound, row.floor_ns, row.distance_ns, row.limited_by) == (None,) * 6
+    assert row.tflops == pytest.approx(0.6)
+    assert roof.peak_source == ""
+
+
+def test_a_recording_without_costs_and_steps_beyond_them_say_nothing() -> None:
+    assert _draw(_manifest(None), [], [], None) is None
+    roof = _draw(_manifest(PREFILL), [_stage("decode", 1, 10), _stage("load", 1, 0)], [_token(9)], None)
+    assert roof is not None
+    assert roof.stages == []
+
+
+def test_a_visual_token_costs_what_a_request_without_any_would_save() -> None:
+    with_them, without = _costs(SHAPE), _costs(replace(SHAPE, visual_tokens=0))
+    roof = _draw(_manifest(with_them), [_stage("prefill", 1, 10**6)], [], None, tflops=1, gbs=2)
+    assert roof is not None
+    token = roof.visual_token
+    assert token is not None
+    saved = with_them.prefill.flops - without.prefill.flops
+    assert token.prefill_flops == round(saved / 582)
+    assert token.prefill_share == pytest.approx(saved / with_them.prefill.flops)
+    assert token.prefill_ns == pytest.approx(10**6 * token.prefill_share / 582)
+    assert token.kv_bytes * 582 == with_them.decode[0].kv_bytes - without.decode[0].kv_bytes
+    assert token.decode_ns == token.kv_bytes / 2
+
+
+def test_a_window_of_attention_is_not_mistaken_for_a_line() -> None:
+    costs = _costs(SHAPE)
+    bent = [*costs.decode[:2], msgspec.structs.replace(costs.decode[2], flops=costs.decode[1].flops)]
+    roof = _draw(_manifest(msgspec.structs.replace(costs, decode=bent)), [], [], None)
+    assert roof is not None
+    assert roof.visual_token is None

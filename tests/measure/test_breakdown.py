@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chrome import OTHER, call, kernel, launch, module, operator, span, trace_of
+from support.strategies import gpu_traces
+
+from tracer.document.errors import InputError
+from tracer.measure.breakdown import WANTS
+from tracer.summarize import Choices, summarize, summarize_file
+from tracer.trace.columns import Trace, Want
+
+
+def _rows(trace: Trace, by: str) -> list[tuple[str, str, int, int]]:
+    found = summarize(trace, Choices(by=by)).breakdown
+    assert found is not None
+    assert found.by == by
+    return [(row.stage, row.name, row.ops, row.device_time_ns) for row in found.rows]
+
+
+NESTED = (
+    span("tracer/prefill", 0, 50),
+    module("LlamaDecoderLayer_0", 0, 20), module("LlamaMLP_0", 5, 10), module("LlamaDecoderLayer_1", 20, 10),
+    module("Linear_0", 32, 5), operator("aten::linear", 6, 5), operator("aten::addmm", 7, 2),
+    launch(8, 1, 1), launch(25, 1, 2), launch(40, 1, 3), launch(8, 1, 4, tid=OTHER), launch(60, 1, 5),
+    kernel("ampere_sgemm", 10, 4, 1), kernel("ampere_sgemm", 26, 3, 2), kernel("k", 41, 2, 3),
+    kernel("elsewhere", 50, 1, 4, stream=8), kernel("late", 62, 1, 5), kernel("orphan", 70, 1),
+)  # fmt: skip
+
+
+def test_by_module() -> None:
+    assert _rows(trace_of(*NESTED), "module") == [
+        ("prefill", "LlamaMLP", 1, 4_000),
+        ("prefill", "LlamaDecoderLayer", 1, 3_000),
+        ("prefill", "outside modules", 1, 2_000),
+        ("", "outside modules", 2, 2_000),
+        ("", "launch not recorded", 1, 1_000),
+    ]
+
+
+def test_by_layer() -> None:
+    assert _rows(trace_of(*NESTED), "layer")[:3] == [
+        ("prefill", "LlamaDecoderLayer_0", 1, 4_000),
+        ("prefill", "LlamaDecoderLayer_1", 1, 3_000),
+        ("prefill", "outside layers", 1, 2_000),
+    ]
+
+
+def test_blocks_inside_blocks_are_one_layer() -> None:
+    trace = trace_of(module("Block_7", 0, 20), module("MLPBlock_3", 2, 8), launch(4, 1, 1), kernel("k", 9, 1, 1))
+    assert _rows(trace, "layer") == [("", "Block_7", 1, 1_000)]
+
+
+def test_by_operator_the_innermost_counts() -> None:
+    assert _rows(trace_of(*NESTED), "op")[:2] == [
+        ("prefill", "outside operators", 2, 5_000),
+        ("prefill", "aten::addmm", 1, 4_000),
+    ]
+
+
+def test_by_kernel_category_and_stream() -> None:
+    trace = trace_of(*NESTED)
+    assert ("prefill", "ampere_sgemm", 2, 7_000) in _rows(trace, "kernel")
+    assert ("prefill", "gemm", 2, 7_000) in _rows(trace, "category")
+    assert ("", "device 0, stream 8", 1, 1_000) in _rows(trace, "stream")
+
+
+def test_kernels_of_a_graph_are_said_to_be_its_replay() -> None:
+    nodes = [kernel(f"node{i}", 20 + i, 1, 9) for i in range(3)]
+    trace = trace_of(module("Block_0", 0, 10), operator("replay", 0, 5), call("cudaGraphLaunch", 1, 1, 9), *nodes)
+    for by in ("module", "layer", "op"):
+        assert _rows(trace, by) == [("", "graph replay", 3, 3_000)]
+
+
+def test_operators_of_a_cpu_trace() -> None:
+    trace = trace_of(span("tracer/vision", 0, 20), module("Linear_4", 0, 9), operator("aten::mm", 1, 5))
+    assert _rows(trace, "module") == [("vision", "Linear", 1, 5_000)]
+    assert _rows(trace, "op") == [("vision", "aten::mm", 1, 5_000)]
+    assert _rows(trace, "stream") == [("vision", "thread 1", 1, 5_000)]
+
+
+@given(gpu_traces(), st.sampled_from(["kernel", "category", "stream"]))
+def test_the_rows_add_up(trace: Trace, by: str) -> None:
+    summary = summarize(trace, Choices(by=by))
+    assert summary.breakdown is not None
+    rows = summary.breakdown.rows
+    assert sum(row.device_time_ns for row in rows) == summary.device.time_ns
+    assert sum(row.busy_ns for row in rows) == summary.device.busy_ns
+    for stage in summary.stages:
+        assert sum(row.ops for row in rows if row.stage == stage.stage) == stage.ops
+
+
+@pytest.mark.parametrize("by", sorted(WANTS))
+def test_real_traces_add_up_by_everything_they_have(chrome_trace: Path, by: str) -> None:
+    try:
+        summary = summarize_file(chrome_trace, Choices(by=by))
+    except InputError as error:
+        assert WANTS[by] & (Want.MODULES | Want.CPU_OPS), error
+        return
+    assert summary.breakdown is not None
+    assert sum(row.device_time_ns for row in summary.breakdown.rows) == summary.device.time_ns
+
+
+def test_what_a_trace_lacks_is_said() -> None:
+    trace = trace_of(kernel("k", 0, 1))
+    with pytest.raises(InputError, match="no modules in it for --by layer; record with with_modules=True"):
+        summarize(trace, Choices(by="layer"))
+    with pytest.raises(InputError, match="no operators in it for --by op"):
+        summarize(trace, Choices(by="op"))

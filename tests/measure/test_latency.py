@@ -1,0 +1,46 @@
+"""Latencies out of a manifest."""
+
+from __future__ import annotations
+
+from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
+from tracer.document.summary import Latency
+from tracer.measure.latency import clean_latency
+from tracer.measure.requests import request_rows
+
+
+def _latency(stages: list[str], clean: Latencies, profiled: Latencies) -> Latency:
+    manifest = _manifest(stages, clean, profiled)
+    latency = clean_latency(manifest, request_rows(manifest))
+    assert latency is not None
+    return latency
+
+
+def _manifest(stages: list[str], clean: Latencies, profiled: Latencies) -> Manifest:
+    return Manifest(
+        schema=SCHEMA, version="0", model={}, software={}, device={}, dtype="", seed=0,
+        shape=Shape(batch_size=1, frames=0, visual_tokens=0, prompt_tokens=0, new_tokens=0), coupled=False,
+        synchronised=False, clock="host", options={}, verification=Verification(status="skipped"),
+        clean=[clean], profiled=[profiled], stages=stages,
+    )  # fmt: skip
+
+
+def _latencies(**times: object) -> Latencies:
+    return Latencies(**{"load_ns": 0, "preprocess_ns": 0, "vision_ns": 0, "prefill_ns": 0, "decode_ns": [], **times})  # type: ignore[arg-type]
+
+
+def test_stages_that_nobody_marked_are_absent_and_time_in_none_is_told() -> None:
+    clean = _latencies(vision_ns=10, prefill_ns=20, decode_ns=[5, 7], outside_ns=3, outside_later_ns=4)
+    profiled = _latencies(vision_ns=20, prefill_ns=30, decode_ns=[10, 14], outside_ns=9)
+    latency = _latency(["vision", "prefill", "decode"], clean, profiled)
+    assert latency.stages_ns == {"vision": 10, "prefill": 20, "decode": 12}
+    assert (latency.ttft_ns, latency.tpot_ns, latency.request_ns, latency.outside_ns) == (33, 6, 49, 7)
+    assert latency.distortion == {"vision": 2.0, "prefill": 1.5, "decode": 2.0}
+
+
+def test_decoding_as_a_whole_has_a_time_and_no_tokens() -> None:
+    latency = _latency(
+        ["vision", "decode"], _latencies(vision_ns=1, decode_whole_ns=50), _latencies(decode_whole_ns=75)
+    )
+    assert latency.stages_ns == {"vision": 1, "decode": 50}
+    assert (latency.ttft_ns, latency.tpot_ns, latency.itl_ns, latency.request_ns) == (None, None, None, 51)
+    assert latency.distortion == {"vision": 0.0, "decode": 1.5}

@@ -1,0 +1,82 @@
+"""Traces of GPU jobs that hold nothing of what the GPU did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.chrome import Event, call, kernel, launch, operator, span, trace_of
+from support.manifests import as_metadata, latencies
+
+from reports.text import render
+from tracer.measure.unseen import needs_device
+from tracer.summarize import Choices, summarize, summarize_file
+
+SHAPES = {"Input Dims": [[64, 64], [64, 64]], "Input type": ["float", "float"], "Concrete Inputs": ["", ""]}
+PRODUCT = (span("tracer/prefill", 0, 90), operator("aten::mm", 10, 50, **SHAPES))
+ALONE = "recorded without the device's activity; times are the host's alone, and no rates follow from them"
+
+
+def _warnings(*events: Event, **metadata: object) -> tuple[list[str], bool]:
+    """The warnings, and whether there are rates."""
+    summary = summarize(trace_of(*events, **metadata), Choices(shapes=True))
+    return summary.trace.warnings, summary.roofline is not None
+
+
+def test_launches_without_work_are_a_gpus_job() -> None:
+    found = _warnings(*PRODUCT, launch(12, 1, 1), launch(14, 1, 2), call("hipGraphLaunch", 16, 1, 3))
+    assert found == ([f"3 launches (cudaLaunchKernel, hipGraphLaunch) but no device ops: {ALONE}"], False)
+
+
+def test_a_cpus_job_has_no_launches_and_keeps_its_rates() -> None:
+    assert _warnings(*PRODUCT) == ([], True)
+    asked_only = [call("cudaGetDeviceCount", 12, 1), call("cudaLaunchHostFunc", 14, 1), call("cudaMalloc", 16, 1)]
+    assert _warnings(*PRODUCT, *asked_only) == ([], True)
+
+
+def test_work_that_was_recorded_is_not_missed() -> None:
+    found = _warnings(*PRODUCT, launch(12, 1, 1), operator("aten::record_stream", 70, 1), kernel("gemm", 20, 5, 1))
+    assert found == ([], True)
+
+
+def test_operators_that_only_a_gpu_runs_are_a_gpus_job() -> None:
+    found = _warnings(*PRODUCT, operator("aten::record_stream", 70, 1))
+    assert found == ([f"1 GPU operator (aten::record_stream) but no device ops: {ALONE}"], False)
+
+
+def test_a_recording_of_ours_says_what_it_ran_on() -> None:
+    manifest = as_metadata([latencies()], device={"type": "cuda", "name": "NVIDIA H200"})
+    found = _warnings(span("tracer/prefill", 0, 90), operator("aten::mm", 10, 50), tracer=manifest)
+    assert found == ([f"a run on NVIDIA H200 but no device ops: {ALONE}"], False)
+    on_cpu = as_metadata([latencies()], device={"type": "cpu", "name": "x86"})
+    assert _warnings(*PRODUCT, tracer=on_cpu) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("nccl:all_to_all", True),
+        ("aten::cudnn_convolution", True),
+        ("aten::miopen_batch_norm", True),
+        ("aten::_scaled_dot_product_efficient_attention", True),
+        ("aten::_scaled_dot_product_flash_attention", False),
+        ("aten::_scaled_dot_product_flash_attention_for_cpu", False),
+        ("aten::pin_memory", False),
+        ("gloo:all_reduce", False),
+        ("aten::mm", False),
+    ],
+)
+def test_what_only_a_gpu_runs(name: str, *, needs: bool) -> None:
+    assert needs_device(name) is needs
+
+
+def test_a_job_recorded_by_its_host_alone_gets_no_rates(data: Path) -> None:
+    summary = summarize_file(data / "kineto_rank_non_gpu.json.gz", Choices(shapes=True))
+    (warning,) = summary.trace.warnings
+    assert warning == f"48 GPU operators (aten::record_stream) but no device ops: {ALONE}"
+    assert summary.roofline is None
+    assert "TFLOP/s" not in render(summary)
+
+
+def test_a_real_run_on_a_cpu_is_left_in_peace(data: Path) -> None:
+    assert summarize_file(data / "kineto_cpu_only.json.gz").trace.warnings == []

@@ -1,0 +1,49 @@
+"""Columns of numbers: their types, and the few things that all rooms do with them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+I64: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+I32: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"
+I8: TypeAlias = "np.ndarray[Any, np.dtype[np.int8]]"
+Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+F64: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+
+# Numbers in so small a range are sorted out by a table.
+SMALL_RANGE = 1 << 22
+
+
+def int64(values: Any) -> I64:
+    """A column of 64-bit integers."""
+    return np.asarray(values, dtype=np.int64)
+
+
+def int32(values: Any) -> I32:
+    """A column of indices."""
+    return np.asarray(values, dtype=np.int32)
+
+
+def int8(values: Any) -> I8:
+    """A column of small codes."""
+    return np.asarray(values, dtype=np.int8)
+
+
+def coded(values: I64 | I32) -> tuple[I64, I64]:
+    """The distinct values in ascending order, and each value's place among them. (np.unique would import numpy.ma.)"""
+    if not len(values):
+        return int64([]), int64([])
+    low, high = int(values.min()), int(values.max())
+    if high - low < SMALL_RANGE:
+        occurs = np.zeros(high - low + 1, dtype=np.bool_)
+        occurs[values - low] = True
+        place = np.cumsum(occurs) - 1
+        return int64(np.flatnonzero(occurs) + low), int64(place[values - low])
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    code = np.empty(len(values), dtype=np.int64)
+    code[order] = np.cumsum(begins) - 1
+    return int64(ordered[begins]), code

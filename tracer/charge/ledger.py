@@ -1,0 +1,204 @@
+"""The ledger: every nanosecond of every device's window, charged to the op that it belongs to.
+
+Busy: an instant covered by several ops goes to the one that started first, then to the lower stream, then to
+the lower correlation. Idle: a gap goes to the op that ends it, by cause. So busy and idle over all ops are
+the window, exactly; `charge_device_ops` checks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import Cover, Nest, distinct, running_end, sum_by
+from tracer.document.errors import InputError
+from tracer.trace.api import synchronises
+
+if TYPE_CHECKING:
+    from tracer.arrays import I32, I64
+    from tracer.charge.attribution import Attribution
+    from tracer.trace.columns import Spans, Trace
+
+# Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
+LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What each op (or CPU operator) is charged with; one row an op.
+
+    Attributes:
+        kind: "gpu" or "cpu".
+        name: index into the trace's strings.
+        stage: index of its stage range; -1 outside all.
+        start_ns, end_ns: when it ran.
+        time_ns: its duration (a CPU operator's self time).
+        busy_ns: its share of the time in which anything ran.
+        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause.
+    """
+
+    kind: str
+    name: I32
+    stage: I64
+    start_ns: I64
+    end_ns: I64
+    time_ns: I64
+    busy_ns: I64
+    host_ns: I64
+    sync_ns: I64
+    launch_ns: I64
+    unknown_ns: I64
+
+    def __len__(self) -> int:
+        return int(self.time_ns.shape[0])
+
+    @property
+    def idle_ns(self) -> I64:
+        """The gap each op ended."""
+        return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+
+
+def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
+    """Charge every device's window to its ops.
+
+    Raises:
+        InputError: the times are too wild to be added up.
+    """
+    ops = trace.ops
+    count = len(ops)
+    _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
+    busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    windows_ns = 0
+    for rows in _recorded_windows(trace, ops.device, ops.start_ns):
+        order = rows[np.lexsort((rows, ops.correlation[rows], ops.stream[rows], ops.start_ns[rows]))]
+        start, end = ops.start_ns[order], ops.end_ns[order]
+        reach = running_end(end)
+        reach[0] = start[0]
+        busy[order] = np.maximum(end - np.maximum(start, reach), 0)
+        gap_start[order] = np.minimum(reach, start)
+        gap_end[order] = start
+        windows_ns += int(end.max() - start[0])
+    called, sync = _called_and_waited(trace, attribution, gap_start, gap_end)
+    launched = attribution.call >= 0
+    gap = gap_end - gap_start
+    before_call = np.where(launched, np.clip(called - gap_start, 0, gap), 0)
+    charges = Charges(
+        kind="gpu",
+        name=ops.name,
+        stage=attribution.stage,
+        start_ns=ops.start_ns,
+        end_ns=ops.end_ns,
+        time_ns=ops.end_ns - ops.start_ns,
+        busy_ns=busy,
+        host_ns=before_call - sync,
+        sync_ns=sync,
+        launch_ns=np.where(launched, gap - before_call, 0),
+        unknown_ns=np.where(launched, 0, gap),
+    )
+    _check_conserved(charges, windows_ns)
+    return charges
+
+
+def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:
+    """Refuse what could leave 64 bits when added up; a wild timestamp or duration does that."""
+    durations = float((end_ns - start_ns).astype(np.float64).sum())
+    windows = tracks * (float(end_ns.max()) - float(start_ns.min())) if tracks else 0.0
+    if max(durations, windows) > LONGEST_TOTAL_NS:
+        raise InputError(f"{trace.path}: its times span or add up to more than a century; one is damaged")
+
+
+def _check_conserved(charges: Charges, windows_ns: int) -> None:
+    """The law of this module; a failure is a defect of ours, never of the trace."""
+    charged_ns = int(charges.busy_ns.sum() + charges.idle_ns.sum())
+    if charged_ns != windows_ns:
+        raise AssertionError(f"charged {charged_ns} ns of a window of {windows_ns} ns")
+
+
+def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
+    """The rows of each track (a device, a thread) in each capture.
+
+    Between captures nothing was recorded, so nothing is charged.
+    """
+    if not len(track):
+        return []
+    capture = np.zeros(len(track), dtype=np.int64)
+    if len(trace.captures) > 1:
+        # What began before the first capture belongs to it.
+        capture = np.maximum(np.searchsorted(trace.captures, start_ns, side="right") - 1, 0)
+    order = np.lexsort((capture, track))
+    changes = np.flatnonzero((np.diff(track[order]) != 0) | (np.diff(capture[order]) != 0)) + 1
+    return [int64(rows) for rows in np.split(order, changes)]
+
+
+def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
+    """Start of each op's launch call, and how long before it its thread waited in synchronising calls.
+
+    Only waiting inside the gap counts. Ops without a launch record or without a gap get 0 and 0.
+    """
+    calls = trace.calls
+    called = np.zeros(len(attribution.call), dtype=np.int64)
+    waited = np.zeros(len(attribution.call), dtype=np.int64)
+    launched = np.flatnonzero((attribution.call >= 0) & (gap_end_ns > gap_start_ns))
+    call = attribution.call[launched]
+    called[launched] = calls.start_ns[call]
+    waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
+    waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
+    thread = calls.thread[call]
+    for number in distinct(calls.thread[waiting]):
+        own = waiting[calls.thread[waiting] == number]
+        cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
+        rows = launched[thread == number]
+        until = np.minimum(called[rows], gap_end_ns[rows])
+        waited[rows] = cover.within(gap_start_ns[rows], until)
+    return called, waited
+
+
+def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
+    """Charge CPU operators with their self time: each instant goes to the innermost operator on its thread.
+
+    A gap between operators goes to the one that ends it, as time the host spent outside operators.
+
+    Raises:
+        InputError: the times are too wild to be added up.
+    """
+    spans = trace.cpu_ops
+    size = len(spans)
+    _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
+    self_ns, gap = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    windows_ns = 0
+    for rows in _recorded_windows(trace, int64(spans.thread), spans.start_ns):
+        self_ns[rows] = _self_times(spans, rows)
+        order = rows[np.lexsort((-spans.end_ns[rows], spans.start_ns[rows]))]
+        start, end = spans.start_ns[order], spans.end_ns[order]
+        reach = running_end(end)
+        reach[0] = start[0]
+        gap[order] = np.maximum(start - reach, 0)
+        windows_ns += int(end.max() - start[0])
+    nothing = np.zeros(size, dtype=np.int64)
+    charges = Charges(
+        kind="cpu",
+        name=spans.name,
+        stage=stage_of_operator,
+        start_ns=spans.start_ns,
+        end_ns=spans.end_ns,
+        time_ns=self_ns,
+        busy_ns=self_ns,
+        host_ns=gap,
+        sync_ns=nothing,
+        launch_ns=nothing,
+        unknown_ns=nothing,
+    )
+    _check_conserved(charges, windows_ns)
+    return charges
+
+
+def _self_times(spans: Spans, rows: I64) -> I64:
+    """Time of each operator in which it is the innermost of its thread."""
+    start, end = spans.start_ns[rows], spans.end_ns[rows]
+    edges = np.unique(np.concatenate([start, end]))
+    owner = Nest.of(start, end).innermost(edges[:-1])
+    owned = np.flatnonzero(owner >= 0)
+    return sum_by(owner[owned], np.diff(edges)[owned], len(rows))

@@ -1,0 +1,92 @@
+"""From device work to the CPU operator that asked for it.
+
+That is the innermost operator open on the launching thread at the launch. Where none is open there, the profiler's
+"External id", which it copies from the operator to what the operator launches, may still name one. Not every file's
+ids can be believed: PyTorch of 2023 and before numbered operators and what they launched apart. An operator runs while
+it launches, so the launch is looked for inside the named operator, on whichever thread that ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import coded, int64
+from tracer.charge.attribution import innermost_stage
+from tracer.trace.columns import NO_CORRELATION
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.trace.columns import Trace
+
+# Of the ids that name an operator at all, this share must name one that was open at the launch.
+BELIEVED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """The operators of device ops.
+
+    Attributes:
+        row: of each device op, index of its CPU operator; -1 where none is known.
+        by_id: how many are known by their External id alone.
+        wrong_ids: how many External ids name an operator that was not open at the launch.
+    """
+
+    row: I64
+    by_id: int = 0
+    wrong_ids: int = 0
+
+
+def operators_of(trace: Trace, call: I64) -> Operators:
+    """Find the operator of each device op.
+
+    Args:
+        trace: with its CPU operators, and details where ids are to be used.
+        call: of each device op, index of the call that launched it; -1 without a record.
+    """
+    launched = call >= 0
+    times = trace.ops.start_ns.copy()
+    times[launched] = trace.calls.start_ns[call[launched]]
+    row = np.full(len(call), -1, dtype=np.int64)
+    row[launched] = innermost_stage(trace.cpu_ops, times[launched], int64(trace.calls.thread[call[launched]]))
+    if trace.details is None:
+        return Operators(row)
+    of_call = np.append(trace.details.of_call, NO_CORRELATION)[call]
+    ids = np.where(trace.details.of_op == NO_CORRELATION, of_call, trace.details.of_op)
+    named = _by_id(trace, ids, times)
+    known = named >= 0
+    # Without a launch record all that is known is that the operator began before its work did.
+    end = np.where(launched, trace.cpu_ops.end_ns[named], np.iinfo(np.int64).max) if len(trace.cpu_ops) else times
+    fits = known & (times < end)
+    checked = known & launched
+    wrong = int((checked & ~fits).sum())
+    missing = fits & (row < 0)
+    if wrong > (1 - BELIEVED) * int(checked.sum()):
+        return Operators(row, wrong_ids=wrong)
+    return Operators(np.where(missing, named, row), by_id=int(missing.sum()), wrong_ids=wrong)
+
+
+def _by_id(trace: Trace, ids: I64, times_ns: I64) -> I64:
+    """The operator with each id that was the last to begin at each time or before; -1 without one.
+
+    Processes number their operators alike, so that an id may occur more than once.
+    """
+    of_operator = trace.details.of_operator if trace.details is not None else int64([])
+    usable = np.flatnonzero(of_operator != NO_CORRELATION)
+    if not len(usable):
+        return np.full(len(ids), -1, dtype=np.int64)
+    values, code = coded(of_operator[usable])
+    starts = np.sort(trace.cpu_ops.start_ns[usable])
+    # Id and rank of the time in one number.
+    width = len(starts) + 1
+    key = code * width + np.searchsorted(starts, trace.cpu_ops.start_ns[usable], side="right")
+    order = np.argsort(key, kind="stable")
+    place = np.minimum(np.searchsorted(values, ids), len(values) - 1)
+    asked = place * width + np.searchsorted(starts, times_ns, side="right")
+    last = np.searchsorted(key[order], asked, side="right") - 1
+    found = order[np.maximum(last, 0)]
+    good = (last >= 0) & (code[found] == place) & (values[place] == ids)
+    return int64(np.where(good, usable[found], -1))

@@ -1,0 +1,71 @@
+"""Device ops that overlap on one stream, where a stream should run one after another.
+
+Two things cause it. With programmatic dependent launch a kernel begins while the one before it drains: the overlaps
+are short, and honest. With deferred completion stamps (ROCm) an op's end is written late, sometimes by seconds, and
+swallows whole ops behind it. Perfetto silently drops such slices, so that people see gaps where kernels ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import running_end
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.trace.columns import DeviceOps, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """What overlaps on its own stream.
+
+    Attributes:
+        ops: ops that begin before one that began earlier on their stream has ended.
+        time_ns: durations minus the union, per stream, added up.
+        swallowed: those of them that also end before it has.
+        longest_ns: the longest overlap of one op.
+    """
+
+    ops: int
+    time_ns: int
+    swallowed: int
+    longest_ns: int
+
+
+def measure(ops: DeviceOps) -> Overlaps:
+    """Measure the overlaps on each device's each stream."""
+    count = time_ns = swallowed = longest_ns = 0
+    for rows in _streams(ops):
+        start, end = ops.start_ns[rows], ops.end_ns[rows]
+        reach = running_end(end)
+        reach[0] = start[0]
+        overlap = np.minimum(end, reach) - start
+        inside = overlap > 0
+        count += int(inside.sum())
+        time_ns += int(overlap[inside].sum())
+        swallowed += int((inside & (end <= reach)).sum())
+        longest_ns = max(longest_ns, int(overlap.max()))
+    return Overlaps(count, time_ns, swallowed, longest_ns)
+
+
+def clip(trace: Trace) -> Trace:
+    """Cut each op at the start of the next on its stream."""
+    end = trace.ops.end_ns.copy()
+    for rows in _streams(trace.ops):
+        following = trace.ops.start_ns[rows[1:]]
+        end[rows[:-1]] = np.minimum(end[rows[:-1]], following)
+    return replace(trace, ops=replace(trace.ops, end_ns=end))
+
+
+def _streams(ops: DeviceOps) -> list[I64]:
+    """The rows of each stream, in the order of their start."""
+    if not len(ops):
+        return []
+    order = np.lexsort((ops.end_ns, ops.start_ns, ops.stream, ops.device))
+    changes = (np.diff(ops.device[order]) != 0) | (np.diff(ops.stream[order]) != 0)
+    return [int64(rows) for rows in np.split(order, np.flatnonzero(changes) + 1)]

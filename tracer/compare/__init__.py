@@ -1,0 +1,1 @@
+"""Summaries beside each other: documents only, no trace."""

@@ -1,0 +1,140 @@
+"""Budgets and regression limits: what a run may take."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.compare.figures import TRACE, best_source, figures, shares
+from tracer.compare.rows import FASTER, SLOWER, WITHIN
+from tracer.document.comparison import Gate
+from tracer.document.errors import InputError, UsageError
+from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.document.comparison import Comparison
+    from tracer.document.summary import Summary
+
+NAMES = (*ALL_STAGES, REQUEST, TTFT, TPOT)
+UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+TIME, SHARE, REGRESSION = "time", "share", "regression"
+_NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
+_BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
+_PERCENT = re.compile(rf"\s*{_NUMBER}\s*%\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a measure may take.
+
+    Attributes:
+        text: as given.
+        of: a stage, "request", "ttft" or "tpot".
+        kind: "time" or "share" (of the request).
+        limit: nanoseconds, or a share.
+    """
+
+    text: str
+    of: str
+    kind: str
+    limit: float
+
+
+def parse_budget(text: str) -> Budget:
+    """Read NAME<=LIMIT, for example vision<=5% or tpot<=20ms.
+
+    Raises:
+        UsageError: it is something else, or a share that means nothing.
+    """
+    match = _BUDGET.fullmatch(text)
+    if match is None or match[1] not in NAMES:
+        raise UsageError(
+            f"--budget {text[:80]}: write NAME<=LIMIT with a name of {', '.join(NAMES)} and a limit such as 5% "
+            "(of the request) or 20ms"
+        )
+    name, number, unit = match[1], float(match[2]), match[3].lower()
+    if unit != "%":
+        return Budget(text.strip(), name, TIME, number * UNITS_NS[unit])
+    if name in (REQUEST, TPOT):
+        raise UsageError(f"--budget {text[:80]}: {name} has no share of the request; give a time such as 20ms")
+    return Budget(text.strip(), name, SHARE, number / 100)
+
+
+def parse_percent(option: str, text: str) -> float:
+    """Read a percentage, for example 5%, as a share.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    match = _PERCENT.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{option} {text[:80]}: write a percentage, for example 5%")
+    return float(match[1]) / 100
+
+
+def check_budgets(summary: Summary, budgets: Sequence[Budget]) -> list[Gate]:
+    """Hold a run to its budgets: medians without a profiler where there are any, else the trace.
+
+    Raises:
+        InputError: it has no such figure.
+    """
+    return [_check(summary, budget) for budget in budgets]
+
+
+def _check(summary: Summary, budget: Budget) -> Gate:
+    source = best_source(summary)
+    found = figures(summary, source) if budget.kind == TIME else shares(summary, source)
+    value = found.get(budget.of)
+    if value is None:
+        reason = "no pass without a profiler says so" if source == TRACE and budget.of not in ALL_STAGES else ""
+        if source == TRACE and budget.kind == TIME and budget.of in shares(summary, source):
+            reason = "without a request to add up, hold tpot or a share to a budget"
+        raise InputError(
+            f"{summary.trace.path}: --budget {budget.text}: it has no {budget.of}{f' ({reason})' if reason else ''}; "
+            f"it has {', '.join(found) or 'no stages'}"
+        )
+    return Gate(
+        gate=budget.text,
+        path=summary.trace.path,
+        of=budget.of,
+        kind=budget.kind,
+        value=value,
+        limit=budget.limit,
+        passed=value <= budget.limit,
+    )
+
+
+def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
+    """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
+
+    Of each run there is one gate for every measure that failed, or one for the worst measure if none did.
+
+    Raises:
+        InputError: nothing was tested, so that nothing can be said to have passed.
+    """
+    gates = []
+    paths = {run.label: run.path for run in comparison.runs}
+    for pair in comparison.pairs:
+        rows = [row for row in pair.rows if not row.per and row.verdict in (SLOWER, FASTER, WITHIN)]
+        if not rows:
+            raise InputError(
+                f"{paths[pair.other]}: --max-regression has nothing to judge by: {'; '.join(pair.notes) or 'no stages'}"
+            )
+        found = [
+            Gate(
+                gate=f"max-regression {limit * 100:g}%",
+                path=paths[pair.other],
+                of=row.of,
+                kind=REGRESSION,
+                value=(row.ratio or 1) - 1,
+                limit=limit,
+                passed=row.verdict != SLOWER or (row.ratio or 1) - 1 <= limit,
+            )
+            for row in rows
+        ]
+        failed = [gate for gate in found if not gate.passed]
+        gates += failed or [max(found, key=lambda gate: gate.value)]
+    return gates

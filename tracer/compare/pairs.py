@@ -1,0 +1,122 @@
+"""Summaries beside each other: the first is the baseline of all others."""
+
+from __future__ import annotations
+
+from itertools import islice, product
+from string import ascii_uppercase
+from typing import TYPE_CHECKING
+
+from tracer.compare.figures import MEDIANS, REQUESTS, SOURCES, TRACE, best_source
+from tracer.compare.kernels import compare_kernels
+from tracer.compare.rows import ERROR_RATE, LEAST_ALLOWANCE, UNTESTED, Tested, tested_rows, untested_rows
+from tracer.compare.steps import compare_steps, overlaps
+from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.document.summary import Summary
+
+# With fewer a side the smallest p may not survive being adjusted for all rows.
+FEW_REQUESTS = 5
+
+
+def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, recordings: int = 1) -> Comparison:
+    """Compare each run with the first.
+
+    Args:
+        summaries: of two runs or more.
+        recordings: summaries of each run; the first so many are those of the baseline.
+        tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
+            `compare_rows.tested_rows`.
+    """
+    letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
+    made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
+    runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
+    return Comparison(
+        schema_=SCHEMA,
+        error_rate=ERROR_RATE,
+        tolerance=tolerance,
+        runs=runs,
+        pairs=[
+            _pair(made[0], others, (runs[0].label, run.label), tolerance)
+            for run, others in zip(runs[1:], made[1:], strict=True)
+        ],
+    )
+
+
+def _run(label: str, recordings: Sequence[Summary]) -> Run:
+    from statistics import median
+
+    summary = recordings[0]
+    about = summary.run or {}
+    requests = [request for recording in recordings for request in recording.requests]
+    counts = {
+        name: median(getattr(request, name) for request in requests) if requests else about.get(name)
+        for name in ("visual_tokens", "prompt_tokens", "new_tokens")
+    }
+    named = " ".join(str(about[key]) for key in ("model", "size") if about.get(key))
+    return Run(
+        label=label,
+        path=summary.trace.path,
+        title=f"{named}, {about['dtype']} on {about['device']}" if about else "",
+        requests=len(requests),
+        warnings=[warning for recording in recordings for warning in recording.trace.warnings],
+        recordings=len(recordings),
+        **counts,
+    )
+
+
+def _pair(
+    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], tolerance: float | None
+) -> Pair:
+    source = max((best_source(summary) for summary in (*baseline, *other)), key=SOURCES.index)
+    before, after = baseline[0], other[0]
+    tested = (
+        tested_rows([one.requests for one in baseline], [one.requests for one in other], tolerance)
+        if source == REQUESTS
+        else untested_rows(before, after, source)
+    )
+    least = LEAST_ALLOWANCE if tolerance is None else tolerance
+    kernels, same = compare_kernels(before, after, least)
+    return Pair(
+        baseline=labels[0],
+        other=labels[1],
+        source=source,
+        notes=_notes(baseline, other, source, tested),
+        permutations=tested.permutations,
+        shared_samples=tested.shared_samples,
+        rows=tested.rows,
+        steps=compare_steps(before, after, least),
+        kernels=kernels,
+        same_kernels=same,
+        overlaps=overlaps(before, after, labels, source),
+        recordings=len(baseline),
+    )
+
+
+def _notes(baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested) -> list[str]:
+    """What a reader must know to believe the rows."""
+    notes = []
+    before, after = baseline[0], other[0]
+    several = len(baseline) > 1
+    fewest = len(baseline) if several else min(len(before.requests), len(after.requests))
+    what, more = ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "--requests 10")
+    if source == TRACE:
+        notes.append("times are of the traces: one file or both have no pass without a profiler, so nothing is tested")
+    elif source == MEDIANS:
+        notes.append("one file or both keep medians only, not each request, so nothing is tested")
+    elif all(row.verdict == UNTESTED for row in tested.rows if row.p is not None):
+        notes.append(f"{fewest} {what} a side are too few to test anything; record more ({more})")
+    elif fewest < FEW_REQUESTS:
+        notes.append(f"{fewest} {what} a side show wide gaps only; record more ({more})")
+    first, second = before.run or {}, after.run or {}
+    if first and second:
+        notes += [
+            f"the runs differ in {key}: {first.get(key)} and {second.get(key)}"
+            for key in ("device", "dtype", "seed", "decode")
+            if first.get(key) != second.get(key)
+        ]
+    if before.device.kind != after.device.kind:
+        notes.append("one trace has device work, the other only operators on the CPU: their kernels are not alike")
+    return notes

@@ -1,0 +1,178 @@
+"""The manifest: what a recording says about itself, under the key `tracer` of the trace's metadata.
+
+All durations are integer nanoseconds. A manifest read from a file is untrusted and validated by its types.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tracer.document.bounds import Count
+from tracer.document.names import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEMA = "tracer.manifest/1"
+KEY = "tracer"
+MARK = "tracer/manifest "
+
+
+class Latencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Stage latencies of one request, by device events on the stream, or by the host clock on a CPU.
+
+    Attributes:
+        load_ns, preprocess_ns, vision_ns, prefill_ns: one run of each stage; 0 where it is not among the `stages`.
+        decode_ns: the measured decode steps in order.
+        first_step: token index of `decode_ns[0]`; above 1 when a decode window cut the start off.
+        sample: index into the manifest's `samples`.
+        decode_whole_ns: decoding that was marked as a whole, without steps.
+        outside_ns, outside_later_ns: time of the request in no stage, up to the end of prefill and after it. What lies
+            between two decode steps belongs to the later one.
+    """
+
+    load_ns: Count
+    preprocess_ns: Count
+    vision_ns: Count
+    prefill_ns: Count
+    decode_ns: list[Count]
+    first_step: Count = 1
+    sample: Count = 0
+    decode_whole_ns: Count = 0
+    outside_ns: Count = 0
+    outside_later_ns: Count = 0
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the verify pass.
+
+    Attributes:
+        status: "passed", "skipped", or "differs" where steps made in another way chose other tokens than transformers'
+            own; any other failure ends the recording.
+        tokens: tokens compared between the staged loop and both ways of calling `generate`.
+        encoder_calls: how often the encoder ran in one staged request.
+        first_difference: index of the first token that differs.
+        expected_encoder_calls: how often it had to, to encode each picture once.
+        reason: why the pass was skipped, where nobody asked for that.
+    """
+
+    status: str
+    tokens: int = 0
+    encoder_calls: int = 0
+    expected_encoder_calls: int = 0
+    first_difference: int | None = None
+    reason: str = ""
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Token counts of a request; 0 where nobody knows, as in code that only marks its stages."""
+
+    batch_size: int
+    frames: int
+    visual_tokens: int
+    prompt_tokens: int
+    new_tokens: int
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request was given, and the tokens that came of it; of a batch, the padded lengths.
+
+    Attributes:
+        name: of the file, or of all files of a batch.
+        batch_size: sequences.
+        frames, visual_tokens, prompt_tokens, new_tokens: of each sequence.
+    """
+
+    name: str
+    batch_size: Count
+    frames: Count
+    visual_tokens: Count
+    prompt_tokens: Count
+    new_tokens: Count
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Analytic work of one run of a stage (see `model.staged.StageCost`)."""
+
+    flops: int
+    weight_bytes: int
+    kv_bytes: int
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """Analytic work of a request; `decode` has one entry per step, step 1 first."""
+
+    vision: Cost
+    prefill: Cost
+    decode: list[Cost]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a recording says about itself.
+
+    Attributes:
+        schema: `SCHEMA`.
+        version: of tracer.
+        model: name, size, weights, configuration.
+        software: versions of Python, torch, transformers, nvtx and CUDA.
+        device: type, name and, on a GPU, memory and compute capability.
+        dtype: of the weights.
+        seed: of weights, prompt and synthetic input.
+        shape: token counts; of the first sample where there are several.
+        samples: those that were measured, in order; empty where every request was given the same one.
+        coupled: whether stage 4 was given pictures instead of features (a teaching mode).
+        synchronised: whether the device was synchronised at each stage boundary (a checking mode).
+        clock: "cuda_event" or "host": what `clean` and `profiled` were measured with.
+        options: the recording's options.
+        verification: outcome of the verify pass.
+        clean: latencies without a profiler; the headline figures.
+        profiled: latencies of the profiled requests, for the profiler's distortion.
+        cost: analytic work, where the model can tell.
+        stages: those that are marked, in their order; the latencies of the others say nothing.
+    """
+
+    schema: str
+    version: str
+    model: dict[str, Any]
+    software: dict[str, str]
+    device: dict[str, Any]
+    dtype: str
+    seed: int
+    shape: Shape
+    coupled: bool
+    synchronised: bool
+    clock: str
+    options: dict[str, Any]
+    verification: Verification
+    clean: list[Latencies]
+    profiled: list[Latencies]
+    cost: Costs | None = None
+    samples: list[Sample] = []
+    stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest as JSON."""
+    return msgspec.json.encode(manifest)
+
+
+def decode(data: bytes | msgspec.Raw) -> Manifest | None:
+    """Read a manifest, or return None where it is none of a version known here."""
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    return manifest if manifest.schema == SCHEMA else None
+
+
+def to_mark(manifest: Manifest) -> str:
+    """The manifest as the text of a mark, in which it travels in Nsight reports."""
+    return MARK + encode(manifest).decode()
+
+
+def from_marks(marks: Iterable[str]) -> Manifest | None:
+    """The manifest out of the texts of marks; the last one counts."""
+    found = [decode(mark.removeprefix(MARK).encode()) for mark in marks if mark.startswith(MARK)]
+    return next((manifest for manifest in reversed(found) if manifest is not None), None)

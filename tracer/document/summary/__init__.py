@@ -1,0 +1,52 @@
+"""The summary document, a file for each part; see `whole`."""
+
+from tracer.document.summary.breakdown import Breakdown, BreakdownRow
+from tracer.document.summary.decoding import Decoding, Outlier, Slope
+from tracer.document.summary.device import Counts, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.findings import Finding, Gain
+from tracer.document.summary.latency import Latency, Percentiles, RequestLatency, SampleLatency, Statistic, measures
+from tracer.document.summary.prediction import Prediction, StagePrediction
+from tracer.document.summary.ranges import RangeRow
+from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
+from tracer.document.summary.runs import StageBudget
+from tracer.document.summary.stages import Kernel, Stage, Token
+from tracer.document.summary.trace import DeviceRef, TraceInfo, Window
+from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
+
+__all__ = [
+    "SCHEMA",
+    "Breakdown",
+    "BreakdownRow",
+    "Counts",
+    "Decoding",
+    "DeviceRef",
+    "DeviceTotals",
+    "Finding",
+    "Gain",
+    "Idle",
+    "Kernel",
+    "Latency",
+    "Outlier",
+    "Percentiles",
+    "Prediction",
+    "RangeRow",
+    "Reason",
+    "RequestLatency",
+    "Roofline",
+    "SampleLatency",
+    "Slope",
+    "Stage",
+    "StageBudget",
+    "StagePrediction",
+    "StageRoofline",
+    "Statistic",
+    "Summary",
+    "Token",
+    "TraceInfo",
+    "Unattributed",
+    "VisualToken",
+    "Window",
+    "decode",
+    "encode",
+    "measures",
+]

@@ -1,0 +1,31 @@
+"""Device time by something else than the stage alone."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Device time of one name in one stage; `stage` is "" outside all."""
+
+    stage: str
+    name: str
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+
+
+class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
+    """All device time by stage and by something else; the rows add up to it.
+
+    Attributes:
+        by: "op", "module", "layer", "kernel", "category" or "stream".
+        rows: stage by stage, the most time first.
+        by_external_id: ops whose operator is known by its External id alone, as none was open at the launch.
+        wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
+    """
+
+    by: str
+    rows: list[BreakdownRow]
+    by_external_id: int = 0
+    wrong_external_ids: int = 0

@@ -1,0 +1,134 @@
+"""What a user waits for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tracer.document.bounds import Count
+from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT
+
+
+class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Observed values, nearest rank."""
+
+    p50: int
+    p90: int
+    p99: int
+
+
+class Statistic(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure over requests.
+
+    Attributes:
+        of: a stage, "request", "ttft" or "tpot".
+        n: requests that have it.
+        mean_ns: arithmetic mean.
+        p50_ns: the median.
+        p95_ns: nearest rank.
+        low_ns, high_ns: 95 % bootstrap interval of the mean (BCa, requests drawn anew); None of fewer than three.
+    """
+
+    of: str
+    n: int
+    mean_ns: float
+    p50_ns: float
+    p95_ns: int
+    low_ns: float | None
+    high_ns: float | None
+
+
+class SampleLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that were given one sample.
+
+    Attributes:
+        name: of its file or files; untrusted.
+        batch_size: sequences.
+        frames, visual_tokens, prompt_tokens, new_tokens: of each sequence.
+        statistics: over these requests.
+    """
+
+    name: str
+    batch_size: int
+    frames: int
+    visual_tokens: int
+    prompt_tokens: int
+    new_tokens: int
+    statistics: list[Statistic]
+
+
+class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of the pass without a profiler.
+
+    Attributes:
+        stages_ns: one run of each stage that is marked; decode is the sum of its steps.
+        outside_ns, outside_later_ns: time in no stage, up to the end of prefill and after it.
+        decode_ns: the decode steps in order.
+        first_step: token index of `decode_ns[0]`.
+        sample: index into `latency.samples`, where there are several.
+        sample_name: its name; "" where there is one input only.
+        batch_size: sequences.
+        visual_tokens, prompt_tokens, new_tokens: of each sequence.
+    """
+
+    stages_ns: dict[str, Count]
+    decode_ns: list[Count]
+    first_step: Count
+    sample: Count
+    sample_name: str
+    batch_size: Count
+    visual_tokens: Count
+    prompt_tokens: Count
+    new_tokens: Count
+    outside_ns: Count = 0
+    outside_later_ns: Count = 0
+
+
+def measures(request: RequestLatency) -> dict[str, float]:
+    """Nanoseconds of each stage, of the request, to the first token and per later token, where those are marked.
+
+    TTFT is request start to the end of prefill; TPOT is (end of last token - end of token 0) / (tokens - 1).
+    """
+    stages = request.stages_ns
+    later_ns = stages.get(DECODE, 0) + request.outside_later_ns
+    whole_ns = sum(stages.values()) + request.outside_ns + request.outside_later_ns
+    found: dict[str, float] = {**stages, REQUEST: whole_ns}
+    if PREFILL in stages:
+        found[TTFT] = whole_ns - later_ns
+    if request.decode_ns:
+        found[TPOT] = sum(request.decode_ns) / len(request.decode_ns)
+    return found
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user waits for; medians over requests.
+
+    Attributes:
+        source: "clean" (no profiler) or "profiled" (from the trace, distorted by the profiler).
+        clock: "cuda_event", "host" or "trace".
+        requests: how many were measured.
+        ttft_ns: request start to the end of prefill's token, load and preprocess included; None where prefill is not
+            marked.
+        tpot_ns: (end of last token - end of token 0) / (tokens - 1); None with one token.
+        itl_ns: the gaps between tokens.
+        request_ns: request start to end of the last token.
+        tokens_per_s: decoded tokens per second of decoding, over the batch.
+        stages_ns: each stage that is marked; decode is the sum of its steps.
+        distortion: profiled / clean, per stage.
+        statistics: each stage, then request, TTFT and TPOT.
+        samples: the same for each sample, where there are several.
+        outside_ns: time of the request in no stage, where the code between the stages is somebody's own.
+    """
+
+    source: str
+    clock: str
+    requests: int
+    ttft_ns: int | None
+    tpot_ns: int | None
+    itl_ns: Percentiles | None
+    request_ns: int
+    tokens_per_s: float | None
+    stages_ns: dict[str, int]
+    distortion: dict[str, float]
+    statistics: list[Statistic] = []
+    samples: list[SampleLatency] = []
+    outside_ns: int = 0

@@ -1,0 +1,28 @@
+"""The annotations of a trace."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """All annotations of one name, with the ops launched inside them on the same thread.
+
+    Attributes:
+        name: theirs.
+        count: how many there are.
+        ops, device_time_ns: launched inside any of them; each op counts once.
+        style: "push_pop", or "start_end" for ranges that may end on any thread and so hold nothing.
+        projected_ns, kernel_ns: what `nsys stats` says of them (`nvtx_gpu_proj_sum`, `nvtx_kern_sum`): for each the
+            span from its first op to its last, and the kernels in it, added up over all; nested ones count again.
+    """
+
+    name: str
+    count: int
+    ops: int
+    device_time_ns: int
+    style: Literal["push_pop", "start_end"]
+    projected_ns: int
+    kernel_ns: int

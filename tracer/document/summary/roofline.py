@@ -1,0 +1,92 @@
+"""Stages under the roof of their device."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage under the device's roof; figures of one run of it (one step of decode), on average.
+
+    Attributes:
+        stage: its name; "" is the whole trace, where it has no stages.
+        runs: how many the trace holds.
+        flops: analytic operations.
+        bytes: analytic bytes of weights and KV cache; of inputs and outputs where they come from shapes.
+        weight_bytes: those of the weights.
+        intensity: operations per byte.
+        busy_ns: time in which its work ran on the device.
+        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        step_source: "clean" or "trace".
+        tflops, gbs: achieved while busy.
+        mfu, mbu: what peak arithmetic, or peak bandwidth, would take of `step_ns`; None without a peak.
+        bound: "compute" or "memory": which of the two takes longer at peak.
+        floor_ns: how long that is.
+        distance_ns: `step_ns` above the floor.
+        limited_by: "host", "sync", "launch" or "unknown" where the device idles for more than half of `step_ns` (the
+            main cause in the trace); else the bound where the floor is more than half of `busy_ns`, else "kernels".
+            None where the peak is needed and unknown, or too little is `covered`.
+        covered: share of the stage's device time that operators with a formula asked for; None where the work is
+            the model's own and thus whole.
+    """
+
+    stage: str
+    runs: int
+    flops: int
+    bytes: int
+    weight_bytes: int
+    intensity: float | None
+    busy_ns: int
+    step_ns: int
+    step_source: str
+    tflops: float
+    gbs: float
+    mfu: float | None
+    mbu: float | None
+    bound: str | None
+    floor_ns: int | None
+    distance_ns: int | None
+    limited_by: str | None
+    covered: float | None = None
+
+
+class VisualToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What one visual token costs, inferred from the model's analytic work.
+
+    Attributes:
+        count: visual tokens of a request.
+        prefill_flops: operations that prefill would save per visual token, if there were none.
+        prefill_share: share of prefill's operations that all of them together take.
+        prefill_ns: the same share of prefill's busy time, per token.
+        kv_bytes: bytes of cache that each decode step reads for it.
+        decode_ns: those at peak bandwidth, each step; None without a peak.
+    """
+
+    count: int
+    prefill_flops: int
+    prefill_share: float
+    prefill_ns: float | None
+    kv_bytes: int
+    decode_ns: float | None
+
+
+class Roofline(msgspec.Struct, frozen=True, kw_only=True):
+    """Stages against what the device could do.
+
+    Attributes:
+        device, dtype: whose peak it is.
+        peak_tflops, peak_gbs: dense arithmetic and memory bandwidth; None if unknown.
+        peak_source: a data sheet's address, "measured by tracer calibrate" or the options' names; "" if unknown.
+        stages: those whose work is known.
+        visual_token: None where the model's work does not say.
+        source: what the work is known from: "model" (its own analytic count) or "shapes" (which the profiler recorded).
+    """
+
+    device: str
+    dtype: str
+    peak_tflops: float | None
+    peak_gbs: float | None
+    peak_source: str
+    stages: list[StageRoofline]
+    visual_token: VisualToken | None
+    source: str = "model"

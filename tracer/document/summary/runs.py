@@ -1,0 +1,26 @@
+"""What runs of the stages take."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs of a stage take.
+
+    Attributes:
+        stage: its name.
+        runs: in a request where the recording says so, else in the trace; decode has one a step.
+        busy_ns: of one run, on average, in the trace.
+        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        clean: whether it was.
+        fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
+            concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
+    """
+
+    stage: str
+    runs: int
+    busy_ns: float
+    step_ns: float
+    clean: bool
+    fused_ns: float | None = None

@@ -1,0 +1,61 @@
+"""Stages and decode steps."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tracer.document.summary.device import Counts, Idle
+
+
+class Kernel(msgspec.Struct, frozen=True, kw_only=True):
+    """One kernel (or operator) name."""
+
+    name: str
+    count: int
+    time_ns: int
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage, all its calls together.
+
+    Attributes:
+        stage: its name.
+        calls: ranges of it; decode has one per token.
+        ops: device ops launched inside.
+        device_time_ns: sum of their durations.
+        busy_ns: its share of the time in which anything ran.
+        idle_ns: idle time that its ops ended.
+        idle: the same by cause.
+        span_ns: first op's start to last op's end, per request, added up.
+        cpu_ns: the ranges themselves, on the host.
+        categories: device time by kernel category.
+        kernels: by name, most time first.
+        counts: launches, waits and copies of its ranges.
+    """
+
+    stage: str
+    calls: int
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+    idle_ns: int
+    idle: Idle
+    span_ns: int
+    cpu_ns: int
+    categories: dict[str, int]
+    kernels: list[Kernel]
+    counts: Counts = Counts()
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """One decode step; `request` is -1 where the trace does not say."""
+
+    request: int
+    index: int
+    ops: int
+    device_time_ns: int
+    busy_ns: int
+    idle_ns: int
+    idle: Idle
+    cpu_ns: int
+    counts: Counts = Counts()

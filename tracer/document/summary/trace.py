@@ -1,0 +1,51 @@
+"""The file, and the window of its work."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that the trace describes or uses.
+
+    Attributes:
+        id, name: as the trace has them.
+        memory_bandwidth: peak bytes a second, where the trace says it.
+        multiprocessors: their number, likewise.
+    """
+
+    id: int
+    name: str
+    memory_bandwidth: int | None = None
+    multiprocessors: int | None = None
+
+
+class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The file.
+
+    Attributes:
+        path: as given.
+        format: "chrome" or "nsight".
+        producer: what wrote it.
+        events: events in the file.
+        devices: those that ran something, or all that are described if none did.
+        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "modules", "pattern" or "none".
+        warnings: what was read around.
+        choices: options that changed the attribution or the times, in words.
+    """
+
+    path: str
+    format: str
+    producer: str
+    events: int
+    devices: list[DeviceRef]
+    markers: str
+    warnings: list[str] = []
+    choices: list[str] = []
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """First start and last end of all work, on the trace's clock."""
+
+    start_ns: int
+    end_ns: int

@@ -1,0 +1,61 @@
+"""The summary document: what `tracer summarize --format json` writes and every report reads.
+
+Schema `tracer.summary/1`. Keys may be added; none changes its meaning without a new schema number. Times are
+integer nanoseconds; those of devices are summed over devices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tracer.document.summary.breakdown import Breakdown
+from tracer.document.summary.decoding import Decoding
+from tracer.document.summary.device import DeviceTotals
+from tracer.document.summary.findings import Finding
+from tracer.document.summary.latency import Latency, RequestLatency
+from tracer.document.summary.ranges import RangeRow
+from tracer.document.summary.roofline import Roofline
+from tracer.document.summary.runs import StageBudget
+from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.trace import TraceInfo, Window
+
+SCHEMA = "tracer.summary/1"
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
+    """The whole document; `requests` are those without a profiler, in their order."""
+
+    schema_: str
+    trace: TraceInfo
+    window: Window
+    device: DeviceTotals
+    stages: list[Stage]
+    tokens: list[Token]
+    ranges: list[RangeRow]
+    latency: Latency | None
+    findings: list[Finding]
+    run: dict[str, Any] | None = None
+    decoding: Decoding | None = None
+    roofline: Roofline | None = None
+    breakdown: Breakdown | None = None
+    budget: list[StageBudget] = []
+    requests: list[RequestLatency] = []
+
+
+def encode(summary: Summary) -> bytes:
+    """The document as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Summary:
+    """Read a saved document.
+
+    Raises:
+        msgspec.MsgspecError: it is no summary of this schema.
+    """
+    summary = msgspec.json.decode(data, type=Summary)
+    if summary.schema_ != SCHEMA:
+        raise msgspec.ValidationError(f"schema {summary.schema_!r} instead of {SCHEMA!r}")
+    return summary

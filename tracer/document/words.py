@@ -1,0 +1,25 @@
+"""How messages word stages, ratios and times."""
+
+from __future__ import annotations
+
+from tracer.document.names import DECODE, PREFILL
+
+LLM_STAGES = (PREFILL, DECODE)
+
+
+def title(stage: str) -> str:
+    """A stage in a sentence."""
+    return f"LLM {stage}" if stage in LLM_STAGES else stage
+
+
+def times(ratio: float) -> str:
+    """A ratio: 1.7 x, 40 x."""
+    return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"
+
+
+def duration(time_ns: float) -> str:
+    """Two digits behind the point and a unit that fits."""
+    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if abs(time_ns) >= scale:
+            return f"{time_ns / scale:.2f} {unit}"
+    return f"{time_ns:.0f} ns"

@@ -1,0 +1,1 @@
+"""What charged work says: runs of stages, one file a measure."""

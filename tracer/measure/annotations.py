@@ -1,0 +1,101 @@
+"""The answer for any trace at all: each annotation's name with the device ops launched inside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import coded, int64
+from tracer.charge.intervals import distinct, sum_by
+from tracer.document.summary import RangeRow
+from tracer.measure.projections import project
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from tracer.arrays import I64
+    from tracer.trace.columns import Spans, Trace
+
+
+def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
+    """One row per name and style, most device time first, then by name.
+
+    An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
+    counts once for a name however many of that name enclose it, and once for every enclosing name.
+
+    Args:
+        trace: with ranges, ops and calls.
+        call: for each op the index of its launch, -1 without one.
+    """
+    table = _rows(trace, call, trace.ranges, "push_pop") + _rows(trace, call, trace.loose_ranges, "start_end")
+    return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+
+
+def _rows(trace: Trace, call: I64, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
+    if not len(ranges):
+        return []
+    names, name = coded(ranges.name)
+    size = len(names)
+    held = (
+        _launched_inside(trace, call, ranges, name, size)
+        if style == "push_pop"
+        else (np.zeros(size, dtype=np.int64),) * 2
+    )
+    projections = project(trace, call, ranges)
+    columns = zip(
+        [trace.strings[number] for number in names.tolist()],
+        np.bincount(name, minlength=size).tolist(),
+        *(column.tolist() for column in held),
+        sum_by(name, projections.span_ns, size).tolist(),
+        sum_by(name, projections.kernel_ns, size).tolist(),
+        strict=True,
+    )
+    return [
+        RangeRow(
+            name=text,
+            count=count,
+            ops=ops,
+            device_time_ns=time_ns,
+            style=style,
+            projected_ns=projected_ns,
+            kernel_ns=kernel_ns,
+        )
+        for text, count, ops, time_ns, projected_ns, kernel_ns in columns
+    ]
+
+
+def _launched_inside(trace: Trace, call: I64, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
+    """For each of `size` names, how many ops were launched inside its ranges, and their device time."""
+    ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
+    launched = np.flatnonzero(call >= 0)
+    starts = trace.calls.start_ns[call[launched]]
+    threads = trace.calls.thread[call[launched]]
+    durations = trace.ops.end_ns[launched] - trace.ops.start_ns[launched]
+    for thread in distinct(ranges.thread):
+        on_thread = np.flatnonzero(threads == thread)
+        on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]
+        launch_ns = starts[on_thread]
+        total_ns = np.concatenate([[0], np.cumsum(durations[on_thread])])
+        rows = np.flatnonzero(ranges.thread == thread)
+        group, start, end = _unions(name[rows], ranges.start_ns[rows], ranges.end_ns[rows])
+        low = np.searchsorted(launch_ns, start, side="left")
+        high = np.searchsorted(launch_ns, end, side="left")
+        ops += sum_by(group, int64(high - low), size)
+        time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), size)
+    return ops, time_ns
+
+
+def _unions(group: I64, start_ns: I64, end_ns: I64) -> tuple[I64, I64, I64]:
+    """Join the overlapping intervals of each group: group, start and end of the unions."""
+    order = np.lexsort((start_ns, group))
+    group, start, end = group[order], start_ns[order], end_ns[order]
+    # The furthest end so far within each group: ends as ranks, so that a later group outranks all before it.
+    by_end = np.argsort(end, kind="stable")
+    rank = np.empty(len(end), dtype=np.int64)
+    rank[by_end] = np.arange(len(end))
+    furthest = np.maximum.accumulate(group * len(end) + rank)[:-1]
+    same_group = furthest // len(end) == group[1:]
+    reached = end[by_end[furthest % len(end)]]
+    begins = np.flatnonzero(np.concatenate([[True], ~same_group | (start[1:] > reached)]))
+    return group[begins], start[begins], int64(np.maximum.reduceat(end, begins))

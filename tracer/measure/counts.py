@@ -1,0 +1,105 @@
+"""What each stage range asked of the device: launches, kernels, waits, and bytes copied each way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.attribution import innermost_stage
+from tracer.charge.intervals import distinct, outermost, sum_by
+from tracer.document.summary import Counts
+from tracer.trace.api import launches_graph, synchronises
+from tracer.trace.columns import OpKind
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.charge.attribution import Attribution
+    from tracer.charge.stages.find import StageRanges
+    from tracer.trace.columns import Trace
+
+_TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device", re.IGNORECASE)
+_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCounts:
+    """One row for each stage range.
+
+    Attributes:
+        launches: host calls that put work on a device; the replay of a graph is one.
+        graphs: graph replays among them.
+        kernels: kernels among that work.
+        waits: synchronising calls, of nested ones the outer.
+        wait_ns: how long those took on the host.
+        to_device_bytes, to_host_bytes: copied between host and device.
+    """
+
+    launches: I64
+    graphs: I64
+    kernels: I64
+    waits: I64
+    wait_ns: I64
+    to_device_bytes: I64
+    to_host_bytes: I64
+
+    def of(self, ranges: I64) -> Counts:
+        """The sums over some ranges."""
+        return Counts(
+            launches=int(self.launches[ranges].sum()),
+            graphs=int(self.graphs[ranges].sum()),
+            kernels=int(self.kernels[ranges].sum()),
+            waits=int(self.waits[ranges].sum()),
+            wait_ns=int(self.wait_ns[ranges].sum()),
+            to_device_bytes=int(self.to_device_bytes[ranges].sum()),
+            to_host_bytes=int(self.to_host_bytes[ranges].sum()),
+        )
+
+
+def count(trace: Trace, ranges: StageRanges, attribution: Attribution) -> RangeCounts:
+    """Count the calls that start inside each range on its thread, and the device work they launched."""
+    size = len(ranges)
+    calls, ops = trace.calls, trace.ops
+    held = np.flatnonzero((attribution.stage >= 0) & (attribution.call >= 0))
+    stage_of_call = np.full(len(calls), -1, dtype=np.int64)
+    stage_of_call[attribution.call[held]] = attribution.stage[held]
+    copies = held[ops.kind[held] == OpKind.MEMCPY] if len(ops) else held
+    known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
+    replays = stage_of_call[known[calls.name]] if len(calls) else stage_of_call
+    waits = outermost_waits(trace)
+    place = innermost_stage(ranges, calls.start_ns[waits], int64(calls.thread[waits]))
+    inside = place >= 0
+    return RangeCounts(
+        launches=_tally(stage_of_call[stage_of_call >= 0], size),
+        graphs=_tally(replays[replays >= 0], size),
+        kernels=_tally(attribution.stage[held[ops.kind[held] == OpKind.KERNEL]] if len(ops) else held, size),
+        waits=_tally(place[inside], size),
+        wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
+        to_device_bytes=_bytes(trace, attribution, copies, _TO_DEVICE, size),
+        to_host_bytes=_bytes(trace, attribution, copies, _TO_HOST, size),
+    )
+
+
+def outermost_waits(trace: Trace) -> I64:
+    """The synchronising calls that are not inside another on their thread."""
+    calls = trace.calls
+    known = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
+    rows = np.flatnonzero(known[calls.name]) if len(calls) else int64([])
+    found = []
+    for thread in distinct(calls.thread[rows]):
+        own = rows[calls.thread[rows] == thread]
+        found.append(own[outermost(calls.start_ns[own], calls.end_ns[own])])
+    return np.concatenate(found) if found else rows
+
+
+def _tally(keys: I64, size: int) -> I64:
+    return int64(np.bincount(keys, minlength=size)) if size else int64([])
+
+
+def _bytes(trace: Trace, attribution: Attribution, copies: I64, direction: re.Pattern[str], size: int) -> I64:
+    names = {name for name in distinct(trace.ops.name[copies]) if direction.search(trace.strings[name])}
+    chosen = copies[np.isin(trace.ops.name[copies], list(names))]
+    return sum_by(attribution.stage[chosen], trace.ops.size_bytes[chosen], size)

@@ -1,0 +1,87 @@
+"""What a user waits for, from the clean pass where the trace has one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT
+from tracer.document.summary import Latency, Percentiles, measures
+from tracer.measure.requests import marked_stages, sample_statistics, stage_ns, statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tracer.document.manifest import Manifest
+    from tracer.document.summary import RequestLatency
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The observed value at or above `percent` percent of the others (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def percentiles(values: Sequence[int]) -> Percentiles | None:
+    """The percentiles that reports show, or None of nothing."""
+    if not values:
+        return None
+    return Percentiles(p50=percentile(values, 50), p90=percentile(values, 90), p99=percentile(values, 99))
+
+
+def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency | None:
+    """Latencies of the clean pass, whose `rows` these are; None if it measured nothing.
+
+    TTFT is request start to the end of prefill's token. TPOT is (end of last token - end of token 0) divided
+    by (tokens - 1). ITL are the gaps between tokens. All are taken per request; medians are reported.
+    """
+    if not rows:
+        return None
+    from statistics import median
+
+    taken = [measures(row) for row in rows]
+    tpot = [row[TPOT] for row in taken if TPOT in row]
+    return Latency(
+        source="clean",
+        clock=manifest.clock,
+        requests=len(rows),
+        ttft_ns=_median(row[TTFT] for row in taken) if PREFILL in manifest.stages else None,
+        tpot_ns=round(median(tpot)) if tpot else None,
+        itl_ns=percentiles([gap for row in rows for gap in row.decode_ns]),
+        request_ns=_median(row[REQUEST] for row in taken),
+        tokens_per_s=manifest.shape.batch_size * 1e9 / median(tpot) if tpot and median(tpot) else None,
+        stages_ns={stage: _median(row[stage] for row in taken) for stage in marked_stages(manifest)},
+        distortion=_distortion(manifest),
+        statistics=statistics(rows),
+        samples=sample_statistics(manifest, rows),
+        outside_ns=_median(row.outside_ns + row.outside_later_ns for row in rows),
+    )
+
+
+def _median(values: Iterable[float]) -> int:
+    from statistics import median  # it imports more than all of this package, and few traces need it
+
+    return round(median(values))
+
+
+def _distortion(manifest: Manifest) -> dict[str, float]:
+    """Profiled over clean, per stage; decode over the steps that were profiled, or as a whole."""
+    from statistics import median
+
+    if not manifest.profiled or not manifest.clean:
+        return {}
+    first = manifest.profiled[0].first_step
+    steps = min(len(request.decode_ns) for request in manifest.profiled)
+    steps = min([steps, *(len(request.decode_ns) - first + 1 for request in manifest.clean)])
+    ratios = {}
+    for stage in marked_stages(manifest):
+        if stage == DECODE and any(request.decode_ns for request in (*manifest.clean, *manifest.profiled)):
+            if steps < 1:
+                continue
+            clean = [sum(request.decode_ns[first - 1 : first - 1 + steps]) for request in manifest.clean]
+            profiled = [sum(request.decode_ns[:steps]) for request in manifest.profiled]
+        else:
+            clean = [stage_ns(request, stage) for request in manifest.clean]
+            profiled = [stage_ns(request, stage) for request in manifest.profiled]
+        if median(clean) > 0:
+            ratios[stage] = median(profiled) / median(clean)
+    return ratios

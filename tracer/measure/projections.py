@@ -1,0 +1,83 @@
+"""Nsight's own figures for a range, so that a person can check ours against `nsys stats`.
+
+There an op belongs to a range if its launch call lies inside the range, both ends included, on the thread that began
+it: see the reports `nvtx_gpu_proj_sum` and `nvtx_kern_sum`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import distinct
+from tracer.trace.columns import OpKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer.arrays import I64
+    from tracer.trace.columns import Spans, Trace
+
+_EARLIEST, _LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Projections:
+    """For each range: nsys's figures.
+
+    Attributes:
+        span_ns: from the start of the first op to the end of the last, gaps included; 0 without ops.
+        kernel_ns: durations of the kernels added up.
+    """
+
+    span_ns: I64
+    kernel_ns: I64
+
+
+def project(trace: Trace, call: I64, ranges: Spans) -> Projections:
+    """Compute them.
+
+    Args:
+        trace: with ops and calls.
+        call: for each op the index of its launch, -1 without one.
+        ranges: each on the thread that began it.
+    """
+    first = np.full(len(ranges), _LATEST, dtype=np.int64)
+    last = np.full(len(ranges), _EARLIEST, dtype=np.int64)
+    kernel_ns = np.zeros(len(ranges), dtype=np.int64)
+    # The reports leave out whole graphs.
+    launched = np.flatnonzero((call >= 0) & (trace.ops.kind[: len(call)] != OpKind.GRAPH))
+    threads = trace.calls.thread[call[launched]]
+    for thread in distinct(ranges.thread):
+        rows = np.flatnonzero(ranges.thread == thread)
+        low_ns, high_ns = ranges.start_ns[rows], ranges.end_ns[rows]
+        for ops in _sequences(trace, call, launched[threads == thread]):
+            low = np.searchsorted(trace.calls.start_ns[call[ops]], low_ns, side="left")
+            high = np.searchsorted(trace.calls.end_ns[call[ops]], high_ns, side="right")
+            held = np.flatnonzero(high > low)
+            own, slices = rows[held], np.stack([low[held], high[held]], axis=1).ravel()
+            start, end = trace.ops.start_ns[ops], trace.ops.end_ns[ops]
+            # One more element, because a slice may reach to the end.
+            first[own] = np.minimum(first[own], np.minimum.reduceat(np.append(start, _LATEST), slices)[::2])
+            last[own] = np.maximum(last[own], np.maximum.reduceat(np.append(end, _EARLIEST), slices)[::2])
+            kernels = np.where(trace.ops.kind[ops] == OpKind.KERNEL, end - start, 0)
+            total = np.concatenate([[0], np.cumsum(kernels)])
+            kernel_ns[own] += total[high[held]] - total[low[held]]
+    return Projections(int64(np.where(last > first, last - first, 0)), kernel_ns)
+
+
+def _sequences(trace: Trace, call: I64, ops: I64) -> Iterator[I64]:
+    """Part the ops of one thread so that in each part the calls are in the order of both their starts and their ends.
+
+    Only calls inside calls need more than one.
+    """
+    start, end = trace.calls.start_ns[call[ops]], trace.calls.end_ns[call[ops]]
+    ops = ops[np.lexsort((end, start))]
+    while len(ops):
+        end = trace.calls.end_ns[call[ops]]
+        in_order = end >= np.maximum.accumulate(end)
+        yield ops[in_order]
+        ops = ops[~in_order]

@@ -1,0 +1,1 @@
+"""How far each stage is from what its device could do."""

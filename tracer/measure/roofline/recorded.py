@@ -1,0 +1,128 @@
+"""The roofline of a trace whose model is not known, by the shapes of its operators.
+
+The work of a stage is that of the operators that have a formula (see `shapes`). What has none is missing from it, so
+utilisation is a lower bound, and the share of device time that is covered is said beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tracer.charge.intervals import distinct
+from tracer.document.manifest import Cost
+from tracer.document.names import ALL_STAGES
+from tracer.document.summary import Idle, Roofline, Stage
+from tracer.measure.roofline.analytic import stage_row
+from tracer.measure.roofline.recorded_work import StageWork, recorded_work
+from tracer.measure.runs import stage_times
+from tracer.peaks.find import find_peak
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tracer.charge.attribution import Attribution
+    from tracer.charge.ledger import Charges
+    from tracer.charge.stages.find import StageRanges
+    from tracer.document.summary import StageRoofline
+    from tracer.measure.runs import StageTime
+    from tracer.peaks.find import Peak
+    from tracer.trace.columns import Trace
+
+NO_SHAPES = (
+    "--shapes: no matrix product in it has its shapes; record with record_shapes=True (tracer record --record-shapes)"
+)
+WHOLE_TRACE = ""
+# Of a stage of which less is known, what limits it is not said unless that is idle time.
+ENOUGH = 0.5
+# The types that data sheets are about; of the peak of others nothing is known unless it was given or measured.
+LISTED_TYPES = ("float32", "float16", "bfloat16")
+
+
+def draw(
+    trace: Trace,
+    ranges: StageRanges,
+    attribution: Attribution,
+    charges: Charges,
+    stages: Sequence[Stage],
+    times: Mapping[str, StageTime],
+    *,
+    tflops: float | None = None,
+    gbs: float | None = None,
+    traced_gbs: float | None = None,
+) -> Roofline | None:
+    """Put each stage, or a trace without stages, under the device's roof; None where no shapes were recorded.
+
+    Args:
+        trace: with its CPU operators and their details.
+        ranges, attribution, charges: of the trace.
+        stages: of the trace.
+        times: what a run of each takes.
+        tflops, gbs: peaks that a person gave.
+        traced_gbs: what the trace says of the device's memory.
+    """
+    recorded = recorded_work(trace, ranges, attribution, charges)
+    if recorded is None:
+        return None
+    device = _device(trace)
+    peak = find_peak(device, recorded.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
+    if recorded.dtype not in LISTED_TYPES and peak.source.startswith("https://"):
+        peak = msgspec.structs.replace(peak, tflops=None)
+    rows = []
+    if stages:
+        for stage in stages:
+            work = recorded.stages.get(ALL_STAGES.index(stage.stage))
+            if work is not None and stage.busy_ns:
+                rows.append(_row(stage, work, peak, times[stage.stage]))
+    elif (whole := _whole_trace(charges)).busy_ns:
+        rows.append(_row(whole, recorded.whole, peak, stage_times([whole], None, None)[WHOLE_TRACE]))
+    return Roofline(
+        device=device,
+        dtype=recorded.dtype,
+        peak_tflops=peak.tflops,
+        peak_gbs=peak.gbs,
+        peak_source=peak.source,
+        stages=rows,
+        visual_token=None,
+        source="shapes",
+    )
+
+
+def _row(stage: Stage, work: StageWork, peak: Peak, time: StageTime) -> StageRoofline:
+    row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes), peak, time)
+    covered = work.covered_ns / stage.device_time_ns if stage.device_time_ns else 0.0
+    idles = row.busy_ns < row.step_ns / 2
+    limit = row.limited_by if idles or covered >= ENOUGH else None
+    return msgspec.structs.replace(row, covered=covered, limited_by=limit)
+
+
+def _whole_trace(charges: Charges) -> Stage:
+    """A trace without stages as one, called once."""
+    idle = Idle(
+        host_ns=int(charges.host_ns.sum()),
+        sync_ns=int(charges.sync_ns.sum()),
+        launch_ns=int(charges.launch_ns.sum()),
+        unknown_ns=int(charges.unknown_ns.sum()),
+    )
+    return Stage(
+        stage=WHOLE_TRACE,
+        calls=1,
+        ops=len(charges),
+        device_time_ns=int(charges.time_ns.sum()),
+        busy_ns=int(charges.busy_ns.sum()),
+        idle_ns=idle.total_ns,
+        idle=idle,
+        span_ns=0,
+        cpu_ns=0,
+        categories={},
+        kernels=[],
+    )
+
+
+def _device(trace: Trace) -> str:
+    """The device whose peaks count, by name."""
+    if trace.manifest is not None:
+        return str(trace.manifest.device.get("name", ""))
+    used = set(distinct(trace.ops.device))
+    return next((device.name for device in trace.devices if device.id in used), "")

@@ -1,0 +1,1 @@
+"""What a request would take if something were different: documents only."""

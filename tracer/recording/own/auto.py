@@ -1,0 +1,171 @@
+"""`--auto`: a script without marks is marked where it calls transformers' `generate`.
+
+Each call is a request. It begins with prefill; a decode step begins where `generate` prepares the inputs of the next
+forward pass, which every release of transformers does once for each; vision is the model's own feature call. Nothing
+is changed but who is told. Nothing is imported before transformers is.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from tracer import staging
+from tracer.document.names import DECODE, PREFILL, VISION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+HOME = "transformers.generation.utils"
+# What transformers' models call the way from pixels to features.
+FEATURE_CALLS = ("get_image_features", "get_video_features")
+PREPARE = "prepare_inputs_for_generation"
+
+_inside = threading.local()
+
+
+def install() -> None:
+    """Hook `generate` once transformers is imported."""
+    if HOME in sys.modules:
+        hook(sys.modules[HOME])
+    else:
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(MetaPathFinder):
+    """Finds nothing itself; has the module hooked as soon as it has run."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002 -- the interface's
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
+        if fullname != HOME:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            loader: Any = spec.loader
+            run = loader.exec_module
+
+            def run_and_hook(module: ModuleType) -> None:
+                run(module)
+                hook(module)
+
+            loader.exec_module = run_and_hook
+        return spec
+
+
+def hook(module: Any) -> None:
+    """Have `module.GenerationMixin.generate` open a request with its stages."""
+    original = module.GenerationMixin.generate
+
+    @wraps(original)  # its signature is read, by transformers itself too
+    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(_inside, "generate", False):  # an assistant's, for example
+            return original(self, *args, **kwargs)
+        _inside.generate = True
+        try:
+            with staging.request(), _marked(self):
+                answer = original(self, *args, **kwargs)
+        finally:
+            _inside.generate = False
+        _tell(self, args, kwargs, answer)
+        return answer
+
+    module.GenerationMixin.generate = generate
+
+
+@contextmanager
+def _marked(network: Any) -> Iterator[None]:
+    """While open, the network's forward passes are stages."""
+    with ExitStack() as stack:
+        steps = _Steps()
+        stack.push(steps.close)
+        stack.enter_context(_replaced(network, PREPARE, steps.before))
+        for owner in {id(module): module for module in (network, network.base_model)}.values():
+            for name in FEATURE_CALLS:
+                if hasattr(owner, name):
+                    stack.enter_context(_replaced(owner, name, _as_vision))
+        yield
+
+
+class _Steps:
+    """Prefill, then one decode step after the other: one stage is always open."""
+
+    def __init__(self) -> None:
+        self._passes = 0
+        self._open = staging.stage(PREFILL)
+        self._open.__enter__()
+
+    def before(self, prepare: Callable[..., Any]) -> Callable[..., Any]:
+        """The function that `generate` calls before each forward pass: it begins a step, except for prefill."""
+
+        @wraps(prepare)
+        def prepare_and_mark(*args: Any, **kwargs: Any) -> Any:
+            if self._passes:
+                self._open.__exit__(None, None, None)
+                self._open = staging.stage(DECODE, index=self._passes)
+                self._open.__enter__()
+            self._passes += 1
+            return prepare(*args, **kwargs)
+
+        return prepare_and_mark
+
+    def close(self, *error: Any) -> None:
+        """End the last step."""
+        self._open.__exit__(*error)
+
+
+def _as_vision(encode: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(encode)
+    def encode_and_mark(*args: Any, **kwargs: Any) -> Any:
+        if getattr(_inside, "vision", False):  # the model's call makes that of its base
+            return encode(*args, **kwargs)
+        _inside.vision = True
+        try:
+            with staging.stage(VISION):
+                return encode(*args, **kwargs)
+        finally:
+            _inside.vision = False
+
+    return encode_and_mark
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, replacement: Callable[[Any], Any]) -> Iterator[None]:
+    """While open, an object has another method, made from the one it has."""
+    own = vars(owner).get(name)
+    setattr(owner, name, replacement(getattr(owner, name)))
+    try:
+        yield
+    finally:
+        if own is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, own)
+
+
+def _tell(network: Any, args: Sequence[Any], kwargs: dict[str, Any], answer: Any) -> None:
+    """Keep what the manifest says about a request; tensors are looked at when the script is over."""
+    from tracer.recording.own import child
+
+    given = kwargs.get("input_ids", kwargs.get("inputs", args[0] if args else None))
+    embedded = kwargs.get("inputs_embeds")
+    child.note(
+        dtype=str(network.dtype).removeprefix("torch."),
+        architecture=type(network).__name__,
+        image_token=next((getattr(network.config, key, None) for key in ("image_token_id", "image_token_index")), None),
+        input_ids=given,
+        prompt=embedded if given is None else given,
+        answer=getattr(answer, "sequences", answer),
+    )

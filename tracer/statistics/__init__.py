@@ -1,0 +1,1 @@
+"""Statistics over few and skewed values: robust ones, intervals, tests."""
