@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.eventgpt.adapter import StagedEventGPT, build_staged
+from model.eventgpt.adapter import StagedEventGPT
+from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
 
 TOKENS = 4

@@ -1,77 +1,23 @@
-"""What the requests of a recording are given: one sample, a batch of them, or the samples of a folder.
-
-A sample is an event stream (`.npy`, `.npz`), a picture, a video, a folder of pictures, or synthetic. Every built-in
-model takes every kind: events are drawn as pictures, and frames are taken evenly from a video.
-"""
+"""Data sets: the samples of a folder, or those that an instruction file names."""
 
 from __future__ import annotations
 
 import json
-import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import InputError
-from model.events import EventStream, read_events, synthetic_events
-from model.frames import rasterise
-from model.pictures import SUFFIXES as PICTURES
-from model.pictures import Picture, in_natural_order, list_pictures, read_picture
-from model.videos import SUFFIXES as VIDEOS
-from model.videos import read_video
+from model.inputs.pictures import SUFFIXES as PICTURES
+from model.inputs.pictures import in_natural_order
+from model.inputs.samples import EVENTS, Sample
+from model.inputs.videos import SUFFIXES as VIDEOS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from model.registry import ModelOptions
-
-EVENTS = {".npy", ".npz"}
 # The keys under which instruction files name a sample's data; the first that an entry has counts.
 DATA_KEYS = ("event_data", "event", "video", "image", "event_image")
 PLACEHOLDERS = ("<event>", "<image>", "<video>")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One sequence's input.
-
-    Attributes:
-        name: to call it by.
-        path: the data; None for a synthetic stream.
-        prompt: its own question, where the data set has one.
-        seed: of the synthetic stream and the random prompt.
-    """
-
-    name: str
-    path: Path | None = None
-    prompt: str | None = None
-    seed: int = 0
-
-
-def batches_of(options: ModelOptions) -> tuple[tuple[Sample, ...], ...]:
-    """The batches that requests take in turn; the last one of a data set may be smaller.
-
-    Raises:
-        InputError: there is no such data, or the data set holds none that can be read.
-    """
-    size = options.batch_size
-    if options.dataset is not None:
-        samples = read_dataset(options.dataset, seed=options.seed)
-        if options.shuffle_seed is not None:
-            random.Random(options.shuffle_seed).shuffle(samples)  # noqa: S311 -- no secret
-        samples = samples[: options.max_samples]
-    else:
-        path = options.input
-        if path is not None and not path.exists():
-            raise InputError(f"{path}: no such file or folder")
-        name = "synthetic" if path is None else path.name
-        samples = [Sample(name, path, None, options.seed + number) for number in range(size)]
-    return tuple(tuple(samples[start : start + size]) for start in range(0, len(samples), size))
-
-
-def batch_name(batch: Sequence[Sample]) -> str:
-    """The names of a batch, once each."""
-    return ", ".join(dict.fromkeys(sample.name for sample in batch))
 
 
 def read_dataset(path: Path, *, seed: int = 0) -> list[Sample]:
@@ -159,31 +105,3 @@ def _question(place: str, entry: Mapping[str, Any]) -> str | None:
     for placeholder in PLACEHOLDERS:
         text = text.replace(placeholder, "")
     return text.strip()
-
-
-def read_sample(sample: Sample, frames: int | None) -> EventStream | list[Picture]:
-    """Read one sample: an event stream, or pictures, uint8 [height, width, 3]; host work only.
-
-    With `frames` None a folder gives all of its pictures and a video all of its frames.
-
-    Raises:
-        InputError: the data cannot be read, or holds fewer pictures than asked for.
-    """
-    path = sample.path
-    if path is None:
-        return synthetic_events(sample.seed)
-    if path.is_dir():
-        pictures = list_pictures(path)
-        wanted = frames or len(pictures)
-        if len(pictures) < wanted:
-            raise InputError(f"{path}: holds {len(pictures)} pictures, {wanted} are wanted (--frames)")
-        return [read_picture(picture) for picture in pictures[:wanted]]
-    suffix = path.suffix.lower()
-    if suffix in PICTURES:
-        return [read_picture(path)] * (frames or 1)
-    return read_video(path, frames) if suffix in VIDEOS else read_events(path)
-
-
-def as_pictures(raw: EventStream | list[Picture], frames: int) -> list[Picture]:
-    """Pictures of a sample that was read: events are drawn as `frames` of them."""
-    return rasterise(raw, frames) if isinstance(raw, EventStream) else raw

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from model.events import EventStream
-    from model.pictures import Picture
+    from model.inputs.events import EventStream
+    from model.inputs.pictures import Picture
 
 WHITE = 255
 RED, BLUE = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)

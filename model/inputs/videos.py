@@ -11,7 +11,7 @@ from model.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.pictures import Picture
+    from model.inputs.pictures import Picture
 
 SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
 # A file may claim any size; a frame beyond 8K is a mistake or an attack.

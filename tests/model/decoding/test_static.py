@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from model.errors import ModelError
-from model.eventgpt.adapter import StagedEventGPT, build_staged
+from model.eventgpt.adapter import StagedEventGPT
+from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
 from model.staged import run_request
 

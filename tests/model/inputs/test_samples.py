@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from model.errors import InputError
-from model.events import EventStream
+from model.inputs.batches import batch_name, batches_of
+from model.inputs.datasets import read_dataset
+from model.inputs.events import EventStream
+from model.inputs.samples import as_pictures, read_sample
+from model.inputs.videos import read_video
 from model.registry import ModelOptions
-from model.samples import as_pictures, batch_name, batches_of, read_dataset, read_sample
-from model.videos import read_video
 
 
 def _options(**more: Any) -> ModelOptions:

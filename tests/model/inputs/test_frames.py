@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.errors import InputError
-from model.events import EventStream
-from model.frames import rasterise
-from model.pictures import list_pictures, read_picture
+from model.inputs.events import EventStream
+from model.inputs.frames import rasterise
+from model.inputs.pictures import list_pictures, read_picture
 
 events = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.booleans()), min_size=1, max_size=40)
 

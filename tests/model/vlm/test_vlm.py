@@ -19,7 +19,7 @@ from model.errors import CheckpointError, InputError, ModelError
 from model.registry import ModelOptions, find
 from model.sizes import TextSize, VisionSize
 from model.staged import run_request
-from model.vlm import StagedVLM
+from model.vlm.adapter import StagedVLM
 from tracer.recording.hooks import EncoderWatch
 
 TOKENS = 8

@@ -5,69 +5,28 @@ Shape legend: B batch, S prompt length with placeholders, V visual tokens of a s
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 
-from model.configs import text_size, vision_size
 from model.costs import decoder_cost, tower_flops, tower_parameters
-from model.errors import CheckpointError, InputError, ModelError
-from model.generation import step_boundaries
-from model.pretrained import load_network
+from model.decoding.boundaries import step_boundaries
+from model.inputs.batches import Loaded, batch_name, batches_of
+from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
-from model.samples import as_pictures, batch_name, batches_of, read_sample
 from model.sizes import VLMSize
 from model.staged import RequestCost, RequestShape, StageCost
-from model.weights import allocate, left_pad, load_tokenizer, random_prompt, randomise
+from model.weights import left_pad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from model.events import EventStream
-    from model.pictures import Picture
+    from model.inputs.samples import Sample
     from model.registry import ModelOptions
-    from model.samples import Sample
-
-DEFAULT_PROMPT = "What is happening here?"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """What tells one such model from another.
-
-    Attributes:
-        name: in our registry.
-        sizes: those it comes in.
-        network: transformers' class.
-        config: makes its configuration of a size.
-        feature_call: the model's own method that encodes pictures.
-        pictures_name: the argument of that method and of `generate`, which has the pictures.
-        frame_axis: whether pictures are given as [B, F, 3, side, side] instead of [B * F, 3, side, side].
-        placeholder: what stands in a prompt's text for the pictures; one for each of them, or one in all with
-            `frame_axis`.
-        placeholder_key: the entry of the configuration which has its token id.
-        class_token: whether each picture's class token is among its features.
-        tower: the attribute that is the vision encoder.
-    """
-
-    name: str
-    sizes: Mapping[str, VLMSize]
-    network: type[Any]
-    config: Callable[[VLMSize], Any]
-    feature_call: str
-    pictures_name: str
-    frame_axis: bool
-    placeholder: str
-    placeholder_key: str
-    class_token: bool
-    tower: str
-
-    def tokens_per_frame(self, size: VLMSize) -> int:
-        """Visual tokens of one picture."""
-        return size.vision.tokens if self.class_token else size.vision.tokens - 1
+    from model.vlm.family import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +44,6 @@ class VLMInputs:
     attention_mask: torch.Tensor
     pixels: torch.Tensor
     frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A batch that was read, sequence by sequence."""
-
-    batch: tuple[Sample, ...]
-    raws: list[EventStream | list[Picture]]
 
 
 class StagedVLM:
@@ -258,78 +209,3 @@ class StagedVLM:
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
         }
         return described if self._quantised is None else described | {"quantised": self._quantised}
-
-
-def build_staged(family: Family, options: ModelOptions) -> StagedVLM:
-    """Build a model of the family from a checkpoint folder, or at a published size with seeded random weights.
-
-    Raises:
-        ModelError: the options, the checkpoint or the input cannot be right.
-    """
-    if options.decode != EAGER:
-        raise ModelError(f"--decode {options.decode}: {family.name} makes its steps as transformers does, eagerly")
-    model = _from_checkpoint(family, options) if options.checkpoint else _random(family, options)
-    # The first sample, before anything is timed, so that a bad file stops the run at once.
-    shape = model.shape(model.prepare(model.load()))
-    positions = model.network.config.get_text_config().max_position_embeddings
-    if shape.visual_tokens + shape.prompt_tokens >= positions:
-        raise InputError(
-            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
-            f"{positions} positions: use a shorter prompt or fewer frames"
-        )
-    return model
-
-
-def _random(family: Family, options: ModelOptions) -> StagedVLM:
-    if options.prompt is not None:
-        raise InputError("--prompt needs a checkpoint with a tokenizer; without one, use --prompt-tokens")
-    try:
-        size = family.sizes[options.size]
-    except KeyError:
-        raise ModelError(f"{family.name} has no size {options.size!r}: choose from {', '.join(family.sizes)}") from None
-    config = family.config(size)
-    network = allocate(lambda: family.network(config), options, f"{family.name} {size.name}")
-    # None in the configuration would be filled in again from transformers' defaults.
-    network.generation_config.eos_token_id = None
-    network.generation_config.pad_token_id = 0
-    randomise(network, network.device, options.seed)
-    placeholder: int = getattr(config, family.placeholder_key)
-    # Placeholders of any kind are the vocabulary's last ids.
-    words = min(placeholder, config.image_token_id)
-
-    def prompt_ids(sample: Sample, visual_tokens: int) -> list[int]:
-        row = random_prompt(options.prompt_tokens, words, sample.seed)
-        middle = 1 + (len(row) - 1) // 2
-        return [*row[:middle], *[placeholder] * visual_tokens, *row[middle:]]
-
-    return StagedVLM(family, network, size, options, prompt_ids=prompt_ids)
-
-
-def _from_checkpoint(family: Family, options: ModelOptions) -> StagedVLM:
-    folder = options.checkpoint
-    assert folder is not None  # noqa: S101 -- the caller chose by it
-    network = load_network(family.network, folder, options)
-    size = VLMSize(
-        name=folder.resolve().name,
-        vision=vision_size(network.config.vision_config),
-        text=text_size(network.config.text_config),
-        frames=next(iter(family.sizes.values())).frames,
-    )
-    size = replace(size, text=replace(size.text, vocabulary=network.get_input_embeddings().num_embeddings))
-    tokenizer = load_tokenizer(folder)
-    placeholder: int = getattr(network.config, family.placeholder_key)
-    if tokenizer.convert_tokens_to_ids(family.placeholder) != placeholder:
-        raise CheckpointError(
-            f"{folder}: its tokenizer has no {family.placeholder} with the id {placeholder} of config.json"
-        )
-    blocks = 1 if family.frame_axis else options.frames or size.frames
-
-    def prompt_ids(sample: Sample, visual_tokens: int) -> list[int]:
-        question = sample.prompt or options.prompt or DEFAULT_PROMPT
-        text = f"USER: {(family.placeholder + chr(10)) * blocks}{question} ASSISTANT:"
-        row: list[int] = []
-        for token in tokenizer(text).input_ids:
-            row += [placeholder] * (visual_tokens // blocks) if token == placeholder else [token]
-        return row
-
-    return StagedVLM(family, network, size, options, prompt_ids=prompt_ids)

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from support.checkpoints import SMALL, WORDS, small_network, write_checkpoint, write_shards
 
 from model.errors import CheckpointError
-from model.eventgpt.adapter import StagedEventGPT, build_staged
+from model.eventgpt.adapter import StagedEventGPT
+from model.eventgpt.builder import build_staged
 from model.eventgpt.checkpoint import published_name, read_size
 from model.eventgpt.network import EVENT_TOKEN_INDEX
 from model.registry import ModelOptions

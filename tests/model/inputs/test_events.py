@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.events import ArrayUnpickler, read_events, synthetic_events
+from model.inputs.events import ArrayUnpickler, read_events, synthetic_events
 
 COLUMNS = {
     "x": np.array([1, 2, 3], dtype=np.uint16),
@@ -146,7 +146,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", b"\0" * 10_000)
-    monkeypatch.setattr("model.events.MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr("model.inputs.events.MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(InputError, match="unpacks to 10,000 bytes"):
         read_events(tmp_path / "a.npz")
 
