@@ -25,7 +25,7 @@ def command(
     dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))
     import torch
 
-    from tracer.peaks.find import remember
+    from tracer.peaks.measured import remember
     from tracer.recording.calibrate import calibrate
     from tracer.recording.machine import describe_device
 

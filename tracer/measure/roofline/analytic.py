@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tracer.document.manifest import Cost
 from tracer.document.names import DECODE, PREFILL, VISION
 from tracer.document.summary import Roofline, StageRoofline, VisualToken
-from tracer.peaks.find import Peak, find_peak
+from tracer.peaks.find import find_peak
+from tracer.peaks.peak import Peak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tracer.charge.stages.find import StageRanges
     from tracer.document.summary import StageRoofline
     from tracer.measure.runs import StageTime
-    from tracer.peaks.find import Peak
+    from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
 NO_SHAPES = (
