@@ -15,7 +15,7 @@ from model.errors import InputError, ModelError
 from model.eventgpt.adapter import StagedEventGPT, build_staged
 from model.registry import MODELS, ModelOptions, find
 from model.staged import run_request
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 
 TOKENS = 16
 
