@@ -16,7 +16,7 @@ from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.builder import build_staged
 from model.registry import MODELS, ModelOptions, find
 from model.staged import run_request
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 
 TOKENS = 16
 

@@ -15,7 +15,7 @@ from model.errors import CheckpointError, InputError, ModelError
 from model.hf.adapter import StagedFolder
 from model.registry import ModelOptions, find
 from model.staged import run_request
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 
 TOKENS = 6
 IMAGE = 290

@@ -20,7 +20,7 @@ from model.registry import ModelOptions, find
 from model.sizes import TextSize, VisionSize
 from model.staged import run_request
 from model.vlm.adapter import StagedVLM
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 
 TOKENS = 8
 NAMES = ("llava15", "video_llava")

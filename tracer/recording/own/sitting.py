@@ -5,18 +5,17 @@ One run is clean, the other profiled. They may have been in this process (a call
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from torch.profiler import ProfilerAction
 
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
 from tracer.document.names import STAGES
-from tracer.recording.capture import Capture, Piece, plan
+from tracer.recording.capture import Capture
 from tracer.recording.machine import describe_device, describe_software
-from tracer.recording.window import DecodeWindow, Schedule
+from tracer.recording.pieces import plan_apart
+from tracer.recording.window import DecodeWindow
 from tracer.version import __version__
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from tracer.recording.marks import Marks
-
-_ONE_REQUEST = Schedule(wait=0, warmup=0, active=1, repeat=1)
 
 
 class Profiling(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,20 +107,6 @@ def sitting_of(marks: Marks, captures: Sequence[Path] = ()) -> Sitting:
         software=describe_software(),
         captures=[str(path) for path in captures],
     )
-
-
-def plan_apart(recorded: Sequence[int], window: DecodeWindow, steps: int) -> list[Piece]:
-    """Cut a run into pieces in which each recorded request is a capture of its own.
-
-    What lies between requests is somebody else's code, so the profiler is off there. Before each recorded request
-    there are two pieces, off and warm-up, whose request is negative.
-    """
-    pieces: list[Piece] = []
-    for request in recorded:
-        before = -1 - request
-        pieces += [Piece(before, None, ProfilerAction.NONE), Piece(before, None, ProfilerAction.WARMUP)]
-        pieces += [replace(piece, request=request) for piece in plan(_ONE_REQUEST, window, steps)]
-    return pieces
 
 
 def check_marks(sitting: Sitting, source: str, advice: str) -> None:

@@ -1,32 +1,24 @@
-"""The three passes of a recording: verify, clean, profiled."""
+"""The verify pass: proof that the stages are the model."""
 
 from __future__ import annotations
 
-import gc
 import warnings
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import torch
 from torch.utils._pytree import tree_flatten
 
 from model.registry import EAGER
 from model.staged import run_request
 from tracer.document.errors import VerificationError
-from tracer.document.manifest import Sample, Verification
-from tracer.recording.capture import Capture, plan
-from tracer.recording.clocks import clock_for, synchronise
-from tracer.recording.hooks import EncoderWatch, ProfiledHook, StopwatchHook
-from tracer.recording.ranges import RangeEmitter
+from tracer.document.manifest import Verification
+from tracer.recording.encoders import EncoderWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from model.staged import StagedModel
-    from tracer.document.manifest import Latencies
     from tracer.recording.options import RecordOptions
 
 
@@ -118,80 +110,3 @@ def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
         f"the staged run disagrees with the model's own generate, given {argument}: {found}; "
         "--no-verify records it all the same"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Clean:
-    """What the clean pass leaves: the latencies of each request, and the samples in the order of their first turn."""
-
-    latencies: list[Latencies]
-    samples: list[Sample]
-
-
-def clean_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
-) -> Clean:
-    """Measure so many requests without a profiler; the model's samples take turns."""
-    hook = StopwatchHook(clock_for(model.device))
-    warmup = options.schedule.warmup
-    turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
-    tokens: dict[int, int] = {}
-    for number in turns:
-        _settle(model.device)
-        answer = run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
-        tokens[number] = answer.shape[1]
-        advance()
-    return Clean(
-        latencies=[
-            msgspec.structs.replace(latencies, sample=number)
-            for latencies, number in zip(hook.requests[warmup:], turns[warmup:], strict=True)
-        ],
-        samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
-    )
-
-
-def _sample(model: StagedModel[Any, Any], number: int, new_tokens: int) -> Sample:
-    shape = model.shape(model.prepare(model.load(number)))
-    return Sample(name=model.samples[number], **asdict(shape), new_tokens=new_tokens)
-
-
-@dataclass(frozen=True, slots=True)
-class Profiled:
-    """What the profiled pass leaves: one file per capture, and latencies under the profiler."""
-
-    captures: list[Path]
-    latencies: list[Latencies]
-
-
-def profiled_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, folder: Path, advance: Callable[[], None]
-) -> Profiled:
-    """Run the schedule under torch.profiler; the captures are written into `folder`."""
-    emitter = RangeEmitter()
-    pieces = plan(options.schedule, options.window, options.max_new_tokens - 1)
-    capture = Capture(
-        pieces,
-        folder,
-        device=model.device,
-        with_stack=options.with_stack,
-        record_shapes=options.record_shapes,
-        memory=options.memory,
-    )
-    hook = ProfiledHook(clock_for(model.device), emitter, capture, device=model.device, sync_stages=options.sync_stages)
-    _settle(model.device)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
-        with EncoderWatch(model.encoders, emitter), capture:
-            for request in range(options.schedule.requests):
-                number = options.schedule.turn(request) % len(model.samples)
-                run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
-                synchronise(model.device)
-                capture.end_request()
-                advance()
-    return Profiled(capture.files, hook.requests)
-
-
-def _settle(device: torch.device) -> None:
-    """Start from an idle device, and without garbage whose collection would fall into the measurement."""
-    synchronise(device)
-    gc.collect()

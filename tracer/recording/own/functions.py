@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
-from tracer.recording.marks import Marks, ProfiledMarks
+from tracer.recording.marks import Marks
 from tracer.recording.options import REQUESTS
-from tracer.recording.own.marked import Profiling, check_marks, manifest_of, sitting_of
+from tracer.recording.own.sitting import Profiling, check_marks, manifest_of, sitting_of
+from tracer.recording.ranged import ProfiledMarks
 from tracer.recording.write.output import write_run
 from tracer.staging import recorded_by, request
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tracer.document.manifest import Manifest
     from tracer.recording.options import RecordOptions
-    from tracer.recording.own.models import OwnCallable
+    from tracer.recording.own.adapter import OwnCallable
     from tracer.recording.recorder import Progress
 
 ADVICE = 'mark its parts with tracer.stage("vision") and so on'
@@ -61,10 +62,9 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
         watched = ProfiledMarks(partial(asked.capture_on, folder=Path(folder)))
         with watched:
             _make(call, watched, schedule.requests, progress.advance)
-        captures = [] if watched.capture is None else watched.capture.files
         manifest = manifest_of(
             clean,
-            sitting_of(watched, captures),
+            sitting_of(watched, watched.files),
             model={"name": call.name, "size": "", "weights": "own", "input": ""},
             warmup=schedule.warmup,
             options={
@@ -77,7 +77,7 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
             reason=REASON,
         )
         progress.begin("write", 1)
-        write_run(options.output, captures, manifest)
+        write_run(options.output, watched.files, manifest)
         progress.advance()
     return manifest
 

@@ -15,7 +15,7 @@ import torch
 
 from model.staged import RequestCost, RequestShape
 from tracer.document.errors import InputError
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 from tracer.recording.marks import current_device
 
 if TYPE_CHECKING:
