@@ -131,6 +131,35 @@ def test_frames_in_one_call_divide_the_hosts_time_down_to_the_busy_time() -> Non
     assert _then(batch_frames=10)["vision"] == 1_000
 
 
+def _recorded(summary: Summary | None = None, **run: Any) -> Summary:
+    """As from a recording of ours."""
+    known = {"decode": "eager", "batch_frames": False, "frames": 5} | run
+    return msgspec.structs.replace(summary or _summary(), run=known)
+
+
+@pytest.mark.parametrize(("asked", "calls"), [(1, 5), (2, 3), (4, 2), (5, 1), (64, 1)])
+def test_as_many_calls_are_left_as_the_frames_take(asked: int, calls: int) -> None:
+    slow = _recorded(_summary(_budget("vision", 1, 100, 5_000)))
+    found = predict(slow, Changes(stages={}, batch_frames=asked))
+    assert found.then_ns == 1_000 * calls
+    assert f"5 frames in {calls} call" in found.assumptions[0]
+
+
+def test_frames_that_nobody_counted_are_assumed_and_that_is_said() -> None:
+    for summary in (_summary(), _recorded(frames=0)):
+        found = predict(summary, Changes(stages={}, batch_frames=2))
+        assert "which the trace does not say" in found.assumptions[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [({"batch_frames": True}, "its frames are encoded in one call already"), ({"frames": 1}, "it has one frame")],
+)
+def test_frames_that_are_not_encoded_one_by_one_gain_nothing_in_one_call(run: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"--batch-frames: {message}"):
+        predict(_recorded(**run), Changes(stages={}, batch_frames=5))
+
+
 def test_fewer_visual_tokens_shrink_prefill_and_the_cache() -> None:
     assert _then(visual_tokens=0.5) == NOW | {"prefill": 9_000 - 3_200, "decode": 10 * (1_000 - 100)}
     waiting = _summary(_budget("prefill", 1, 1_000, 9_000))
