@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.chrome import kernel, launch, operator, span, trace_of
+from support.chrome import call, kernel, launch, operator, span, trace_of
 from support.manifests import as_metadata, latencies
 
 from tracer.document.errors import InputError, UsageError
@@ -107,6 +107,46 @@ def test_compiled_steps_have_no_gaps_and_a_kernel_for_each_row_of_small_ones() -
     assert (
         "(32.00 µs of 40.00 µs are left)" in predict(_decoded(9), Changes(stages={}, decode="compile")).assumptions[0]
     )
+
+
+@pytest.mark.parametrize(("recorded", "asked"), [("graph", "graph"), ("compile", "graph"), ("compile", "compile")])
+def test_what_a_recording_has_already_is_not_gained_again(recorded: str, asked: str) -> None:
+    with pytest.raises(InputError, match=f"--decode {asked}: recorded with --decode {recorded}, "):
+        predict(_recorded(_decoded(9), decode=recorded), Changes(stages={}, decode=asked))
+
+
+def test_compiling_what_a_graph_replays_already_fuses_kernels_but_closes_no_gap_twice() -> None:
+    summary = _decoded(0, STEP[:3] + STEP[4:])  # busy for 35 us a step, which fused are 32
+    slow = [msgspec.structs.replace(stage, step_ns=45_000.0) for stage in summary.budget]
+    summary = msgspec.structs.replace(summary, budget=slow)
+    assert _then(_recorded(summary), decode="compile") == {"decode": 2 * 32_000}
+    replayed = predict(_recorded(summary, decode="graph"), Changes(stages={}, decode="compile"))
+    assert replayed.then_ns == 2 * 42_000
+    assert "replayed graphs already, so their gaps stay" in replayed.assumptions[0]
+
+
+def _replaying(replays: int, steps: int = 2) -> Summary:
+    """Steps of somebody else's, of as many graph replays each, with gaps."""
+    events, number = [], 0
+    for step in range(steps):
+        at = 1000 * step
+        events.append(span(f"tracer/decode#{step + 1}", at, 900))
+        for replay in range(4):
+            number, begin = number + 1, at + 200 * replay
+            events += [call("cudaGraphLaunch", begin, 5, number) if replay < replays else launch(begin, 5, number)]
+            events.append(kernel("gemm", begin + 10, 100, number))
+    return summarize(trace_of(*events))
+
+
+def test_steps_that_replay_graphs_in_anybodys_trace_gain_nothing_by_one() -> None:
+    for replays in (1, 4):
+        with pytest.raises(
+            InputError, match=f"--decode graph: its decode steps replay graphs already, {replays} a step"
+        ):
+            predict(_replaying(replays), Changes(stages={}, decode="graph"))
+    assert predict(_replaying(0), Changes(stages={}, decode="graph")).then_ns == 2 * 400_000
+    compiled = predict(_replaying(4), Changes(stages={}, decode="compile"))
+    assert compiled.then_ns == compiled.now_ns
 
 
 def test_what_the_profiler_made_longer_than_a_run_takes_shrinks_in_proportion() -> None:
