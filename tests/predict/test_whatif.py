@@ -59,6 +59,14 @@ def test_launch_overhead_is_the_time_beyond_busy() -> None:
     assert _then(launch_overhead=1.0) == NOW
 
 
+def test_on_a_cpu_the_time_between_operators_is_overhead_and_profiled_operators_slow_nothing() -> None:
+    on_cpu = summarize(trace_of(operator("aten::mm", 0, 5), span("tracer/decode#1", 0, 9)))
+    slowed = msgspec.structs.replace(on_cpu, budget=[_budget("decode", 10, 1_620, 1_000), _budget("vision", 1, 4, 10)])
+    found = predict(slowed, Changes(stages={}, launch_overhead=0))
+    assert [stage.then_ns for stage in found.stages] == [10_000, 4]
+    assert "all the time in which no operator runs" in found.assumptions[0]
+
+
 def test_a_graph_leaves_decode_its_busy_time() -> None:
     assert _then(decode="graph") == NOW | {"decode": 9_000}
 
@@ -216,6 +224,11 @@ def test_bandwidth_speeds_up_what_memory_bounds_unless_the_host_does() -> None:
 @pytest.mark.parametrize(("speculation", "tokens"), [((4, 0.7), 2.7731), ((3, 1.0), 4), ((3, 0.0), 1)])
 def test_speculation_makes_several_tokens_a_step(speculation: tuple[int, float], tokens: float) -> None:
     assert _then(speculate=speculation)["decode"] == pytest.approx(10_000 / tokens, rel=1e-4)
+
+
+def test_however_much_is_drafted_a_step_is_left() -> None:
+    assert _then(_summary(_budget("decode", 3, 900, 1_000)), speculate=(9, 1.0)) == {"decode": 1_000}
+    assert _then(_summary(_budget("decode", 3, 900, 1_000)), speculate=(1, 1.0)) == {"decode": 1_500}
 
 
 def test_changes_add_up() -> None:

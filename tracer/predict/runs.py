@@ -30,14 +30,19 @@ class Run:
         """Whether the host is the limit."""
         return self.busy_ns < self.step_ns / 2
 
+    @property
+    def waiting_ns(self) -> float:
+        """What it takes beyond its busy time; under a profiler that may be longer than a run takes without."""
+        return max(0.0, self.step_ns - self.busy_ns)
+
     def busy_for(self, busy_ns: float) -> Run:
         """The same with another busy time."""
         if self.waits:
             step_ns = max(self.step_ns, busy_ns)
         elif self.busy_ns > self.step_ns:  # the profiler made it busy for longer than a run takes without it
-            step_ns = self.step_ns * busy_ns / self.busy_ns
+            step_ns = self.step_ns * (busy_ns / self.busy_ns)
         else:
-            step_ns = self.step_ns + busy_ns - self.busy_ns
+            step_ns = self.step_ns - (self.busy_ns - busy_ns)
         return replace(self, busy_ns=busy_ns, step_ns=step_ns)
 
 

@@ -19,10 +19,9 @@ def apply(case: Case, changes: Changes) -> list[str]:
         return []
     for stage, run in case.runs.items():
         if run.busy_ns and stage in (VISION, PREFILL, DECODE):
-            waiting_ns = max(0.0, run.step_ns - run.busy_ns)
-            case.runs[stage] = replace(run, step_ns=run.busy_ns + factor * waiting_ns)
-    text = (
-        f"--launch-overhead {factor:g}: all the time in which the device waits in vision, prefill and decode is launch "
-        "overhead; kernels take as long as before"
-    )
-    return [text]
+            case.runs[stage] = replace(run, step_ns=run.step_ns - (1 - factor) * run.waiting_ns)
+    if case.summary.device.kind == "gpu":
+        text = "the device waits in vision, prefill and decode is launch overhead; kernels take as long as before"
+    else:
+        text = "no operator runs in vision, prefill and decode is overhead; operators take as long as before"
+    return [f"--launch-overhead {factor:g}: all the time in which {text}"]

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def apply(case: Case, changes: Changes) -> list[str]:
-    """Divide the decode steps by the tokens that each makes."""
+    """Divide the decode steps by the tokens that each makes, down to one step."""
     if changes.speculate is None:
         return []
     drafted, accepted = changes.speculate
     decode = case.needed(DECODE, "--speculate")
-    # Leviathan, Kalman and Matias, arXiv:2211.17192, equation 1.
-    tokens = drafted + 1.0 if accepted == 1 else (1 - accepted ** (drafted + 1)) / (1 - accepted)
-    case.runs[DECODE] = replace(decode, runs=decode.runs / tokens)
+    # Leviathan, Kalman and Matias, arXiv:2211.17192, equation 1, as the sum that it comes from.
+    tokens = sum(accepted**kept for kept in range(drafted + 1))
+    case.runs[DECODE] = replace(decode, runs=max(min(1.0, decode.runs), decode.runs / tokens))
     text = (
         f"--speculate {drafted}@{accepted:g}: {tokens:.2f} tokens a step; checking {drafted + 1} tokens takes as long "
         "as making one, and drafting takes nothing"

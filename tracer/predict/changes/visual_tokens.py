@@ -21,7 +21,7 @@ def apply(case: Case, changes: Changes) -> list[str]:
         raise InputError(f"{case.path}: its recording does not say what a visual token costs")
     gone = 1 - changes.visual_tokens
     prefill = case.needed(PREFILL, "--visual-tokens")
-    case.runs[PREFILL] = prefill.busy_for(prefill.busy_ns * (1 - gone * token.prefill_share))
+    case.runs[PREFILL] = prefill.busy_for(max(0.0, prefill.busy_ns * (1 - gone * token.prefill_share)))
     text = (
         f"--visual-tokens {changes.visual_tokens:g}: prefill's busy time falls with its operations, "
         f"{token.prefill_share:.0%} of which are for visual tokens; vision runs as before"
