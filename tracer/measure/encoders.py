@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int32, int64
 from tracer.charge.attribution import innermost_stage
-from tracer.charge.intervals import distinct
+from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
+from tracer.trace.columns import Spans
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -26,7 +27,7 @@ class EncoderRuns:
 
     Attributes:
         stage: the innermost stage around it; "" outside all.
-        time_ns: device time of the work launched inside it; of a CPU run that of the operators.
+        time_ns: device time of the work launched inside it and no run inside it; of a CPU run that of the operators.
     """
 
     stage: list[str]
@@ -44,18 +45,12 @@ def encoder_runs(trace: Trace, ranges: StageRanges, attribution: Attribution, ch
 
 
 def _work_within(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> list[int]:
-    """Time of the work launched inside each run on its thread."""
-    start, thread = _asked_for(trace, attribution, charges)
-    time_ns = np.zeros(len(ranges.encoder_start_ns), dtype=np.int64)
-    for number in distinct(ranges.encoder_thread):
-        runs = np.flatnonzero(ranges.encoder_thread == number)
-        own = np.flatnonzero((thread == number) & (thread >= 0))
-        own = own[np.argsort(start[own], kind="stable")]
-        total_ns = np.concatenate([[0], np.cumsum(charges.time_ns[own])])
-        first = np.searchsorted(start[own], ranges.encoder_start_ns[runs])
-        behind = np.searchsorted(start[own], ranges.encoder_end_ns[runs])
-        time_ns[runs] = total_ns[np.maximum(first, behind)] - total_ns[first]
-    return list(time_ns.tolist())
+    """Time of the work launched inside each run on its thread; of runs inside runs the inner has it, so none twice."""
+    runs = len(ranges.encoder_start_ns)
+    spans = Spans(ranges.encoder_start_ns, ranges.encoder_end_ns, int32(np.zeros(runs)), int32(ranges.encoder_thread))
+    run = innermost_stage(spans, *_asked_for(trace, attribution, charges))
+    held = np.flatnonzero(run >= 0)
+    return list(sum_by(run[held], charges.time_ns[held], runs).tolist())
 
 
 def _asked_for(trace: Trace, attribution: Attribution, charges: Charges) -> tuple[I64, I64]:
