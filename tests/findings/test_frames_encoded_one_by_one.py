@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.chrome import operator, span
 from support.findings import found, frames
 
 from tracer.findings.frames_encoded_one_by_one import FINDING
@@ -27,3 +28,9 @@ def test_one_run_of_the_encoder_is_one_call(count: int, raised: bool) -> None:
 def test_as_much_idle_as_busy_is_the_threshold(gap: float, raised: bool) -> None:
     """Twenty kernels of 10 us with nineteen gaps between them: 190 us and 209 us idle."""
     assert (found(ID, *frames(5, gap=gap)) is not None) == raised
+
+
+def test_on_a_cpu_the_gaps_between_operators_are_not_a_devices() -> None:
+    work = [operator("aten::mm", 40 * number, 10) for number in range(20)]
+    encoders = [span("tracer/encoder", 200 * number, 200) for number in range(4)]
+    assert found(ID, span("tracer/vision", 0, 800), *encoders, *work) is None
