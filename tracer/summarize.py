@@ -12,7 +12,7 @@ from tracer.charge.attribution import Attribution, Reason, attribute, innermost_
 from tracer.charge.intervals import Cover, distinct, sum_by
 from tracer.charge.ledger import Charges, charge_device_ops, charge_operators
 from tracer.charge.overlaps import Overlaps, clip, measure
-from tracer.charge.stages.find import StageRanges, find_stages
+from tracer.charge.stages.find import find_stages, missing_for_stages
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import (
     SCHEMA,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.document.manifest import Manifest
     from tracer.measure.runs import StageTime
     from tracer.trace.columns import Trace
@@ -120,8 +121,7 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
         if not len(trace.ops) and trace.format == "chrome":
             # Operators are most of a file, and only a trace without device ops needs them.
             more |= Want.CPU_OPS
-        if trace.stacks and not len(find_stages(trace, choices.patterns)):
-            more |= Want.MODULES  # its modules may tell the stages that no marker does
+        more |= missing_for_stages(trace, choices.patterns)
         if more & ~want:
             trace = read(want | more)
         return summarize(trace, choices, frames=(lambda: read(Want.FRAMES)) if trace.stacks else None)

@@ -17,7 +17,7 @@ from tracer.charge.launches import find_launches
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I64
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans, Trace
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tracer.charge.attribution import Attribution
     from tracer.charge.ledger import Charges
     from tracer.charge.overlaps import Overlaps
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.document.summary import Decoding, DeviceTotals, Gain, Latency, Roofline, Stage, StageRoofline, Token
     from tracer.measure.runs import StageTime
     from tracer.trace.columns import Trace

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tracer.charge.attribution import Attribution
     from tracer.charge.ledger import Charges
     from tracer.charge.operators import Operators
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
 # What must be read for each.

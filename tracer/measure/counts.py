@@ -18,7 +18,7 @@ from tracer.trace.columns import OpKind
 if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.attribution import Attribution
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
 _TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device", re.IGNORECASE)

@@ -21,7 +21,7 @@ from tracer.trace.columns import OpKind
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
 

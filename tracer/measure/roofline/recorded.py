@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tracer.charge.attribution import Attribution
     from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.document.summary import StageRoofline
     from tracer.measure.runs import StageTime
     from tracer.peaks.find import Peak
