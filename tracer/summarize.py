@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import coded, int8, int64
-from tracer.charge.attribution import Attribution, Reason, attribute, innermost_stage
+from tracer.arrays import coded, int64
+from tracer.charge.attribution import Reason
 from tracer.charge.intervals import Cover, distinct, sum_by
-from tracer.charge.ledger import Charges, charge_device_ops, charge_operators
 from tracer.charge.overlaps import Overlaps, clip, measure
 from tracer.charge.stages.find import find_stages, missing_for_stages
+from tracer.charge.work import Work, work_of
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import (
     SCHEMA,
@@ -143,16 +143,11 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     if choices.clip_overlaps:
         trace = clip(trace)
     ranges = find_stages(trace, choices.patterns)
-    if len(trace.ops):
-        attribution = attribute(trace, ranges, any_thread=choices.any_thread)
-        charges = charge_device_ops(trace, attribution)
-    else:
-        attribution = _attribute_operators(trace, ranges)
-        charges = charge_operators(trace, attribution.stage)
-    device = _device_totals(trace, charges, attribution, overlaps)
-    counts = count(trace, ranges, attribution)
-    stages = _stage_rows(trace, ranges, charges, counts)
-    tokens = _token_rows(ranges, charges, counts)
+    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    device = _device_totals(trace, work, overlaps)
+    counts = count(trace, ranges, work)
+    stages = _stage_rows(trace, ranges, work, counts)
+    tokens = _token_rows(ranges, work, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = stage_times(stages, latency, trace.manifest)
@@ -162,17 +157,16 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     if unseen is not None:
         pass  # no rates: how long the host was busy says nothing of the device's work
     elif choices.shapes:
-        roof = recorded_roof.draw(trace, ranges, attribution, charges, stages, times, **peaks)
+        roof = recorded_roof.draw(trace, ranges, work, stages, times, **peaks)
         trace = trace if roof is not None else replace(trace, warnings=[*trace.warnings, recorded_roof.NO_SHAPES])
     elif trace.manifest is not None:
         roof = roofline.draw(trace.manifest, stages, tokens, times, **peaks)
     steps = decoding.describe(tokens, trace.manifest)
-    rows = annotation_rows(trace, attribution.call if charges.kind == "gpu" else int64([]))
+    rows = annotation_rows(trace, work)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
-        attribution=attribution,
-        charges=charges,
+        work=work,
         overlaps=overlaps,
         device=device,
         stages=stages,
@@ -186,15 +180,15 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     return Summary(
         schema_=SCHEMA,
         trace=_trace_info(trace, ranges, choices),
-        window=_window(charges),
+        window=_window(work),
         device=device,
         stages=stages,
         tokens=tokens,
         ranges=rows if choices.all_ranges else rows[:RANGE_ROWS],
         latency=latency,
         findings=findings.find(evidence),
-        budget=_budget(trace, ranges, charges, stages, times),
-        breakdown=None if choices.by is None else break_down(trace, ranges, attribution, charges, choices.by),
+        budget=_budget(trace, ranges, work, stages, times),
+        breakdown=None if choices.by is None else break_down(trace, ranges, work, choices.by),
         run=_run(trace.manifest) if trace.manifest else None,
         decoding=steps,
         roofline=roof,
@@ -203,21 +197,14 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
 
 
 def _budget(
-    trace: Trace, ranges: StageRanges, charges: Charges, stages: list[Stage], times: dict[str, StageTime]
+    trace: Trace, ranges: StageRanges, work: Work, stages: list[Stage], times: dict[str, StageTime]
 ) -> list[StageBudget]:
-    fused = fused_decode(trace, ranges, charges)
+    fused = fused_decode(trace, ranges, work)
     steps = next((stage.calls for stage in stages if stage.stage == DECODE), 1)
     return [
         StageBudget(**asdict(time), fused_ns=fused / steps if fused is not None and time.stage == DECODE else None)
         for time in times.values()
     ]
-
-
-def _attribute_operators(trace: Trace, ranges: StageRanges) -> Attribution:
-    spans = trace.cpu_ops
-    stage = innermost_stage(ranges, spans.start_ns, int64(spans.thread))
-    reason = np.where(stage >= 0, Reason.ATTRIBUTED, Reason.OUTSIDE_RANGES)
-    return Attribution(call=np.full(len(spans), -1, dtype=np.int64), stage=stage, reason=int8(reason))
 
 
 def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInfo:
@@ -235,52 +222,52 @@ def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInf
     )
 
 
-def _window(charges: Charges) -> Window:
-    if not len(charges):
+def _window(work: Work) -> Window:
+    if not len(work):
         return Window(start_ns=0, end_ns=0)
-    return Window(start_ns=int(charges.start_ns.min()), end_ns=int(charges.end_ns.max()))
+    return Window(start_ns=int(work.start_ns.min()), end_ns=int(work.end_ns.max()))
 
 
-def _device_totals(trace: Trace, charges: Charges, attribution: Attribution, overlaps: Overlaps) -> DeviceTotals:
-    outside = charges.stage < 0
+def _device_totals(trace: Trace, work: Work, overlaps: Overlaps) -> DeviceTotals:
+    outside = work.stage < 0
     reasons = {
-        reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(charges.time_ns[chosen].sum()))
+        reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(work.time_ns[chosen].sum()))
         for reason in Reason
         if reason is not Reason.ATTRIBUTED
-        for chosen in [attribution.reason == reason]
+        for chosen in [work.reason == reason]
     }
     return DeviceTotals(
-        kind=charges.kind,
-        ops=len(charges),
-        time_ns=int(charges.time_ns.sum()),
-        busy_ns=int(charges.busy_ns.sum()),
-        idle_ns=int(charges.idle_ns.sum()),
+        kind=work.place,
+        ops=len(work),
+        time_ns=int(work.time_ns.sum()),
+        busy_ns=int(work.busy_ns.sum()),
+        idle_ns=int(work.idle_ns.sum()),
         unattributed=Unattributed(
             ops=int(outside.sum()),
-            time_ns=int(charges.time_ns[outside].sum()),
-            busy_ns=int(charges.busy_ns[outside].sum()),
-            idle_ns=int(charges.idle_ns[outside].sum()),
-            idle=_idle(charges, outside),
+            time_ns=int(work.time_ns[outside].sum()),
+            busy_ns=int(work.busy_ns[outside].sum()),
+            idle_ns=int(work.idle_ns[outside].sum()),
+            idle=_idle(work, outside),
             reasons=reasons,
         ),
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
-        categories=by_category(_time_by_name(trace, charges)),
+        categories=by_category(_time_by_name(trace, work)),
     )
 
 
-def _idle(charges: Charges, rows: I64 | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Idle:
+def _idle(work: Work, rows: I64 | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Idle:
     return Idle(
-        host_ns=int(charges.host_ns[rows].sum()),
-        sync_ns=int(charges.sync_ns[rows].sum()),
-        launch_ns=int(charges.launch_ns[rows].sum()),
-        unknown_ns=int(charges.unknown_ns[rows].sum()),
+        host_ns=int(work.host_ns[rows].sum()),
+        sync_ns=int(work.sync_ns[rows].sum()),
+        launch_ns=int(work.launch_ns[rows].sum()),
+        unknown_ns=int(work.unknown_ns[rows].sum()),
     )
 
 
-def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges, counts: RangeCounts) -> list[Stage]:
+def _stage_rows(trace: Trace, ranges: StageRanges, work: Work, counts: RangeCounts) -> list[Stage]:
     """One row for each stage that occurs, in the order of a request."""
-    stage_of_op = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
+    stage_of_op = work.stage_code(ranges)
     rows = []
     for code, stage in enumerate(ALL_STAGES):
         own = np.flatnonzero(ranges.stage == code)
@@ -292,31 +279,31 @@ def _stage_rows(trace: Trace, ranges: StageRanges, charges: Charges, counts: Ran
                 stage=stage,
                 calls=len(own),
                 ops=len(ops),
-                device_time_ns=int(charges.time_ns[ops].sum()),
-                busy_ns=int(charges.busy_ns[ops].sum()),
-                idle_ns=int(charges.idle_ns[ops].sum()),
-                idle=_idle(charges, ops),
-                span_ns=_span(ranges, charges, ops),
+                device_time_ns=int(work.time_ns[ops].sum()),
+                busy_ns=int(work.busy_ns[ops].sum()),
+                idle_ns=int(work.idle_ns[ops].sum()),
+                idle=_idle(work, ops),
+                span_ns=_span(ranges, work, ops),
                 cpu_ns=_host_time(ranges, own),
                 counts=counts.of(own),
-                **_kernels(trace, charges, ops),
+                **_kernels(trace, work, ops),
             )
         )
     return rows
 
 
-def _span(ranges: StageRanges, charges: Charges, ops: I64) -> int:
+def _span(ranges: StageRanges, work: Work, ops: I64) -> int:
     """First start to last end, per request (per range where requests are unknown), added up."""
     if not len(ops):
         return 0
-    held_by = charges.stage[ops]
+    held_by = work.stage[ops]
     request = ranges.request[held_by]
     group = np.where(request >= 0, request, -1 - held_by)
     _, group = coded(group)
     first = np.full(group.max() + 1, np.iinfo(np.int64).max)
     last = np.full(group.max() + 1, np.iinfo(np.int64).min)
-    np.minimum.at(first, group, charges.start_ns[ops])
-    np.maximum.at(last, group, charges.end_ns[ops])
+    np.minimum.at(first, group, work.start_ns[ops])
+    np.maximum.at(last, group, work.end_ns[ops])
     return int((last - first).sum())
 
 
@@ -329,10 +316,10 @@ def _host_time(ranges: StageRanges, own: I64) -> int:
     )
 
 
-def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
+def _kernels(trace: Trace, work: Work, ops: I64) -> dict[str, Any]:
     """Device time by kernel name and by category."""
-    names, name = coded(charges.name[ops])
-    time_ns = sum_by(name, charges.time_ns[ops], len(names))
+    names, name = coded(work.name[ops])
+    time_ns = sum_by(name, work.time_ns[ops], len(names))
     count = np.bincount(name, minlength=len(names))
     kernels = [
         Kernel(name=trace.strings[names[i]], count=int(count[i]), time_ns=int(time_ns[i])) for i in range(len(names))
@@ -341,19 +328,19 @@ def _kernels(trace: Trace, charges: Charges, ops: I64) -> dict[str, Any]:
     return {"kernels": kernels, "categories": by_category((kernel.name, kernel.time_ns) for kernel in kernels)}
 
 
-def _time_by_name(trace: Trace, charges: Charges) -> list[tuple[str, int]]:
-    time_ns = sum_by(int64(charges.name), charges.time_ns, len(trace.strings))
-    return [(trace.strings[name], int(time_ns[name])) for name in distinct(charges.name)]
+def _time_by_name(trace: Trace, work: Work) -> list[tuple[str, int]]:
+    time_ns = sum_by(int64(work.name), work.time_ns, len(trace.strings))
+    return [(trace.strings[name], int(time_ns[name])) for name in distinct(work.name)]
 
 
-def _token_rows(ranges: StageRanges, charges: Charges, counts: RangeCounts) -> list[Token]:
+def _token_rows(ranges: StageRanges, work: Work, counts: RangeCounts) -> list[Token]:
     """One row for each decode step, in the order of requests and tokens; none for decoding marked as a whole."""
     steps = np.flatnonzero((ranges.stage == ALL_STAGES.index(DECODE)) & (ranges.index >= 0))
     steps = steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))]
     row_of_range = np.full(len(ranges), -1, dtype=np.int64)
     row_of_range[steps] = np.arange(len(steps))
-    held = np.flatnonzero(charges.stage >= 0)
-    row = row_of_range[charges.stage[held]] if len(ranges) else held
+    held = np.flatnonzero(work.stage >= 0)
+    row = row_of_range[work.stage[held]] if len(ranges) else held
     held, row = held[row >= 0], row[row >= 0]
 
     def total(values: I64) -> list[int]:
@@ -363,12 +350,12 @@ def _token_rows(ranges: StageRanges, charges: Charges, counts: RangeCounts) -> l
         ranges.request[steps].tolist(),
         ranges.index[steps].tolist(),
         np.bincount(row, minlength=len(steps)).tolist(),
-        total(charges.time_ns),
-        total(charges.busy_ns),
-        total(charges.host_ns),
-        total(charges.sync_ns),
-        total(charges.launch_ns),
-        total(charges.unknown_ns),
+        total(work.time_ns),
+        total(work.busy_ns),
+        total(work.host_ns),
+        total(work.sync_ns),
+        total(work.launch_ns),
+        total(work.unknown_ns),
         (ranges.end_ns - ranges.start_ns)[steps].tolist(),
         steps.tolist(),
         strict=True,

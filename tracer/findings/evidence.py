@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
     from tracer.charge.overlaps import Overlaps
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.document.summary import Decoding, DeviceTotals, Gain, Latency, Roofline, Stage, StageRoofline, Token
     from tracer.measure.runs import StageTime
     from tracer.trace.columns import Trace
@@ -31,8 +30,7 @@ class Evidence:
 
     trace: Trace
     ranges: StageRanges
-    attribution: Attribution
-    charges: Charges
+    work: Work
     overlaps: Overlaps
     device: DeviceTotals
     stages: list[Stage]
@@ -46,12 +44,12 @@ class Evidence:
     @property
     def on_gpu(self) -> bool:
         """Whether there is device work; else operators stand for it."""
-        return self.charges.kind == "gpu"
+        return self.work.on_device
 
     @property
     def kind(self) -> str:
         """What time is counted: "device" or "operator"."""
-        return "device" if self.on_gpu else "operator"
+        return self.work.noun
 
     @property
     def whole_ns(self) -> float:

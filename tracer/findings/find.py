@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.charge.attribution import innermost_stage
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Gain
 from tracer.document.words import LLM_STAGES, duration, times, title
@@ -65,7 +65,7 @@ def bottleneck_stage(evidence: Evidence) -> Finding | None:
 def vision_reencoded(evidence: Evidence) -> Finding | None:
     """Runs of the vision encoder, or its ranges, inside prefill or decode."""
     ranges = evidence.ranges
-    holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
+    holder = innermost_span(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
     llm = [ALL_STAGES.index(stage) for stage in LLM_STAGES]
     inside = np.flatnonzero((holder >= 0) & np.isin(ranges.stage[np.maximum(holder, 0)], llm))
     if not len(inside):
@@ -92,21 +92,15 @@ def vision_reencoded(evidence: Evidence) -> Finding | None:
 
 def _time_within(evidence: Evidence, encoders: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
     """Time of the work launched inside these encoder runs."""
-    ranges, charges = evidence.ranges, evidence.charges
-    if evidence.on_gpu:
-        call = evidence.attribution.call
-        start = np.where(call >= 0, evidence.trace.calls.start_ns[call], np.iinfo(np.int64).min)
-        thread = np.where(call >= 0, evidence.trace.calls.thread[call], -1)
-    else:
-        start, thread = charges.start_ns, evidence.trace.cpu_ops.thread
+    ranges, work = evidence.ranges, evidence.work
     total_ns = 0
     for run in encoders.tolist():
         held = (
-            (thread == ranges.encoder_thread[run])
-            & (start >= ranges.encoder_start_ns[run])
-            & (start < ranges.encoder_end_ns[run])
+            (work.call_thread == ranges.encoder_thread[run])
+            & (work.call_start_ns >= ranges.encoder_start_ns[run])
+            & (work.call_start_ns < ranges.encoder_end_ns[run])
         )
-        total_ns += int(charges.time_ns[held].sum())
+        total_ns += int(work.time_ns[held].sum())
     return total_ns
 
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
 from tracer.charge.intervals import distinct
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Gain
 from tracer.document.words import duration
@@ -77,14 +77,14 @@ def _waits_of_decode(evidence: Evidence) -> I64:
     """The outermost synchronising calls inside decode steps."""
     trace, ranges = evidence.trace, evidence.ranges
     waits = outermost_waits(trace)
-    holder = innermost_stage(ranges, trace.calls.start_ns[waits], int64(trace.calls.thread[waits]))
+    holder = innermost_span(ranges, trace.calls.start_ns[waits], int64(trace.calls.thread[waits]))
     decoding = (holder >= 0) & (ranges.stage[np.maximum(holder, 0)] == ALL_STAGES.index(DECODE))
     return int64(waits[decoding])
 
 
 def _gaps_behind(evidence: Evidence, waits: I64) -> int:
     """Gaps before the first op that each wait's thread launches after it, if the device ran dry during the wait."""
-    calls, charges = evidence.trace.calls, evidence.charges
+    calls, work = evidence.trace.calls, evidence.work
     first_op = _first_op_of_call(evidence)
     launches = np.flatnonzero(first_op >= 0)
     dry: set[int] = set()
@@ -95,15 +95,15 @@ def _gaps_behind(evidence: Evidence, waits: I64) -> int:
         place = np.searchsorted(calls.start_ns[own], ends)
         ends, place = ends[place < len(own)], place[place < len(own)]
         behind = first_op[own[place]]
-        dry.update(behind[charges.start_ns[behind] - charges.idle_ns[behind] <= ends].tolist())
-    return int(charges.idle_ns[sorted(dry)].sum()) if dry else 0
+        dry.update(behind[work.start_ns[behind] - work.idle_ns[behind] <= ends].tolist())
+    return int(work.idle_ns[sorted(dry)].sum()) if dry else 0
 
 
 def _first_op_of_call(evidence: Evidence) -> I64:
     """For each host call the op of it that started first, or -1."""
-    call = evidence.attribution.call
+    call = evidence.work.call
     launched = np.flatnonzero(call >= 0)
-    latest_first = launched[np.argsort(evidence.charges.start_ns[launched], kind="stable")][::-1]
+    latest_first = launched[np.argsort(evidence.work.start_ns[launched], kind="stable")][::-1]
     first = np.full(len(evidence.trace.calls), -1, dtype=np.int64)
     first[call[latest_first]] = latest_first
     return first

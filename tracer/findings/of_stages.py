@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.charge.attribution import innermost_stage
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, LOAD, PREFILL, PREPROCESS, VISION
 from tracer.document.summary import Gain
 from tracer.document.words import duration, title
@@ -161,7 +161,7 @@ def _is_unfused(name: str) -> bool:
 def frames_encoded_one_by_one(evidence: Evidence) -> Finding | None:
     """Several runs of the encoder in one vision stage that mostly waits."""
     ranges = evidence.ranges
-    holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
+    holder = innermost_span(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
     inside = holder[(holder >= 0) & (ranges.stage[np.maximum(holder, 0)] == ALL_STAGES.index(VISION))]
     stages = int(np.count_nonzero(ranges.stage == ALL_STAGES.index(VISION)))
     if not evidence.on_gpu or not stages or len(inside) < 2 * stages or VISION not in evidence.times:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
 from tracer.charge.intervals import distinct, outermost, sum_by
 from tracer.charge.operators import operators_of
+from tracer.charge.spans import innermost_span
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Breakdown, BreakdownRow
@@ -21,10 +21,9 @@ from tracer.trace.columns import Spans, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
     from tracer.charge.operators import Operators
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
 # What must be read for each.
@@ -43,7 +42,7 @@ _NUMBERED = re.compile(r"(.*)_(\d+)")
 _LAYER = re.compile(r"(?:Layer|Block)_\d+$")
 
 
-def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges, by: str) -> Breakdown:
+def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakdown:
     """Charge device time (a CPU trace's operators' own time) to stage and `by`, most time first.
 
     A module, layer or operator is the innermost one that was open on the launching thread when the work was launched.
@@ -53,8 +52,7 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
     Args:
         trace: with what `WANTS` says of `by`.
         ranges: its stages.
-        attribution: its launches.
-        charges: of its ops, or of its operators where it has no ops.
+        work: of the trace.
         by: a key of `WANTS`.
 
     Raises:
@@ -66,14 +64,13 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
         )
     if WANTS[by] & Want.CPU_OPS and not len(trace.cpu_ops):
         raise InputError(f"{trace.path}: no operators in it for --by {by}; record with ProfilerActivity.CPU")
-    operators = operators_of(trace, attribution.call) if by == "op" and charges.kind == "gpu" else None
-    names, key = _keys(trace, attribution, charges, by, operators)
-    stage = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
+    operators = operators_of(trace, work) if by == "op" and work.on_device else None
+    names, key = _keys(trace, work, by, operators)
     # Both in one number: the stage is -1 where there is none.
-    cell = (stage + 1) * len(names) + key
+    cell = (work.stage_code(ranges) + 1) * len(names) + key
     size = (len(ALL_STAGES) + 1) * len(names)
     count = np.bincount(cell, minlength=size)
-    time_ns, busy_ns = sum_by(cell, charges.time_ns, size), sum_by(cell, charges.busy_ns, size)
+    time_ns, busy_ns = sum_by(cell, work.time_ns, size), sum_by(cell, work.busy_ns, size)
     rows = [
         BreakdownRow(
             stage=ALL_STAGES[place // len(names) - 1] if place >= len(names) else "",
@@ -94,37 +91,32 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
     )
 
 
-def _keys(
-    trace: Trace, attribution: Attribution, charges: Charges, by: str, operators: Operators | None
-) -> tuple[list[str], I64]:
+def _keys(trace: Trace, work: Work, by: str, operators: Operators | None) -> tuple[list[str], I64]:
     """The different names, and the number of each op's."""
     if by == "stream":
-        return _streams(trace, charges)
+        return _streams(trace, work)
     if by in ("kernel", "category"):
         labels = trace.strings if by == "kernel" else [""] * len(trace.strings)
         if by == "category":
-            for name in distinct(charges.name):
+            for name in distinct(work.name):
                 labels[name] = categorise(trace.strings[name])
-        return _numbered(labels, int64(charges.name))
+        return _numbered(labels, int64(work.name))
     spans = trace.cpu_ops if by == "op" else _layers(trace) if by == "layer" else trace.modules
     labels = trace.strings if by == "op" else [_short(name, layer=by == "layer") for name in trace.strings]
     labels = [*labels, NOTHING[by], GRAPH, UNKNOWN]
     nothing, graph, unknown = range(len(trace.strings), len(labels))
-    if charges.kind == "cpu":
-        open_span = innermost_stage(spans, charges.start_ns, int64(trace.cpu_ops.thread))
-        return _numbered(labels, _names_of(spans, open_span, nothing))
-    key = np.full(len(charges), unknown, dtype=np.int64)
-    launched = np.flatnonzero(attribution.call >= 0)
-    call = attribution.call[launched]
+    key = np.full(len(work), unknown, dtype=np.int64)
+    asked = work.asked
     if operators is None:
-        open_span = innermost_stage(spans, trace.calls.start_ns[call], int64(trace.calls.thread[call]))
-        key[launched] = _names_of(spans, open_span, nothing)
+        open_span = innermost_span(spans, work.call_start_ns[asked], work.call_thread[asked])
+        key[asked] = _names_of(spans, open_span, nothing)
     else:
-        key[launched] = nothing
+        key[asked] = nothing
         known = np.flatnonzero(operators.row >= 0)
         key[known] = spans.name[operators.row[known]]
-    replays = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
-    key[launched[replays[trace.calls.name[call]]]] = graph
+    # One more element, for the -1 of work without a call.
+    replays = np.array([*(launches_graph(name) for name in trace.strings), False], dtype=np.bool_)
+    key[replays[work.call_name]] = graph
     return _numbered(labels, key)
 
 
@@ -144,11 +136,11 @@ def _numbered(labels: list[str], key: I64) -> tuple[list[str], I64]:
     return names, renumbered[key]
 
 
-def _streams(trace: Trace, charges: Charges) -> tuple[list[str], I64]:
-    if charges.kind == "cpu":
+def _streams(trace: Trace, work: Work) -> tuple[list[str], I64]:
+    if not work.on_device:
         threads = [f"thread {thread}" for _, thread in trace.threads]
-        return _numbered(threads, int64(trace.cpu_ops.thread))
-    pairs = list(zip(trace.ops.device.tolist(), trace.ops.stream.tolist(), strict=True))
+        return _numbered(threads, work.track)
+    pairs = list(zip(work.device.tolist(), work.track.tolist(), strict=True))
     unique = sorted(set(pairs))
     number_of = {pair: number for number, pair in enumerate(unique)}
     return [f"device {device}, stream {stream}" for device, stream in unique], int64(

@@ -22,9 +22,8 @@ from tracer.peaks.find import find_peak
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.document.summary import StageRoofline
     from tracer.measure.runs import StageTime
     from tracer.peaks.find import Peak
@@ -43,8 +42,7 @@ LISTED_TYPES = ("float32", "float16", "bfloat16")
 def draw(
     trace: Trace,
     ranges: StageRanges,
-    attribution: Attribution,
-    charges: Charges,
+    work: Work,
     stages: Sequence[Stage],
     times: Mapping[str, StageTime],
     *,
@@ -56,13 +54,13 @@ def draw(
 
     Args:
         trace: with its CPU operators and their details.
-        ranges, attribution, charges: of the trace.
+        ranges, work: of the trace.
         stages: of the trace.
         times: what a run of each takes.
         tflops, gbs: peaks that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
-    recorded = recorded_work(trace, ranges, attribution, charges)
+    recorded = recorded_work(trace, ranges, work)
     if recorded is None:
         return None
     device = _device(trace)
@@ -72,10 +70,10 @@ def draw(
     rows = []
     if stages:
         for stage in stages:
-            work = recorded.stages.get(ALL_STAGES.index(stage.stage))
-            if work is not None and stage.busy_ns:
-                rows.append(_row(stage, work, peak, times[stage.stage]))
-    elif (whole := _whole_trace(charges)).busy_ns:
+            done = recorded.stages.get(ALL_STAGES.index(stage.stage))
+            if done is not None and stage.busy_ns:
+                rows.append(_row(stage, done, peak, times[stage.stage]))
+    elif (whole := _whole_trace(work)).busy_ns:
         rows.append(_row(whole, recorded.whole, peak, stage_times([whole], None, None)[WHOLE_TRACE]))
     return Roofline(
         device=device,
@@ -97,20 +95,20 @@ def _row(stage: Stage, work: StageWork, peak: Peak, time: StageTime) -> StageRoo
     return msgspec.structs.replace(row, covered=covered, limited_by=limit)
 
 
-def _whole_trace(charges: Charges) -> Stage:
+def _whole_trace(work: Work) -> Stage:
     """A trace without stages as one, called once."""
     idle = Idle(
-        host_ns=int(charges.host_ns.sum()),
-        sync_ns=int(charges.sync_ns.sum()),
-        launch_ns=int(charges.launch_ns.sum()),
-        unknown_ns=int(charges.unknown_ns.sum()),
+        host_ns=int(work.host_ns.sum()),
+        sync_ns=int(work.sync_ns.sum()),
+        launch_ns=int(work.launch_ns.sum()),
+        unknown_ns=int(work.unknown_ns.sum()),
     )
     return Stage(
         stage=WHOLE_TRACE,
         calls=1,
-        ops=len(charges),
-        device_time_ns=int(charges.time_ns.sum()),
-        busy_ns=int(charges.busy_ns.sum()),
+        ops=len(work),
+        device_time_ns=int(work.time_ns.sum()),
+        busy_ns=int(work.busy_ns.sum()),
         idle_ns=idle.total_ns,
         idle=idle,
         span_ns=0,
