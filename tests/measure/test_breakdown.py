@@ -9,7 +9,7 @@ from support.chrome import OTHER, call, kernel, launch, module, operator, span, 
 from support.strategies import gpu_traces
 
 from tracer.document.errors import InputError
-from tracer.measure.breakdown import WANTS
+from tracer.measure.breakdown import NEEDS
 from tracer.summarize import Choices, summarize, summarize_file
 from tracer.trace.columns import Trace, Want
 
@@ -93,12 +93,12 @@ def test_the_rows_add_up(trace: Trace, by: str) -> None:
         assert sum(row.ops for row in rows if row.stage == stage.stage) == stage.ops
 
 
-@pytest.mark.parametrize("by", sorted(WANTS))
+@pytest.mark.parametrize("by", sorted(NEEDS))
 def test_real_traces_add_up_by_everything_they_have(chrome_trace: Path, by: str) -> None:
     try:
         summary = summarize_file(chrome_trace, Choices(by=by))
     except InputError as error:
-        assert WANTS[by] & (Want.MODULES | Want.CPU_OPS), error
+        assert NEEDS[by] & (Want.MODULES | Want.CPU_OPS), error
         return
     assert summary.breakdown is not None
     assert sum(row.device_time_ns for row in summary.breakdown.rows) == summary.device.time_ns

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
+# Of operators: they ran on none.
+NO_DEVICE = -1
 NONE = -1
 
 
@@ -33,7 +35,7 @@ class Work:
         on_device: whether the rows are device ops.
         name: index into the trace's strings.
         kind: an `OpKind`; NONE of operators.
-        device: the device's id; NONE of operators.
+        device: the device's id; NO_DEVICE of operators.
         track: the stream; of operators the thread.
         start_ns, end_ns: when it ran.
         size_bytes: moved by a copy or fill; 0 where unknown.
@@ -172,7 +174,7 @@ def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
         on_device=False,
         name=spans.name,
         kind=int8(none),
-        device=none,
+        device=np.full(len(spans), NO_DEVICE, dtype=np.int64),
         track=thread,
         start_ns=spans.start_ns,
         end_ns=spans.end_ns,

@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from tracer.charge.overlaps import Overlaps
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import Decoding, DeviceTotals, Gain, Latency, Roofline, Stage, StageRoofline, Token
-    from tracer.measure.runs import StageTime
+    from tracer.document.summary import (
+        Decoding,
+        DeviceTotals,
+        Gain,
+        Latency,
+        Roofline,
+        RunTime,
+        Stage,
+        StageRoofline,
+        Token,
+    )
     from tracer.trace.columns import Trace
 
 
@@ -35,7 +44,7 @@ class Evidence:
     device: DeviceTotals
     stages: list[Stage]
     tokens: list[Token]
-    times: dict[str, StageTime]
+    times: dict[str, RunTime]
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None

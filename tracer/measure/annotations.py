@@ -10,6 +10,7 @@ from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import RangeRow
 from tracer.measure.projections import project
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.work import Work
     from tracer.trace.columns import Spans, Trace
+
+NEEDS = Want.SUMMARY
+SHOWN = 100
 
 
 def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:

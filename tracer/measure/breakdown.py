@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
-# What must be read for each.
-WANTS = {
-    "kernel": Want(0),
-    "category": Want(0),
-    "stream": Want(0),
-    "op": Want.CPU_OPS | Want.DETAILS,
-    "module": Want.MODULES,
-    "layer": Want.MODULES,
+# By what it can be done, and what must be read for that.
+NEEDS = {
+    "kernel": Want.SUMMARY,
+    "category": Want.SUMMARY,
+    "stream": Want.SUMMARY,
+    "op": Want.SUMMARY | Want.CPU_OPS | Want.DETAILS,
+    "module": Want.SUMMARY | Want.MODULES,
+    "layer": Want.SUMMARY | Want.MODULES,
 }
 GRAPH = "graph replay"
 UNKNOWN = "launch not recorded"
@@ -50,19 +50,19 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
     Kernels of a replayed graph were launched when it was captured: they are said to be a graph's replay.
 
     Args:
-        trace: with what `WANTS` says of `by`.
+        trace: with what `NEEDS` says of `by`.
         ranges: its stages.
         work: of the trace.
-        by: a key of `WANTS`.
+        by: a key of `NEEDS`.
 
     Raises:
         InputError: the trace has none of what is asked for.
     """
-    if WANTS[by] is Want.MODULES and not len(trace.modules):
+    if NEEDS[by] & Want.MODULES and not len(trace.modules):
         raise InputError(
             f"{trace.path}: no modules in it for --by {by}; record with with_modules=True (tracer record --with-stack)"
         )
-    if WANTS[by] & Want.CPU_OPS and not len(trace.cpu_ops):
+    if NEEDS[by] & Want.CPU_OPS and not len(trace.cpu_ops):
         raise InputError(f"{trace.path}: no operators in it for --by {by}; record with ProfilerActivity.CPU")
     operators = operators_of(trace, work) if by == "op" and work.on_device else None
     names, key = _keys(trace, work, by, operators)

@@ -13,7 +13,7 @@ from tracer.charge.intervals import distinct, outermost, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.summary import Counts
 from tracer.trace.api import launches_graph, synchronises
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
+NEEDS = Want.SUMMARY
 _TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device", re.IGNORECASE)
 _TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host", re.IGNORECASE)
 

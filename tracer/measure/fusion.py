@@ -11,17 +11,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.arrays import I32, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
+    from tracer.document.summary import RunTime
+    from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
+
+NEEDS = Want.SUMMARY
+
+
+def with_fused(times: Mapping[str, RunTime], trace: Trace, runs: Runs) -> dict[str, RunTime]:
+    """The same, with the time that a decode step would be busy if its kernels were fused."""
+    fused_ns = fused_decode(trace, runs.ranges, runs.work)
+    if fused_ns is None or DECODE not in times:
+        return dict(times)
+    return {**times, DECODE: replace(times[DECODE], fused_ns=fused_ns / len(runs.of(DECODE)))}
 
 
 def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:

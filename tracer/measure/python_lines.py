@@ -14,12 +14,14 @@ import numpy as np
 
 from tracer.arrays import int32, int64
 from tracer.charge.spans import innermost_span
-from tracer.trace.columns import Spans
+from tracer.trace.columns import Spans, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
+# A reading of its own, as frames are most of a file that has them.
+NEEDS = Want.FRAMES
 # Packages whose frames are not a person's own, beside Python's.
 LIBRARIES = frozenset({"accelerate", "numpy", "torch", "tqdm", "transformers", "triton"}) | sys.stdlib_module_names
 _BUILT_IN = re.compile(r"<built-in (?:method|function) (\w+)")

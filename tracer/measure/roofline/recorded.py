@@ -9,26 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from tracer.charge.intervals import distinct
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Idle, Roofline, Stage
-from tracer.measure.roofline.analytic import stage_row
+from tracer.document.summary import Roofline, Stage
+from tracer.measure.idle import idle_of
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
-from tracer.measure.runs import stage_times
+from tracer.measure.roofline.row import stage_row
+from tracer.measure.runs import run_time
 from tracer.peaks.find import find_peak
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import StageRoofline
-    from tracer.measure.runs import StageTime
+    from tracer.document.summary import RunTime, StageRoofline
     from tracer.peaks.find import Peak
     from tracer.trace.columns import Trace
 
+NEEDS = Want.SUMMARY | Want.CPU_OPS | Want.DETAILS
 NO_SHAPES = (
     "--shapes: no matrix product in it has its shapes; record with record_shapes=True (tracer record --record-shapes)"
 )
@@ -44,7 +47,7 @@ def draw(
     ranges: StageRanges,
     work: Work,
     stages: Sequence[Stage],
-    times: Mapping[str, StageTime],
+    times: Mapping[str, RunTime],
     *,
     tflops: float | None = None,
     gbs: float | None = None,
@@ -74,7 +77,8 @@ def draw(
             if done is not None and stage.busy_ns:
                 rows.append(_row(stage, done, peak, times[stage.stage]))
     elif (whole := _whole_trace(work)).busy_ns:
-        rows.append(_row(whole, recorded.whole, peak, stage_times([whole], None, None)[WHOLE_TRACE]))
+        time = run_time(WHOLE_TRACE, 1, whole.busy_ns, whole.busy_ns + whole.idle_ns, None, None)
+        rows.append(_row(whole, recorded.whole, peak, time))
     return Roofline(
         device=device,
         dtype=recorded.dtype,
@@ -87,7 +91,7 @@ def draw(
     )
 
 
-def _row(stage: Stage, work: StageWork, peak: Peak, time: StageTime) -> StageRoofline:
+def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofline:
     row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes), peak, time)
     covered = work.covered_ns / stage.device_time_ns if stage.device_time_ns else 0.0
     idles = row.busy_ns < row.step_ns / 2
@@ -97,12 +101,7 @@ def _row(stage: Stage, work: StageWork, peak: Peak, time: StageTime) -> StageRoo
 
 def _whole_trace(work: Work) -> Stage:
     """A trace without stages as one, called once."""
-    idle = Idle(
-        host_ns=int(work.host_ns.sum()),
-        sync_ns=int(work.sync_ns.sum()),
-        launch_ns=int(work.launch_ns.sum()),
-        unknown_ns=int(work.unknown_ns.sum()),
-    )
+    idle = idle_of(work, np.arange(len(work)))
     return Stage(
         stage=WHOLE_TRACE,
         calls=1,
