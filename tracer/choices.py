@@ -21,7 +21,7 @@ class Choices:
         clip_overlaps: cut each op at the start of the next on its stream.
         peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
         shapes: take the stages' work from the operators' recorded shapes instead of the manifest.
-        by: break device time down by this as well; a key of `breakdown.NEEDS`.
+        by: break device time down by this as well; one of `measure.ways`.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from tracer.charge.stages.find import missing_for_stages
 from tracer.measure import annotations as ranges
-from tracer.measure import breakdown, counts, fusion, kernels, runs, stages, tokens, totals
+from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
 from tracer.measure.roofline import analytic, recorded
+from tracer.measure.ways import ways
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def at_first(choices: Choices) -> Want:
     for measure in ALWAYS:
         want |= measure.NEEDS
     if choices.by is not None:
-        want |= breakdown.NEEDS[choices.by]
+        want |= ways()[choices.by].needs
     if choices.shapes:
         want |= recorded.NEEDS
     return want
