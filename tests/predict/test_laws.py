@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.chrome import kernel, operator, trace_of
 
 from tracer.document.errors import InputError
-from tracer.document.summary import Prediction, Roofline, StageBudget, StageRoofline, Summary, VisualToken
+from tracer.document.summary import Prediction, Roofline, RunTime, StageRoofline, Summary, VisualToken
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import summarize
 
@@ -52,7 +52,7 @@ def summaries(draw: st.DrawFn) -> Summary:
     for stage in STAGES:
         busy_ns = draw(NS)
         budget.append(
-            StageBudget(
+            RunTime(
                 stage=stage, runs=draw(st.integers(1, 1000)), busy_ns=busy_ns, step_ns=draw(NS), clean=True,
                 fused_ns=busy_ns * draw(st.floats(0, 1)),
             )

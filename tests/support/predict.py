@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from support.chrome import kernel, trace_of
-from tracer.document.summary import Roofline, StageBudget, StageRoofline, Summary, VisualToken
+from tracer.document.summary import Roofline, RunTime, StageRoofline, Summary, VisualToken
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import summarize
 
@@ -22,11 +22,11 @@ def _row(stage: str, bound: str) -> StageRoofline:
     )  # fmt: skip
 
 
-def budget(stage: str, runs: int, busy_ns: float, step_ns: float) -> StageBudget:
-    return StageBudget(stage=stage, runs=runs, busy_ns=busy_ns, step_ns=step_ns, clean=True)
+def budget(stage: str, runs: int, busy_ns: float, step_ns: float) -> RunTime:
+    return RunTime(stage=stage, runs=runs, busy_ns=busy_ns, step_ns=step_ns, clean=True)
 
 
-def summary_of(*measured: StageBudget, token: VisualToken | None = TOKEN) -> Summary:
+def summary_of(*measured: RunTime, token: VisualToken | None = TOKEN) -> Summary:
     """Vision waits, prefill is busy, decode is busy and bound by memory."""
     roof = Roofline(
         device="d", dtype="bfloat16", peak_tflops=1, peak_gbs=1, peak_source="s",

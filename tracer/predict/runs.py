@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
-    from tracer.document.summary import StageBudget, Summary
+    from tracer.document.summary import RunTime, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,6 @@ class Case:
             raise UsageError(f"{option}: {self.path} has no stage {stage}; it has {', '.join(self.runs)}")
         return self.runs[stage]
 
-    def measured(self, stage: str) -> StageBudget:
+    def measured(self, stage: str) -> RunTime:
         """A stage that occurs, as it was measured."""
         return next(one for one in self.summary.budget if one.stage == stage)
