@@ -138,9 +138,10 @@ def range_distortion() -> None:
 
         from model.registry import ModelOptions, find
         from model.staged import run_request
-        from tracer.recording.clocks import clock_for
-        from tracer.recording.hooks import StopwatchHook
-        from tracer.recording.ranges import Range, RangeEmitter
+        from tracer.recording.hooks import RecorderHook
+        from tracer.recording.marks import Marks
+        from tracer.recording.ranged import RangedMarks
+        from tracer.recording.ranges import RangeEmitter
 
         emitter = RangeEmitter()
 
@@ -150,21 +151,17 @@ def range_distortion() -> None:
 
         found["pair_ns"] = round(pair_ns(pair))
 
-        class Ranged(StopwatchHook):
-            @contextmanager
-            def stage(self, stage: str, index: int | None = None) -> Iterator[None]:  # type: ignore[override]
-                with Range(emitter, stage, index):
-                    yield
-                self.lap(stage, index)
-
         dtype = "bfloat16" if DEVICE == "cuda" else "float32"
         model = find("eventgpt").build(ModelOptions(size=SIZE, device=DEVICE, dtype=dtype))
-        hooks = {"bare": StopwatchHook(clock_for(model.device)), "ranged": Ranged(clock_for(model.device))}
+        recorders = {
+            "bare": Marks(model.device, adjoining=True),
+            "ranged": RangedMarks(model.device, adjoining=True, emitter=emitter),
+        }
         for _ in range(9):
-            for hook in hooks.values():
-                run_request(model, max_new_tokens=33, hook=hook)
-        for name, hook in hooks.items():
-            totals = [sum(request.decode_ns) for request in hook.requests[1:]]
+            for recorder in recorders.values():
+                run_request(model, max_new_tokens=33, hook=RecorderHook(recorder))
+        for name, recorder in recorders.items():
+            totals = [sum(request.latencies.decode_ns) for request in recorder.requests[1:]]
             found[f"{name}_decode_ms"] = [round(total / 1e6, 3) for total in totals]
             found[f"{name}_median_ms"] = round(statistics.median(totals) / 1e6, 3)
 

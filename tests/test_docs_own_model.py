@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.recording.own.models import ANSWER, GENERATE, STAGES, STEPS
+from tracer.recording.own.adapter import ANSWER, GENERATE, STAGES, STEPS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/your-own-model.md").read_text()

@@ -19,6 +19,6 @@ def build(options: ModelOptions) -> StagedEventGPT:
     Raises:
         ModelError: the options, the checkpoint or the events cannot be right.
     """
-    from model.eventgpt.adapter import build_staged
+    from model.eventgpt.builder import build_staged
 
     return build_staged(options)

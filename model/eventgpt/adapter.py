@@ -9,33 +9,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from model.configs import text_config, vision_config
-from model.decoding import StaticDecoder
-from model.errors import CheckpointError, InputError, ModelError
-from model.eventgpt import checkpoint
+from model.decoding.static import StaticDecoder
+from model.errors import InputError
 from model.eventgpt.cost import request_cost
-from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT
-from model.eventgpt.sizes import SIZES
+from model.eventgpt.network import EventGPT
+from model.inputs.batches import Loaded, batch_name, batches_of
+from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
-from model.samples import as_pictures, batch_name, batches_of, read_sample
 from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
-from model.weights import allocate, left_pad, load_tokenizer, random_prompt, randomise
+from model.weights import left_pad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from model.events import EventStream
-    from model.pictures import Picture
+    from model.inputs.samples import Sample
     from model.registry import ModelOptions
-    from model.samples import Sample
-
-DEFAULT_PROMPT = "What are the key elements in this scene?"
-# Vicuna v1.1's template, which LLaVA and EventGPT were tuned with.
-TEMPLATE = (
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
-    "detailed, and polite answers to the user's questions. USER: <event>\n{prompt} ASSISTANT:"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +42,6 @@ class EventInputs:
     attention_mask: torch.Tensor
     frames: tuple[tuple[torch.Tensor, ...], ...]
     ragged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A batch that was read, sequence by sequence."""
-
-    batch: tuple[Sample, ...]
-    raws: list[EventStream | list[Picture]]
 
 
 class StagedEventGPT:
@@ -273,92 +254,3 @@ class StagedEventGPT:
 def _greedy(logits: torch.Tensor) -> torch.Tensor:
     """The likeliest token, int64 [B, 1], from logits [B, 1, vocabulary]; in float32, as `generate` does."""
     return logits[:, -1].float().argmax(dim=-1, keepdim=True)
-
-
-def build_staged(options: ModelOptions) -> StagedEventGPT:
-    """Build EventGPT from a checkpoint folder, or at a published size with seeded random weights.
-
-    Raises:
-        ModelError: the options, the checkpoint or the events cannot be right.
-    """
-    if options.frames is not None and options.frames < 1:
-        raise InputError("--frames must be at least 1")
-    model = _from_checkpoint(options) if options.checkpoint else _random(options)
-    _check_input(model)
-    return model
-
-
-def _check_input(model: StagedEventGPT) -> None:
-    """Prepare the first sample before anything is timed, so that a bad file stops the run at once."""
-    shape = model.shape(model.prepare(model.load()))
-    positions = model.network.config.max_position_embeddings
-    if shape.visual_tokens + shape.prompt_tokens >= positions:
-        raise InputError(
-            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
-            f"{positions} positions: use a shorter prompt or fewer frames"
-        )
-
-
-def _random(options: ModelOptions) -> StagedEventGPT:
-    if options.prompt is not None:
-        raise InputError("--prompt needs a checkpoint with a tokenizer; without one, use --prompt-tokens")
-    try:
-        size = SIZES[options.size]
-    except KeyError:
-        raise ModelError(f"eventgpt has no size {options.size!r}: choose from {', '.join(SIZES)}") from None
-    network = _network(size, options, eos_token_id=None)
-    randomise(network, network.device, options.seed)
-
-    def prompt_ids(sample: Sample) -> list[int]:
-        row = random_prompt(options.prompt_tokens, size.text.vocabulary, sample.seed)
-        middle = 1 + (len(row) - 1) // 2
-        return [*row[:middle], EVENT_TOKEN_INDEX, *row[middle:]]
-
-    return StagedEventGPT(network, size, options, prompt_ids=prompt_ids)
-
-
-def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
-    folder = options.checkpoint
-    assert folder is not None  # noqa: S101 -- the caller chose by it
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: not a checkpoint folder")
-    size = checkpoint.read_size(folder)
-    checkpoint.find_shards(folder)  # a folder without weights is refused before gigabytes are allocated
-    tokenizer = load_tokenizer(folder)
-    stop_id = tokenizer.eos_token_id
-    network = _network(size, options, eos_token_id=stop_id)
-    checkpoint.load_weights(network, folder)
-
-    def prompt_ids(sample: Sample) -> list[int]:
-        return tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
-
-    return StagedEventGPT(
-        network,
-        size,
-        options,
-        prompt_ids=prompt_ids,
-        stop_ids=frozenset() if stop_id is None else frozenset({stop_id}),
-    )
-
-
-def tokenize(tokenizer: Any, prompt: str) -> list[int]:
-    """Token ids of a prompt, with EVENT_TOKEN_INDEX where `<event>` stands and one leading <s>."""
-    before, after = prompt.split("<event>", 1)
-    tail: list[int] = tokenizer(after, add_special_tokens=False).input_ids
-    return [*tokenizer(before).input_ids, EVENT_TOKEN_INDEX, *tail]
-
-
-def _network(size: VLMSize, options: ModelOptions, *, eos_token_id: int | None) -> EventGPT:
-    """Build the network with weights that are about to be overwritten."""
-    network = allocate(
-        lambda: EventGPT(
-            text_config(size.text, bos_token_id=1, eos_token_id=eos_token_id, pad_token_id=0),
-            vision_config(size.vision),
-            batch_frames=options.batch_frames,
-        ),
-        options,
-        f"EventGPT {size.name}",
-    )
-    # None in the configuration would be filled in again from transformers' defaults.
-    network.generation_config.eos_token_id = eos_token_id
-    return network

@@ -15,6 +15,6 @@ def build(options: ModelOptions) -> StagedFolder:
     Raises:
         ModelError: the options, the folder or the input cannot be right.
     """
-    from model.hf.adapter import build_staged
+    from model.hf.builder import build_staged
 
     return build_staged(options)

@@ -14,30 +14,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import transformers
 
-from model.errors import CheckpointError, InputError, ModelError
-from model.generation import step_boundaries
+from model.decoding.boundaries import step_boundaries
+from model.errors import InputError
 from model.hf import synthetic
 from model.hf.parts import FEATURE_CALL, features_given, find_parts
-from model.pretrained import check_folder, load_network
+from model.inputs.batches import Loaded, batch_name, batches_of
+from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
-from model.samples import as_pictures, batch_name, batches_of, read_sample
 from model.staged import RequestCost, RequestShape
-from model.weights import allocate, first_line, left_pad, only_this_folder, randomise
+from model.weights import first_line, left_pad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from model.events import EventStream
-    from model.pictures import Picture
+    from model.inputs.pictures import Picture
+    from model.inputs.samples import Sample
     from model.registry import ModelOptions
-    from model.samples import Sample
 
 DEFAULT_PROMPT = "What is happening here?"
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 NO_CALL = f"it has no {FEATURE_CALL}"
 ENCODES_AGAIN = f"it encodes pictures although {FEATURE_CALL} has been answered"
 
@@ -58,14 +54,6 @@ class FolderInputs:
     def input_ids(self) -> torch.Tensor:
         """int64 [B, S]."""
         return self.given["input_ids"]
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A batch that was read, sequence by sequence."""
-
-    batch: tuple[Sample, ...]
-    raws: list[EventStream | list[Picture]]
 
 
 class StagedFolder:
@@ -246,59 +234,3 @@ class StagedFolder:
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
         }
         return described | ({"missing_stages": {"vision": self._missing}} if self._missing else {})
-
-
-def build_staged(options: ModelOptions) -> StagedFolder:
-    """Build the model of a folder: with its weights, or with random ones where it has only a configuration.
-
-    Raises:
-        ModelError: the options, the folder or the input cannot be right.
-    """
-    folder = options.checkpoint
-    assert folder is not None  # noqa: S101 -- that is what the model is
-    check_folder(folder)
-    only_this_folder()
-    if options.decode != EAGER:
-        raise ModelError(f"--decode {options.decode}: {folder} makes its steps as transformers does, eagerly")
-    if options.frames not in (None, 1):
-        raise InputError(f"--frames {options.frames}: {folder} is given one picture for each sequence")
-    processor = _processor(folder)
-    if processor is None and options.prompt is not None:
-        raise InputError(f"--prompt needs a processor in {folder}; without one, use --prompt-tokens")
-    has_weights = any(any(folder.glob(pattern)) for pattern in WEIGHTS)
-    auto = transformers.AutoModelForImageTextToText
-    network = load_network(auto, folder, options) if has_weights else _random(auto, folder, options)
-    try:
-        return StagedFolder(network, processor, options, weights="checkpoint" if has_weights else "random")
-    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
-        raise InputError(
-            f"{folder}: {type(network).__name__} cannot be fed here ({type(error).__name__}: {first_line(error)})"
-        ) from error
-
-
-def _processor(folder: Path) -> Any:
-    """The processor whose files lie in the folder; None if there are none."""
-    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
-        return None
-    try:
-        processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # damaged files raise nearly anything
-        raise CheckpointError(f"{folder}: its processor cannot be loaded ({first_line(error)})") from None
-    if getattr(processor, "tokenizer", None) is not None:
-        processor.tokenizer.padding_side = "left"
-    return processor
-
-
-def _random(auto: Any, folder: Path, options: ModelOptions) -> Any:
-    """A network of the folder's configuration, with seeded random weights that never say stop."""
-    try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        network = allocate(lambda: auto.from_config(config), options, str(folder))
-    except ModelError:
-        raise
-    except Exception as error:  # wrong configurations raise nearly anything
-        raise CheckpointError(f"{folder}: no image-text-to-text model of transformers ({first_line(error)})") from None
-    network.generation_config.eos_token_id = None
-    network.generation_config.pad_token_id = 0
-    randomise(network, network.device, options.seed)
-    return network

@@ -17,7 +17,7 @@ from model.hf.parts import FEATURE_CALL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.pictures import Picture
+    from model.inputs.pictures import Picture
 
 # For towers that take pictures of any size.
 DEFAULT_SIDE = 224

@@ -6,7 +6,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from model.configs import text_config, vision_config
 from model.sizes import CLIP_VIT_L_14_336, TINY_TEXT, VICUNA_7B, VisionSize, VLMSize
-from model.vlm import Family
+from model.vlm.family import Family
 
 
 def _config(size: VLMSize) -> LlavaConfig:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model.registry import ModelOptions
-    from model.vlm import StagedVLM
+    from model.vlm.adapter import StagedVLM
 
 
 def build(options: ModelOptions) -> StagedVLM:
@@ -16,6 +16,6 @@ def build(options: ModelOptions) -> StagedVLM:
         ModelError: the options, the checkpoint or the input cannot be right.
     """
     from model.video_llava.adapter import FAMILY
-    from model.vlm import build_staged
+    from model.vlm.builder import build_staged
 
     return build_staged(FAMILY, options)

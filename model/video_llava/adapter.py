@@ -6,7 +6,7 @@ from transformers import VideoLlavaConfig, VideoLlavaForConditionalGeneration
 
 from model.configs import text_config, vision_config
 from model.sizes import LANGUAGEBIND_VIT_L_14, TINY_TEXT, VICUNA_7B, VisionSize, VLMSize
-from model.vlm import Family
+from model.vlm.family import Family
 
 
 def _config(size: VLMSize) -> VideoLlavaConfig:

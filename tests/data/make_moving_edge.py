@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.events import synthetic_events
+from model.inputs.events import synthetic_events
 
 if __name__ == "__main__":
     events = synthetic_events(seed=7, count=20_000)

@@ -21,7 +21,7 @@ from support.chrome import (
 )
 
 from tracer.document.summary import Finding
-from tracer.findings.of_decode import UNLOCATED
+from tracer.findings.sync_per_token import UNLOCATED
 from tracer.measure.counts import outermost_waits
 from tracer.measure.python_lines import is_own, places_of
 from tracer.summarize import summarize_file

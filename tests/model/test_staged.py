@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from model.errors import InputError, ModelError
-from model.eventgpt.adapter import StagedEventGPT, build_staged
+from model.eventgpt.adapter import StagedEventGPT
+from model.eventgpt.builder import build_staged
 from model.registry import MODELS, ModelOptions, find
 from model.staged import run_request
-from tracer.recording.hooks import EncoderWatch
+from tracer.recording.encoders import EncoderWatch
 
 TOKENS = 16
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tracer.peaks.find import Peak, cache_file, find_peak, remember
+from tracer.peaks.find import find_peak
+from tracer.peaks.measured import cache_file, remember
+from tracer.peaks.peak import Peak
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,11 @@ from itertools import pairwise
 import pytest
 import torch
 
+from tracer.recording import marks as marks_module
 from tracer.recording.clocks import HostClock, clock_for
-from tracer.recording.hooks import EncoderWatch, StopwatchHook
+from tracer.recording.encoders import EncoderWatch
+from tracer.recording.hooks import RecorderHook
+from tracer.recording.marks import Marks
 from tracer.recording.ranges import Range, RangeEmitter
 
 
@@ -26,9 +29,11 @@ class _FakeClock:
         return [end - start for start, end in pairwise(marks)]
 
 
-def test_stages_take_the_time_since_the_one_before_and_add_up_to_the_request() -> None:
+def test_stages_take_the_time_since_the_one_before_and_add_up_to_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _FakeClock()
-    hook = StopwatchHook(clock)
+    monkeypatch.setattr(marks_module, "clock_for", lambda _: clock)
+    marks = Marks(torch.device("cpu"), adjoining=True)
+    hook = RecorderHook(marks)
     with hook.request():
         for stage, index, ends in [
             ("load", None, 5), ("preprocess", None, 7), ("vision", None, 20), ("prefill", None, 50),
@@ -36,7 +41,7 @@ def test_stages_take_the_time_since_the_one_before_and_add_up_to_the_request() -
         ]:  # fmt: skip
             with hook.stage(stage, index):
                 clock.now = ends
-    (latencies,) = hook.requests
+    latencies = marks.requests[0].latencies
     assert (latencies.load_ns, latencies.preprocess_ns, latencies.vision_ns, latencies.prefill_ns) == (5, 2, 13, 30)
     assert (latencies.decode_ns, latencies.first_step) == ([10, 15], 1)
 

@@ -14,7 +14,8 @@ import tracer
 from tracer.document.manifest import Latencies
 from tracer.document.names import STAGES
 from tracer.recording import marks as marks_module
-from tracer.recording.marks import GAP, SWITCHING, Label, Marks, measure
+from tracer.recording.laps import GAP, SWITCHING, Label, measure
+from tracer.recording.marks import Marks
 from tracer.staging import recorded_by
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from model.decoding import StaticDecoder
+from model.decoding.static import StaticDecoder
 from model.registry import ModelOptions
 from model.staged import DecodeState
 from tracer.document.errors import InputError, VerificationError

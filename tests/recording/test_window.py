@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from torch.profiler import ProfilerAction as A
 
-from tracer.recording.capture import plan
+from tracer.recording.pieces import plan
 from tracer.recording.window import DecodeWindow, Schedule
 
 ALL = DecodeWindow(1, 100)

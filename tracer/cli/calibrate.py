@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli import options
+
 
 def command(
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(help="float32, bfloat16, float16. [default: bfloat16 on a GPU, else float32]"),
-    ] = None,
+    device: Annotated[str | None, options.device()] = None,
+    dtype: Annotated[str | None, options.dtype()] = None,
 ) -> None:
     """Measure peak arithmetic and memory bandwidth, and keep them for later summaries.
 
@@ -25,7 +24,7 @@ def command(
     dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))
     import torch
 
-    from tracer.peaks.find import remember
+    from tracer.peaks.measured import remember
     from tracer.recording.calibrate import calibrate
     from tracer.recording.machine import describe_device
 

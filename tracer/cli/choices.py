@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tracer.cli.options import DTYPES
 from tracer.document.errors import MissingError, UsageError
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def choose_device(name: str | None) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.gated import BUDGET_HELP, Format, refuse
+from tracer.cli.gated import refuse
+from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ def command(
             show_default=False,
         ),
     ],
-    output_format: Annotated[
-        Format, typer.Option("--format", help="Text, JSON for programs, or Markdown for a pull request.")
-    ] = Format.TEXT,
+    output_format: OutputFormat = Format.TEXT,
     tolerance: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +44,7 @@ def command(
             "recorded in turns, drift between recordings is noise and claims nothing.",
         ),
     ] = 1,
-    budget: Annotated[list[str] | None, typer.Option(metavar="NAME<=LIMIT", help=BUDGET_HELP)] = None,
+    budget: Budgets = None,
     max_regression: Annotated[
         str | None,
         typer.Option(
@@ -54,12 +53,8 @@ def command(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes to read with; by default as the file's size asks for.")
-    ] = None,
-    nsys_path: Annotated[
-        Path | None, typer.Option(help="The nsys that reads .nsys-rep files; by default the one on PATH.")
-    ] = None,
+    jobs: Jobs = None,
+    nsys_path: NsysPath = None,
 ) -> None:
     """Compare runs stage by stage, token by token and kernel by kernel.
 

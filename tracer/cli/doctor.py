@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli import options
+
 MARKS = {"ok": ("✔", "green"), "note": ("•", "dim"), "warning": ("▲", "yellow"), "failure": ("✖", "bold red")}
 
 
 def command(
-    nsys_path: Annotated[Path | None, typer.Option(help="The nsys to look at. [default: the one on PATH]")] = None,
+    nsys_path: Annotated[Path | None, options.nsys_path("to look at")] = None,
 ) -> None:
     """Try what a recording needs, and say what to do about what does not work.
 

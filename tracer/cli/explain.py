@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tracer.document.errors import UsageError
-from tracer.findings.advice import ADVICE
+from tracer.findings.registry import findings
 
 
 def command(
@@ -22,10 +22,11 @@ def command(
     ] = None,
 ) -> None:
     """Explain a finding: its rule, why it matters, what to do; with a trace also its figures there."""
-    advice = ADVICE.get(finding)
-    if advice is None:
-        raise UsageError(f"{finding}: no such finding; there are {', '.join(sorted(ADVICE))}")
-    lines = [finding, "", f"rule: {advice.rule}", f"why: {advice.reason}", f"do: {advice.next_step}"]
+    known = findings()
+    if finding not in known:
+        raise UsageError(f"{finding}: no such finding; there are {', '.join(sorted(known))}")
+    rule = known[finding].FINDING
+    lines = [finding, "", f"rule: {rule.rule}", f"why: {rule.reason}", f"do: {rule.next_step}"]
     if trace is not None:
         lines += ["", *_in_trace(finding, trace)]
     from rich.console import Console

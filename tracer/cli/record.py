@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
-import re
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracer.cli import options as shared
+from tracer.cli.asked import DEFAULT_WINDOW_STEPS, check_nsys, check_together, complete, parse_window, typed_options
 from tracer.cli.bars import Bars
-from tracer.cli.choices import DTYPES, choose_device, choose_dtype
 from tracer.cli.script import check_typed, record_command
-from tracer.document.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from model.registry import ModelEntry
-    from tracer.document.manifest import Manifest
-    from tracer.recording.window import DecodeWindow
+    from collections.abc import Callable
 
-# So many decode steps are profiled unless --decode-window says otherwise.
-DEFAULT_WINDOW_STEPS = 64
+    from model.registry import ModelOptions
+    from tracer.document.manifest import Manifest
+    from tracer.recording.options import RecordOptions
+    from tracer.recording.recorder import Recording
 
 _MODEL, _INPUT, _RUN, _PROFILE, _CHECK = "Model", "Input", "Run", "Profiler", "Checks"
 
@@ -60,14 +60,8 @@ def command(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of a published checkpoint.", rich_help_panel=_MODEL)
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]", rich_help_panel=_MODEL),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=_MODEL),
-    ] = None,
+    device: Annotated[str | None, shared.device(_MODEL)] = None,
+    dtype: Annotated[str | None, shared.dtype(_MODEL)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random weights, prompt and events.", rich_help_panel=_MODEL)] = 0,
     sample: Annotated[
         Path | None,
@@ -172,9 +166,7 @@ def command(
             rich_help_panel=_PROFILE,
         ),
     ] = False,
-    nsys_path: Annotated[
-        Path | None, typer.Option(help="The nsys to use. [default: the one on PATH]", rich_help_panel=_PROFILE)
-    ] = None,
+    nsys_path: Annotated[Path | None, shared.nsys_path("to use", _PROFILE)] = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -211,159 +203,65 @@ def command(
     from tracer.recording.write.output import check_output
 
     gc.enable()  # what is measured runs as it would anywhere
-    if script:
-        check_typed(typed_options(context))
-    elif auto:
-        raise UsageError("--auto is for a script: tracer record --auto -- python my_infer.py")
-    window = _parse_window(decode_window, None if script else max_new_tokens)
+    typed = typed_options(context)
+    check_typed(typed) if script else check_together(typed)
+    window = parse_window(decode_window, None if script else max_new_tokens)
     check_output(output, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
+    profiled: dict[str, Any] = {"schedule": schedule, "window": window}
+    profiled |= {"with_stack": with_stack, "record_shapes": record_shapes, "memory": memory}
     if script:
-        from tracer.recording.own.script import ScriptOptions
-
-        asked = ScriptOptions(
-            command=tuple(script),
-            output=output,
-            auto=auto,
-            schedule=schedule,
-            window=window,
-            with_stack=with_stack,
-            record_shapes=record_shapes,
-            memory=memory,
-        )
-        _report(output, record_command(asked))
+        _report(output, record_command(script, output, auto=auto, **profiled))
         return
-    program = _check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
-    if checkpoint is not None and (size is not None or prompt_tokens is not None):
-        raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
-    if dataset is not None and sample is not None:
-        raise UsageError("--dataset and --input: choose one")
-    if dataset is None and (max_samples is not None or shuffle_seed is not None):
-        raise UsageError("--max-samples and --shuffle-seed belong to --dataset")
+    program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
+    from model.registry import ModelOptions
+    from tracer.recording.options import RecordOptions
 
+    model_options = partial(
+        ModelOptions,
+        seed=seed,
+        checkpoint=checkpoint,
+        prompt=prompt,
+        prompt_tokens=prompt_tokens or 64,
+        input=sample,
+        dataset=dataset,
+        max_samples=max_samples,
+        shuffle_seed=shuffle_seed,
+        batch_size=batch_size,
+        frames=frames,
+        batch_frames=batch_frames,
+        decode=decode,
+        new_tokens=max_new_tokens,
+    )
+    options = partial(
+        RecordOptions,
+        model=model,
+        output=output,
+        requests=requests,
+        max_new_tokens=max_new_tokens,
+        verify=verify,
+        couple=couple,
+        sync_stages=sync_stages,
+        nsys=program,
+        typed=typed,
+        **profiled,
+    )
     with Bars() as bars:
-        bars.begin("import", 1)
-        # Kineto reports every start and stop on stderr unless this is set before torch is loaded.
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-        from model import registry
-        from model.errors import ModelError
-        from tracer.recording.options import RecordOptions
-        from tracer.recording.own import files as own
-        from tracer.recording.recorder import record
-
-        bars.advance()
-        try:
-            entry = None if own.parse(model) else registry.find(model)
-        except ModelError as error:
-            raise UsageError(str(error)) from None
-        device = choose_device(device)
-        on_gpu = device.startswith("cuda")
-        if decode not in registry.DECODE_MODES:
-            raise UsageError(f"--decode {decode}: choose from {', '.join(registry.DECODE_MODES)}")
-        options = RecordOptions(
-            model=model,
-            model_options=registry.ModelOptions(
-                size=(size or "") if entry is None else _choose_size(entry, size, on_gpu=on_gpu),
-                device=device,
-                dtype=choose_dtype(dtype, on_gpu=on_gpu),
-                seed=seed,
-                checkpoint=checkpoint,
-                prompt=prompt,
-                prompt_tokens=prompt_tokens or 64,
-                input=sample,
-                dataset=dataset,
-                max_samples=max_samples,
-                shuffle_seed=shuffle_seed,
-                batch_size=batch_size,
-                frames=frames,
-                batch_frames=batch_frames,
-                decode=decode,
-                new_tokens=max_new_tokens,
-            ),
-            output=output,
-            requests=requests,
-            max_new_tokens=max_new_tokens,
-            schedule=schedule,
-            window=window,
-            verify=verify,
-            couple=couple,
-            sync_stages=sync_stages,
-            with_stack=with_stack,
-            record_shapes=record_shapes,
-            memory=memory,
-            nsys=program,
-            typed=typed_options(context),
-        )
-        recording = record(options, bars)
+        recording = _record(options, partial(complete, model_options, model, size, device, dtype), bars)
     _report(output, recording.manifest, recording.report)
 
 
-def typed_options(context: typer.Context) -> tuple[str, ...]:
-    """Names of the options that a person gave on the command line; the rest have their defaults."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    typed = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
-    return tuple("input" if name == "sample" else name for name in typed)
+def _record(
+    options: Callable[..., RecordOptions], model_options: Callable[[], ModelOptions], progress: Bars
+) -> Recording:
+    """Import torch, which takes seconds, choose what nobody chose, and record."""
+    progress.begin("import", 1)
+    # Kineto reports every start and stop on stderr unless this is set before torch is loaded.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from tracer.recording.recorder import record
 
-
-def _check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
-    """Find nsys, and refuse what could not be recorded or written at the end, before any work is done.
-
-    Raises:
-        MissingError: there is no nsys, or it cannot record here.
-        UsageError: the report exists and `force` is off.
-    """
-    from tracer import nsys
-    from tracer.recording.doctor import examine
-    from tracer.recording.nsight.watched import UNIMPORTED, report_path
-
-    program = nsys.find(path)
-    report = report_path(output)
-    for written in (report, report.with_suffix(UNIMPORTED)):
-        if written.exists() and not force:
-            raise UsageError(f"{written}: exists already; --force overwrites it")
-    for check in examine(program):
-        if check.status == "failure" or (check.status == "warning" and check.subject.startswith(nsys.PROGRAM)):
-            raise MissingError(f"--nsys: {check.subject}: {check.found}; {check.advice}")
-    return program
-
-
-def _parse_window(text: str | None, max_new_tokens: int | None) -> DecodeWindow:
-    """Read START:STOP; None for the length where nobody knows it, as in a script.
-
-    Raises:
-        UsageError: it is no window, or lies outside the answer's decode steps.
-    """
-    from tracer.recording.window import DecodeWindow
-
-    last = DEFAULT_WINDOW_STEPS if max_new_tokens is None else max_new_tokens - 1
-    if text is None:
-        return DecodeWindow(1, min(last, DEFAULT_WINDOW_STEPS) + 1)
-    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
-    if match is None:
-        raise UsageError(f"--decode-window {text}: write START:STOP, for example 1:33")
-    start, stop = int(match[1]), int(match[2])
-    if start >= stop:
-        raise UsageError(f"--decode-window {text}: START must be below STOP")
-    if start < 1 and max_new_tokens is None:
-        raise UsageError(f"--decode-window {text}: decode steps count from 1 (token 0 belongs to prefill)")
-    if start < 1 or (max_new_tokens is not None and stop > last + 1):
-        raise UsageError(
-            f"--decode-window {text}: an answer of {max_new_tokens} tokens has the decode steps 1 to {last} "
-            "(token 0 belongs to prefill)"
-        )
-    return DecodeWindow(start, stop)
-
-
-def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
-    if not entry.sizes:
-        if size is not None:
-            raise UsageError(f"--size {size}: {entry.name} has the size that its folder says")
-        return ""
-    if size is None:
-        return entry.sizes[-1] if on_gpu else entry.sizes[0]
-    if size not in entry.sizes:
-        raise UsageError(f"--size {size}: {entry.name} comes in {', '.join(entry.sizes)}")
-    return size
+    progress.advance()
+    return record(options(model_options=model_options()), progress)
 
 
 def _report(output: Path, manifest: Manifest, report: Path | None = None) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from tracer.document.manifest import Manifest
-    from tracer.recording.own.script import ScriptOptions
 
 # The options of `record` that mean something for a script; what runs in it is its own affair.
 _OF_THE_RUN = ("script", "auto", "output", "force", "wait", "warmup", "active", "repeat", "decode_window")
@@ -31,16 +31,21 @@ def check_typed(typed: Collection[str]) -> None:
         raise UsageError(f"--{option} says nothing to a script, which runs as it is; give it to the script itself")
 
 
-def record_command(options: ScriptOptions) -> Manifest:
+def record_command(command: Sequence[str], output: Path, **options: Any) -> Manifest:
     """Record a script, saying on a terminal which of its two runs begins.
+
+    Args:
+        command: as it was typed.
+        output: the file to write.
+        options: the other fields of `ScriptOptions`.
 
     Raises:
         TracerError: it could not be.
     """
-    from tracer.recording.own.script import record_script
+    from tracer.recording.own.script import ScriptOptions, record_script
 
     sys.stdout.flush()  # what the script prints comes behind it
-    recording = record_script(options, _tell)
+    recording = record_script(ScriptOptions(command=tuple(command), output=output, **options), _tell)
     if recording.beside:
         typer.echo(f"{recording.beside} requests were not measured: another was open on another thread")
     return recording.manifest

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.gated import BUDGET_HELP, Format, refuse
+from tracer.cli.gated import refuse
+from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,10 +41,8 @@ def command(
             show_default=False,
         ),
     ],
-    output_format: Annotated[
-        Format, typer.Option("--format", help="Text, JSON for programs, or Markdown for a pull request.")
-    ] = Format.TEXT,
-    budget: Annotated[list[str] | None, typer.Option(metavar="NAME<=LIMIT", help=BUDGET_HELP)] = None,
+    output_format: OutputFormat = Format.TEXT,
+    budget: Budgets = None,
     by: Annotated[
         By | None,
         typer.Option(help="Break each stage's device time down by this, instead.", show_default=False),
@@ -76,24 +75,14 @@ def command(
             help="Say what limits each stage by the shapes of its operators, if they were recorded (record_shapes).",
         ),
     ] = False,
-    peak_tflops: Annotated[
-        float | None,
-        typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),
-    ] = None,
-    peak_gbs: Annotated[
-        float | None,
-        typer.Option(min=0.001, help="Peak memory bandwidth in GB/s. [default: measured, else its data sheet]"),
-    ] = None,
+    peak_tflops: PeakTflops = None,
+    peak_gbs: PeakGbs = None,
     rank: Annotated[int | None, typer.Option(min=0, help="Of a folder, the newest trace of this rank.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")
-    ] = None,
+    jobs: Jobs = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
-    nsys_path: Annotated[
-        Path | None, typer.Option(help="The nsys that reads .nsys-rep files. [default: the one on PATH]")
-    ] = None,
+    nsys_path: NsysPath = None,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.bars import Bars
+from tracer.cli.options import PeakGbs, PeakTflops
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def command(
         str | None,
         typer.Option(metavar="TOKENS@RATE", help="Speculative decoding: drafted tokens a step, share accepted."),
     ] = None,
-    peak_tflops: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
-    peak_gbs: Annotated[float | None, typer.Option(min=0.001, help="See summarize.")] = None,
+    peak_tflops: PeakTflops = None,
+    peak_gbs: PeakGbs = None,
     verify: Annotated[
         bool,
         typer.Option(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from tracer.compare.figures import MEDIANS, REQUESTS, SOURCES, TRACE, best_source
 from tracer.compare.kernels import compare_kernels
-from tracer.compare.rows import ERROR_RATE, LEAST_ALLOWANCE, UNTESTED, Tested, tested_rows, untested_rows
+from tracer.compare.rows import ERROR_RATE, UNTESTED, Tested, untested_rows
 from tracer.compare.steps import compare_steps, overlaps
+from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
 from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
         summaries: of two runs or more.
         recordings: summaries of each run; the first so many are those of the baseline.
         tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
-            `compare_rows.tested_rows`.
+            `tested.tested_rows`.
     """
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]

@@ -1,40 +1,33 @@
-"""What rules may look at, and how they word what they found."""
+"""What rules may look at: parts of the summary document, and small results of measures, computed when asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import Finding
-from tracer.findings.advice import ADVICE
+from tracer.findings.rule import Saving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from tracer.charge.overlaps import Overlaps
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import (
-        Decoding,
-        DeviceTotals,
-        Gain,
-        Latency,
-        Roofline,
-        RunTime,
-        Stage,
-        StageRoofline,
-        Token,
-    )
+    from tracer.document.manifest import Manifest
+    from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, RunTime, Stage, StageRoofline, Token
+    from tracer.measure.encoders import EncoderRuns
+    from tracer.measure.unfused import Unfused
+    from tracer.measure.waits import Waits
     from tracer.trace.columns import Trace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
-    """All that a rule may look at.
+    """All that a rule may look at. No slots, so that what a measure computes is kept.
 
-    `frames` reads the trace once more for its Python frames, so only a rule that has something to say calls it; None
-    where there are none.
+    The first three are columns, for the measures below; rules look at the rest. `frames` reads the trace once more for
+    its Python frames, so only a rule that has something to say calls for it; None where there are none.
     """
 
     trace: Trace
@@ -61,39 +54,61 @@ class Evidence:
         return self.work.noun
 
     @property
+    def manifest(self) -> Manifest | None:
+        """What the recording says about itself, if it is one of ours."""
+        return self.trace.manifest
+
+    @property
     def whole_ns(self) -> float:
         """All stages together: of one request where the recording says so, else of the trace."""
         return sum(time.total_ns for time in self.times.values())
 
-    @property
-    def of_whole(self) -> str:
-        """What `whole_ns` is the time of."""
-        return "a request" if self.trace.manifest is not None else "the trace"
+    def saves(self, time_ns: float, basis: str) -> Saving:
+        """A gain that is taken from all stages together."""
+        of = "a request" if self.manifest is not None else "the trace"
+        return Saving(round(time_ns), of_ns=round(self.whole_ns), of=of, basis=basis)
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, if it occurs."""
         return next((stage for stage in self.stages if stage.stage == name), None)
 
-    def under_roof(self, name: str) -> StageRoofline | None:
-        """A stage's roofline, if it is known."""
-        return next((row for row in self.roofline.stages if row.stage == name), None) if self.roofline else None
+    def longest_limited_by(self, limit: str) -> StageRoofline | None:
+        """Of the stages that this limits, the one that takes the longest."""
+        rows = self.roofline.stages if self.roofline else []
+        rows = [row for row in rows if row.limited_by == limit and row.stage in self.times]
+        return max(rows, key=lambda row: self.times[row.stage].total_ns, default=None)
+
+    @cached_property
+    def encoders(self) -> EncoderRuns:
+        """The marked runs of the vision encoder."""
+        from tracer.measure.encoders import encoder_runs
+
+        return encoder_runs(self.ranges, self.work)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """The synchronising calls of decode steps."""
+        from tracer.measure.waits import waits_of_decode
+
+        return waits_of_decode(self.trace, self.ranges, self.work)
+
+    @cached_property
+    def unfused(self) -> dict[str, Unfused]:
+        """PyTorch's own small kernels, by stage."""
+        from tracer.measure.unfused import unfused_kernels
+
+        return {stage.stage: unfused_kernels(stage.kernels) for stage in self.stages}
+
+    def lines_that_wait(self) -> list[tuple[str, str]]:
+        """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells."""
+        from tracer.measure.python_lines import places_of
+
+        return places_of(self.trace, self.waits.calls, self.frames()) if self.frames is not None else []
 
 
-def finding(
-    id: str,
-    severity: str,
-    message: str,
-    evidence: dict[str, Any],
-    gain: Gain | None = None,
-) -> Finding:
-    """A finding with the advice that belongs to its id."""
-    advice = ADVICE[id]
-    return Finding(
-        id=id,
-        severity=severity,
-        message=message,
-        evidence=evidence,
-        rule=advice.rule,
-        next_step=advice.next_step,
-        gain=gain,
-    )
+def median(values: Sequence[int]) -> float:
+    """The median of plain numbers, of which there is at least one."""
+    from tracer.arrays import int64
+    from tracer.statistics.robust import median as of_column
+
+    return float(of_column(int64(values)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.peaks.find import Peak
+from tracer.peaks.peak import Peak
 from tracer.recording.clocks import clock_for
 
 if TYPE_CHECKING:

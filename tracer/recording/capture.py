@@ -7,10 +7,11 @@ recorded pieces with nothing unrecorded between them is one capture, and is expo
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch.profiler import ProfilerAction, ProfilerActivity, profile
+
+from tracer.recording.pieces import before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,56 +20,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from tracer.recording.window import DecodeWindow, Schedule
-
-
-def _phase(schedule: Schedule, request: int) -> ProfilerAction:
-    """What the profiler does in a request: NONE, WARMUP or RECORD."""
-    place = request % schedule.cycle
-    if place < schedule.wait:
-        return ProfilerAction.NONE
-    return ProfilerAction.WARMUP if place < schedule.wait + schedule.warmup else ProfilerAction.RECORD
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a request with one profiler action.
-
-    Attributes:
-        request: its request.
-        before_step: the decode step the piece begins at, or None at the request's start.
-        action: what the profiler does during it.
-    """
-
-    request: int
-    before_step: int | None
-    action: ProfilerAction
-
-    @property
-    def recording(self) -> bool:
-        """Whether its events are kept."""
-        return self.action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
-
-
-def plan(schedule: Schedule, window: DecodeWindow, steps: int) -> list[Piece]:
-    """Cut the pass into pieces, in order, for requests of `steps` decode steps."""
-    none, warmup, record = ProfilerAction.NONE, ProfilerAction.WARMUP, ProfilerAction.RECORD
-    bounds = (None, *window.cuts(steps))
-    pieces: list[Piece] = []
-    upcoming = none
-    # Backwards, because what a piece must do at its end depends on the one behind it.
-    for request in reversed(range(schedule.requests)):
-        phase = _phase(schedule, request)
-        for number in reversed(range(len(bounds))):
-            action = phase
-            if phase is record and number % 2:  # the pieces of a recorded request are kept by turns
-                action = none if upcoming is none else warmup
-            elif phase is record:
-                last = number == len(bounds) - 1 and (request + 1) % schedule.cycle == 0
-                action = record if upcoming is record and not last else ProfilerAction.RECORD_AND_SAVE
-            pieces.append(Piece(request, bounds[number], action))
-            upcoming = record if pieces[-1].recording else action
-    return pieces[::-1]
+    from tracer.recording.pieces import Piece
 
 
 class Capture(AbstractContextManager["Capture"]):
@@ -78,8 +30,8 @@ class Capture(AbstractContextManager["Capture"]):
         self,
         pieces: Sequence[Piece],
         folder: Path,
-        *,
         device: torch.device,
+        *,
         with_stack: bool = False,
         record_shapes: bool = False,
         memory: bool = False,
@@ -134,11 +86,25 @@ class Capture(AbstractContextManager["Capture"]):
         self._position += 1
         self._profile.step()
 
-    def end_request(self) -> None:
-        """Go on to the first piece of the next request; an answer may have ended before the window."""
+    def leads_to(self, request: int) -> bool:
+        """Whether the current piece prepares for a request that has not begun (see `pieces.before`)."""
+        return self.is_in(before(request))
+
+    def is_in(self, request: int) -> bool:
+        """Whether the current piece is one of this request's."""
+        return self._position < len(self._pieces) and self._pieces[self._position].request == request
+
+    def end_request(self, *, keep: bool = True) -> None:
+        """Go on to the first piece of the next request; an answer may have ended before the window.
+
+        Args:
+            keep: whether what is being recorded is exported; a request that failed is not.
+        """
         request = self._pieces[self._position].request
-        while self._position < len(self._pieces) and self._pieces[self._position].request == request:
+        self._abandoned = not keep
+        while self.is_in(request):
             self.step()
+        self._abandoned = False
 
     def _action(self, step: int) -> ProfilerAction:
         return self._pieces[step].action if step < len(self._pieces) else ProfilerAction.NONE

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from model.staged import StagedModel
     from tracer.recording.options import RecordOptions
-    from tracer.recording.own.models import OwnCallable
+    from tracer.recording.own.adapter import OwnCallable
 
 
 @contextmanager

@@ -7,7 +7,6 @@ With no profiler attached a pair costs about a microsecond (see benchmarks/range
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from torch.profiler import record_function
 from tracer.document.names import DOMAIN, range_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
 
@@ -51,15 +49,15 @@ class RangeEmitter:
         """Leave a mark, which only Nsight sees."""
         nvtx.mark(text, domain=DOMAIN)
 
-    @contextmanager
-    def closing_all(self) -> Iterator[None]:
-        """Close what an error or an interrupt leaves open: torch complains of ranges without an end."""
-        depth = len(self._open)
-        try:
-            yield
-        finally:
-            while len(self._open) > depth:
-                self.pop()
+    @property
+    def depth(self) -> int:
+        """How many ranges are open."""
+        return len(self._open)
+
+    def close_down_to(self, depth: int) -> None:
+        """Close ranges until so many are open: torch complains of those without an end."""
+        while len(self._open) > depth:
+            self.pop()
 
 
 def _new_annotation(kind: str, index: int | None) -> nvtx.annotate:

@@ -18,9 +18,11 @@ from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
 from tracer.recording.options import REQUESTS
-from tracer.recording.own.calls import record_calls
-from tracer.recording.own.models import OwnCallable, OwnStaged
-from tracer.recording.passes.staged import clean_pass, profiled_pass, verify_pass
+from tracer.recording.own.adapter import OwnCallable, OwnStaged
+from tracer.recording.own.functions import record_calls
+from tracer.recording.passes.clean import clean_pass
+from tracer.recording.passes.profiled import profiled_pass
+from tracer.recording.passes.verify import verify_pass
 from tracer.recording.write.output import write_run
 from tracer.version import __version__
 

@@ -8,7 +8,7 @@ import torch
 from support.chrome import Event, kernel, launch, module, span, trace_of
 from torch.profiler import ProfilerActivity, profile
 
-from model.eventgpt.adapter import build_staged
+from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
 from tracer.charge.stages.find import find_stages
 from tracer.document.names import ALL_STAGES

@@ -14,8 +14,8 @@ import pytest
 
 from reports.text import render
 from tracer.document.errors import InputError, MissingError
-from tracer.recording.own.marked import plan_apart
 from tracer.recording.own.script import ScriptOptions, ScriptRecording, name_of, record_script
+from tracer.recording.pieces import plan_apart
 from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summarize import summarize_file
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import RunTime, StageRoofline
-    from tracer.peaks.find import Peak
+    from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
 NEEDS = Want.SUMMARY | Want.CPU_OPS | Want.DETAILS

@@ -13,7 +13,7 @@ from tracer.document.summary import StageRoofline
 if TYPE_CHECKING:
     from tracer.document.manifest import Cost
     from tracer.document.summary import RunTime, Stage
-    from tracer.peaks.find import Peak
+    from tracer.peaks.peak import Peak
 
 
 def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofline:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tracer.document.manifest import Manifest
     from tracer.document.summary import StageRoofline
-    from tracer.peaks.find import Peak
+    from tracer.peaks.peak import Peak
 
 
 def visual_token(manifest: Manifest, rows: Sequence[StageRoofline], peak: Peak) -> VisualToken | None:

@@ -23,11 +23,13 @@ from model.staged import run_request
 from tracer import nsys
 from tracer.document import manifest as manifests
 from tracer.document.errors import InputError, TracerError, UsageError
-from tracer.recording.clocks import clock_for, synchronise
-from tracer.recording.hooks import EncoderWatch, RangedHook
+from tracer.recording.clocks import synchronise
+from tracer.recording.encoders import EncoderWatch
+from tracer.recording.hooks import RecorderHook
 from tracer.recording.models import opened
 from tracer.recording.options import from_json
-from tracer.recording.own.models import OwnCallable
+from tracer.recording.own.adapter import OwnCallable
+from tracer.recording.ranged import RangedMarks
 from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
@@ -90,9 +92,8 @@ def run_profiled(options: RecordOptions, manifest: Manifest) -> None:
 def _run_requests(model: StagedModel[Any, Any], options: RecordOptions, manifest: Manifest) -> None:
     numbers = options.schedule.recorded
     emitter = RangeEmitter()
-    hook = RangedHook(
-        clock_for(model.device), emitter, numbers=numbers, device=model.device, sync_stages=options.sync_stages
-    )
+    marks = RangedMarks(model.device, adjoining=True, numbers=numbers, emitter=emitter, sync_stages=options.sync_stages)
+    hook = RecorderHook(marks)
     for _ in range(options.schedule.wait + options.schedule.warmup):
         run_request(model, max_new_tokens=options.max_new_tokens, couple=options.couple)
     with _captured(model.device), EncoderWatch(model.encoders, emitter):
@@ -100,7 +101,8 @@ def _run_requests(model: StagedModel[Any, Any], options: RecordOptions, manifest
             number = options.schedule.turn(request) % len(model.samples)
             run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
             synchronise(model.device)
-        emitter.mark(manifests.to_mark(msgspec.structs.replace(manifest, profiled=hook.requests)))
+        profiled = [request.latencies for request in marks.requests]
+        emitter.mark(manifests.to_mark(msgspec.structs.replace(manifest, profiled=profiled)))
 
 
 @contextmanager

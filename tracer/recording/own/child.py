@@ -68,8 +68,9 @@ class _Waiting:
     def _make_marks(self) -> Marks:
         import msgspec
 
-        from tracer.recording.marks import Marks, ProfiledMarks
-        from tracer.recording.own.marked import Profiling
+        from tracer.recording.marks import Marks
+        from tracer.recording.own.sitting import Profiling
+        from tracer.recording.ranged import ProfiledMarks
 
         asked = msgspec.json.decode(self._task.read_bytes(), type=Profiling | None)
         if asked is None:
@@ -106,13 +107,13 @@ def _outcome(marks: Marks) -> bytes:
     """The sitting, as JSON. All that this takes was imported when the first request began; now it is too late to."""
     import msgspec
 
-    from tracer.recording.marks import ProfiledMarks
-    from tracer.recording.own.marked import sitting_of
+    from tracer.recording.own.sitting import sitting_of
+    from tracer.recording.ranged import ProfiledMarks
 
     captures = []
-    if isinstance(marks, ProfiledMarks) and marks.capture is not None:
-        marks.capture.__exit__(None, None, None)
-        captures = marks.capture.files
+    if isinstance(marks, ProfiledMarks):
+        marks.__exit__(None, None, None)
+        captures = marks.files
     sitting = sitting_of(marks, captures)
     if _notes:
         sitting = msgspec.structs.replace(

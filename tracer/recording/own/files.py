@@ -23,7 +23,7 @@ import torch
 from model.errors import ModelError
 from model.registry import ModelOptions
 from tracer.document.errors import InputError, TracerError, UsageError
-from tracer.recording.own.models import OwnCallable, OwnStaged, adapt
+from tracer.recording.own.adapter import OwnCallable, OwnStaged, adapt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

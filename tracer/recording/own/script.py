@@ -18,7 +18,7 @@ import msgspec
 
 from tracer.document.errors import InputError, MissingError
 from tracer.recording.own.child import RESULT
-from tracer.recording.own.marked import Profiling, Sitting, check_marks, manifest_of
+from tracer.recording.own.sitting import Profiling, Sitting, check_marks, manifest_of
 from tracer.recording.write.output import write_run
 from tracer.staging import TASK_VARIABLE
 

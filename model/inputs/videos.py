@@ -1,0 +1,71 @@
+"""Video files: frames taken evenly from the first video stream, decoded by PyAV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.inputs.pictures import Picture
+
+SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
+# A file may claim any size; a frame beyond 8K is a mistake or an attack.
+MAX_PIXELS = 8192 * 8192
+MAX_FRAMES = 100_000
+
+
+def read_video(path: Path, frames: int | None) -> list[Picture]:
+    """Decode `frames` frames, uint8 [height, width, 3], spread evenly from the first to the last; all if None.
+
+    Of n frames those at linspace(0, n - 1, frames), rounded down. Frames are counted by decoding them, since what
+    containers claim is often wrong.
+
+    Raises:
+        InputError: PyAV is missing, the file cannot be decoded, or it is too short or too large.
+    """
+    try:
+        import av
+    except ImportError:
+        raise InputError(
+            f"{path}: videos are read by PyAV, which is missing; pip install 'vlm-tracer[video]'"
+        ) from None
+    try:
+        with av.open(str(path)) as container:
+            total = _count(path, container)
+        wanted = total if frames is None else frames
+        if not 0 < wanted <= total:
+            raise InputError(f"{path}: holds {total} frames, {max(wanted, 1)} are wanted (--frames)")
+        chosen = np.linspace(0, total - 1, wanted).astype(int).tolist()
+        with av.open(str(path)) as container:
+            return _decode(container, chosen)
+    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise InputError(f"{path}: not a video that can be decoded ({reason})") from None
+
+
+def _count(path: Path, container: object) -> int:
+    """Frames of the first video stream."""
+    total = 0
+    for frame in container.decode(video=0):  # type: ignore[attr-defined]
+        if frame.width * frame.height > MAX_PIXELS:
+            raise InputError(f"{path}: frames of {frame.width} x {frame.height} pixels are too large")
+        total += 1
+        if total > MAX_FRAMES:
+            raise InputError(f"{path}: more than {MAX_FRAMES} frames; cut it")
+    return total
+
+
+def _decode(container: object, chosen: list[int]) -> list[Picture]:
+    """The frames at these positions, in order; a position may come twice."""
+    pictures: list[Picture] = []
+    for number, frame in enumerate(container.decode(video=0)):  # type: ignore[attr-defined]
+        while len(pictures) < len(chosen) and chosen[len(pictures)] == number:
+            pictures.append(frame.to_ndarray(format="rgb24"))
+        if len(pictures) == len(chosen):
+            break
+    return pictures

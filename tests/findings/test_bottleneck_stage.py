@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from support.chrome import kernel, launch, span
+from support.findings import GEMM, found, stage
+
+from tracer.findings.bottleneck_stage import FINDING
+
+ID = FINDING.id
+
+
+def test_the_biggest_stage_is_set_against_vision() -> None:
+    events = stage("tracer/vision", 0, 5, [GEMM] * 2) + stage("tracer/prefill", 100, 5, [GEMM] * 8, first=50)
+    decode = [span("tracer/decode#1", 300, 50), launch(301, 1, 99), kernel(GEMM, 305, 30, 99)]
+    finding = found(ID, *events, *decode)
+    assert finding is not None
+    assert finding.message == "LLM prefill takes 61.5 % of device time: 4.0 x vision"
+    assert finding.evidence["next"] == "decode"
+
+
+def test_vision_itself_is_set_against_the_next() -> None:
+    events = stage("tracer/vision", 0, 5, [GEMM] * 8) + stage("tracer/prefill", 100, 5, [GEMM] * 2, first=50)
+    finding = found(ID, *events)
+    assert finding is not None
+    assert finding.message == "vision takes 80.0 % of device time: 4.0 x prefill"
+
+
+def test_one_stage_alone_is_no_bottleneck() -> None:
+    assert found(ID, *stage("tracer/vision", 0, 5, [GEMM] * 2)) is None
+
+
+def test_stages_that_gave_the_device_nothing_have_none() -> None:
+    assert found(ID, span("tracer/vision", 0, 9), span("tracer/prefill", 10, 9), kernel("stray", 50, 5)) is None

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from support.findings import COST, GEMM, found, recorded, stage
+
+from tracer.findings.compute_bound import FINDING
+from tracer.summarize import Choices
+
+ID = FINDING.id
+
+
+def test_operations_that_take_more_than_half_of_busy_are_found() -> None:
+    prefill = stage("tracer/prefill", 0, 5, [GEMM] * 15)  # 150 us busy; 100 us at 1 TFLOP/s
+    finding = found(ID, *prefill, choices=Choices(peak_tflops=1, peak_gbs=2), tracer=recorded(COST))
+    assert finding is not None
+    assert "67% of peak" in finding.message
+    assert found(ID, *prefill, choices=Choices(peak_tflops=2, peak_gbs=2), tracer=recorded(COST)) is None

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from support.findings import GEMM, found, latencies, recorded, stage
+
+from tracer.findings.launch_bound import FINDING
+
+ID = FINDING.id
+
+
+def test_launches_that_come_late_are_found_and_early_ones_are_not() -> None:
+    finding = found(ID, *stage("tracer/vision", 0, 40, [GEMM] * 10))
+    assert finding is not None
+    assert "vision waits for launches" in finding.message
+    assert finding.gain is not None
+    assert finding.gain.time_ns == pytest.approx(9 * 30_000, rel=0.01)
+    assert found(ID, *stage("tracer/vision", 0, 5, [GEMM] * 10)) is None
+
+
+@pytest.mark.parametrize(("gap", "raised"), [(23, False), (26, True)])
+def test_half_of_the_time_on_the_device_is_the_threshold(gap: float, raised: bool) -> None:
+    """Of a gap's idle time 2 us are between launch and start, the rest the host's: 48 % of 23 us, 54 % of 26."""
+    assert (found(ID, *stage("tracer/vision", 0, gap, [GEMM] * 100)) is not None) == raised
+
+
+@pytest.mark.parametrize("name", ["load", "preprocess"])
+def test_the_device_waits_for_work_that_is_the_hosts_own(name: str) -> None:
+    alone = stage(f"tracer/{name}", 0, 40, [GEMM] * 10)
+    assert found(ID, *alone) is None
+    finding = found(ID, *alone, *stage("tracer/vision", 500, 40, [GEMM] * 10, first=100))
+    assert finding is not None
+    assert list(finding.evidence["stages"]) == ["vision"]
+
+
+def test_the_stage_that_loses_most_is_named_first_and_the_others_behind_it() -> None:
+    short, long = stage("tracer/vision", 0, 40, [GEMM] * 5), stage("tracer/prefill", 500, 40, [GEMM] * 10, first=100)
+    finding = found(ID, *short, *long)
+    assert finding is not None
+    assert finding.message.startswith("LLM prefill waits")
+    assert finding.message.endswith("(vision too)")
+
+
+@pytest.mark.parametrize(("clean_us", "raised"), [(150, False), (198, False), (202, True), (250, True)])
+def test_idle_time_that_only_the_profiler_makes_is_not_launch_bound(clean_us: int, raised: bool) -> None:
+    late = stage("tracer/vision", 0, 40, [GEMM] * 10)  # 100 us busy of 370
+    metadata = recorded(clean=[latencies(vision_us=clean_us)])
+    assert (found(ID, *late, tracer=metadata) is not None) == raised

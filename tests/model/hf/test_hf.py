@@ -1,0 +1,285 @@
+"""Any model of transformers from a folder: its own parts, its own generate, the same tokens either way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from support.checkpoints import write_tokenizer
+
+from model.errors import CheckpointError, InputError, ModelError
+from model.hf.adapter import StagedFolder
+from model.registry import ModelOptions, find
+from model.staged import run_request
+from tracer.recording.encoders import EncoderWatch
+
+TOKENS = 6
+IMAGE = 290
+TEXT = {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 16,
+    "num_key_value_heads": 2, "vocab_size": 300, "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2,
+    "pad_token_id": 0,
+}  # fmt: skip
+VISION = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 56,
+    "patch_size": 14,
+}  # fmt: skip
+SIGLIP = {**VISION, "model_type": "siglip_vision_model"}
+MROPE = {**TEXT, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e6}}
+QWEN_VISION = {"depth": 2, "num_heads": 2, "patch_size": 14, "spatial_merge_size": 2}
+QWEN = {"image_token_id": IMAGE, "video_token_id": 291, "vision_start_token_id": 292, "vision_end_token_id": 293}
+
+# By model type: the configuration, and the visual tokens that its pictures come to.
+CONFIGS: dict[str, tuple[dict[str, Any], int]] = {
+    "qwen2_vl": (
+        {
+            "text_config": MROPE,
+            "vision_config": {**QWEN_VISION, "embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2},
+            **QWEN,
+        },
+        64,
+    ),
+    "qwen2_5_vl": (
+        {
+            "text_config": MROPE,
+            "vision_config": {
+                **QWEN_VISION, "hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 64,
+                "fullatt_block_indexes": [1],
+            },
+            **QWEN,
+        },
+        64,
+    ),
+    "gemma3": (
+        {
+            "text_config": {**TEXT, "sliding_window": 64}, "vision_config": SIGLIP, "mm_tokens_per_image": 4,
+            "image_token_index": IMAGE, "boi_token_index": 291, "eoi_token_index": 292,
+        },
+        4,
+    ),
+    "internvl": (
+        {
+            "text_config": {**TEXT, "model_type": "qwen2"},
+            "vision_config": {**VISION, "image_size": [56, 56], "patch_size": [14, 14]},
+            "image_token_id": IMAGE,
+        },
+        4,
+    ),
+    "smolvlm": (
+        {
+            "text_config": {**TEXT, "model_type": "llama"}, "vision_config": VISION, "image_token_id": IMAGE,
+            "scale_factor": 2,
+        },
+        4,
+    ),
+    "paligemma": (
+        {
+            "text_config": {**TEXT, "model_type": "gemma"}, "vision_config": SIGLIP, "image_token_index": IMAGE,
+            "projection_dim": 64,
+        },
+        16,
+    ),
+    "llava": (
+        {
+            "text_config": {**TEXT, "model_type": "llama"},
+            "vision_config": {**VISION, "model_type": "clip_vision_model", "projection_dim": 32},
+            "image_token_index": IMAGE,
+        },
+        16,
+    ),
+}  # fmt: skip
+# Cross-attention: pictures never become tokens of the prompt.
+MLLAMA = {
+    "text_config": {**TEXT, "cross_attention_layers": [1], "model_type": "mllama_text_model"},
+    "vision_config": {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_global_layers": 1,
+        "attention_heads": 2, "image_size": 56, "patch_size": 14, "max_num_tiles": 1, "vision_output_dim": 64,
+        "intermediate_layers_indices": [0], "supported_aspect_ratios": [[1, 1]],
+    },
+    "image_token_index": 299,
+}  # fmt: skip
+
+
+def _write(folder: Path, model_type: str, config: dict[str, Any]) -> Path:
+    transformers.AutoConfig.for_model(model_type, **config).save_pretrained(folder)
+    return folder
+
+
+def _build(folder: Path, **options: Any) -> StagedFolder:
+    given = {"size": "", "device": "cpu", "dtype": "float32", "prompt_tokens": 12, **options}
+    built = find(f"hf:{folder}").build(ModelOptions(**given))
+    assert isinstance(built, StagedFolder)
+    return built
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("model_type", CONFIGS)
+def test_a_configuration_alone_is_split_and_verified(tmp_path: Path, model_type: str, batch_size: int) -> None:
+    config, visual_tokens = CONFIGS[model_type]
+    model = _build(_write(tmp_path, model_type, config), batch_size=batch_size)
+    described = model.describe()
+    assert (described["name"], described["weights"]) == (model_type, "random")
+    assert "missing_stages" not in described
+    assert {"vision", "language"} <= set(described["modules"])
+    inputs = model.prepare(model.load())
+    shape = model.shape(inputs)
+    assert (shape.batch_size, shape.visual_tokens) == (batch_size, visual_tokens)
+    with EncoderWatch(model.encoders) as watch:
+        staged = run_request(model, max_new_tokens=TOKENS)
+    assert watch.calls == model.expected_encoder_calls(inputs) == 1
+    assert staged.shape == (batch_size, TOKENS)
+    features = model.encode_vision(inputs)
+    with EncoderWatch(model.encoders) as watch:
+        assert torch.equal(staged, model.generate(inputs, features, max_new_tokens=TOKENS))
+    assert watch.calls == 0
+    assert torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
+
+
+@pytest.mark.parametrize("model_type", CONFIGS)
+def test_the_features_that_are_given_are_the_ones_that_count(tmp_path: Path, model_type: str) -> None:
+    """Equal tokens would prove nothing if the model looked at its pictures all the same, or at none."""
+    model = _build(_write(tmp_path, model_type, CONFIGS[model_type][0]), batch_size=2)
+    inputs = model.prepare(model.load())
+    features = model.encode_vision(inputs)
+    with torch.no_grad():
+        one = _logits(model, inputs, features)
+        assert torch.equal(one, _logits(model, inputs, None))
+        changed = torch.utils._pytree.tree_map(lambda leaf: -leaf if isinstance(leaf, torch.Tensor) else leaf, features)
+        assert not torch.equal(one, _logits(model, inputs, changed))
+
+
+def _logits(model: StagedFolder, inputs: Any, features: Any) -> torch.Tensor:
+    from contextlib import nullcontext
+
+    from model.hf.parts import features_given
+
+    with nullcontext() if features is None else features_given(model._parts, features):
+        output = model.network.generate(
+            **inputs.given, do_sample=False, max_new_tokens=1, output_logits=True, return_dict_in_generate=True
+        )
+    logits: torch.Tensor = output.logits[0]
+    return logits
+
+
+def test_a_model_that_cannot_be_split_says_which_stage_is_missing(tmp_path: Path) -> None:
+    model = _build(_write(tmp_path, "mllama", MLLAMA))
+    assert model.describe()["missing_stages"] == {"vision": "it has no get_image_features"}
+    inputs = model.prepare(model.load())
+    assert model.encode_vision(inputs) is None
+    with EncoderWatch(model.encoders) as watch:
+        staged = run_request(model, max_new_tokens=TOKENS)
+    assert watch.calls == model.expected_encoder_calls(inputs) == 1
+    assert torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
+
+
+def test_a_model_that_encodes_whatever_it_is_given_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextlib import nullcontext
+
+    from model.hf import adapter
+
+    monkeypatch.setattr(adapter, "features_given", lambda *_: nullcontext())
+    model = _build(_write(tmp_path, "llava", CONFIGS["llava"][0]))
+    assert "although get_image_features" in model.describe()["missing_stages"]["vision"]
+
+
+def test_steps_are_cut_where_generate_prepares_them(tmp_path: Path) -> None:
+    model = _build(_write(tmp_path, "gemma3", CONFIGS["gemma3"][0]))
+    inputs = model.prepare(model.load())
+    queries: list[list[int]] = [[]]
+
+    def lengths(_: Any, arguments: Any, options: dict[str, Any]) -> None:
+        given = options.get("input_ids") if options.get("input_ids") is not None else options["inputs_embeds"]
+        queries[-1].append(given.shape[1])
+
+    model.network.register_forward_pre_hook(lengths, with_kwargs=True)
+    model.answer(inputs, model.encode_vision(inputs), max_new_tokens=4, next_step=lambda: queries.append([]))
+    assert queries == [[inputs.input_ids.shape[1]], [1], [1], [1]]
+    assert "prepare_inputs_for_generation" not in vars(model.network)
+
+
+def _write_checkpoint(folder: Path) -> transformers.LlavaForConditionalGeneration:
+    """A tiny LLaVA with weights, tokenizer and processor; the word that stands for a picture is added."""
+    config = {**CONFIGS["llava"][0], "image_token_index": 10}
+    torch.manual_seed(0)
+    network = transformers.LlavaForConditionalGeneration(transformers.LlavaConfig(**config))
+    network.save_pretrained(folder)
+    write_tokenizer(folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= {"added_tokens_decoder": {"10": {"content": "<image>", "special": True}}, "pad_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    pictures = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+    processor = transformers.LlavaProcessor(
+        pictures(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}),
+        transformers.AutoTokenizer.from_pretrained(folder),
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        image_token="<image>",
+        num_additional_image_tokens=1,
+    )
+    processor.save_pretrained(folder)
+    return network
+
+
+def test_a_checkpoint_answers_through_its_own_processor(tmp_path: Path) -> None:
+    network = _write_checkpoint(tmp_path)
+    model = _build(tmp_path, prompt="what is this", batch_size=2)
+    assert model.describe()["weights"] == "checkpoint"
+    assert torch.equal(model.network.lm_head.weight, network.lm_head.weight)
+    inputs = model.prepare(model.load())
+    assert model.shape(inputs).visual_tokens == 16
+    staged = run_request(model, max_new_tokens=TOKENS)
+    assert torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"decode": "static"}, ModelError, "as transformers does"),
+        ({"frames": 3}, InputError, "one picture for each sequence"),
+        ({"prompt": "what?"}, InputError, "needs a processor"),
+    ],
+)
+def test_options_that_cannot_be_right_are_refused(
+    tmp_path: Path, options: Any, error: type[ModelError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        _build(_write(tmp_path, "llava", CONFIGS["llava"][0]), **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "needs it"),
+        ("{", "not JSON"),
+        ('{"model_type": "llama"}', "no image-text-to-text model"),
+        ('{"model_type": "no such thing"}', "no image-text-to-text model"),
+        ('{"auto_map": {"AutoConfig": "code.Evil"}, "model_type": "evil"}', "no image-text-to-text model"),
+    ],
+)
+def test_folders_that_cannot_be_right_are_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=message):
+        _build(tmp_path)
+
+
+def test_a_model_that_only_its_processor_can_feed_says_so(tmp_path: Path) -> None:
+    tiles = {**CONFIGS["llava"][0], "vision_config": SIGLIP, "image_token_id": IMAGE}
+    with pytest.raises(InputError, match="processor's files"):
+        _build(_write(tmp_path, "llava_onevision", tiles))
+
+
+def test_a_damaged_processor_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, "llava", CONFIGS["llava"][0])
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="processor cannot be loaded"):
+        _build(tmp_path)
+
+
+def test_no_such_folder() -> None:
+    with pytest.raises(CheckpointError, match="not a checkpoint folder"):
+        _build(Path("/nowhere"))

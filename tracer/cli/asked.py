@@ -1,0 +1,139 @@
+"""What `tracer record` was asked: its options read, checked against each other, and completed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tracer.cli.choices import choose_device, choose_dtype
+from tracer.document.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    import typer
+
+    from model.registry import ModelEntry, ModelOptions
+    from tracer.recording.window import DecodeWindow
+
+# So many decode steps are profiled unless --decode-window says otherwise.
+DEFAULT_WINDOW_STEPS = 64
+
+
+def typed_options(context: typer.Context) -> tuple[str, ...]:
+    """Names of the options that a person gave on the command line; the rest have their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    typed = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    return tuple("input" if name == "sample" else name for name in typed)
+
+
+def check_nsys(path: Path | None, output: Path, *, force: bool) -> Path:
+    """Find nsys, and refuse what could not be recorded or written at the end, before any work is done.
+
+    Raises:
+        MissingError: there is no nsys, or it cannot record here.
+        UsageError: the report exists and `force` is off.
+    """
+    from tracer import nsys
+    from tracer.recording.doctor import examine
+    from tracer.recording.nsight.watched import UNIMPORTED, report_path
+
+    program = nsys.find(path)
+    report = report_path(output)
+    for written in (report, report.with_suffix(UNIMPORTED)):
+        if written.exists() and not force:
+            raise UsageError(f"{written}: exists already; --force overwrites it")
+    for check in examine(program):
+        if check.status == "failure" or (check.status == "warning" and check.subject.startswith(nsys.PROGRAM)):
+            raise MissingError(f"--nsys: {check.subject}: {check.found}; {check.advice}")
+    return program
+
+
+def parse_window(text: str | None, max_new_tokens: int | None) -> DecodeWindow:
+    """Read START:STOP; None for the length where nobody knows it, as in a script.
+
+    Raises:
+        UsageError: it is no window, or lies outside the answer's decode steps.
+    """
+    from tracer.recording.window import DecodeWindow
+
+    last = DEFAULT_WINDOW_STEPS if max_new_tokens is None else max_new_tokens - 1
+    if text is None:
+        return DecodeWindow(1, min(last, DEFAULT_WINDOW_STEPS) + 1)
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
+    if match is None:
+        raise UsageError(f"--decode-window {text}: write START:STOP, for example 1:33")
+    start, stop = int(match[1]), int(match[2])
+    if start >= stop:
+        raise UsageError(f"--decode-window {text}: START must be below STOP")
+    if start < 1 and max_new_tokens is None:
+        raise UsageError(f"--decode-window {text}: decode steps count from 1 (token 0 belongs to prefill)")
+    if start < 1 or (max_new_tokens is not None and stop > last + 1):
+        raise UsageError(
+            f"--decode-window {text}: an answer of {max_new_tokens} tokens has the decode steps 1 to {last} "
+            "(token 0 belongs to prefill)"
+        )
+    return DecodeWindow(start, stop)
+
+
+def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
+    if not entry.sizes:
+        if size is not None:
+            raise UsageError(f"--size {size}: {entry.name} has the size that its folder says")
+        return ""
+    if size is None:
+        return entry.sizes[-1] if on_gpu else entry.sizes[0]
+    if size not in entry.sizes:
+        raise UsageError(f"--size {size}: {entry.name} comes in {', '.join(entry.sizes)}")
+    return size
+
+
+def check_together(typed: Collection[str]) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: some do.
+    """
+    given = set(typed)
+    if "auto" in given:
+        raise UsageError("--auto is for a script: tracer record --auto -- python my_infer.py")
+    if "checkpoint" in given and given & {"size", "prompt_tokens"}:
+        raise UsageError("--checkpoint brings its own size and tokenizer: drop --size and --prompt-tokens")
+    if {"dataset", "input"} <= given:
+        raise UsageError("--dataset and --input: choose one")
+    if "dataset" not in given and given & {"max_samples", "shuffle_seed"}:
+        raise UsageError("--max-samples and --shuffle-seed belong to --dataset")
+
+
+def complete(
+    build: Callable[..., ModelOptions], model: str, size: str | None, device: str | None, dtype: str | None
+) -> ModelOptions:
+    """Choose what nobody chose, which takes torch.
+
+    Args:
+        build: makes the options of those that are chosen here.
+        model, size, device, dtype: as typed.
+
+    Raises:
+        UsageError: there is no such model, size, type or way of decoding.
+        MissingError: there is no such device here.
+    """
+    from model import registry
+    from model.errors import ModelError
+    from tracer.recording.own import files as own
+
+    try:
+        entry = None if own.parse(model) else registry.find(model)
+    except ModelError as error:
+        raise UsageError(str(error)) from None
+    device = choose_device(device)
+    on_gpu = device.startswith("cuda")
+    options = build(
+        size=(size or "") if entry is None else _choose_size(entry, size, on_gpu=on_gpu),
+        device=device,
+        dtype=choose_dtype(dtype, on_gpu=on_gpu),
+    )
+    if options.decode not in registry.DECODE_MODES:
+        raise UsageError(f"--decode {options.decode}: choose from {', '.join(registry.DECODE_MODES)}")
+    return options

@@ -1,0 +1,64 @@
+"""Options that several verbs have, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+OutputFormat = Annotated[
+    Format, typer.Option("--format", help="Text, JSON for programs, or Markdown for a pull request.")
+]
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME<=LIMIT",
+        help="Exit with 3 if a stage, request, ttft or tpot takes more: 'vision<=5%' (of the request), 'tpot<=20ms'. "
+        "Several may follow; quote them.",
+    ),
+]
+Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
+PeakTflops = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),
+]
+PeakGbs = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="Peak memory bandwidth in GB/s. [default: measured, else its data sheet]"),
+]
+
+
+def nsys_path(purpose: str, panel: str | None = None) -> Any:
+    """`--nsys-path`, which says what that nsys is for.
+
+    Args:
+        purpose: "to use", for example.
+        panel: of the help.
+    """
+    return typer.Option(help=f"The nsys {purpose}. [default: the one on PATH]", rich_help_panel=panel)
+
+
+NsysPath = Annotated[Path | None, nsys_path("that reads .nsys-rep files")]
+
+
+def device(panel: str | None = None) -> Any:
+    """`--device`, in a panel of the help."""
+    return typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]", rich_help_panel=panel)
+
+
+def dtype(panel: str | None = None) -> Any:
+    """`--dtype`, in a panel of the help."""
+    return typer.Option(help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=panel)

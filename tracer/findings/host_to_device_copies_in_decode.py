@@ -1,0 +1,33 @@
+"""`host-to-device-copies-in-decode`: every decode step copies something to the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.findings.evidence import median
+from tracer.findings.rule import Found, Rule
+
+if TYPE_CHECKING:
+    from tracer.findings.evidence import Evidence
+
+FEWEST_STEPS = 3
+
+FINDING = Rule(
+    id="host-to-device-copies-in-decode",
+    severity="warning",
+    rule="the median decode step copies from the host to the device",
+    reason="What a step needs could have been on the device already; each copy is a launch and maybe a wait.",
+    next_step="keep masks, positions and token ids on the device",
+    rank=130,
+)
+
+
+def find(evidence: Evidence) -> Found | None:
+    """How much the median step copies."""
+    copied = [token.counts.to_device_bytes for token in evidence.tokens]
+    if len(copied) < FEWEST_STEPS or not (typical := median(copied)):
+        return None
+    return Found(
+        f"each decode step copies {typical:,.0f} bytes from the host to the device",
+        {"bytes_per_step": typical, "bytes": sum(copied), "steps": len(copied)},
+    )

@@ -1,0 +1,65 @@
+"""`launch-bound`: the device waits for the host's launches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.names import LOAD, PREPROCESS
+from tracer.document.words import title
+from tracer.findings.rule import Found, Rule
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Stage
+    from tracer.findings.evidence import Evidence
+
+IDLE = 0.5
+# Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
+ON_HOST = (LOAD, PREPROCESS)
+
+FINDING = Rule(
+    id="launch-bound",
+    severity="warning",
+    rule=(
+        "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
+        "twice its busy time without a profiler too, where that was measured; not load and preprocess, whose work "
+        "is the host's"
+    ),
+    reason=(
+        "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
+        "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound."
+    ),
+    next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
+    rank=60,
+)
+
+
+def find(evidence: Evidence) -> Found | None:
+    """Stages in which the device mostly waits for launches; the one that loses most time is named first."""
+    if not evidence.on_gpu:
+        return None
+    shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops and stage.stage not in ON_HOST}
+    bound = [name for name, share in shares.items() if share > IDLE and _idles_without_profiler(evidence, name)]
+    if not bound:
+        return None
+    lost = {name: evidence.times[name].waiting_ns * evidence.times[name].runs for name in bound}
+    worst = max(bound, key=lambda name: lost[name])
+    others = [title(name) for name in bound if name != worst]
+    message = (
+        f"{title(worst)} waits for launches: the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
+    )
+    return Found(
+        message + (f" ({' and '.join(others)} too)" if others else ""),
+        {"stages": {name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in bound}},
+        evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
+    )
+
+
+def _host_share(stage: Stage) -> float:
+    window_ns = stage.busy_ns + stage.idle_ns
+    return stage.idle.host_ns / window_ns if window_ns else 0.0
+
+
+def _idles_without_profiler(evidence: Evidence, stage: str) -> bool:
+    """Whether more than half of a run is idle; of a trace without clean latencies its own idle time says so."""
+    time = evidence.times[stage]
+    return not time.clean or time.waiting_ns > IDLE * time.step_ns

@@ -1,0 +1,26 @@
+"""Which findings there are: every module of this package that has a `FINDING`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, cast
+
+import tracer.findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tracer.findings.rule import FindingFile
+
+
+@cache
+def findings() -> Mapping[str, FindingFile]:
+    """The findings' modules by id, in the order of their ranks. Nothing heavy is imported."""
+    names = [f"{tracer.findings.__name__}.{module.name}" for module in iter_modules(tracer.findings.__path__)]
+    modules = [module for module in map(import_module, names) if hasattr(module, "FINDING")]
+    files = sorted(
+        (cast("FindingFile", module) for module in modules), key=lambda file: (file.FINDING.rank, file.FINDING.id)
+    )
+    return {file.FINDING.id: file for file in files}

@@ -1,0 +1,82 @@
+"""What a finding's file is made of: the words of its rule, and what the rule found.
+
+Plain data without imports: `tracer explain` reads the words of all findings and loads nothing heavy for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from tracer.findings.evidence import Evidence
+
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The part of a finding that is the same for every trace.
+
+    Attributes:
+        id: stable name, the file's with hyphens.
+        severity: how bad it is; a rule that tells cases apart gives `Found` another.
+        rule: when it is raised.
+        reason: why that matters, and how its gain is estimated.
+        next_step: what to do first.
+        leads: said before all others that are no errors, whatever those gain.
+        rank: order among findings of equal gain, the lowest first; of equal ranks by id.
+    """
+
+    id: str
+    severity: Severity
+    rule: str
+    reason: str
+    next_step: str
+    leads: bool = False
+    rank: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What heeding a finding would save: an estimate, never a measurement.
+
+    Attributes:
+        time_ns: saved.
+        of_ns: of this.
+        of: what `of_ns` is the time of, in words.
+        basis: how it was estimated.
+    """
+
+    time_ns: int
+    of_ns: int
+    of: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule found in a trace.
+
+    Attributes:
+        message: one sentence with its figures.
+        evidence: the figures by name; plain numbers and text, since a document is made of them.
+        gain: what could be saved, where it can be estimated.
+        severity: where it is not the rule's.
+        also: what to do besides the rule's next step.
+    """
+
+    message: str
+    evidence: dict[str, Any]
+    gain: Saving | None = None
+    severity: Severity | None = None
+    also: str | None = None
+
+
+class FindingFile(Protocol):
+    """What a module of this package has that stands for a finding."""
+
+    FINDING: Rule
+
+    def find(self, evidence: Evidence, /) -> Found | None:
+        """Look at a trace; None where there is nothing to say, or the trace cannot support it."""

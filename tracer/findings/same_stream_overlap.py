@@ -1,0 +1,48 @@
+"""`same-stream-overlap`: ops run at once on a stream, which should run one after another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.words import duration
+from tracer.findings.rule import Found, Rule
+
+if TYPE_CHECKING:
+    from tracer.findings.evidence import Evidence
+
+# A kernel that another one lets in early runs beside it for microseconds.
+LATE_NS = 1_000_000
+WORTH_SAYING = 0.001
+
+FINDING = Rule(
+    id="same-stream-overlap",
+    severity="warning",
+    rule="ops overlap others on their own stream, late or for more than a thousandth of the device time",
+    reason="A stream runs its ops in order: overlaps are dependent launches, or ends that were stamped late.",
+    next_step="nothing for dependent launches; --clip-overlaps for late stamps",
+    rank=50,
+)
+
+
+def find(evidence: Evidence) -> Found | None:
+    """Ops overlap on their own stream: honestly (dependent launch), or because ends were stamped late."""
+    overlaps = evidence.overlaps
+    late = overlaps.longest_ns >= LATE_NS or overlaps.swallowed * 2 > overlaps.ops
+    if not overlaps.ops or (not late and overlaps.time_ns < WORTH_SAYING * evidence.device.time_ns):
+        return None
+    message = f"{overlaps.ops:,} ops overlap others on their own stream, {duration(overlaps.time_ns)} in all"
+    if late:
+        message += (
+            f", {overlaps.swallowed:,} of them wholly inside another: ends stamped late, as ROCm's tracer "
+            "does, so device time counts them twice; --clip-overlaps cuts each op at the start of the next"
+        )
+    else:
+        message += ": dependent launch, where a kernel begins while the one before drains"
+    figures = {
+        "cause": "late-end" if late else "dependent-launch",
+        "ops": overlaps.ops,
+        "swallowed": overlaps.swallowed,
+        "overlap_ns": overlaps.time_ns,
+        "longest_ns": overlaps.longest_ns,
+    }
+    return Found(message, figures, severity="warning" if late else "info")

@@ -1,0 +1,47 @@
+"""`token-outliers`: decode steps that make the slow tail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tracer.document.words import duration
+from tracer.findings.rule import Found, Rule, Saving
+
+if TYPE_CHECKING:
+    from tracer.findings.evidence import Evidence
+
+FINDING = Rule(
+    id="token-outliers",
+    severity="info",
+    rule=(
+        "decode steps more than 5 robust standard deviations (1.4826 times the median absolute deviation) and a "
+        "tenth above the median step"
+    ),
+    reason="They make the slow tail that users notice. The gain is what they take beyond the median, added up.",
+    next_step="look at the named steps in Perfetto; the cause says on which side of the launch to look",
+    rank=160,
+)
+
+
+def find(evidence: Evidence) -> Found | None:
+    """Steps that stand out, with their causes."""
+    outliers = evidence.decoding.outliers if evidence.decoding else []
+    if not outliers:
+        return None
+    causes = Counter(outlier.cause for outlier in outliers)
+    worst = outliers[0]
+    steps = "decode step stands" if len(outliers) == 1 else "decode steps stand"
+    where = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+    gain = Saving(
+        time_ns=sum(outlier.excess_ns for outlier in outliers),
+        of_ns=sum(token.busy_ns + token.idle_ns for token in evidence.tokens),
+        of="the decode steps in the trace",
+        basis="what they take beyond the median step",
+    )
+    return Found(
+        f"{len(outliers)} {steps} out (by cause: {where}); the longest is #{worst.index}, {duration(worst.excess_ns)} "
+        "above the median",
+        {"steps": [[outlier.request, outlier.index] for outlier in outliers], "causes": dict(causes)},
+        gain,
+    )

@@ -1,0 +1,57 @@
+"""Laps: the times between the clock marks of a request, sorted by stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.manifest import Latencies
+from tracer.document.names import DECODE, PREFILL, STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Label = tuple[str, int | None]
+# The time between two marks that lies in no stage, and that in which the profiler was being switched.
+GAP: Label = ("", None)
+SWITCHING: Label = ("switching", None)
+
+
+def measure(labels: Sequence[Label], laps_ns: Sequence[int]) -> tuple[Latencies, frozenset[str]]:
+    """Sort the laps of one request by stage.
+
+    Returns:
+        The latencies, and the stages that were marked. A gap directly before a decode step, and behind prefill or
+        another step, belongs to that step: token k is there when step k ends, counted from the token before.
+    """
+    times = dict.fromkeys(STAGES, 0)
+    steps: dict[int, int] = {}
+    outside = later = pending = 0
+    prefilled = False
+    for (stage, index), lap_ns in zip(labels, laps_ns, strict=True):
+        if (stage, index) == GAP:
+            pending += lap_ns
+        elif stage == DECODE and index is not None:
+            steps[index] = steps.get(index, 0) + lap_ns + (pending if prefilled else 0)
+            outside += 0 if prefilled else pending
+            pending = 0
+        elif (stage, index) == SWITCHING:
+            pending = 0
+        else:
+            times[stage] += lap_ns
+            later, outside = (later + pending, outside) if prefilled else (later, outside + pending)
+            pending = 0
+        prefilled = prefilled or stage == PREFILL
+    later, outside = (later + pending, outside) if prefilled else (later, outside + pending)
+    marked = frozenset(stage for stage, _ in labels if stage in STAGES)
+    latencies = Latencies(
+        load_ns=times["load"],
+        preprocess_ns=times["preprocess"],
+        vision_ns=times["vision"],
+        prefill_ns=times[PREFILL],
+        decode_ns=[steps[index] for index in sorted(steps)],
+        first_step=min(steps, default=1),
+        decode_whole_ns=times[DECODE],
+        outside_ns=outside,
+        outside_later_ns=later,
+    )
+    return latencies, marked

@@ -1,0 +1,161 @@
+"""Recording code that marks its own stages: what one run of it leaves, and the manifest of two such runs.
+
+One run is clean, the other profiled. They may have been in this process (a callable) or in others (a script).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tracer.document.errors import InputError
+from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
+from tracer.document.names import STAGES
+from tracer.recording.capture import Capture
+from tracer.recording.machine import describe_device, describe_software
+from tracer.recording.pieces import plan_apart
+from tracer.recording.window import DecodeWindow
+from tracer.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import torch
+
+    from tracer.recording.marks import Marks
+
+
+class Profiling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the profiled run records.
+
+    Attributes:
+        recorded: numbers of the requests, rising.
+        window: first decode step to record and the one to stop before.
+        steps: most decode steps of a request.
+        with_stack, record_shapes, memory: torch.profiler's options.
+    """
+
+    recorded: list[int]
+    window: tuple[int, int]
+    steps: int
+    with_stack: bool = False
+    record_shapes: bool = False
+    memory: bool = False
+
+    def capture_on(self, device: torch.device, folder: Path) -> Capture:
+        """The profiler, ready to be switched on at the first recorded request."""
+        return Capture(
+            plan_apart(self.recorded, DecodeWindow(*self.window), self.steps),
+            folder,
+            device=device,
+            with_stack=self.with_stack,
+            record_shapes=self.record_shapes,
+            memory=self.memory,
+        )
+
+
+class Sitting(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of marked code leaves.
+
+    Attributes:
+        numbers: of the measured requests, counted from 0 through the run.
+        requests: their latencies.
+        stages: those that any of them marked, in their order.
+        clock: what they were measured with.
+        begun, beside, strays: see `Marks`.
+        device, software: what it ran on.
+        captures: files of the profiler, in order.
+        dtype, architecture, shape: where something could tell; else "" and None.
+    """
+
+    numbers: list[int]
+    requests: list[Latencies]
+    stages: list[str]
+    clock: str
+    begun: int
+    beside: int
+    strays: int
+    device: dict[str, Any]
+    software: dict[str, str]
+    captures: list[str] = []
+    dtype: str = ""
+    architecture: str = ""
+    shape: Shape | None = None
+
+    @property
+    def steps(self) -> int:
+        """The last decode step of any request."""
+        return max((request.first_step - 1 + len(request.decode_ns) for request in self.requests), default=0)
+
+
+def sitting_of(marks: Marks, captures: Sequence[Path] = ()) -> Sitting:
+    """What a run left, by its marks; of requests measured with several clocks, those with the last one."""
+    clock = marks.requests[-1].clock if marks.requests else "host"
+    measured = [request for request in marks.requests if request.clock == clock]
+    marked = {stage for request in measured for stage in request.stages}
+    return Sitting(
+        numbers=[request.number for request in measured],
+        requests=[request.latencies for request in measured],
+        stages=[stage for stage in STAGES if stage in marked],
+        clock=clock,
+        begun=marks.begun,
+        beside=marks.beside,
+        strays=marks.strays,
+        device=describe_device(marks.device),
+        software=describe_software(),
+        captures=[str(path) for path in captures],
+    )
+
+
+def check_marks(sitting: Sitting, source: str, advice: str) -> None:
+    """Refuse a run that cannot be told apart into stages.
+
+    Raises:
+        InputError: it had no requests, or they marked no stage.
+    """
+    if not sitting.requests:
+        if sitting.begun:
+            raise InputError(f"{source}: each of its {sitting.begun} requests ended in an exception")
+        stray = f", though {sitting.strays} stages outside of any" if sitting.strays else ""
+        raise InputError(f"{source}: it opened no request{stray}; {advice}")
+    if not sitting.stages:
+        raise InputError(f"{source}: its requests opened no stage; {advice}")
+
+
+def manifest_of(
+    clean: Sitting, profiled: Sitting, *, model: dict[str, Any], warmup: int, options: dict[str, Any], reason: str
+) -> Manifest:
+    """The manifest of a recording of marked code.
+
+    Args:
+        clean: the run without a profiler. Its first `warmup` requests are left out, if any others remain.
+        profiled: the run with one.
+        model: name and whatever else is known.
+        warmup: requests.
+        options: of the recording.
+        reason: why nothing was verified.
+    """
+    warm = [latencies for number, latencies in zip(clean.numbers, clean.requests, strict=True) if number >= warmup]
+    measured = warm or clean.requests
+    known = clean.shape or profiled.shape
+    tokens = 1 + clean.steps if clean.steps else 0
+    return Manifest(
+        schema=SCHEMA,
+        version=__version__,
+        model=model,
+        software=profiled.software,
+        device=profiled.device,
+        dtype=clean.dtype or profiled.dtype,
+        seed=0,
+        shape=known or Shape(batch_size=1, frames=0, visual_tokens=0, prompt_tokens=0, new_tokens=tokens),
+        coupled=False,
+        synchronised=False,
+        clock=clean.clock,
+        options={**options, "requests": len(measured), "warmed_up": bool(warm and warmup)},
+        verification=Verification(status="skipped", reason=reason),
+        clean=measured,
+        profiled=profiled.requests,
+        stages=clean.stages,
+    )

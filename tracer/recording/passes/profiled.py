@@ -1,0 +1,57 @@
+"""The profiled pass: the trace, by torch.profiler."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from model.staged import run_request
+from tracer.recording.capture import Capture
+from tracer.recording.encoders import EncoderWatch
+from tracer.recording.hooks import RecorderHook
+from tracer.recording.pieces import plan
+from tracer.recording.ranged import ProfiledMarks
+from tracer.recording.ranges import RangeEmitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model.staged import StagedModel
+    from tracer.document.manifest import Latencies
+    from tracer.recording.options import RecordOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What the profiled pass leaves: one file per capture, and latencies under the profiler."""
+
+    captures: list[Path]
+    latencies: list[Latencies]
+
+
+def profiled_pass(
+    model: StagedModel[Any, Any], options: RecordOptions, folder: Path, advance: Callable[[], None]
+) -> Profiled:
+    """Run the schedule under torch.profiler; the captures are written into `folder`."""
+    emitter = RangeEmitter()
+    capture_on = partial(
+        Capture,
+        plan(options.schedule, options.window, options.max_new_tokens - 1),
+        folder,
+        with_stack=options.with_stack,
+        record_shapes=options.record_shapes,
+        memory=options.memory,
+    )
+    marks = ProfiledMarks(capture_on, model.device, adjoining=True, emitter=emitter, sync_stages=options.sync_stages)
+    hook = RecorderHook(marks)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
+        with EncoderWatch(model.encoders, emitter), marks:
+            for request in range(options.schedule.requests):
+                number = options.schedule.turn(request) % len(model.samples)
+                run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+                advance()
+    return Profiled(marks.files, [request.latencies for request in marks.requests])
