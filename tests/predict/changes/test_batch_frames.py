@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.chrome import operator, span, trace_of
 from support.predict import budget, recorded_run, summary_of, then
 
 from tracer.document.errors import InputError
 from tracer.predict.whatif import Changes, predict
+from tracer.summarize import summarize
 
 
 def test_frames_in_one_call_divide_the_hosts_time_down_to_the_busy_time() -> None:
@@ -35,3 +37,9 @@ def test_frames_that_nobody_counted_are_assumed_and_that_is_said() -> None:
 def test_frames_that_are_not_encoded_one_by_one_gain_nothing_in_one_call(run: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"--batch-frames: {message}"):
         predict(recorded_run(**run), Changes(stages={}, batch_frames=5))
+
+
+def test_on_a_cpu_it_is_operators_that_take_as_long_as_now() -> None:
+    on_cpu = summarize(trace_of(operator("aten::mm", 0, 5), span("tracer/vision", 0, 9)))
+    assert "its operators take as long" in predict(on_cpu, Changes(stages={}, batch_frames=2)).assumptions[0]
+    assert "the device is busy as long" in predict(summary_of(), Changes(stages={}, batch_frames=2)).assumptions[0]

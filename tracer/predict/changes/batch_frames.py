@@ -37,9 +37,11 @@ def apply(case: Case, changes: Changes) -> list[str]:
     # What keeps the device busy for longer than a run takes, under a profiler, is no reason to take longer.
     step_ns = min(vision.step_ns, max(vision.busy_ns, vision.step_ns * share))
     case.runs[VISION] = replace(vision, step_ns=step_ns)
-    return [
-        f"{OPTION} {batch}: {text}; the device is busy as long as now, which is too long if larger kernels run better"
-    ]
+    if case.summary.device.kind == "gpu":
+        same = "the device is busy as long as now, which is too long if larger kernels run better"
+    else:
+        same = "its operators take as long as now, which is too long if larger ones run better"
+    return [f"{OPTION} {batch}: {text}; {same}"]
 
 
 def _frames(case: Case) -> int | None:
