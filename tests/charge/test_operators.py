@@ -9,8 +9,9 @@ import pytest
 from support.chrome import OTHER, Event, kernel, launch, operator, span, trace_of
 
 from reports.text import render
-from tracer.charge.launches import find_launches
 from tracer.charge.operators import Operators, operators_of
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.work import work_of_ops
 from tracer.summarize import Choices, summarize
 from tracer.trace.columns import Trace, Want
 from tracer.trace.reader import read_trace
@@ -18,7 +19,7 @@ from tracer.trace.reader import read_trace
 
 def _operators(*events: Event) -> tuple[list[str], Operators]:
     trace = trace_of(*events)
-    found = operators_of(trace, find_launches(trace))
+    found = operators_of(trace, work_of_ops(trace, StageRanges.none()))
     return [trace.strings[trace.cpu_ops.name[row]] if row >= 0 else "" for row in found.row.tolist()], found
 
 
@@ -95,8 +96,7 @@ def _elsewhere(trace: Trace) -> Trace:
 
 def test_ids_of_real_traces_say_what_nesting_says(chrome_trace: Path) -> None:
     trace = read_trace(chrome_trace, Want.SUMMARY | Want.CPU_OPS | Want.DETAILS)
-    call = find_launches(trace)
-    nested, named = operators_of(trace, call), operators_of(_elsewhere(trace), call)
+    nested, named = (operators_of(one, work_of_ops(one, StageRanges.none())) for one in (trace, _elsewhere(trace)))
     if chrome_trace.name.startswith(("kineto_alexnet", "kineto_rank0")):
         assert not named.by_id  # PyTorch of 2023
         return

@@ -4,17 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.chrome import MAIN, OTHER, kernel, launch, operator, span, trace_of
 
-from tracer.charge.attribution import Attribution, attribute
-from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of_operators, work_of_ops
 from tracer.measure.encoders import EncoderRuns, encoder_runs
 from tracer.trace.columns import Trace
 
 
 def _runs(trace: Trace) -> EncoderRuns:
     ranges = find_stages(trace)
-    attribution = attribute(trace, ranges)
-    return encoder_runs(trace, ranges, attribution, charge_device_ops(trace, attribution))
+    return encoder_runs(ranges, work_of_ops(trace, ranges))
 
 
 def test_each_run_has_the_stage_around_it_and_the_work_launched_inside() -> None:
@@ -40,10 +38,7 @@ def test_on_a_cpu_the_operators_are_the_work() -> None:
         span("tracer/vision", 0, 40), span("tracer/encoder", 5, 20), operator("a", 6, 3), operator("b", 30, 4)
     )
     ranges = find_stages(trace)
-    none = attribute(trace, ranges)
-    stage = none.stage[:0].repeat(2)
-    charges = charge_operators(trace, stage)
-    assert encoder_runs(trace, ranges, Attribution(none.call, stage, none.reason), charges).time_ns == [3_000]
+    assert encoder_runs(ranges, work_of_operators(trace, ranges)).time_ns == [3_000]
 
 
 @given(

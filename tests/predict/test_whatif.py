@@ -8,7 +8,7 @@ from support.chrome import kernel, launch, operator, span, trace_of
 from support.manifests import as_metadata, latencies
 
 from tracer.document.errors import InputError, UsageError
-from tracer.document.summary import Roofline, StageBudget, StageRoofline, Summary, VisualToken
+from tracer.document.summary import Roofline, RunTime, StageRoofline, Summary, VisualToken
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import summarize
 
@@ -20,14 +20,14 @@ def _row(stage: str, bound: str) -> StageRoofline:
     )  # fmt: skip
 
 
-def _budget(stage: str, runs: int, busy_ns: float, step_ns: float) -> StageBudget:
-    return StageBudget(stage=stage, runs=runs, busy_ns=busy_ns, step_ns=step_ns, clean=True)
+def _budget(stage: str, runs: int, busy_ns: float, step_ns: float) -> RunTime:
+    return RunTime(stage=stage, runs=runs, busy_ns=busy_ns, step_ns=step_ns, clean=True)
 
 
 TOKEN = VisualToken(count=100, prefill_flops=1, prefill_share=0.8, prefill_ns=1.0, kv_bytes=1, decode_ns=2.0)
 
 
-def _summary(*budget: StageBudget, token: VisualToken | None = TOKEN) -> Summary:
+def _summary(*budget: RunTime, token: VisualToken | None = TOKEN) -> Summary:
     """Vision waits, prefill is busy, decode is busy and bound by memory."""
     roof = Roofline(
         device="d", dtype="bfloat16", peak_tflops=1, peak_gbs=1, peak_source="s",

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
 from tracer.charge.intervals import distinct
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
-    from tracer.trace.columns import Trace
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +29,26 @@ class EncoderRuns:
     time_ns: list[int]
 
 
-def encoder_runs(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> EncoderRuns:
+def encoder_runs(ranges: StageRanges, work: Work) -> EncoderRuns:
     """Find the stage and the work of each run."""
-    holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
+    holder = innermost_span(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
     codes = np.where(holder >= 0, ranges.stage[np.maximum(holder, 0)], -1) if len(ranges) else holder
     return EncoderRuns(
         stage=[ALL_STAGES[code] if code >= 0 else "" for code in codes.tolist()],
-        time_ns=_work_within(trace, ranges, attribution, charges),
+        time_ns=_work_within(ranges, work),
     )
 
 
-def _work_within(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> list[int]:
+def _work_within(ranges: StageRanges, work: Work) -> list[int]:
     """Time of the work launched inside each run on its thread."""
-    start, thread = _asked_for(trace, attribution, charges)
+    start, thread = work.call_start_ns, work.call_thread
     time_ns = np.zeros(len(ranges.encoder_start_ns), dtype=np.int64)
     for number in distinct(ranges.encoder_thread):
         runs = np.flatnonzero(ranges.encoder_thread == number)
-        own = np.flatnonzero((thread == number) & (thread >= 0))
+        own = np.flatnonzero(work.asked & (thread == number))
         own = own[np.argsort(start[own], kind="stable")]
-        total_ns = np.concatenate([[0], np.cumsum(charges.time_ns[own])])
+        total_ns = np.concatenate([[0], np.cumsum(work.time_ns[own])])
         first = np.searchsorted(start[own], ranges.encoder_start_ns[runs])
         behind = np.searchsorted(start[own], ranges.encoder_end_ns[runs])
         time_ns[runs] = total_ns[np.maximum(first, behind)] - total_ns[first]
     return list(time_ns.tolist())
-
-
-def _asked_for(trace: Trace, attribution: Attribution, charges: Charges) -> tuple[I64, I64]:
-    """When and by which thread each piece of work was asked for; by thread -1 where that is unknown."""
-    if charges.kind != "gpu":
-        return charges.start_ns, int64(trace.cpu_ops.thread)
-    start, thread = np.full((2, len(charges)), -1, dtype=np.int64)
-    known = np.flatnonzero(attribution.call >= 0)
-    call = attribution.call[known]
-    start[known], thread[known] = trace.calls.start_ns[call], trace.calls.thread[call]
-    return start, thread

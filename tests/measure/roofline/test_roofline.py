@@ -11,7 +11,7 @@ from model.staged import RequestShape, StageCost
 from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
 from tracer.document.summary import Counts, Idle, Latency, Roofline, Stage, StageRoofline, Token
 from tracer.measure.roofline.analytic import draw
-from tracer.measure.runs import stage_times
+from tracer.measure.runs import run_time
 
 SHAPE = RequestShape(batch_size=1, frames=5, visual_tokens=582, prompt_tokens=64)
 
@@ -51,7 +51,11 @@ def _token(index: int) -> Token:
 def _draw(
     manifest: Manifest, stages: list[Stage], tokens: list[Token], latency: Latency | None, **peaks: float
 ) -> Roofline | None:
-    return draw(manifest, stages, tokens, stage_times(stages, latency, manifest), **peaks)
+    times = {
+        one.stage: run_time(one.stage, one.calls, one.busy_ns, one.busy_ns + one.idle_ns, latency, manifest)
+        for one in stages
+    }
+    return draw(manifest, stages, tokens, times, **peaks)
 
 
 def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:

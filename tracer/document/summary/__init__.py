@@ -8,7 +8,7 @@ from tracer.document.summary.latency import Latency, Percentiles, RequestLatency
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
-from tracer.document.summary.runs import StageBudget
+from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Kernel, Stage, Token
 from tracer.document.summary.trace import DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
@@ -33,10 +33,10 @@ __all__ = [
     "Reason",
     "RequestLatency",
     "Roofline",
+    "RunTime",
     "SampleLatency",
     "Slope",
     "Stage",
-    "StageBudget",
     "StagePrediction",
     "StageRoofline",
     "Statistic",
