@@ -57,7 +57,7 @@ def find(evidence: Evidence) -> Found | None:
         | located,
         evidence.saves(
             min(a_step_ns, evidence.times[DECODE].waiting_ns) * evidence.times[DECODE].runs,
-            "the gap before the first op launched after each wait, in the trace, and no more than decode waits; at most",
+            "the gap before the first op launched after each wait, in the trace, within what decode waits; at most",
         ),
         also=None if located else UNLOCATED,
     )
