@@ -63,8 +63,19 @@ class Evidence:
         """All stages together: of one request where the recording says so, else of the trace."""
         return sum(time.total_ns for time in self.times.values())
 
-    def saves(self, time_ns: float, basis: str) -> Saving:
-        """A gain that is taken from all stages together."""
+    def less_busy_ns(self, stage: str, share: float) -> float:
+        """What all runs of a stage save if the device is busy for this share less: nothing where it mostly waits.
+
+        `tracer whatif` has the same model. What the profiler made busy for longer than a run takes without it shrinks
+        in proportion.
+        """
+        time = self.times[stage]
+        return 0.0 if time.busy_ns < time.step_ns / 2 else share * min(time.busy_ns, time.step_ns) * time.runs
+
+    def saves(self, time_ns: float, basis: str) -> Saving | None:
+        """A gain that is taken from all stages together; None of nothing."""
+        if not round(time_ns):
+            return None
         of = "a request" if self.manifest is not None else "the trace"
         return Saving(round(time_ns), of_ns=round(self.whole_ns), of=of, basis=basis)
 
