@@ -134,10 +134,10 @@ def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
 
         return encode(summary).decode()
     if output_format is Format.MARKDOWN:
-        from reports.markdown import render as render_markdown
-        from reports.overview import sections
+        from reports.document import of_summary
+        from reports.render.markdown import render as render_markdown
 
-        return render_markdown(sections(summary, gates), heading="tracer summarize")
+        return render_markdown(of_summary(summary, gates), heading="tracer summarize")
     from rich.console import Console
 
     from reports.text import render
