@@ -133,17 +133,19 @@ def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
         from tracer.document.summary import encode
 
         return encode(summary).decode()
+    from reports.document import of_summary
+
+    blocks = of_summary(summary, gates)
     if output_format is Format.MARKDOWN:
-        from reports.document import of_summary
         from reports.render.markdown import render as render_markdown
 
-        return render_markdown(of_summary(summary, gates), heading="tracer summarize")
+        return render_markdown(blocks, heading="tracer summarize")
     from rich.console import Console
 
-    from reports.text import render
+    from reports.render.text import render
 
     console = Console()
-    return render(summary, width=console.width, colours=console.color_system)
+    return render(blocks, width=console.width, colours=console.color_system)
 
 
 def _choose(path: Path, rank: int | None) -> Path:
