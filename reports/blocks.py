@@ -96,15 +96,11 @@ class Table:
     Attributes:
         columns, rows: rows have a cell for each column.
         ruled: draws a line below the headings.
-        filled: takes the whole width.
-        keeps: what is kept for each column beside the names; 0 for what it takes.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Row]
     ruled: bool = False
-    filled: bool = False
-    keeps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
+from reports.names import kernels
 from reports.parts.words import kind, on_cpu
-from reports.units import duration, share, short_kernel
+from reports.units import duration, share
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -33,6 +34,7 @@ def part(summary: Summary) -> Block | None:
         Column(found.by, right=False, named=True),
         *map(Column, ("ops", "self" if on_cpu(summary) else "device", "share")),
     ]
+    shorter = kernels(row.name for row in found.rows)
     rows = []
     seen: dict[str, int] = {}
     for row in found.rows:
@@ -40,7 +42,7 @@ def part(summary: Summary) -> Block | None:
         if seen[row.stage] > TOP:
             continue
         stage = (row.stage or "no stage") if seen[row.stage] == 1 else ""
-        name = short_kernel(row.name) if found.by == "kernel" else row.name
+        name = shorter[row.name] if found.by == "kernel" else row.name
         times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
         rows.append(Row([stage, name, f"{row.ops:,}", *times]))
     more = sum(max(0, count - TOP) for count in seen.values())
@@ -57,4 +59,4 @@ def part(summary: Summary) -> Block | None:
         else "",
         f"{more} more rows: --format json lists them." if more else "",
     )
-    return block("", Table(columns, rows, filled=True), says)
+    return block("", Table(columns, rows), says)

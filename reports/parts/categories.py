@@ -28,6 +28,8 @@ def part(summary: Summary) -> Block | None:
             if time_ns * LEAST > whole_ns
         ]
         rows += [Row([stage.stage, " · ".join(found)])] if found else []
+    if not rows:
+        return None
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     columns = [Column("", right=False), Column("", right=False, wraps=True)]
     says = f"By name; {other} of the {kind(summary)} time has a name that says nothing (other)."

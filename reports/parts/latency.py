@@ -21,7 +21,9 @@ def part(summary: Summary) -> Block | None:
     if latency is None:
         return None
     statistics = _statistics(latency)
-    columns = [Column("", right=False), *map(Column, (*latency.stages_ns, "request"))]
+    # The first stages are the first to go: what comes before prefill is most often the least of a request.
+    stages = [Column(stage, rank=rank) for rank, stage in enumerate(reversed(latency.stages_ns), start=1)]
+    columns = [Column("", right=False), *reversed(stages), Column("request")]
     rows = [[latency.source, *map(duration, latency.stages_ns.values()), duration(latency.request_ns)], *statistics]
     if latency.distortion:
         ratios = [latency.distortion.get(stage) for stage in latency.stages_ns]

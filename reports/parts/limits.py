@@ -38,7 +38,11 @@ def _analytic(roof: Roofline) -> Block | None:
     """Floor, busy time and duration of a run of each stage, and what lies between them."""
     columns = [
         Column("a run of", right=False),
-        *map(Column, ("floor", "busy", "takes", "MFU", "MBU")),
+        Column("floor"),
+        Column("busy", rank=1),
+        Column("takes"),
+        Column("MFU", rank=2),
+        Column("MBU", rank=2),
         Column("limited by", right=False, wraps=True),
     ]
     rows = [
@@ -70,12 +74,12 @@ def _recorded(roof: Roofline, of: str) -> Block | None:
     """What the operators of known shapes achieved in each stage, and what share of `of` time they are."""
     columns = [
         Column("a run of", right=False),
-        Column("busy", rank=1),
+        Column("busy", rank=3),
         Column("takes"),
         Column("TFLOP/s"),
-        Column("FLOP/B", rank=1),
+        Column("FLOP/B", rank=4),
         Column("MFU"),
-        Column("MBU", rank=1),
+        Column("MBU", rank=2),
         Column("covered"),
         Column("limited by", right=False, rank=1, wraps=True),
     ]

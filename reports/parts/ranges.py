@@ -21,8 +21,8 @@ def part(summary: Summary) -> Block | None:
     columns = [
         Column("name", right=False, named=True),
         *map(Column, ("count", "ops", "device", "share")),
-        Column("projected", rank=2),
-        Column("kernels", rank=2),
+        Column("projected", rank=1),
+        Column("kernels", rank=1),
     ]
     whole_ns = 0 if on_cpu(summary) else summary.device.time_ns
     rows = [
@@ -52,4 +52,4 @@ def part(summary: Summary) -> Block | None:
         else "",
         f"{more} more names: --format json lists them." if more > 0 else "",
     )
-    return block("ranges", Table(columns, rows, keeps=10), says)
+    return block("ranges", Table(columns, rows), says)

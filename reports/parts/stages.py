@@ -33,16 +33,15 @@ def part(summary: Summary) -> Block | None:
 
 
 def _columns(summary: Summary) -> list[Column]:
-    spare = 1 if summary.device.ops else 0
     return [
         Column("stage", right=False),
-        Column("calls", rank=spare),
-        Column("host", rank=spare),
+        Column("calls", rank=4),
+        Column("host", rank=3),
         Column("self" if on_cpu(summary) else "device"),
         Column("share", right=False),
-        Column("busy", rank=spare),
-        Column("idle", rank=spare),
-        Column("ops" if on_cpu(summary) else "kernels", rank=spare),
+        Column("busy", rank=1),
+        Column("idle", rank=2),
+        Column("ops" if on_cpu(summary) else "kernels", rank=5),
     ]
 
 

@@ -9,83 +9,54 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reports.blocks import Bar
+from reports.names import shortened
 from reports.palette import COLOURS
+from reports.render.fit import FIGURE, text
+from reports.render.ties import untied
 from reports.units import bar, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reports.blocks import Row, Table
+    from reports.render.fit import Fit
 
-# By rank: terminals narrower than this leave the column out.
-WIDTHS = (0, 78, 100)
-PADDING = 2
-LEAST_NAME = 8
-LEAST_RANGE = 12
 STYLES = {"": "", "strong": "bold", "dim": "dim", "good": "bold green", "bad": "bold red", "caution": "yellow"}
 
 
-def shown(table: Table, width: int) -> list[int]:
-    """The columns that a terminal has room for."""
-    return [i for i, column in enumerate(table.columns) if width >= WIDTHS[column.rank]]
-
-
-def grid(table: Table, columns: Sequence[int], width: int) -> Grid:
-    """The table with these of its columns."""
-    heads = any(column.name for column in table.columns)
+def grid(table: Table, laid: Fit) -> Grid:
+    """The table, laid out."""
     drawn = Grid(
         box=SIMPLE_HEAD if table.ruled else None,
         show_edge=False,
         pad_edge=False,
         padding=(0, 0, 0, 1) if table.ruled else (0, 1),
         header_style="bold",
-        show_header=heads,
-        width=width if table.filled else None,
+        show_header=any(column.name for column in table.columns),
     )
-    given = _given(table, columns, width)
-    for i in columns:
+    for i, width in laid.widths.items():
         column = table.columns[i]
         drawn.add_column(
             Text(printable(column.name), style=COLOURS.get(column.name, "")),
             justify="right" if column.right else "left",
             no_wrap=not column.wraps,
             overflow="fold" if column.wraps else "ellipsis",
-            max_width=given.get(i),
-            ratio=1 if table.filled and column.named else None,
+            width=width,
         )
-    bars = max(4, min(24, width - 72))
-    for row in table.rows:
-        drawn.add_row(*[_cell(row, i, bars) for i in columns])
+    cells = [_column(table, i, laid) for i in laid.widths]
+    for row in zip(*cells, strict=True):
+        drawn.add_row(*row)
     return drawn
 
 
-def _given(table: Table, columns: Sequence[int], width: int) -> dict[int, int]:
-    """The width of each column of names: they give way to figures, the longest first."""
-    natural = {
-        i: max(len(text) for text in (table.columns[i].name, *[printable(_text(row.cells[i])) for row in table.rows]))
-        for i in columns
-    }
-    room = width - PADDING * (len(columns) - 1)
-    given: dict[int, int] = {}
-    for left, i in enumerate(sorted(columns, key=lambda i: (table.columns[i].named, natural[i]))):
-        wide = natural[i]
-        if table.columns[i].named:
-            most = max(LEAST_NAME, room // (len(columns) - left))
-            if table.keeps:
-                most = max(LEAST_RANGE, width - table.keeps * left)
-            given[i] = wide = min(wide, most)
-        room -= wide
-    return given
+def _column(table: Table, column: int, laid: Fit) -> list[Text]:
+    said = [text(row.cells[column]) for row in table.rows]
+    if table.columns[column].named:
+        said = shortened(said, laid.widths[column])
+    return [_cell(row, column, short, laid) for row, short in zip(table.rows, said, strict=True)]
 
 
-def _text(cell: str | Bar) -> str:
-    return cell.text if isinstance(cell, Bar) else cell
-
-
-def _cell(row: Row, number: int, bars: int) -> Text:
-    stage = _text(row.cells[0])
-    cell = row.cells[number]
+def _cell(row: Row, column: int, said: str, laid: Fit) -> Text:
+    cell = row.cells[column]
     if isinstance(cell, Bar):
-        drawn = Text(bar(cell.part, cell.whole, bars), style=COLOURS.get(stage, ""))
-        return Text.assemble(drawn, f"{printable(cell.text):>7}")
-    return Text(printable(cell), style=STYLES[row.mark] or (COLOURS.get(cell, "") if number == 0 else ""))
+        drawn = Text(bar(cell.part, cell.whole, laid.bar), style=COLOURS.get(untied(text(row.cells[0])), ""))
+        return Text.assemble(drawn, f"{said:>{FIGURE}}")
+    return Text(said, style=STYLES[row.mark] or (COLOURS.get(untied(said), "") if column == 0 else ""))

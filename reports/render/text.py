@@ -11,8 +11,10 @@ from rich.text import Text
 
 from reports.blocks import Caution, Curve, Item, Line, Note, Table
 from reports.palette import COLOURS
-from reports.render.tables import grid, shown
-from reports.units import printable, sparkline
+from reports.render.fit import fit
+from reports.render.tables import grid
+from reports.render.ties import tied, untied
+from reports.units import sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,28 +48,33 @@ def render(blocks: Sequence[Block], *, width: int = 80, colours: str | None = No
             console.print()
         for piece in _drawn(block, width):
             console.print(piece)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in untied(file.getvalue()).splitlines()) + "\n"
 
 
 def _drawn(block: Block, width: int) -> Iterator[RenderableType]:
     if block.title:
-        yield Text(printable(block.title), style="bold")
+        yield Text(tied(block.title), style="bold")
     left_out: set[str] = set()
     for element in block.elements:
         match element:
+            case Table(rows=[]):
+                pass
             case Table():
-                columns = shown(element, width)
-                left_out |= {column.name for i, column in enumerate(element.columns) if i not in columns}
-                yield grid(element, columns, width)
+                laid = fit(element, width)
+                spared = [column.name for i, column in enumerate(element.columns) if i not in laid.widths]
+                left_out |= set(spared)
+                yield grid(element, laid)
+                if spared:
+                    yield Text(f"left out for want of room: {tied(', '.join(spared))}", style="dim")
             case Note():
-                yield Text(printable(element.text(left_out)), style="dim")
+                yield Text(tied(element.text(left_out)), style="dim")
             case Line():
-                pieces = [(printable(piece.text), STYLES[piece.role]) for piece in element.pieces]
+                pieces = [(tied(piece.text), STYLES[piece.role]) for piece in element.pieces]
                 yield Text.assemble(*pieces, style=STYLES[element.role])
             case Curve():
                 yield _curve(element, width)
             case Caution():
-                yield Text(f"{element.label}: {printable(element.text)}", style="yellow")
+                yield Text(f"{element.label}: {tied(element.text)}", style="yellow")
             case Item():
                 yield _item(element)
 
@@ -82,9 +89,9 @@ def _item(item: Item) -> Grid:
     hanging = Grid.grid(padding=(0, 1))
     hanging.add_column(width=1)
     hanging.add_column(ratio=1)
-    name = f"  [{printable(item.name)}]" if item.name else ""
-    said = (printable(item.text), style if item.severity == "error" else "")
+    name = f"  [{tied(item.name)}]" if item.name else ""
+    said = (tied(item.text), style if item.severity == "error" else "")
     hanging.add_row(Text(mark, style=style), Text.assemble(said, (name, "dim")))
     if item.more:
-        hanging.add_row("", Text(printable(item.more), style="dim"))
+        hanging.add_row("", Text(tied(item.more), style="dim"))
     return hanging

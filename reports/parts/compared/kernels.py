@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, line, note
+from reports.names import kernels
 from reports.palette import NONE
 from reports.parts.compared.words import count, signed
-from reports.units import duration, short_kernel
+from reports.units import duration
 
 if TYPE_CHECKING:
     from tracer.document.comparison import Comparison, KernelChange, Pair
@@ -24,7 +25,7 @@ def part(_: Comparison, pair: Pair) -> Block | None:
         return block(title, alike if pair.same_kernels else None)
     columns = [
         Column("", right=False),
-        Column("change", right=False),
+        Column("change", right=False, rank=2),
         Column("kernel", right=False, named=True),
         Column(pair.baseline, rank=1),
         Column(pair.other, rank=1),
@@ -37,12 +38,14 @@ def part(_: Comparison, pair: Pair) -> Block | None:
         "one step; from the profiled pass, where nothing is tested.",
         f"{more:,} more: --format json." if more > 0 else "",
     )
-    return block(title, Table(columns, [_row(change) for change in pair.kernels[:TOP]]), says)
+    shown = pair.kernels[:TOP]
+    shorter = kernels(change.name for change in shown)
+    return block(title, Table(columns, [_row(change, shorter[change.name]) for change in shown]), says)
 
 
-def _row(change: KernelChange) -> Row:
+def _row(change: KernelChange, name: str) -> Row:
     sides = [
         NONE if use is None else f"{duration(use.time_ns)} ({count(use.count)})"
         for use in (change.before, change.after)
     ]
-    return Row([change.stage, change.change, short_kernel(change.name), *sides, signed(change.delta_ns)])
+    return Row([change.stage, change.change, name, *sides, signed(change.delta_ns)])

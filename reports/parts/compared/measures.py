@@ -34,7 +34,7 @@ def part(comparison: Comparison, pair: Pair) -> Block | None:
         Column(pair.other),
         Column("delta", rank=1),
         Column("ratio"),
-        Column("p", rank=1),
+        Column("p", rank=2),
         Column("verdict", right=False),
     ]
     return block(

@@ -19,8 +19,8 @@ def part(comparison: Comparison) -> Block | None:
         Column("file", right=False, named=True),
         Column("run", right=False, named=True),
         Column("requests"),
-        Column("tokens in", rank=1),
-        Column("out"),
+        Column("tokens in", rank=2),
+        Column("out", rank=1),
     ]
     rows = [
         Row([run.label, _files(run), run.title or NONE, f"{run.requests:,}", _tokens_in(run), count(run.new_tokens)])

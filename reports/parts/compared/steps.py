@@ -19,12 +19,12 @@ def part(_: Comparison, pair: Pair) -> Block | None:
     """A row by device time, one by latency."""
     columns = [
         Column("", right=False),
-        Column("steps"),
+        Column("steps", rank=2),
         Column(pair.baseline, rank=1),
         Column(pair.other, rank=1),
         Column("delta"),
         Column("ratio"),
-        Column("parts at", right=False),
+        Column("parts at", right=False, wraps=True),
     ]
     if not pair.steps:
         return None
