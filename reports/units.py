@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TIMES = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -52,7 +56,7 @@ def bar(part: float, whole: float, width: int) -> str:
     return (_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width)
 
 
-def sparkline(values: list[int], width: int) -> str:
+def sparkline(values: Sequence[int], width: int) -> str:
     """The values over their index as one line of at most `width` cells; a cell shows its values' maximum."""
     if not values or width < 1:
         return ""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import io
+import msgspec
+from support.chrome import trace_of
 
-from rich.console import Console, Group
-
-from reports.stages import limits
+from reports.parts.limits import part
+from reports.render.text import render
 from tracer.document.summary import Roofline, StageRoofline, VisualToken
+from tracer.summarize import summarize
 
 
 def _row(stage: str, limited_by: str | None, **changes: object) -> StageRoofline:
@@ -18,9 +19,9 @@ def _row(stage: str, limited_by: str | None, **changes: object) -> StageRoofline
 
 
 def _render(roof: Roofline) -> str:
-    file = io.StringIO()
-    Console(file=file, width=80).print(Group(*limits(roof)))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    block = part(msgspec.structs.replace(summarize(trace_of()), roofline=roof))
+    assert block is not None
+    return render([block])
 
 
 def test_the_limits_at_80_columns() -> None:
@@ -32,13 +33,14 @@ def test_the_limits_at_80_columns() -> None:
         ),
     )  # fmt: skip
     assert _render(roof) == (
+        "what limits each stage\n"
         "a run of    floor     busy    takes   MFU    MBU  limited by\n"
         "prefill   2.83 ms  6.33 ms  24.9 ms  0.1%  11.3%  kernels, far from the roof\n"
         "decode    2.83 ms  6.33 ms  24.9 ms  0.1%  11.3%  host: launches come late\n"
-        "floor: the model's own operations and bytes (weights, KV cache) at peak, 990\n"
-        "TFLOP/s and 4,800 GB/s (vendor's data sheet). busy: kernels ran. takes: without\n"
-        "a profiler. MFU, MBU: what peak arithmetic or bandwidth would need, as a share\n"
-        "of that.\n"
+        "floor: the model's own operations and bytes (weights, KV cache) at peak,\n"
+        "990 TFLOP/s and 4,800 GB/s (vendor's data sheet). busy: kernels ran. takes:\n"
+        "without a profiler. MFU, MBU: what peak arithmetic or bandwidth would need, as a\n"
+        "share of that.\n"
         "582 visual tokens are 90% of prefill's work, 30.4 µs each; in each decode step\n"
         "109 ns each (inferred from the model's cost)\n"
     )

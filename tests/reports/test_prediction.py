@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import io
-
 import msgspec
-from rich.console import Console
 
-from reports.whatif import prediction
+from reports.document import of_prediction
+from reports.render.text import render
 from tracer.document.summary import Prediction, StagePrediction
 
 FOUND = Prediction(
@@ -22,9 +20,7 @@ FOUND = Prediction(
 
 
 def _render(found: Prediction) -> str:
-    file = io.StringIO()
-    Console(file=file, width=80).print(prediction(found))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return render(of_prediction(found))
 
 
 def test_a_prediction() -> None:
