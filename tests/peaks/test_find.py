@@ -32,6 +32,14 @@ def test_measurements_of_other_devices_are_kept() -> None:
     assert (find_peak("a", "float32"), find_peak("b", "float32")) == (one, two)
 
 
+def test_what_a_cpu_did_with_other_threads_says_nothing() -> None:
+    eight = Peak(tflops=1, gbs=40, source="measured")
+    remember("Some Processor", "float32", eight, threads=8)
+    assert find_peak("Some Processor", "float32", threads=8) == eight
+    for threads in (1, 80, None):
+        assert find_peak("Some Processor", "float32", threads=threads).tflops is None
+
+
 def test_a_damaged_cache_is_no_cache() -> None:
     cache_file().parent.mkdir(parents=True)
     cache_file().write_bytes(b'{"a/float32": {"tflops": "many"}}')

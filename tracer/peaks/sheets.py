@@ -119,7 +119,9 @@ _NAMED = re.compile(r"(?:NVIDIA )?(?:Tesla )?(?:AMD )?(?:Instinct |Radeon )?(.{1
 def listed(device: str, dtype: str) -> Peak | None:
     """What the vendor says of a device, for a type; None of one that is not in the table."""
     named = _NAMED.fullmatch(device)
-    for sheet in SHEETS if named is not None else ():
+    if named is None:
+        return None
+    for sheet in SHEETS:
         if re.fullmatch(sheet.name, named[1]):
             return Peak(tflops=sheet.tflops(dtype), gbs=sheet.gbs, source=sheet.source)
     return None
