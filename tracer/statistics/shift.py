@@ -21,14 +21,14 @@ HALVINGS = 30
 
 
 def shift_intervals(values: F64, second: Bools, strata: I64) -> list[tuple[float, float] | None]:
-    """By how much the second group lies above the first, at 95 % for each measure by itself; None where all may be true.
+    """By how much the second group lies above the first, at 95 % for each measure by itself; None where it may be any.
 
     The shifts that a rank-sum test of aligned values at 5 % does not reject once the second group is moved back by them
     (J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics 34
-    (1963), 598-611; D. F. Bauer, "Constructing confidence sets using rank statistics", Journal of the American Statistical
-    Association 67 (1972), 687-690). With so few
-    requests that no shift is rejected, there is no interval. It holds the true shift at least as often as it says,
-    whatever the distribution, as long as that is the same in both groups but for the shift.
+    (1963), 598-611; D. F. Bauer, "Constructing confidence sets using rank statistics", Journal of the American
+    Statistical Association 67 (1972), 687-690). With so few requests that no shift is rejected, there is no interval.
+    It holds the true shift at least as often as it says, whatever the distribution, as long as that is the same in both
+    groups but for the shift.
 
     Args:
         values: [N, M], one row a request, one column a measure.
