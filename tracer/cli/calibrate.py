@@ -16,7 +16,7 @@ def command(
     """Measure peak arithmetic and memory bandwidth, and keep them for later summaries.
 
     A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
-    place of the data sheet's figures for traces of such a device.
+    place of the data sheet's figures for traces of such a device; of a CPU, of the same model with as many threads.
     """
     from tracer.cli.choices import choose_device, choose_dtype
 
@@ -30,7 +30,9 @@ def command(
 
     place = torch.device(device)
     peak = calibrate(place, getattr(torch, dtype))
-    name = str(describe_device(place)["name"])
-    path = remember(name, dtype, peak)
-    typer.echo(f"{name}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    found = describe_device(place)
+    name, threads = str(found["name"]), found.get("threads")
+    path = remember(name, dtype, peak, threads)
+    counted = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
+    typer.echo(f"{name}{counted}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
     typer.echo(f"kept in {path}")

@@ -15,6 +15,7 @@ from tracer.document.summary import Roofline
 from tracer.measure.roofline.row import stage_row
 from tracer.measure.roofline.visual import visual_token
 from tracer.peaks.find import find_peak
+from tracer.peaks.precision import product_type
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -48,7 +49,16 @@ def draw(
     if manifest.cost is None:
         return None
     device = str(manifest.device.get("name", ""))
-    peak = find_peak(device, manifest.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
+    threads = manifest.device.get("threads")
+    dtype = product_type(manifest.dtype, ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels))
+    peak = find_peak(
+        device,
+        dtype,
+        tflops=tflops,
+        gbs=gbs,
+        traced_gbs=traced_gbs,
+        threads=threads if isinstance(threads, int) else None,
+    )
     rows = []
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
@@ -56,7 +66,7 @@ def draw(
             rows.append(stage_row(stage, _total(runs), peak, times[stage.stage]))
     return Roofline(
         device=device,
-        dtype=manifest.dtype,
+        dtype=dtype,
         peak_tflops=peak.tflops,
         peak_gbs=peak.gbs,
         peak_source=peak.source,
