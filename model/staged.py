@@ -38,6 +38,7 @@ class DecodeState:
         cache: the model's key/value cache, updated in place by each step.
         finished: whether every sequence has met its stop token.
         positions: int64 [B, 1], of the next token, where they differ from its column; None where they do not.
+        stopped: bool [B, 1], which sequences have met theirs; None where nothing stops them.
     """
 
     tokens: torch.Tensor
@@ -45,6 +46,7 @@ class DecodeState:
     cache: Any
     finished: bool
     positions: torch.Tensor | None = None
+    stopped: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,16 @@ def build_staged(options: ModelOptions) -> StagedEventGPT:
 
 
 def _check_input(model: StagedEventGPT) -> None:
-    """Prepare the first sample before anything is timed, so that a bad file stops the run at once."""
-    shape = model.shape(model.prepare(model.load()))
+    """Prepare the first sample and measure the others' prompts before anything is timed: what is bad stops the run."""
+    model.prepare(model.load())
     positions = model.network.config.max_position_embeddings
-    if shape.visual_tokens + shape.prompt_tokens >= positions:
-        raise InputError(
-            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
-            f"{positions} positions: use a shorter prompt or fewer frames"
-        )
+    for sample in model.all_samples:
+        if (length := model.length(sample)) >= positions:
+            visual = model.visual_tokens(sample)
+            raise InputError(
+                f"{sample.name}: {visual} visual and {length - visual} prompt tokens do not fit the decoder's "
+                f"{positions} positions: use a shorter prompt or fewer frames"
+            )
 
 
 def _random(options: ModelOptions) -> StagedEventGPT:
