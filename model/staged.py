@@ -57,11 +57,13 @@ class StageCost:
         flops: floating-point operations; a multiply-add counts as two.
         weight_bytes: bytes of parameters read, once for each pass over them.
         kv_bytes: bytes of key/value cache read and written.
+        least_flops: what a kernel needs that skips all that a causal mask hides; None where that is all of `flops`.
     """
 
     flops: int
     weight_bytes: int
     kv_bytes: int
+    least_flops: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from model.errors import CheckpointError, InputError, ModelError
 from model.eventgpt import checkpoint
 from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT
-from model.eventgpt.prompt import DEFAULT_PROMPT, TEMPLATE, tokenize
+from model.eventgpt.prompt import DEFAULT_PROMPT, TEMPLATE, add_marks, tokenize
 from model.eventgpt.sizes import SIZES
 from model.weights import allocate, load_tokenizer, random_prompt, randomise
 
@@ -71,12 +71,19 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
     size = checkpoint.read_size(folder)
     checkpoint.find_shards(folder)  # a folder without weights is refused before gigabytes are allocated
     tokenizer = load_tokenizer(folder)
+    add_marks(tokenizer, checkpoint.read_json(folder / "config.json"))
     stop_id = tokenizer.eos_token_id
     network = _network(size, options, eos_token_id=stop_id)
     checkpoint.load_weights(network, folder)
 
     def prompt_ids(sample: Sample) -> list[int]:
-        return tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
+        row = tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
+        if max(row) >= size.text.vocabulary:
+            raise CheckpointError(
+                f"{folder}: its tokenizer gives the id {max(row)}, beyond config.json's vocab_size "
+                f"{size.text.vocabulary}"
+            )
+        return row
 
     return StagedEventGPT(
         network,
