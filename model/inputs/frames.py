@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.inputs.budget import PictureBudget
+
 if TYPE_CHECKING:
     from model.inputs.events import EventStream
     from model.inputs.pictures import Picture
@@ -21,6 +23,7 @@ def rasterise(events: EventStream, frames: int) -> list[Picture]:
     remainder of the division goes to the last picture. Each picture ends where the events of its own part end, as
     EventGPT's own code draws them (common/common.py of its repository), so pictures of a stream differ in size.
     """
+    PictureBudget().take("an event stream", int(events.x.max()) + 1, int(events.y.max()) + 1, frames)
     share = len(events) // frames
     pictures = []
     for number in range(frames):
