@@ -96,6 +96,13 @@ def test_a_measurement_of_a_cpu_counts_for_as_many_threads(tmp_path: Path, monke
         assert roof.peak_tflops == expected
 
 
+def test_a_floor_leaves_out_what_a_causal_mask_hides_and_mfu_does_not() -> None:
+    causal = msgspec.structs.replace(PREFILL, prefill=msgspec.structs.replace(PREFILL.prefill, least_flops=4_000_000))
+    row = _row(_stage("prefill", 2, 20_000, host_ns=4_000), _manifest(causal))
+    assert (row.flops, row.bound, row.floor_ns) == (6_000_000, "compute", 4_000)
+    assert row.mfu == pytest.approx(0.5)
+
+
 def test_a_stage_under_its_roof() -> None:
     row = _row(_stage("prefill", 2, 20_000, host_ns=4_000), _manifest(PREFILL))
     assert (row.flops, row.bytes, row.intensity) == (6_000_000, 400, 15_000)

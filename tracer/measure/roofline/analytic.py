@@ -2,7 +2,8 @@
 
 The work of a stage is the model's own analytic count (see `model.staged.StageCost`); the roofline bound of a stage is
 the longer of its operations over peak arithmetic and its bytes over peak bandwidth (Williams, Waterman and Patterson,
-doi:10.1145/1498765.1498785). Activations are not counted, so floors are a little too low, never too high.
+doi:10.1145/1498765.1498785). Activations are not counted, nor is what a causal mask hides, so floors are a little too
+low, never too high; MFU counts attention in full, as is the custom.
 """
 
 from __future__ import annotations
@@ -94,4 +95,5 @@ def _total(costs: Sequence[Cost]) -> Cost:
         flops=sum(cost.flops for cost in costs),
         weight_bytes=sum(cost.weight_bytes for cost in costs),
         kv_bytes=sum(cost.kv_bytes for cost in costs),
+        least_flops=sum(cost.floor_flops for cost in costs),
     )
