@@ -224,7 +224,7 @@ def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInf
     described = {device.id: device for device in trace.devices}
     used = distinct(trace.ops.device) if len(trace.ops) else sorted(described)
     return TraceInfo(
-        path=trace.path,
+        path=trace.path.encode("utf-8", "backslashreplace").decode(),  # names of files may be no text
         format=trace.format,
         producer=trace.producer,
         events=trace.events,

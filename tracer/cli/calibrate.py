@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli import options
+from tracer.document.errors import InputError
 
 
 def command(
@@ -31,6 +32,12 @@ def command(
     place = torch.device(device)
     peak = calibrate(place, getattr(torch, dtype))
     name = str(describe_device(place)["name"])
-    path = remember(name, dtype, peak)
     typer.echo(f"{name}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    try:
+        path = remember(name, dtype, peak)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}, so this is not kept: give summarize --peak-tflops {peak.tflops:.4g} "
+            f"--peak-gbs {peak.gbs:.4g}, or set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
     typer.echo(f"kept in {path}")

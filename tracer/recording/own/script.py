@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ import msgspec
 from tracer.document.errors import InputError, MissingError
 from tracer.recording.own.child import RESULT
 from tracer.recording.own.sitting import Profiling, Sitting, check_marks, manifest_of
-from tracer.recording.write.output import write_run
+from tracer.recording.write.workspace import workspace
 from tracer.staging import TASK_VARIABLE
 
 if TYPE_CHECKING:
@@ -84,9 +83,9 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
         MissingError: there is no such program.
     """
     name = name_of(options.command)
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+    with workspace() as work:
         tell(f"clean run: {shlex.join(options.command)}")
-        clean = _run(options, Path(folder, "clean"), None)
+        clean = _run(options, work.folder / "clean", None)
         schedule, requests = options.schedule, clean.begun
         recorded = [number for number in schedule.recorded if number < requests]
         asked = Profiling(
@@ -98,7 +97,7 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
             memory=options.memory,
         )
         tell(f"profiled run: {shlex.join(options.command)}")
-        profiled = _run(options, Path(folder, "profiled"), asked)
+        profiled = _run(options, work.folder / "profiled", asked)
         if not profiled.captures:
             raise InputError(
                 f"{name}: its second run, under the profiler, made {profiled.begun} requests; the first made {requests}"
@@ -120,7 +119,7 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
             },
             reason=REASON,
         )
-        write_run(options.output, [Path(path) for path in profiled.captures], manifest)
+        work.write(options.output, [Path(path) for path in profiled.captures], manifest)
     return ScriptRecording(manifest, requests, clean.beside)
 
 
