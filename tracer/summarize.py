@@ -230,7 +230,7 @@ def _trace_info(trace: Trace, ranges: StageRanges, choices: Choices) -> TraceInf
         events=trace.events,
         devices=[DeviceRef(**asdict(described.get(device, Device(device, "")))) for device in used],
         markers=ranges.markers,
-        warnings=trace.warnings,
+        warnings=[*trace.warnings, *(trace.manifest.warnings if trace.manifest else [])],
         choices=choices.in_words(),
     )
 

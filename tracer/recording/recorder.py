@@ -23,6 +23,7 @@ from tracer.recording.passes.clean import clean_pass
 from tracer.recording.passes.profiled import profiled_pass
 from tracer.recording.passes.verify import verify_pass
 from tracer.recording.write.workspace import workspace
+from tracer.staging import Silence, recorded_by
 from tracer.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
         progress.advance()
         if isinstance(model, OwnCallable):
             return Recording(record_calls(model, options, progress))
-        manifest = _record_stages(model, options, progress)
+        with recorded_by(Silence()):
+            manifest = _record_stages(model, options, progress)
     del model  # two of them may not fit on the device
     if options.nsys is None:
         return Recording(manifest)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
-from tracer.recording.marks import Marks
+from tracer.recording.marks import Marks, noticing_profilers
 from tracer.recording.options import REQUESTS
 from tracer.recording.own.sitting import Profiling, check_marks, manifest_of, sitting_of
 from tracer.recording.ranged import ProfiledMarks
@@ -42,7 +42,8 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
     schedule, requests = options.schedule, options.requests or REQUESTS
     progress.begin("clean", schedule.warmup + requests)
     marks = Marks()
-    _make(call, marks, schedule.warmup + requests, progress.advance)
+    with noticing_profilers(marks):
+        _make(call, marks, schedule.warmup + requests, progress.advance)
     clean = sitting_of(marks)
     check_marks(clean, call.source, ADVICE)
 

@@ -31,6 +31,7 @@ INJECTED = Path(__file__).parent / "inject"
 ADVICE = 'put "with tracer.request():" around each and tracer.stage in it, or try --auto'
 ADVICE_AUTO = "its Python must have tracer installed, and must call generate of a transformers model"
 REASON = "a script runs as it is"
+UNDER_PROFILER = " in its second run, under the profiler (does it start one itself?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
     if options.auto:
         paths = [str(INJECTED), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    _start(options.command, environment)
+    _start(options.command, environment, "" if asked is None else UNDER_PROFILER)
     left = [msgspec.json.decode(path.read_bytes(), type=Sitting) for path in folder.glob(RESULT.format("*"))]
     with_requests = [sitting for sitting in left if sitting.begun]
     name, advice = name_of(options.command), ADVICE_AUTO if options.auto else ADVICE
@@ -154,8 +155,13 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
     return sitting
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> None:
+def _start(command: Sequence[str], environment: dict[str, str], under: str) -> None:
     """Run a command to its end.
+
+    Args:
+        command: program and arguments.
+        environment: of the process.
+        under: what is added where it fails.
 
     Raises:
         InputError: it failed.
@@ -171,4 +177,4 @@ def _start(command: Sequence[str], environment: dict[str, str]) -> None:
         ) from None
     if code:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        raise InputError(f"{name_of(command)}: it {ended}; nothing was written")
+        raise InputError(f"{name_of(command)}: it {ended}{under}; nothing was written")
