@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from support.chrome import kernel, launch, span, write
 
-from tracer.cli.main import VERBS, build_app
+from tracer.cli.app import VERBS, build_app
 from tracer.version import __version__
 
 

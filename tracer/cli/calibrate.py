@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli import options
+from tracer.document.errors import InputError
 
 
 def command(
@@ -32,7 +33,13 @@ def command(
     peak = calibrate(place, getattr(torch, dtype))
     found = describe_device(place)
     name, threads = str(found["name"]), found.get("threads")
-    path = remember(name, dtype, peak, threads)
     counted = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
     typer.echo(f"{name}{counted}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    try:
+        path = remember(name, dtype, peak, threads)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}, so this is not kept: give summarize --peak-tflops {peak.tflops:.4g} "
+            f"--peak-gbs {peak.gbs:.4g}, or set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
     typer.echo(f"kept in {path}")

@@ -282,6 +282,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None) -> Non
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
+    for warning in manifest.warnings:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
     if report is not None:
         how = (
