@@ -8,7 +8,7 @@ PIN := -c constraints.txt
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format surface clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ check: $(TOOLS)  ## style, types, and who may import whom
 format: $(TOOLS)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+surface: $(TOOLS)  ## write down what other programs may rely on, where that is meant to change
+	PYTHONPATH=tests:. $(BIN)/python -m support.surface > surface.txt
+	mv surface.txt tests/data/public_surface.txt
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
