@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.typed import typed
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -43,9 +44,7 @@ def test_the_command_runs(folder: Path, command: str) -> None:
     arguments = shlex.split(command)[1:]
     if "record" in arguments:
         arguments += ["--device", "cpu"]  # also where there is a GPU: the tests are about the command
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = typed(*arguments, folder=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
     if target:
