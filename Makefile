@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
 PIN := -c constraints.txt
+# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole.
+WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
@@ -17,8 +19,8 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer record --model eventgpt --device cpu --events tests/data/moving_edge.npy --output demo.json --force
 	$(BIN)/tracer summarize demo.json
 
-test: $(TOOLS)  ## run all tests
-	$(BIN)/python -m pytest
+test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(TOOLS)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
