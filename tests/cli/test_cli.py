@@ -23,16 +23,16 @@ from tracer.version import __version__
 _tracer = typed
 
 
-def _modules_after(*arguments: object) -> set[str]:
+def _modules_after(*arguments: object, code: int = 0) -> set[str]:
     script = (
         "import sys, json\n"
         "from tracer.cli.main import main\n"
         f"sys.argv = ['tracer', *{[str(argument) for argument in arguments]!r}]\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"try:\n    main()\nexcept SystemExit as end:\n    assert (end.code or 0) == {code}, end.code\n"
         "sys.stderr.write(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stderr))
+    return set(json.loads(done.stderr.splitlines()[-1]))
 
 
 HEAVY = {"torch", "transformers", "nvtx"}
@@ -45,6 +45,13 @@ def test_help_and_summaries_never_import_torch(tmp_path: Path) -> None:
     assert not _modules_after("compare", "--help") & (HEAVY | {"numpy"})
     for arguments in (["summarize", trace], ["summarize", trace, "--format", "json"], ["compare", trace, trace]):
         assert not _modules_after(*arguments) & HEAVY, arguments
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--events", "--model"])
+def test_what_is_not_there_is_refused_before_torch_is_imported(tmp_path: Path, option: str) -> None:
+    missing = tmp_path / "none.npy"
+    value = f"hf:{missing}" if option == "--model" else missing
+    assert not _modules_after("record", "-o", tmp_path / "a.json", option, value, code=1) & HEAVY
 
 
 def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
