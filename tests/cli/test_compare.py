@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support.summaries import requests, save, summary
+from support.typed import typed
 
-
-def _tracer(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *map(str, arguments)],
-        capture_output=True, check=False, env={**os.environ, "COLUMNS": "80"}, input=stdin,
-    )  # fmt: skip
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+_tracer = typed
 
 
 @pytest.fixture(scope="module")

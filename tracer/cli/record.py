@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer.cli import options as shared
-from tracer.cli.asked import DEFAULT_WINDOW_STEPS, check_nsys, check_together, complete, parse_window, typed_options
+from tracer.cli.asked import (
+    DEFAULT_WINDOW_STEPS,
+    check_nsys,
+    check_there,
+    check_together,
+    complete,
+    parse_window,
+    typed_options,
+)
 from tracer.cli.bars import Bars
 from tracer.cli.script import check_typed, record_command
 
@@ -214,6 +222,7 @@ def command(
         _report(output, record_command(script, output, auto=auto, **profiled))
         return
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
+    check_there(model, checkpoint, sample)
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
