@@ -93,7 +93,7 @@ def command(
     from reports.render.text import render
 
     console = Console()
-    sys.stdout.write(render(of_prediction(found), width=console.width, colours=console.color_system))
+    write(render(of_prediction(found), width=console.width, colours=console.color_system))
 
 
 def _measured(found: Prediction, summary: Summary, changes: Changes) -> Prediction:
