@@ -62,7 +62,7 @@ class Recorder:
 
     def record(self, arguments: list[str]) -> None:
         """Run `tracer record` with these arguments."""
-        from tracer.cli.main import build_app
+        from tracer.cli.app import build_app
 
         with redirect_stdout(io.StringIO()):
             code = build_app(["record"])(["record", *arguments], standalone_mode=False)

@@ -5,9 +5,9 @@ For code of your own: `with tracer.request():` around each request, `with tracer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from tracer.version import __version__
+
+TYPE_CHECKING = False  # typing itself takes longer to import than all of this
 
 if TYPE_CHECKING:
     from tracer.staging import request, stage
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "request", "stage"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Late, because every command of ours imports this package and few use the marks.
     if name in ("request", "stage"):
         from tracer import staging

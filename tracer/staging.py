@@ -1,7 +1,8 @@
 """Marks for code of your own: `with tracer.request():` around a request, `with tracer.stage("vision"):` in it.
 
-Both are context managers and decorators. Outside a recording they do nothing, in less than a microsecond, and import
-nothing; `tracer record` is what makes them open ranges and take times.
+Both are context managers and decorators. `tracer record` makes them take times and open ranges. Outside a recording
+they open ranges where a profiler of somebody else's listens, `torch.profiler` or `nsys profile`; otherwise they do
+nothing, in about a microsecond, and import nothing heavy.
 
 A request is whatever one answer takes. The stages are `load`, `preprocess`, `vision`, `prefill` and `decode`; each may
 be opened several times in a request, its times are added up, and of nested stages the innermost one counts.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
+# Set where Nsight Systems, or something else that listens to NVTX, has this process under it.
+NVTX_LISTENS = any(name in os.environ for name in ("NVTX_INJECTION64_PATH", "NSYS_PROFILING_SESSION_ID"))
 # Set by `tracer record` for the script that it starts: the file that says what to do.
 TASK_VARIABLE = "TRACER_TASK"
 
@@ -54,6 +58,19 @@ class Recorder(Protocol):
 _recorder: Recorder | None = None
 
 
+# Opens ranges for other profilers than ours, from the first mark on behind which there may be one.
+_bystander: Recorder | None = None
+
+
+def _nobodys() -> Recorder | None:
+    """Who hears the marks where nothing is recorded."""
+    global _bystander
+    if _bystander is None and (NVTX_LISTENS or "torch.profiler" in sys.modules):
+        # By name, so that nobody who imports this module imports a recorder with it.
+        _bystander = import_module("tracer.recording.own.bystander").Bystander()
+    return _bystander
+
+
 def attach(recorder: Recorder | None) -> None:
     """Have all marks of this process go to a recorder from now on; None for nowhere."""
     global _recorder
@@ -69,6 +86,22 @@ def recorded_by(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         attach(before)
+
+
+class Silence:
+    """Hears nothing: for staged models, whose stages the recording itself knows."""
+
+    def begin_request(self) -> None:
+        """See `Recorder`."""
+
+    def end_request(self, *, failed: bool) -> None:
+        """See `Recorder`."""
+
+    def begin_stage(self, stage: str, index: int | None) -> None:
+        """See `Recorder`."""
+
+    def end_stage(self, stage: str, index: int | None) -> None:
+        """See `Recorder`."""
 
 
 class _Mark:
@@ -110,8 +143,8 @@ class Request(_Mark):
     __slots__ = ()
 
     def __enter__(self) -> None:
-        if _recorder is not None:
-            _recorder.begin_request()
+        if (recorder := _recorder or _bystander or _nobodys()) is not None:
+            recorder.begin_request()
 
     def __exit__(
         self,
@@ -119,8 +152,8 @@ class Request(_Mark):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if _recorder is not None:
-            _recorder.end_request(failed=kind is not None)
+        if (recorder := _recorder or _bystander) is not None:
+            recorder.end_request(failed=kind is not None)
 
 
 class Stage(_Mark):
@@ -132,8 +165,8 @@ class Stage(_Mark):
         self._stage, self._index = stage, index
 
     def __enter__(self) -> None:
-        if _recorder is not None:
-            _recorder.begin_stage(self._stage, self._index)
+        if (recorder := _recorder or _bystander or _nobodys()) is not None:
+            recorder.begin_stage(self._stage, self._index)
 
     def __exit__(
         self,
@@ -141,8 +174,8 @@ class Stage(_Mark):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if _recorder is not None:
-            _recorder.end_stage(self._stage, self._index)
+        if (recorder := _recorder or _bystander) is not None:
+            recorder.end_stage(self._stage, self._index)
 
 
 _REQUEST = Request()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.names import kernels
 from reports.parts.words import kind, on_cpu
-from reports.units import duration, share
+from reports.units import counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -34,7 +33,7 @@ def part(summary: Summary) -> Block | None:
         Column(found.by, right=False, named=True),
         *map(Column, ("ops", "self" if on_cpu(summary) else "device", "share")),
     ]
-    shorter = kernels(row.name for row in found.rows)
+    shorter = short_kernels(row.name for row in found.rows)
     rows = []
     seen: dict[str, int] = {}
     for row in found.rows:
@@ -46,17 +45,16 @@ def part(summary: Summary) -> Block | None:
         times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
         rows.append(Row([stage, name, f"{row.ops:,}", *times]))
     more = sum(max(0, count - TOP) for count in seen.values())
+    wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
     says = note(
         f"{MEANING[found.by]} share: of all {kind(summary)} time.",
         "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
         if any(row.name == "graph replay" for row in found.rows)
         else "",
-        f"Of {found.by_external_id:,} ops no operator was open there: theirs is the one of their External id."
+        f"Of {counted(found.by_external_id, 'op')} no operator was open there: theirs is the one of their External id."
         if found.by_external_id
         else "",
-        f"{found.wrong_external_ids:,} External ids name an operator that was over, or not begun, by then."
-        if found.wrong_external_ids
-        else "",
-        f"{more} more rows: --format json lists them." if more else "",
+        f"{wrong} an operator that was over, or not begun, by then." if found.wrong_external_ids else "",
+        f"{counted(more, 'more row')}: --format json lists all." if more else "",
     )
     return block("", Table(columns, rows), says)

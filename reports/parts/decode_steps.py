@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Curve, Piece, block, line
 from reports.parts.words import kind, on_cpu
-from reports.units import byte_count, duration
+from reports.units import byte_count, counted, duration
 
 if TYPE_CHECKING:
     from tracer.document.summary import Decoding, Summary, Token
@@ -27,7 +27,7 @@ def part(summary: Summary) -> Block | None:
     return block(
         "decode tokens",
         line(
-            Piece(f"{len(tokens):,} {'step' if len(tokens) == 1 else 'steps'}", "strong"),
+            Piece(counted(len(tokens), "step"), "strong"),
             "" if on_device else " on the host",
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
         ),
@@ -47,9 +47,10 @@ def _per_token(tokens: list[Token]) -> str:
     waits, wait_ns = typical([one.waits for one in counts]), typical([one.wait_ns for one in counts])
     graphs = typical([one.graphs for one in counts])
     parts = [
-        f"{typical([one.launches for one in counts]):,} launches" + (f" ({graphs:,} graph replay)" if graphs else ""),
-        f"{typical([one.kernels for one in counts]):,} kernels",
-        f"{waits:,} waits for the device" + (f" ({duration(wait_ns)})" if waits else ""),
+        counted(typical([one.launches for one in counts]), "launch", "launches")
+        + (f" ({counted(graphs, 'graph replay')})" if graphs else ""),
+        counted(typical([one.kernels for one in counts]), "kernel"),
+        counted(waits, "wait for the device", "waits for the device") + (f" ({duration(wait_ns)})" if waits else ""),
     ]
     copied = (
         (typical([one.to_device_bytes for one in counts]), "to the device"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
-from reports.units import duration
+from reports.units import counted, duration
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -27,11 +27,11 @@ def part(summary: Summary) -> Block | None:
 def _title(run: dict[str, Any]) -> str:
     given = []  # what code of somebody's own does not say is 0
     if run["frames"]:
-        given.append("1 frame" if run["frames"] == 1 else f"{run['frames']} frames")
+        given.append(counted(run["frames"], "frame"))
     if run["visual_tokens"] or run["prompt_tokens"]:
-        given.append(f"{run['visual_tokens']} + {run['prompt_tokens']} tokens in, {run['new_tokens']} out")
+        given.append(f"{run['visual_tokens']} + {counted(run['prompt_tokens'], 'token')} in, {run['new_tokens']} out")
     elif run["new_tokens"]:
-        given.append(f"{run['new_tokens']} tokens out")
+        given.append(f"{counted(run['new_tokens'], 'token')} out")
     if run["batch_size"] != 1:
         given.append(f"batch {run['batch_size']}")
     named = " ".join(str(part) for part in (run["model"], run["size"]) if part)
@@ -45,7 +45,7 @@ def _file(summary: Summary) -> Line:
     about = [
         Piece(trace.path, named=True),
         Piece(trace.producer, named=True),
-        Piece(f"{trace.events:,} events"),
+        Piece(counted(trace.events, "event")),
         Piece("" if summary.run else _devices(summary), named=True),
     ]
     pieces: list[Piece] = []
@@ -65,12 +65,12 @@ def _work(summary: Summary) -> str:
     device = summary.device
     if device.kind == "gpu":
         return (
-            f"{device.ops:,} device ops · {duration(device.time_ns)} device time · "
+            f"{counted(device.ops, 'device op')} · {duration(device.time_ns)} device time · "
             f"{duration(device.busy_ns)} busy · {duration(device.idle_ns)} idle"
         )
     if device.ops:
         return (
-            f"no device work in this trace: charged by operator self time ({device.ops:,} operators, "
+            f"no device work in this trace: charged by operator self time ({counted(device.ops, 'operator')}, "
             f"{duration(device.time_ns)})"
         )
     return "no device work and no operators in this trace"
@@ -94,7 +94,8 @@ def _notes(run: dict[str, Any]) -> list[Line]:
 
 def _verification(run: dict[str, Any]) -> Line:
     if run["verification"] == "passed":
-        return line(f"verified: {run['verified_tokens']} tokens equal the model's own generate", role="good")
+        equal = counted(run["verified_tokens"], "token equals", "tokens equal")
+        return line(f"verified: {equal} the model's own generate", role="good")
     if run["verification"] == "differs":
         first, tokens = run.get("first_difference"), run["verified_tokens"]
         differs = f"from token {first} of {tokens} on, the tokens differ from the model's own generate"

@@ -63,7 +63,8 @@ def _between(latency: Latency) -> Line | None:
 
 def _source(latency: Latency) -> str:
     source = "without a profiler" if latency.source == "clean" else "under the profiler"
-    return f"Medians of {latency.requests} requests {source}, {CLOCKS.get(latency.clock, latency.clock)}."
+    of = "One request" if latency.requests == 1 else f"Medians of {latency.requests:,} requests"
+    return f"{of} {source}, {CLOCKS.get(latency.clock, latency.clock)}."
 
 
 def _statistics(latency: Latency) -> list[list[str]]:

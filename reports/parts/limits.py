@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Column, Row, Table, block, line, note
 from reports.palette import NONE
 from reports.parts.words import kind
-from reports.units import duration, share, significant
+from reports.units import counted, duration, share, significant
 
 if TYPE_CHECKING:
     from tracer.document.summary import Roofline, StageRoofline, Summary, VisualToken
@@ -124,7 +124,8 @@ def _peaks(roof: Roofline) -> str:
 
 
 def _visual_tokens(token: VisualToken, prefill_ns: float) -> str:
-    text = f"{token.count:,} visual tokens are {token.prefill_share:.0%} of prefill's work, {duration(prefill_ns)} each"
+    count = counted(token.count, "visual token is", "visual tokens are")
+    text = f"{count} {token.prefill_share:.0%} of prefill's work, {duration(prefill_ns)} each"
     if token.decode_ns is None:
         return text
     return f"{text}; in each decode step {duration(token.decode_ns)} each (inferred from the model's cost)"

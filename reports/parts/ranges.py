@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.parts.words import on_cpu
-from reports.units import duration, share
+from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -47,9 +47,9 @@ def part(summary: Summary) -> Block | None:
             "projected",
             "Projected, kernels: as nsys stats has them; spans with gaps, and nested ranges of one name add up.",
         ),
-        f"In none, because their launch was not recorded: {lost.ops:,} ops, {duration(lost.time_ns)}."
+        f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
-        f"{more} more names: --format json lists them." if more > 0 else "",
+        f"{counted(more, 'more name')}: --format json lists all." if more > 0 else "",
     )
     return block("ranges", Table(columns, rows), says)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Bar, Block, Column, Row, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import on_cpu
-from reports.units import duration, share
+from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
     from tracer.document.summary import Stage, Summary
@@ -73,7 +73,7 @@ def _meaning(summary: Summary) -> str:
 def _outside(summary: Summary) -> str:
     rest, whole_ns = summary.device.unattributed, summary.device.time_ns
     reasons = [
-        f"{name.replace('_', ' ')} {duration(reason.time_ns)} ({reason.ops:,} ops)"
+        f"{name.replace('_', ' ')} {duration(reason.time_ns)} ({counted(reason.ops, 'op')})"
         for name, reason in rest.reasons.items()
         if reason.ops
     ]

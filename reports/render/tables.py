@@ -9,9 +9,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reports.blocks import Bar
-from reports.names import shortened
 from reports.palette import COLOURS
 from reports.render.fit import FIGURE, text
+from reports.render.names import shortened
 from reports.render.ties import untied
 from reports.units import bar, printable
 

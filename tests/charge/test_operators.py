@@ -83,9 +83,9 @@ def test_ids_that_name_operators_which_were_not_open_are_not_believed() -> None:
     assert names == ["", ""]
     assert (found.by_id, found.wrong_ids) == (0, 1)
     note = render(summarize(trace_of(*wrong), Choices(by="op")), width=200)
-    assert "1 External ids name an operator that was over, or not begun, by then." in note
+    assert "1 External id names an operator that was over, or not begun, by then." in note
     note = render(summarize(trace_of(*events), Choices(by="op")), width=200)
-    assert "Of 1 ops no operator was open there: theirs is the one of their External id." in note
+    assert "Of 1 op no operator was open there: theirs is the one of their External id." in note
 
 
 def _elsewhere(trace: Trace) -> Trace:

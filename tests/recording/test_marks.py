@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import tracer
+from tracer.document.errors import InputError
 from tracer.document.manifest import Latencies
 from tracer.document.names import STAGES
 from tracer.recording import marks as marks_module
 from tracer.recording.laps import GAP, SWITCHING, Label, measure
-from tracer.recording.marks import Marks
+from tracer.recording.marks import Marks, noticing_profilers
+from tracer.recording.own.sitting import check_marks, manifest_of, sitting_of
 from tracer.staging import recorded_by
 
 
@@ -140,6 +145,78 @@ def test_marks_on_other_threads_and_outside_requests_are_counted_only(clock: _Cl
     (request,) = marks.requests
     assert request.stages == set()
     assert (marks.beside, marks.strays, marks.begun) == (1, 2, 1)
+
+
+def test_a_request_of_another_task_is_none_of_the_open_one(clock: _Clock) -> None:
+    marks = Marks()
+
+    async def ask(turns: int) -> None:
+        with tracer.request():
+            for _ in range(turns):
+                with tracer.stage("vision"):
+                    clock.now += 5
+                await asyncio.sleep(0)
+
+    async def together() -> None:
+        await asyncio.gather(ask(2), ask(3))
+
+    with recorded_by(marks):
+        asyncio.run(together())
+    assert (marks.begun, marks.interleaved, marks.beside) == (1, 1, 0)
+    with pytest.raises(InputError, match="1 of its requests began on a thread on which another was open"):
+        check_marks(sitting_of(marks), "serve.py", "")
+
+
+def test_tasks_that_a_request_starts_are_part_of_it(clock: _Clock) -> None:
+    marks = Marks()
+
+    async def encode() -> None:
+        with tracer.stage("vision"):
+            clock.now += 5
+
+    async def ask() -> None:
+        with tracer.request():
+            await asyncio.gather(encode(), encode())
+            with tracer.stage("prefill"):
+                clock.now += 1
+
+    with recorded_by(marks):
+        asyncio.run(ask())
+    (request,) = marks.requests
+    assert (request.latencies.vision_ns, request.latencies.prefill_ns) == (10, 1)
+    assert (marks.interleaved, marks.strays) == (0, 0)
+
+
+@pytest.mark.parametrize("where", ["around", "between"])
+def test_a_profiler_of_somebody_elses_is_noticed_and_refused(where: str) -> None:
+    marks = Marks()
+    profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    with recorded_by(marks), noticing_profilers(marks):
+        with profile if where == "around" else nullcontext(), tracer.request(), tracer.stage("vision"):
+            with profile if where == "between" else nullcontext():
+                torch.ones(9) + 1
+    assert marks.profiled_itself
+    with pytest.raises(InputError, match="mine.py: it starts a profiler of its own"):
+        check_marks(sitting_of(marks), "mine.py", "")
+    calm = Marks()
+    with recorded_by(calm), noticing_profilers(calm), tracer.request(), tracer.stage("vision"):
+        torch.ones(9) + 1
+    assert not calm.profiled_itself
+
+
+def test_what_ran_beside_is_said_in_the_manifest(clock: _Clock) -> None:
+    marks = Marks()
+    with recorded_by(marks), tracer.request(), tracer.stage("vision"):
+        thread = threading.Thread(target=lambda: tracer.request()(lambda: None)())
+        thread.start()
+        thread.join()
+    sitting = sitting_of(marks)
+    made = manifest_of(sitting, sitting, model={"name": "m"}, warmup=0, options={}, reason="")
+    (warning,) = made.warnings
+    assert warning.startswith("1 of 2 requests were not measured, as another was open on another thread; ")
+    assert replace(made, warnings=[]) == manifest_of(
+        replace(sitting, beside=0), sitting, model={"name": "m"}, warmup=0, options={}, reason=""
+    )
 
 
 def test_a_request_that_cannot_begin_is_not_left_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,8 +100,9 @@ class _Emitter:
     def mark(self, text: str) -> None:
         self.marks.append(text)
 
-    closing_all = nsight.RangeEmitter.closing_all
-    _open = ()
+    depth = 0
+
+    def close_down_to(self, depth: int) -> None: ...
 
 
 def test_the_watched_process_emits_the_recorded_requests_and_the_manifest(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from reports.names import kernels, shortened
+from reports.render.names import shortened
 
 CUTLASS = [
     f"cutlass_80_tensorop_bf16_s16816gemm_relu_bf16_{tile}_ldg8_stages_64x3_{layout}_align8"
@@ -64,9 +64,3 @@ def test_names_that_differ_in_a_letter_only_stay_different(names: list[str]) -> 
 @pytest.mark.parametrize("cells", [0, 1, 3])
 def test_without_room_names_are_cut_all_the_same(cells: int) -> None:
     assert all(len(text) <= cells for text in shortened(["abcdefgh", "abcdefgi"], cells))
-
-
-def test_kernels_lose_what_says_nothing_unless_it_tells_them_apart() -> None:
-    assert list(kernels(["void gemm<float>(float*)", "void gemm<float>(double*)", "void cat<4>(int)"]).values()) == [
-        "void gemm<float>(float*)", "void gemm<float>(double*)", "cat<4>",
-    ]  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tracer.cli.choices import choose_device, choose_dtype
-from tracer.document.errors import MissingError, UsageError
+from tracer.document.errors import InputError, MissingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -104,6 +104,28 @@ def check_together(typed: Collection[str]) -> None:
         raise UsageError("--dataset and --input: choose one")
     if "dataset" not in given and given & {"max_samples", "shuffle_seed"}:
         raise UsageError("--max-samples and --shuffle-seed belong to --dataset")
+
+
+def check_there(model: str, checkpoint: Path | None, sample: Path | None) -> None:
+    """Refuse a folder or file that is not there, before anything that takes seconds is imported.
+
+    What somebody's own function makes of its parameters is its own affair.
+
+    Raises:
+        InputError: it is not there.
+    """
+    from pathlib import Path
+
+    from model.registry import HF_PREFIX, MODELS
+
+    if model.startswith(HF_PREFIX):
+        checkpoint = Path(model.removeprefix(HF_PREFIX))
+    elif model not in MODELS:
+        return
+    if checkpoint is not None and not checkpoint.is_dir():
+        raise InputError(f"{checkpoint}: not a checkpoint folder")
+    if sample is not None and not sample.exists():
+        raise InputError(f"{sample}: no such file or folder")
 
 
 def complete(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from tracer.cli.gated import refuse
 from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat
+from tracer.cli.streams import write
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def command(
         unjudged = error
     import msgspec
 
-    sys.stdout.write(_text(msgspec.structs.replace(found, gates=gates), output_format))
-    sys.stdout.flush()
+    write(_text(msgspec.structs.replace(found, gates=gates), output_format), json=output_format is Format.JSON)
     if unjudged is not None:
         raise unjudged
     refuse(gates)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer.cli import options as shared
-from tracer.cli.asked import DEFAULT_WINDOW_STEPS, check_nsys, check_together, complete, parse_window, typed_options
+from tracer.cli.asked import (
+    DEFAULT_WINDOW_STEPS,
+    check_nsys,
+    check_there,
+    check_together,
+    complete,
+    parse_window,
+    typed_options,
+)
 from tracer.cli.bars import Bars
 from tracer.cli.script import check_typed, record_command
 
@@ -214,6 +222,7 @@ def command(
         _report(output, record_command(script, output, auto=auto, **profiled))
         return
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
+    check_there(model, checkpoint, sample)
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
@@ -282,6 +291,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None) -> Non
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
+    for warning in manifest.warnings:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
     if report is not None:
         how = (

@@ -46,8 +46,6 @@ def record_command(command: Sequence[str], output: Path, **options: Any) -> Mani
 
     sys.stdout.flush()  # what the script prints comes behind it
     recording = record_script(ScriptOptions(command=tuple(command), output=output, **options), _tell)
-    if recording.beside:
-        typer.echo(f"{recording.beside} requests were not measured: another was open on another thread")
     return recording.manifest
 
 

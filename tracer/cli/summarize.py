@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 
 from tracer.cli.gated import refuse
 from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
+from tracer.cli.streams import write
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def command(
     )
     summary = summarize_file(path, choices)
     checked = gates(summary)
-    sys.stdout.write(_text(summary, output_format, checked))
-    sys.stdout.flush()
+    write(_text(summary, output_format, checked), json=output_format is Format.JSON)
     refuse(checked)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from tracer.cli.bars import Bars
 from tracer.cli.options import PeakGbs, PeakTflops
+from tracer.cli.streams import write
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def command(
     if as_json:
         import msgspec
 
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n", json=True)
         return
     from rich.console import Console
 
@@ -93,7 +93,7 @@ def command(
     from reports.render.text import render
 
     console = Console()
-    sys.stdout.write(render(of_prediction(found), width=console.width, colours=console.color_system))
+    write(render(of_prediction(found), width=console.width, colours=console.color_system))
 
 
 def _measured(found: Prediction, summary: Summary, changes: Changes) -> Prediction:

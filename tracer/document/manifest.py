@@ -99,6 +99,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     flops: int
     weight_bytes: int
     kv_bytes: int
+    least_flops: int | None = None
+
+    @property
+    def floor_flops(self) -> int:
+        """What no kernel can do without."""
+        return self.flops if self.least_flops is None else self.least_flops
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +137,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         profiled: latencies of the profiled requests, for the profiler's distortion.
         cost: analytic work, where the model can tell.
         stages: those that are marked, in their order; the latencies of the others say nothing.
+        warnings: what makes figures doubtful, in words, for whoever reads the trace later.
     """
 
     schema: str
@@ -151,6 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     cost: Costs | None = None
     samples: list[Sample] = []
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
+    warnings: list[str] = []
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -28,13 +28,14 @@ def trace_info(trace: Trace, ranges: StageRanges, choices: Choices, warnings: Se
     """
     described = {device.id: device for device in trace.devices}
     used = distinct(trace.ops.device) if len(trace.ops) else sorted(described)
+    recorded = trace.manifest.warnings if trace.manifest is not None else []
     return TraceInfo(
-        path=trace.path,
+        path=trace.path.encode("utf-8", "backslashreplace").decode(),  # names of files may be no text
         format=trace.format,
         producer=trace.producer,
         events=trace.events,
         devices=[DeviceRef(**asdict(described.get(device, Device(device, "")))) for device in used],
         markers=ranges.markers,
-        warnings=[*trace.warnings, *(warning for warning in warnings if warning is not None)],
+        warnings=[*trace.warnings, *recorded, *(warning for warning in warnings if warning is not None)],
         choices=choices.in_words(),
     )

@@ -10,18 +10,29 @@ from __future__ import annotations
 
 import gc
 import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._C._autograd import _profiler_enabled
+from torch.autograd import profiler
 
 from tracer.recording.clocks import Clock, clock_for, synchronise
 from tracer.recording.laps import GAP, Label, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tracer.document.manifest import Latencies
+
+# What is wrong with code that does.
+PROFILES_ITSELF = "it starts a profiler of its own (torch.profiler), and one can record at a time"
+# What torch's profilers begin with.
+ENABLE = "_enable_profiler"
+# What stands for the open request, in the task that opened it and in those that it started.
+_request: ContextVar[object] = ContextVar("tracer_request", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +55,8 @@ class MeasuredRequest:
 class Marks:
     """Takes a clock mark at each boundary; implements `tracer.staging.Recorder`.
 
-    A request and its stages are on one thread. Marks elsewhere, and stages outside a request, are counted and leave
-    no other trace.
+    A request and its stages are on one thread and in one task of it. Marks elsewhere, and stages outside a request, are
+    counted and leave no other trace.
 
     Args:
         device: where the work is done; None to find it out at each request.
@@ -57,6 +68,8 @@ class Marks:
         requests: what was measured, of those that did not fail.
         begun: how many requests began and ended.
         beside: how many of them began while another was open on another thread.
+        interleaved: how many began while another was open on the same thread, in another task.
+        profiled_itself: whether a profiler that is none of ours was on at any mark.
         strays: stages that were opened outside a request.
     """
 
@@ -70,13 +83,16 @@ class Marks:
         self._clock: Clock | None = None
         self._lock = threading.Lock()
         self._thread: int | None = None
+        self._token = object()
         self._depth = 0
         self._open: list[Label] = []
         self._laps: list[Label] = []
         self.requests: list[MeasuredRequest] = []
         self.begun = 0
         self.beside = 0
+        self.interleaved = 0
         self.strays = 0
+        self.profiled_itself = False
 
     @property
     def number(self) -> int:
@@ -88,10 +104,13 @@ class Marks:
         here = threading.get_ident()
         with self._lock:
             if self._thread is not None:
-                self._depth += self._thread == here
+                self._depth += self._is_here()
                 self.beside += self._thread != here
+                self.interleaved += self._thread == here and not self._is_here()
                 return
-            self._thread = here
+            self._thread, self._token = here, object()
+        _request.set(self._token)
+        self._look()
         device = self._given or current_device()
         if self._clock is None or device != self.device:
             self.device, self._clock = device, clock_for(device)
@@ -108,8 +127,9 @@ class Marks:
 
     def end_request(self, *, failed: bool) -> None:
         """Take the last mark and read the clock, unless the request failed."""
-        if self._thread != threading.get_ident():
+        if not self._is_here():
             return
+        self._look()
         if self._depth:
             self._depth -= 1
             return
@@ -132,9 +152,10 @@ class Marks:
 
     def begin_stage(self, stage: str, index: int | None) -> None:
         """What lies before belongs to the stage around this one, or to none."""
-        if self._thread != threading.get_ident():
+        if not self._is_here():
             self.strays += 1
             return
+        self._look()
         if not self._adjoining:
             self._lap(self._open[-1] if self._open else GAP)
         self._before_stage(stage, index)
@@ -142,11 +163,20 @@ class Marks:
 
     def end_stage(self, stage: str, index: int | None) -> None:
         """What lies before belongs to this stage."""
-        if self._thread != threading.get_ident() or not self._open:
+        if not self._is_here() or not self._open:
             return
+        self._look()
         self._after_stage()
         self._open.pop()
         self._lap((stage, index))
+
+    def _is_here(self) -> bool:
+        """Whether the open request is of this thread and task."""
+        return self._thread == threading.get_ident() and _request.get() is self._token
+
+    def _look(self) -> None:
+        """Notice somebody else's profiler: two at a time end the process."""
+        self.profiled_itself |= _profiler_enabled()
 
     def _lap(self, label: Label) -> None:
         """The time since the last mark is called so."""
@@ -176,6 +206,25 @@ class Marks:
 
     def _after_request(self, *, failed: bool) -> None:
         """Nor is anything done behind the last mark."""
+
+
+@contextmanager
+def noticing_profilers(marks: Marks) -> Iterator[None]:
+    """While open, somebody else's profiler is noticed also where it begins and ends between two marks."""
+    enable = getattr(profiler, ENABLE, None)
+    if enable is None:  # another version of torch
+        yield
+        return
+
+    def enable_and_tell(*arguments: Any, **options: Any) -> Any:
+        marks.profiled_itself = True
+        return enable(*arguments, **options)
+
+    setattr(profiler, ENABLE, enable_and_tell)
+    try:
+        yield
+    finally:
+        setattr(profiler, ENABLE, enable)
 
 
 def current_device() -> torch.device:

@@ -89,6 +89,9 @@ class ProfiledMarks(RangedMarks):
         """One for each capture, in order."""
         return [] if self.capture is None else self.capture.files
 
+    def _look(self) -> None:
+        """Where a profiler is on, it is ours."""
+
     def _settle(self) -> None:
         synchronise(self.device)
         if self.capture is None or not self.capture.recording:  # else it would be recorded between two requests

@@ -15,6 +15,7 @@ from torch._C._autograd import _profiler_enabled
 from torch.profiler import record_function
 
 from tracer.document.names import DOMAIN, range_name
+from tracer.recording.annotations import annotation
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,25 +26,25 @@ class RangeEmitter:
 
     def __init__(self) -> None:
         self._open: list[tuple[nvtx.annotate, record_function | None]] = []
-        self._annotation = lru_cache(maxsize=4096)(_new_annotation)
+        self._annotation = lru_cache(maxsize=4096)(annotation)
 
     def push(self, kind: str, index: int | None = None) -> None:
         """Open a range of the grammar."""
-        annotation = self._annotation(kind, index)
-        annotation.__enter__()
+        annotated = self._annotation(kind, index)
+        annotated.__enter__()
         # record_function costs 15 us even when nobody listens, so ask first.
         recorded = None
         if _profiler_enabled():
             recorded = record_function(range_name(kind, index))
             recorded.__enter__()
-        self._open.append((annotation, recorded))
+        self._open.append((annotated, recorded))
 
     def pop(self) -> None:
         """Close the range opened last."""
-        annotation, recorded = self._open.pop()
+        annotated, recorded = self._open.pop()
         if recorded is not None:
             recorded.__exit__(None, None, None)
-        annotation.__exit__(None, None, None)
+        annotated.__exit__(None, None, None)
 
     def mark(self, text: str) -> None:
         """Leave a mark, which only Nsight sees."""
@@ -58,11 +59,6 @@ class RangeEmitter:
         """Close ranges until so many are open: torch complains of those without an end."""
         while len(self._open) > depth:
             self.pop()
-
-
-def _new_annotation(kind: str, index: int | None) -> nvtx.annotate:
-    # Not Domain.push_range: it came with nvtx 0.2.12, of which Nsight Systems 2023 and older record no range.
-    return nvtx.annotate(range_name(kind, index), domain=DOMAIN, category=kind, payload=index)
 
 
 class Range:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from tracer.recording.own.functions import record_calls
 from tracer.recording.passes.clean import clean_pass
 from tracer.recording.passes.profiled import profiled_pass
 from tracer.recording.passes.verify import verify_pass
-from tracer.recording.write.output import write_run
+from tracer.recording.write.workspace import workspace
+from tracer.staging import Silence, recorded_by
 from tracer.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from model.staged import RequestShape, StageCost, StagedModel
     from tracer.recording.options import RecordOptions
     from tracer.recording.window import Schedule
+    from tracer.recording.write.workspace import Workspace
 
 VERIFY_STEPS = 3
 
@@ -73,7 +74,8 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
         progress.advance()
         if isinstance(model, OwnCallable):
             return Recording(record_calls(model, options, progress))
-        manifest = _record_stages(model, options, progress)
+        with recorded_by(Silence()):
+            manifest = _record_stages(model, options, progress)
     del model  # two of them may not fit on the device
     if options.nsys is None:
         return Recording(manifest)
@@ -87,6 +89,11 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
 
 def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress) -> Manifest:
     """Run the three passes and write the trace."""
+    with workspace() as work:  # before anything that takes minutes
+        return _run_passes(model, options, progress, work)
+
+
+def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress, work: Workspace) -> Manifest:
     shape = model.shape(model.prepare(model.load()))
     verification = Verification(status="skipped")
     if options.verify and (why := getattr(model, "unverifiable", "")):
@@ -99,32 +106,30 @@ def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progres
     requests = options.requests or (len(model.samples) if several else REQUESTS)
     progress.begin("clean", options.schedule.warmup + requests)
     clean = clean_pass(model, options, requests, progress.advance)
-
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        progress.begin("profiled", options.schedule.requests)
-        profiled = profiled_pass(model, options, Path(folder), progress.advance)
-        manifest = Manifest(
-            schema=SCHEMA,
-            version=__version__,
-            model=dict(model.describe()),
-            software=describe_software(),
-            device=describe_device(model.device),
-            dtype=model.dtype if isinstance(model, OwnStaged) else options.model_options.dtype,
-            seed=options.model_options.seed,
-            shape=Shape(**asdict(shape), new_tokens=clean.samples[0].new_tokens),
-            samples=clean.samples if several else [],
-            coupled=options.couple,
-            synchronised=options.sync_stages,
-            clock="cuda_event" if model.device.type == "cuda" else "host",
-            options=_settings(options, requests),
-            verification=verification,
-            clean=clean.latencies,
-            profiled=profiled.latencies,
-            cost=_costs(model, shape, clean.samples, options.schedule),
-        )
-        progress.begin("write", 1)
-        write_run(options.output, profiled.captures, manifest)
-        progress.advance()
+    progress.begin("profiled", options.schedule.requests)
+    profiled = profiled_pass(model, options, work.folder, progress.advance)
+    manifest = Manifest(
+        schema=SCHEMA,
+        version=__version__,
+        model=dict(model.describe()),
+        software=describe_software(),
+        device=describe_device(model.device),
+        dtype=model.dtype if isinstance(model, OwnStaged) else options.model_options.dtype,
+        seed=options.model_options.seed,
+        shape=Shape(**asdict(shape), new_tokens=clean.samples[0].new_tokens),
+        samples=clean.samples if several else [],
+        coupled=options.couple,
+        synchronised=options.sync_stages,
+        clock="cuda_event" if model.device.type == "cuda" else "host",
+        options=_settings(options, requests),
+        verification=verification,
+        clean=clean.latencies,
+        profiled=profiled.latencies,
+        cost=_costs(model, shape, clean.samples, options.schedule),
+    )
+    progress.begin("write", 1)
+    work.write(options.output, profiled.captures, manifest)
+    progress.advance()
     return manifest
 
 
@@ -167,4 +172,4 @@ def _costs(
 
 
 def _cost(cost: StageCost) -> Cost:
-    return Cost(flops=cost.flops, weight_bytes=cost.weight_bytes, kv_bytes=cost.kv_bytes)
+    return Cost(**asdict(cost))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, line, note
-from reports.names import kernels
 from reports.palette import NONE
 from reports.parts.compared.words import count, signed
-from reports.units import duration
+from reports.units import counted, duration, short_kernels
 
 if TYPE_CHECKING:
     from tracer.document.comparison import Comparison, KernelChange, Pair
@@ -21,8 +20,9 @@ def part(_: Comparison, pair: Pair) -> Block | None:
     """The largest changes first."""
     title = f"kernels, {pair.other} against {pair.baseline}"
     if not pair.kernels:
-        alike = line(f"All {pair.same_kernels:,} take the same time.", role="strong")
-        return block(title, alike if pair.same_kernels else None)
+        alike = counted(pair.same_kernels, "kernel takes", "kernels take")
+        said = line(f"{alike} the same time.", role="strong")
+        return block(title, said if pair.same_kernels else None)
     columns = [
         Column("", right=False),
         Column("change", right=False, rank=2),
@@ -39,7 +39,7 @@ def part(_: Comparison, pair: Pair) -> Block | None:
         f"{more:,} more: --format json." if more > 0 else "",
     )
     shown = pair.kernels[:TOP]
-    shorter = kernels(change.name for change in shown)
+    shorter = short_kernels(change.name for change in shown)
     return block(title, Table(columns, [_row(change, shorter[change.name]) for change in shown]), says)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Caution, Column, Role, Row, Table, block, line, note
 from reports.palette import NONE
 from reports.parts.compared.words import signed
-from reports.units import duration, percent
+from reports.units import counted, duration, percent
 
 if TYPE_CHECKING:
     from tracer.document.comparison import Comparison, Pair
@@ -79,7 +79,7 @@ def _test(comparison: Comparison, pair: Pair) -> str:
     if pair.recordings > 1:
         over = f"recordings, {pair.recordings} of each run, each by its medians"
     return (
-        f"A permutation test over {over} ({pair.permutations:,} permutations, aligned ranks, step-down "
+        f"A permutation test over {over} ({counted(pair.permutations, 'permutation')}, aligned ranks, step-down "
         f"maxT): if nothing differs, the chance that any row of this table is called slower or faster is at most "
         f"{percent(comparison.error_rate, signed=False)}."
     )

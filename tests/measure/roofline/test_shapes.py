@@ -63,6 +63,18 @@ def test_the_formulas(name: str, dims: list[Any], concrete: list[str] | None, fl
     assert _work(name, dims, [F32] * len(dims), concrete) == OperatorWork(flops, 4 * elements, "float32")
 
 
+@pytest.mark.parametrize(
+    ("queries", "keys", "hidden"),
+    [(5, 7, 5 * 4 // 2), (7, 7, 7 * 6 // 2), (1, 7, 0), (7, 5, 0)],
+    ids=["behind cached ones", "a prompt", "a step", "more queries than keys"],
+)
+def test_a_causal_mask_may_hide_the_pairs_above_the_diagonal(queries: int, keys: int, hidden: int) -> None:
+    shapes = [[2, 8, queries, 64], [2, 8, keys, 64], [2, 8, keys, 32]]
+    work = _work("aten::_scaled_dot_product_flash_attention", shapes)
+    assert work is not None
+    assert work.hideable_flops == 2 * 8 * hidden * 2 * (64 + 32)
+
+
 def test_the_outputs_of_8_bit_products_are_wider() -> None:
     types = ["c10::Float8_e4m3fn"] * 2
     assert _work("aten::_scaled_mm", [[3, 4], [4, 5]], types) == OperatorWork(120, 12 + 20 + 2 * 15, "float8_e4m3fn")

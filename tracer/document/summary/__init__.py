@@ -4,7 +4,16 @@ from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import Counts, DeviceTotals, Idle, Reason, Unattributed
 from tracer.document.summary.findings import Finding, Gain
-from tracer.document.summary.latency import Latency, Percentiles, RequestLatency, SampleLatency, Statistic, measures
+from tracer.document.summary.latency import (
+    MEAN,
+    MEDIAN,
+    Latency,
+    Percentiles,
+    RequestLatency,
+    SampleLatency,
+    Statistic,
+    measures,
+)
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -14,6 +23,8 @@ from tracer.document.summary.trace import DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "MEAN",
+    "MEDIAN",
     "SCHEMA",
     "Breakdown",
     "BreakdownRow",

@@ -2,7 +2,8 @@
 
 The work of a stage is the model's own analytic count (see `model.staged.StageCost`); the roofline bound of a stage is
 the longer of its operations over peak arithmetic and its bytes over peak bandwidth (Williams, Waterman and Patterson,
-doi:10.1145/1498765.1498785). Activations are not counted, so floors are a little too low, never too high.
+doi:10.1145/1498765.1498785). Activations are not counted, nor is what a causal mask hides, so floors are a little too
+low, never too high; MFU counts attention in full, as is the custom.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tracer.document.summary import Roofline
 from tracer.measure.roofline.row import stage_row
 from tracer.measure.roofline.visual import visual_token
 from tracer.peaks.find import find_peak
+from tracer.peaks.precision import product_type
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -48,7 +50,16 @@ def draw(
     if manifest.cost is None:
         return None
     device = str(manifest.device.get("name", ""))
-    peak = find_peak(device, manifest.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
+    threads = manifest.device.get("threads")
+    dtype = product_type(manifest.dtype, ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels))
+    peak = find_peak(
+        device,
+        dtype,
+        tflops=tflops,
+        gbs=gbs,
+        traced_gbs=traced_gbs,
+        threads=threads if isinstance(threads, int) else None,
+    )
     rows = []
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
@@ -56,7 +67,7 @@ def draw(
             rows.append(stage_row(stage, _total(runs), peak, times[stage.stage]))
     return Roofline(
         device=device,
-        dtype=manifest.dtype,
+        dtype=dtype,
         peak_tflops=peak.tflops,
         peak_gbs=peak.gbs,
         peak_source=peak.source,
@@ -84,4 +95,5 @@ def _total(costs: Sequence[Cost]) -> Cost:
         flops=sum(cost.flops for cost in costs),
         weight_bytes=sum(cost.weight_bytes for cost in costs),
         kv_bytes=sum(cost.kv_bytes for cost in costs),
+        least_flops=sum(cost.floor_flops for cost in costs),
     )

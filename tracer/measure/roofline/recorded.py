@@ -92,7 +92,8 @@ def draw(
 
 
 def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofline:
-    row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes), peak, time)
+    least = max(0, work.flops - work.hideable_flops)
+    row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes, least_flops=least), peak, time)
     covered = work.covered_ns / stage.device_time_ns if stage.device_time_ns else 0.0
     idles = row.busy_ns < row.step_ns / 2
     limit = row.limited_by if idles or covered >= ENOUGH else None

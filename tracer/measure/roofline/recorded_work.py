@@ -30,11 +30,15 @@ MOST = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class StageWork:
-    """All runs of a stage: operations, bytes, and the device time of what the operators with a formula launched."""
+    """All runs of a stage: operations, bytes, and the device time of what the operators with a formula launched.
+
+    `hideable_flops` of the operations may be hidden by causal masks.
+    """
 
     flops: int
     bytes: int
     covered_ns: int
+    hideable_flops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class RecordedWork:
         works = self.stages.values()
         return StageWork(
             flops=min(MOST, sum(one.flops for one in works)),
+            hideable_flops=min(MOST, sum(one.hideable_flops for one in works)),
             bytes=min(MOST, sum(one.bytes for one in works)),
             covered_ns=sum(one.covered_ns for one in works),
         )
@@ -83,6 +88,7 @@ def recorded_work(trace: Trace, ranges: StageRanges, work: Work) -> RecordedWork
         own = [works[place] for place in np.flatnonzero(stage == code).tolist()]
         found[code] = StageWork(
             flops=min(MOST, sum(one.flops for one in own)),
+            hideable_flops=min(MOST, sum(one.hideable_flops for one in own)),
             bytes=min(MOST, sum(one.bytes for one in own)),
             covered_ns=int(work.time_ns[covered & (stage_of_op == code)].sum()),
         )

@@ -20,7 +20,7 @@ def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofl
     """One stage; all figures are of one run of it, on average."""
     flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
     busy_ns, step_ns = time.busy_ns, time.step_ns
-    compute_ns = None if not peak.tflops else flops / peak.tflops / 1e3
+    compute_ns = None if not peak.tflops else work.floor_flops / stage.calls / peak.tflops / 1e3
     memory_ns = None if not peak.gbs else moved / peak.gbs
     floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
     floor_ns = max(floors) if len(floors) == 2 else None
@@ -36,7 +36,7 @@ def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofl
         step_source="clean" if time.clean else "trace",
         tflops=flops / busy_ns / 1e3,
         gbs=moved / busy_ns,
-        mfu=None if compute_ns is None else compute_ns / step_ns,
+        mfu=None if not peak.tflops else flops / peak.tflops / 1e3 / step_ns,
         mbu=None if memory_ns is None else memory_ns / step_ns,
         bound=_bound(compute_ns, memory_ns),
         floor_ns=None if floor_ns is None else round(floor_ns),

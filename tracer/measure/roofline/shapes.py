@@ -7,7 +7,7 @@ outputs, written once: what cannot be avoided, not what was moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,15 @@ MOST_DIMENSIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class OperatorWork:
-    """Of one call: operations, bytes read and written, and the type of its first matrix as PyTorch names it."""
+    """Of one call: operations, bytes read and written, and the type of its first matrix as PyTorch names it.
+
+    Of the operations, those that a causal mask may hide are `hideable_flops`: shapes do not say whether there is one.
+    """
 
     flops: int
     bytes: int
     dtype: str
+    hideable_flops: int = field(default=0, compare=False)
 
 
 class _UnfitError(Exception):
@@ -136,7 +140,9 @@ def _attention(*, heads: int) -> Callable[[_Inputs], OperatorWork]:
         dtype, size = inputs.type_of(0)
         pairs = prod(query[:-1]) * key[along]
         moved = inputs.bytes_of(0, 1, 2) + prod(query[:-1]) * value[-1] * size
-        return OperatorWork(2 * pairs * (query[-1] + value[-1]), moved, dtype)
+        each, queries = 2 * (query[-1] + value[-1]), query[along]
+        hideable = pairs * (queries - 1) // (2 * key[along]) if 0 < queries <= key[along] else 0
+        return OperatorWork(each * pairs, moved, dtype, each * hideable)
 
     return formula
 

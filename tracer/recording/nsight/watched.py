@@ -31,6 +31,7 @@ from tracer.recording.options import from_json
 from tracer.recording.own.adapter import OwnCallable
 from tracer.recording.ranged import RangedMarks
 from tracer.recording.ranges import RangeEmitter
+from tracer.staging import Silence, recorded_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,8 @@ def run_profiled(options: RecordOptions, manifest: Manifest) -> None:
     with opened(options) as model:
         if isinstance(model, OwnCallable):  # refused before the first pass
             raise UsageError(f"--nsys: {model.source} returns a callable, not a staged model")
-        _run_requests(model, options, manifest)
+        with recorded_by(Silence()):
+            _run_requests(model, options, manifest)
 
 
 def _run_requests(model: StagedModel[Any, Any], options: RecordOptions, manifest: Manifest) -> None:

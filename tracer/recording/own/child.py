@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tracer import staging
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tracer.document.manifest import Shape
     from tracer.recording.marks import Marks
 
@@ -57,6 +59,7 @@ class _Waiting:
         self._strays = 0
         self._lock = threading.Lock()
         self._marks: Marks | None = None
+        self._noticing: AbstractContextManager[None] | None = None
 
     def begin_request(self) -> None:
         """The first one."""
@@ -68,13 +71,15 @@ class _Waiting:
     def _make_marks(self) -> Marks:
         import msgspec
 
-        from tracer.recording.marks import Marks
+        from tracer.recording.marks import Marks, noticing_profilers
         from tracer.recording.own.sitting import Profiling
         from tracer.recording.ranged import ProfiledMarks
 
         asked = msgspec.json.decode(self._task.read_bytes(), type=Profiling | None)
         if asked is None:
             marks = Marks()
+            self._noticing = noticing_profilers(marks)  # kept, since it ends with its last reference
+            self._noticing.__enter__()
         else:
             warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
             marks = ProfiledMarks(partial(asked.capture_on, folder=self._task.parent))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
-from tracer.recording.marks import Marks
+from tracer.recording.marks import Marks, noticing_profilers
 from tracer.recording.options import REQUESTS
 from tracer.recording.own.sitting import Profiling, check_marks, manifest_of, sitting_of
 from tracer.recording.ranged import ProfiledMarks
-from tracer.recording.write.output import write_run
+from tracer.recording.write.workspace import workspace
 from tracer.staging import recorded_by, request
 
 if TYPE_CHECKING:
@@ -44,7 +42,8 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
     schedule, requests = options.schedule, options.requests or REQUESTS
     progress.begin("clean", schedule.warmup + requests)
     marks = Marks()
-    _make(call, marks, schedule.warmup + requests, progress.advance)
+    with noticing_profilers(marks):
+        _make(call, marks, schedule.warmup + requests, progress.advance)
     clean = sitting_of(marks)
     check_marks(clean, call.source, ADVICE)
 
@@ -57,9 +56,9 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
         record_shapes=options.record_shapes,
         memory=options.memory,
     )
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder, warnings.catch_warnings():
+    with workspace() as work, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.profiler.*")
-        watched = ProfiledMarks(partial(asked.capture_on, folder=Path(folder)))
+        watched = ProfiledMarks(partial(asked.capture_on, folder=work.folder))
         with watched:
             _make(call, watched, schedule.requests, progress.advance)
         manifest = manifest_of(
@@ -77,7 +76,7 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
             reason=REASON,
         )
         progress.begin("write", 1)
-        write_run(options.output, watched.files, manifest)
+        work.write(options.output, watched.files, manifest)
         progress.advance()
     return manifest
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ import msgspec
 from tracer.document.errors import InputError, MissingError
 from tracer.recording.own.child import RESULT
 from tracer.recording.own.sitting import Profiling, Sitting, check_marks, manifest_of
-from tracer.recording.write.output import write_run
+from tracer.recording.write.workspace import workspace
 from tracer.staging import TASK_VARIABLE
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ INJECTED = Path(__file__).parent / "inject"
 ADVICE = 'put "with tracer.request():" around each and tracer.stage in it, or try --auto'
 ADVICE_AUTO = "its Python must have tracer installed, and must call generate of a transformers model"
 REASON = "a script runs as it is"
+UNDER_PROFILER = " in its second run, under the profiler (does it start one itself?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
         MissingError: there is no such program.
     """
     name = name_of(options.command)
-    with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
+    with workspace() as work:
         tell(f"clean run: {shlex.join(options.command)}")
-        clean = _run(options, Path(folder, "clean"), None)
+        clean = _run(options, work.folder / "clean", None)
         schedule, requests = options.schedule, clean.begun
         recorded = [number for number in schedule.recorded if number < requests]
         asked = Profiling(
@@ -98,7 +98,7 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
             memory=options.memory,
         )
         tell(f"profiled run: {shlex.join(options.command)}")
-        profiled = _run(options, Path(folder, "profiled"), asked)
+        profiled = _run(options, work.folder / "profiled", asked)
         if not profiled.captures:
             raise InputError(
                 f"{name}: its second run, under the profiler, made {profiled.begun} requests; the first made {requests}"
@@ -120,7 +120,7 @@ def record_script(options: ScriptOptions, tell: Callable[[str], None]) -> Script
             },
             reason=REASON,
         )
-        write_run(options.output, [Path(path) for path in profiled.captures], manifest)
+        work.write(options.output, [Path(path) for path in profiled.captures], manifest)
     return ScriptRecording(manifest, requests, clean.beside)
 
 
@@ -141,7 +141,7 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
     if options.auto:
         paths = [str(INJECTED), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    _start(options.command, environment)
+    _start(options.command, environment, "" if asked is None else UNDER_PROFILER)
     left = [msgspec.json.decode(path.read_bytes(), type=Sitting) for path in folder.glob(RESULT.format("*"))]
     with_requests = [sitting for sitting in left if sitting.begun]
     name, advice = name_of(options.command), ADVICE_AUTO if options.auto else ADVICE
@@ -155,8 +155,13 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
     return sitting
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> None:
+def _start(command: Sequence[str], environment: dict[str, str], under: str) -> None:
     """Run a command to its end.
+
+    Args:
+        command: program and arguments.
+        environment: of the process.
+        under: what is added where it fails.
 
     Raises:
         InputError: it failed.
@@ -172,4 +177,4 @@ def _start(command: Sequence[str], environment: dict[str, str]) -> None:
         ) from None
     if code:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        raise InputError(f"{name_of(command)}: it {ended}; nothing was written")
+        raise InputError(f"{name_of(command)}: it {ended}{under}; nothing was written")

@@ -14,6 +14,7 @@ from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verific
 from tracer.document.names import STAGES
 from tracer.recording.capture import Capture
 from tracer.recording.machine import describe_device, describe_software
+from tracer.recording.marks import PROFILES_ITSELF
 from tracer.recording.pieces import plan_apart
 from tracer.recording.window import DecodeWindow
 from tracer.version import __version__
@@ -64,7 +65,7 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
         requests: their latencies.
         stages: those that any of them marked, in their order.
         clock: what they were measured with.
-        begun, beside, strays: see `Marks`.
+        begun, beside, interleaved, strays, profiled_itself: see `Marks`.
         device, software: what it ran on.
         captures: files of the profiler, in order.
         dtype, architecture, shape: where something could tell; else "" and None.
@@ -83,6 +84,8 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
     architecture: str = ""
     shape: Shape | None = None
+    interleaved: int = 0
+    profiled_itself: bool = False
 
     @property
     def steps(self) -> int:
@@ -106,6 +109,8 @@ def sitting_of(marks: Marks, captures: Sequence[Path] = ()) -> Sitting:
         device=describe_device(marks.device),
         software=describe_software(),
         captures=[str(path) for path in captures],
+        interleaved=marks.interleaved,
+        profiled_itself=marks.profiled_itself,
     )
 
 
@@ -113,8 +118,18 @@ def check_marks(sitting: Sitting, source: str, advice: str) -> None:
     """Refuse a run that cannot be told apart into stages.
 
     Raises:
-        InputError: it had no requests, or they marked no stage.
+        InputError: it had no requests, or they marked no stage, or nobody can tell what is whose.
     """
+    if sitting.profiled_itself:
+        raise InputError(
+            f"{source}: {PROFILES_ITSELF}; take that out, or run it without tracer record: its tracer.request and "
+            "tracer.stage are ranges in the trace that it writes"
+        )
+    if sitting.interleaved:
+        raise InputError(
+            f"{source}: {sitting.interleaved} of its requests began on a thread on which another was open (tasks of "
+            "asyncio): their work cannot be told apart; make them one after the other, or each on a thread of its own"
+        )
     if not sitting.requests:
         if sitting.begun:
             raise InputError(f"{source}: each of its {sitting.begun} requests ended in an exception")
@@ -158,4 +173,15 @@ def manifest_of(
         clean=measured,
         profiled=profiled.requests,
         stages=clean.stages,
+        warnings=_warnings(clean),
     )
+
+
+def _warnings(clean: Sitting) -> list[str]:
+    """What makes the figures of a run doubtful."""
+    if not clean.beside:
+        return []
+    of = clean.begun + clean.beside
+    why = "another was open on another thread"
+    then = "the others shared the machine with them, and their work in the trace belongs to no stage"
+    return [f"{clean.beside} of {of} requests were not measured, as {why}; {then}"]

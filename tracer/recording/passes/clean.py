@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from model.staged import run_request
+from tracer.document.errors import InputError
 from tracer.document.manifest import Sample
 from tracer.recording.hooks import RecorderHook
-from tracer.recording.marks import Marks
+from tracer.recording.marks import PROFILES_ITSELF, Marks, noticing_profilers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +32,23 @@ class Clean:
 def clean_pass(
     model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
 ) -> Clean:
-    """Measure so many requests without a profiler; the model's samples take turns."""
+    """Measure so many requests without a profiler; the model's samples take turns.
+
+    Raises:
+        InputError: the model has a profiler of its own.
+    """
     marks = Marks(model.device, adjoining=True)
     hook = RecorderHook(marks)
     warmup = options.schedule.warmup
     turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
     tokens: dict[int, int] = {}
-    for number in turns:
-        answer = run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
-        tokens[number] = answer.shape[1]
-        advance()
+    with noticing_profilers(marks):
+        for number in turns:
+            answer = run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
+            tokens[number] = answer.shape[1]
+            advance()
+    if marks.profiled_itself:
+        raise InputError(f"the model: {PROFILES_ITSELF}; take that out")
     return Clean(
         latencies=[
             msgspec.structs.replace(request.latencies, sample=number)

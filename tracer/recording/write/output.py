@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 import msgspec
@@ -30,18 +30,22 @@ def check_output(path: Path, *, force: bool) -> None:
     """Refuse an output that could not be written at the end, before any work is done.
 
     Raises:
-        UsageError: the name has another ending, the file exists and `force` is off, or its folder is missing.
+        UsageError: the name has another ending, the file exists and `force` is off, or its folder is missing or takes
+            no such file.
     """
     if not path.name.endswith((".json", ".json.gz")):
         raise UsageError(f"{path}: a trace is written as .json or .json.gz")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder")
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists already; --force overwrites it")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path.parent}: not writable")
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder")
+        if path.exists() and not force:
+            raise UsageError(f"{path}: exists already; --force overwrites it")
+        if not path.parent.is_dir():
+            raise UsageError(f"{path.parent}: no such folder")
+        with _beside(path) as (_, name):  # a name may be too long, a folder one that holds no files
+            os.unlink(name)  # noqa: PTH108
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written there ({error.strerror})") from None
 
 
 def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
@@ -53,7 +57,8 @@ def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
         InputError: a capture is not the JSON that torch.profiler should have written.
     """
     documents = [_top_level(capture) for capture in captures]
-    first = documents[0] | {"traceName": msgspec.Raw(msgspec.json.encode(path.name))}
+    name = path.name.encode("utf-8", "replace").decode()  # names of files may be no text at all
+    first = documents[0] | {"traceName": msgspec.Raw(msgspec.json.encode(name))}
     metadata = {key: value for key, value in first.items() if key not in (EVENTS, manifests.KEY)}
     with atomic_writer(path) as file:
         file.write(b'{\n"%s": %s' % (manifests.KEY.encode(), manifests.encode(manifest)))
@@ -92,18 +97,28 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 
     A path that ends in `.gz` is compressed.
     """
+    with _beside(path) as (file, name):
+        if path.name.endswith(".gz"):
+            with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0) as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            yield file
+        file.flush()
+        os.fsync(file.fileno())  # a disk that is full may say so as late as that
+        _share_like_a_new_file(name)
+        os.replace(name, path)  # noqa: PTH105 -- `name` is a str from mkstemp
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+    """A new file in the same folder and its name, which on any error is removed again."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            if path.name.endswith(".gz"):
-                with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0) as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield file
-        _share_like_a_new_file(name)
-        os.replace(name, path)  # noqa: PTH105 -- `name` is a str from mkstemp
+            yield file, name
     except BaseException:
-        os.unlink(name)  # noqa: PTH108
+        with suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108
         raise
 
 

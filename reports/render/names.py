@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from reports.units import printable, short_kernel
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
 CUT = "…"
 # Of what stays of a name whose middle tells it apart, the share that is given to its beginning.
@@ -115,10 +112,3 @@ def _tail(text: str, cells: int) -> str:
     while cell_len(kept) > cells:
         kept = kept[1:]
     return kept
-
-
-def kernels(names: Iterable[str]) -> dict[str, str]:
-    """Kernels' names without what says nothing; whole where that would make two of them alike."""
-    short = {name: short_kernel(name) for name in names}
-    count = Counter(short.values())
-    return {name: text if count[text] == 1 else printable(name) for name, text in short.items()}

@@ -83,16 +83,20 @@ def test_outputs_that_cannot_be_right_are_refused_beforehand(tmp_path: Path) -> 
         (existing, "exists already; --force"),
         (tmp_path / "none" / "run.json", "no such folder"),
         (tmp_path / "folder.json", "is a folder"),
+        (tmp_path / f"{'a' * 245}.json", "cannot be written there .File name too long"),  # the file beside is longer
+        (tmp_path / f"{'a' * 300}.json", "cannot be written there .File name too long"),
+        (Path("/proc/run.json"), "cannot be written there"),  # whose rights say otherwise
     ]:
         with pytest.raises(UsageError, match=message):
             check_output(path, force=False)
     check_output(existing, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.json", "there.json"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="not writable"):
+    with pytest.raises(UsageError, match="cannot be written there .Permission denied"):
         check_output(tmp_path / "run.json", force=False)
 
 

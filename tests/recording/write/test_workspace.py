@@ -1,0 +1,129 @@
+"""A recording whose last write fails is kept, and the message says where."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.manifests import latencies, manifest
+
+from tracer.document import manifest as manifests
+from tracer.document.errors import InputError
+from tracer.recording.write.output import check_output
+from tracer.recording.write.workspace import Workspace, workspace
+
+MANIFEST = manifest([latencies()])
+
+
+@contextmanager
+def _room_for(size_bytes: int) -> Iterator[None]:
+    """No file grows beyond this, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _captures(folder: Path, events: int) -> list[Path]:
+    event = '{"ph": "X", "name": "aten::add", "ts": 1.5, "dur": 2}'
+    path = folder / "capture-0.json"
+    path.write_text(f'{{"schemaVersion": 1, "traceEvents": [{", ".join([event] * events)}]}}')
+    return [path]
+
+
+def _fails(work: Workspace, output: Path, captures: list[Path]) -> str:
+    with pytest.raises(InputError) as raised:
+        work.write(output, captures, MANIFEST)
+    return str(raised.value)
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+
+
+def test_what_succeeds_leaves_the_run_and_nothing_else(tmp_path: Path) -> None:
+    with workspace() as work:
+        work.write(tmp_path / "run.json", _captures(work.folder, 3), MANIFEST)
+    assert not work.folder.exists()
+    assert len(json.loads((tmp_path / "run.json").read_text())["traceEvents"]) == 3
+
+
+def test_where_the_run_has_no_room_it_is_kept_packed_beside(tmp_path: Path) -> None:
+    with workspace() as work:
+        captures = _captures(work.folder, 5000)
+        with _room_for(100_000):
+            said = _fails(work, tmp_path / "run.json", captures)
+    assert said == f"{tmp_path}/run.json: File too large; the recording is kept in {tmp_path}/run.json.gz"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json.gz", "temporary"]
+    assert not work.folder.exists()
+
+
+def test_a_file_that_is_there_already_is_not_what_it_is_kept_in(tmp_path: Path) -> None:
+    (tmp_path / "run.json.gz").write_text("another")
+    with workspace() as work:
+        captures = _captures(work.folder, 5000)
+        with _room_for(100_000):
+            said = _fails(work, tmp_path / "run.json", captures)
+    assert said.endswith(f"the recording is kept in {work.folder}/run.json.gz")
+    assert (tmp_path / "run.json.gz").read_text() == "another"
+    assert [path.name for path in work.folder.iterdir()] == ["run.json.gz"]
+
+
+def test_where_the_folder_is_gone_it_is_kept_in_the_temporary_one(tmp_path: Path) -> None:
+    with workspace() as work:
+        said = _fails(work, tmp_path / "gone" / "run.json", _captures(work.folder, 3))
+    assert said.endswith(f"No such file or directory; the recording is kept in {work.folder}/run.json.gz")
+    assert [path.name for path in work.folder.iterdir()] == ["run.json.gz"]
+
+
+def test_where_nothing_can_be_written_the_captures_stay(tmp_path: Path) -> None:
+    with workspace() as work:
+        captures = _captures(work.folder, 3)
+        with _room_for(0):
+            said = _fails(work, tmp_path / "run.json", captures)
+    assert said.endswith(f"what the profiler left (1 file) is kept in {work.folder}")
+    assert captures[0].is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
+
+
+def test_a_capture_that_broke_off_is_kept_with_the_latencies(tmp_path: Path) -> None:
+    with workspace() as work:
+        captures = _captures(work.folder, 3)
+        captures[0].write_bytes(captures[0].read_bytes()[:-9])
+        said = _fails(work, tmp_path / "run.json", captures)
+    assert re.search(
+        r"a trace that is not JSON .*; what the profiler left \(1 file\) is kept in .*manifest.json$", said
+    )
+    assert manifests.decode((work.folder / "manifest.json").read_bytes()) == MANIFEST
+    assert captures[0].is_file()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_error_before_the_write_leaves_no_folder(error: type[BaseException]) -> None:
+    with pytest.raises(error), workspace() as work:
+        (work.folder / "capture").touch()
+        raise error
+    assert not work.folder.exists()
+
+
+def test_without_a_folder_for_temporary_files_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="no folder for temporary files .*; TMPDIR names one"), workspace():
+        pass
+
+
+def test_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+    output = tmp_path / "caf\udce9.json"
+    check_output(output, force=False)
+    with workspace() as work:
+        work.write(output, _captures(work.folder, 3), MANIFEST)
+    assert json.loads(output.read_text())["traceName"] == "caf?.json"

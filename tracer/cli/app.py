@@ -1,0 +1,103 @@
+"""The command line as typer sees it: verbs, their options, and what typer makes of mistakes in them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from tracer.document.errors import UsageError
+from tracer.version import __version__
+
+INTERRUPTED = 130
+BUDGET = "--budget"
+# Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
+VERBS = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+
+
+class LiteralCommand(TyperCommand):
+    """A verb whose help means what it says: typer takes brackets for markup, and `[default: …]` vanished."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.rich_markup_mode != "rich":
+            return
+        self.help = _escaped(self.help)
+        for parameter in self.params:
+            if hasattr(parameter, "help"):
+                parameter.help = _escaped(parameter.help)
+
+
+def _escaped(text: str | None) -> str | None:
+    return text and text.replace("[", r"\[")
+
+
+def build_app(arguments: list[str]) -> typer.Typer:
+    """The command line with the verb that the arguments name, or with all of them where they name none."""
+    app = typer.Typer(
+        name="tracer",
+        help="Where does a multimodal LLM's inference time go, and what should I do about it?",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    # Reading the options of a verb that is not asked for would take longer than many a summary.
+    named = arguments[0] if arguments and arguments[0] in VERBS else None
+    for verb in VERBS if named is None else (named,):
+        app.command(verb, cls=LiteralCommand)(import_module(f"tracer.cli.{verb.replace('-', '_')}").command)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"tracer {__version__}\n")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def spread_budgets(arguments: list[str]) -> list[str]:
+    """Give each limit behind `--budget` the option's name, so that several may follow one.
+
+    >>> spread_budgets(["run.json", "--budget", "vision<=5%", "tpot<=20ms"])
+    ['run.json', '--budget', 'vision<=5%', '--budget', 'tpot<=20ms']
+    """
+    spread: list[str] = []
+    for argument in arguments:
+        limit = "<=" in argument and not argument.startswith("-")
+        if limit and len(spread) > 1 and spread[-2] == BUDGET:
+            spread.append(BUDGET)
+        spread.append(argument)
+    return spread
+
+
+def run(arguments: list[str]) -> int:
+    """Run a verb and return its exit code.
+
+    Raises:
+        TracerError: what the verb raises; a `UsageError` also for options that there are not.
+        KeyboardInterrupt: by Ctrl-C.
+    """
+    try:
+        code = build_app(arguments)(arguments, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        # Usage errors come from click, which typer carries inside since 0.26 and imported before.
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()  # none where the help was all that could be said
+        raise UsageError(*[f"{message} (see tracer --help)"] if message else []) from None
+    if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
+        raise KeyboardInterrupt
+    return code or 0

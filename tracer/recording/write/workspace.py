@@ -1,0 +1,93 @@
+"""Where a recording is until it is whole, so that a last write which fails does not lose it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer.document import manifest as manifests
+from tracer.document.errors import InputError
+from tracer.recording.write.output import write_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracer.document.manifest import Manifest
+
+# Below, a damaged capture is a matter of room.
+FULL_BYTES = 1 << 20
+
+
+class Workspace:
+    """A folder for what a profiler leaves.
+
+    Attributes:
+        folder: goes with the workspace, unless the recording had to be kept in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kept = False
+
+    def write(self, output: Path, captures: Sequence[Path], manifest: Manifest) -> None:
+        """Write the run to `output`, or else keep what there is.
+
+        Raises:
+            InputError: it could not be written there; the message says why, and where the recording is.
+        """
+        try:
+            write_run(output, captures, manifest)
+        except (OSError, InputError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            kept = self._write_elsewhere(output, captures, manifest) or self._keep(captures, manifest)
+            raise InputError(f"{output}: {self._why(reason)}; {kept}") from None
+
+    def _write_elsewhere(self, output: Path, captures: Sequence[Path], manifest: Manifest) -> str:
+        """Try a packed file beside the output, which takes a tenth, and then one in the folder; "" if neither works."""
+        packed = f"{output.name.removesuffix('.gz').removesuffix('.json')}.json.gz"
+        for path in (output.with_name(packed), self.folder / packed):
+            if path.exists() or path == output:
+                continue
+            with suppress(OSError, InputError):
+                write_run(path, captures, manifest)
+                self.kept = path.parent == self.folder
+                if self.kept:
+                    for capture in captures:
+                        capture.unlink()
+                return f"the recording is kept in {path}"
+        return ""
+
+    def _keep(self, captures: Sequence[Path], manifest: Manifest) -> str:
+        """Keep the captures as they are, and the manifest with its latencies beside them."""
+        self.kept = True
+        files = "1 file" if len(captures) == 1 else f"{len(captures)} files"
+        left = f"what the profiler left ({files}) is kept in {self.folder}"
+        with suppress(OSError):
+            (self.folder / "manifest.json").write_bytes(manifests.encode(manifest))
+            return f"{left}, with the latencies in manifest.json"
+        return left
+
+    def _why(self, reason: str | None) -> str:
+        full = shutil.disk_usage(self.folder).free < FULL_BYTES
+        return f"{reason}, and there is no room left in {self.folder.parent}" if full else str(reason)
+
+
+@contextmanager
+def workspace() -> Iterator[Workspace]:
+    """Make a workspace, and remove it at the end unless it holds what is left of a recording.
+
+    Raises:
+        InputError: there is no folder for temporary files.
+    """
+    try:
+        opened = Workspace(Path(tempfile.mkdtemp(prefix="tracer-")))
+    except OSError as error:
+        raise InputError(f"no folder for temporary files ({error}); TMPDIR names one") from None
+    try:
+        yield opened
+    finally:
+        if not opened.kept:
+            shutil.rmtree(opened.folder, ignore_errors=True)
