@@ -34,8 +34,11 @@ def part(_: Comparison, pair: Pair) -> Block | None:
     counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in CHANGES]
     more = len(pair.kernels) - TOP
     says = note(
-        f"{', '.join(counts)}, {pair.same_kernels:,} alike. Times (and how often) in one run of the stage, of decode "
-        "one step; from the profiled pass, where nothing is tested.",
+        f"{', '.join(counts)}, {pair.same_kernels:,} alike.",
+        "Times (and how often) in the whole trace; nothing is tested."
+        if pair.totals
+        else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
+        "is tested.",
         f"{more:,} more: --format json." if more > 0 else "",
     )
     shown = pair.kernels[:TOP]
