@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracer.cli import options as shared
-from tracer.cli.asked import DEFAULT_WINDOW_STEPS, check_nsys, check_together, complete, parse_window, typed_options
+from tracer.cli.asked import (
+    DEFAULT_WINDOW_STEPS,
+    check_files,
+    check_model,
+    check_nsys,
+    check_together,
+    complete,
+    parse_window,
+    typed_options,
+)
 from tracer.cli.bars import Bars
 from tracer.cli.script import check_typed, record_command
 
@@ -213,6 +222,8 @@ def command(
     if script:
         _report(output, record_command(script, output, auto=auto, **profiled))
         return
+    entry = check_model(model, size, device, dtype, decode)
+    check_files(entry, checkpoint, sample, dataset)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
@@ -247,7 +258,7 @@ def command(
         **profiled,
     )
     with Bars() as bars:
-        recording = _record(options, partial(complete, model_options, model, size, device, dtype), bars)
+        recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
     _report(output, recording.manifest, recording.report)
 
 
