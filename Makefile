@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
 PIN := -c constraints.txt
+# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole.
+WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format surface clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,8 +19,8 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer record --model eventgpt --device cpu --events tests/data/moving_edge.npy --output demo.json --force
 	$(BIN)/tracer summarize demo.json
 
-test: $(TOOLS)  ## run all tests
-	$(BIN)/python -m pytest
+test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(TOOLS)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
@@ -29,6 +31,10 @@ check: $(TOOLS)  ## style, types, and who may import whom
 format: $(TOOLS)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+surface: $(TOOLS)  ## write down what other programs may rely on, where that is meant to change
+	PYTHONPATH=tests:. $(BIN)/python -m support.surface > surface.txt
+	mv surface.txt tests/data/public_surface.txt
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,9 +13,9 @@ import sys
 
 import numpy as np
 
-from tracer.charge.attribution import attribute
 from tracer.charge.intervals import Nest
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of_ops
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
 
@@ -24,7 +24,7 @@ def compare(path: str) -> dict[str, object]:
     """Count the ops that the two ways put into different ranges."""
     trace = read_trace(path, Want.SUMMARY)
     stages = find_stages(trace)
-    by_launch = attribute(trace, stages).stage
+    by_launch = work_of_ops(trace, stages).stage
     windows = Nest.of(stages.start_ns, stages.end_ns)
     by_start, by_end = windows.innermost(trace.ops.start_ns), windows.innermost(trace.ops.end_ns - 1)
     differing = np.flatnonzero((by_launch != by_start) | (by_launch != by_end))

@@ -19,6 +19,7 @@ def text_config(size: TextSize, **special_tokens: int | None) -> LlamaConfig:
         num_key_value_heads=size.kv_heads,
         vocab_size=size.vocabulary,
         max_position_embeddings=size.positions,
+        head_dim=size.head_dim,
         tie_word_embeddings=False,
         **special_tokens,
     )
@@ -47,6 +48,7 @@ def text_size(config: Any) -> TextSize:
         kv_heads=config.num_key_value_heads,
         vocabulary=config.vocab_size,
         positions=config.max_position_embeddings,
+        head_dim=getattr(config, "head_dim", None) or 0,
     )
 
 

@@ -43,6 +43,7 @@ class TextSize:
         kv_heads: key/value heads.
         vocabulary: rows of the embedding.
         positions: longest sequence.
+        head_dim: width of one head; 0 takes hidden / heads, which some decoders (Mistral-Nemo, Gemma) do not have.
     """
 
     layers: int
@@ -52,11 +53,11 @@ class TextSize:
     kv_heads: int
     vocabulary: int
     positions: int
+    head_dim: int = 0
 
-    @property
-    def head_dim(self) -> int:
-        """Width of one head."""
-        return self.hidden // self.heads
+    def __post_init__(self) -> None:
+        if not self.head_dim:
+            object.__setattr__(self, "head_dim", self.hidden // self.heads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class DecodeState:
         cache: the model's key/value cache, updated in place by each step.
         finished: whether every sequence has met its stop token.
         positions: int64 [B, 1], of the next token, where they differ from its column; None where they do not.
+        stopped: bool [B, 1], which sequences have met theirs; None where nothing stops them.
     """
 
     tokens: torch.Tensor
@@ -45,6 +46,7 @@ class DecodeState:
     cache: Any
     finished: bool
     positions: torch.Tensor | None = None
+    stopped: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ class StageCost:
         flops: floating-point operations; a multiply-add counts as two.
         weight_bytes: bytes of parameters read, once for each pass over them.
         kv_bytes: bytes of key/value cache read and written.
+        least_flops: what a kernel needs that skips all that a causal mask hides; None where that is all of `flops`.
     """
 
     flops: int
     weight_bytes: int
     kv_bytes: int
+    least_flops: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,4 @@
-"""Renderers: a `Summary` becomes text. Nothing here computes."""
+"""Reports: documents become blocks (`parts`, listed in `document`), blocks become text (`render`).
+
+Nothing here computes.
+"""

@@ -1,4 +1,4 @@
-"""What the terminal reports share: colours of stages, and what stands for nothing."""
+"""Colours of the stages, and what stands for nothing."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ COLOURS = {
     "prefill": "blue",
     "decode": "green",
     "mixed": "yellow",
+    "no stage": "bright_black",
 }
 NONE = "–"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _TIMES = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -16,6 +21,11 @@ def duration(time_ns: float) -> str:
         if abs(time_ns) >= scale * 0.9995:
             return f"{significant(time_ns / scale)} {unit}"
     return f"{time_ns:.0f} ns"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something: 1 launch, 1,024 launches, 3 kernels."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def significant(value: float) -> str:
@@ -52,7 +62,7 @@ def bar(part: float, whole: float, width: int) -> str:
     return (_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width)
 
 
-def sparkline(values: list[int], width: int) -> str:
+def sparkline(values: Sequence[int], width: int) -> str:
     """The values over their index as one line of at most `width` cells; a cell shows its values' maximum."""
     if not values or width < 1:
         return ""
@@ -78,3 +88,10 @@ def short_kernel(name: str) -> str:
         if char == "(" and depth <= 0 and position and name[position - 1] != " ":
             return name[:position]
     return name
+
+
+def short_kernels(names: Iterable[str]) -> dict[str, str]:
+    """Kernels' names without what says nothing; whole where that would make two of them alike."""
+    short = {name: short_kernel(name) for name in names}
+    alike = Counter(short.values())
+    return {name: text if alike[text] == 1 else printable(name) for name, text in short.items()}

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
 MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")

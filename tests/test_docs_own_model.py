@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.typed import typed
 
 from tracer.recording.own.adapter import ANSWER, GENERATE, STAGES, STEPS
 
@@ -40,11 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _type(folder: Path, command: str, *more: str) -> str:
     program, *arguments = shlex.split(command)
     assert program == "tracer"
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *arguments, *more], cwd=folder, env=environment, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = typed(*arguments, *more, folder=folder, PATH=path)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

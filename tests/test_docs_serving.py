@@ -6,13 +6,12 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
 from support.nsight import Export
+from support.typed import typed
 
 from tracer.summarize import summarize
 
@@ -24,9 +23,7 @@ COMMANDS = [
 
 
 def _type(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = typed(*arguments, folder=folder)
     assert done.returncode == 0, done.stderr
     chosen = [line for line in done.stderr.splitlines() if not line.startswith("tracer: reading ")]
     assert chosen == []

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.typed import typed
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -30,26 +31,54 @@ def test_every_kind_of_command_is_tried_here() -> None:
     assert rest == {"make demo", "make test", "pip install ."}
 
 
+class Reader:
+    """Types commands into a folder, each once, and before it those whose files it reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._typed: dict[str, subprocess.CompletedProcess[str]] = {}
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the README, in the order of the page where one needs another."""
+        for earlier in TRACER[: TRACER.index(command)]:
+            if _written(earlier) in shlex.split(command.partition(" > ")[0]):
+                self.type(earlier)
+        if command not in self._typed:
+            self._typed[command] = self._run(command)
+        return self._typed[command]
+
+    def _run(self, command: str) -> subprocess.CompletedProcess[str]:
+        command, _, target = command.partition(" > ")
+        arguments = shlex.split(command)[1:]
+        if "record" in arguments:
+            arguments += ["--device", "cpu"]  # also where there is a GPU: the tests are about the command
+        done = typed(*arguments, folder=self._folder)
+        if target:
+            (self._folder / target).write_text(done.stdout)
+        return done
+
+
+def _written(command: str) -> str | None:
+    """The file that a command leaves."""
+    command, _, target = command.partition(" > ")
+    words = shlex.split(command)
+    if "record" in words:
+        return words[words.index("--output") + 1] if "--output" in words else "run.json"
+    return target or None
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "tests").symlink_to(ROOT / "tests")
-    return folder
+    return Reader(folder)
 
 
 @pytest.mark.parametrize("command", TRACER)
-def test_the_command_runs(folder: Path, command: str) -> None:
-    command, _, target = command.partition(" > ")
-    arguments = shlex.split(command)[1:]
-    if "record" in arguments:
-        arguments += ["--device", "cpu"]  # also where there is a GPU: the tests are about the command
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+def test_the_command_runs(reader: Reader, command: str) -> None:
+    done = reader.type(command)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
-    if target:
-        (folder / target).write_text(done.stdout)
 
 
 def test_make_demo_records_and_summarises() -> None:

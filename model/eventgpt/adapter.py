@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 
-from model.decoding.static import StaticDecoder
+from model.decoding.static import StaticDecoder, StaticDecoders
+from model.decoding.stops import stop_test
 from model.errors import InputError
 from model.eventgpt.cost import request_cost
 from model.eventgpt.network import EventGPT
 from model.inputs.batches import Loaded, batch_name, batches_of
+from model.inputs.pictures import list_pictures
 from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
 from model.sizes import VLMSize
@@ -61,8 +63,8 @@ class StagedEventGPT:
         self._options = options
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
-        self._decoder: StaticDecoder | None = None
-        self._stop_ids = torch.tensor(sorted(stop_ids), device=network.device) if stop_ids else None
+        self._stop_test = stop_test(network, stop_ids)
+        self._static = None if options.decode == EAGER else self._static_decoders()
 
     @property
     def samples(self) -> Sequence[str]:
@@ -139,33 +141,21 @@ class StagedEventGPT:
         mask = prepared.attention_mask
         assert mask is not None  # noqa: S101 -- one was given
         positions = (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
-        decoder = self._static_decoder(inputs)
+        cache, given_mask = (None, mask) if self._static is None else self._static.begin(mask)
         output = self.network(
             inputs_embeds=prepared.inputs_embeds,
-            attention_mask=None if decoder else mask,
+            attention_mask=given_mask,
             position_ids=positions,
-            past_key_values=decoder.empty_cache() if decoder else None,
+            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        token = _greedy(output.logits)
-        return DecodeState(
-            tokens=token,
+        return self._state(
+            tokens=_greedy(output.logits),
             attention_mask=mask,
             cache=output.past_key_values,
-            finished=self._all_stopped(token),
             positions=None if positions is None else positions[:, -1:] + 1,
         )
-
-    def _static_decoder(self, inputs: EventInputs) -> StaticDecoder | None:
-        """What makes the steps when transformers' own way is not wanted; its cache is as long as request and answer."""
-        if self._options.decode == EAGER:
-            return None
-        if self._decoder is None:
-            shape = self.shape(inputs)
-            positions = shape.visual_tokens + shape.prompt_tokens + self._options.new_tokens
-            self._decoder = StaticDecoder(self.network, self._options.decode, shape.batch_size, positions)
-        return self._decoder
 
     @torch.no_grad()
     def decode_step(self, state: DecodeState) -> DecodeState:
@@ -175,9 +165,10 @@ class StagedEventGPT:
         transformers' `generate` does, and its cost is part of what a person measures there.
         """
         last = state.tokens[:, -1:]
-        if self._decoder is not None:
-            token = self._decoder.step(last)
-            return replace(state, tokens=torch.cat([state.tokens, token], dim=-1), finished=self._all_stopped(token))
+        if self._static is not None:
+            return self._state(
+                self._static.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
+            )
         mask = torch.cat([state.attention_mask, torch.ones_like(last)], dim=-1)
         output = self.network(
             input_ids=last,
@@ -187,18 +178,68 @@ class StagedEventGPT:
             use_cache=True,
             logits_to_keep=1,
         )
-        token = _greedy(output.logits)
-        return DecodeState(
-            tokens=torch.cat([state.tokens, token], dim=-1),
+        return self._state(
+            _greedy(output.logits),
+            before=state,
             attention_mask=mask,
             cache=output.past_key_values,
-            finished=self._all_stopped(token),
             positions=None if state.positions is None else state.positions + 1,
         )
 
-    def _all_stopped(self, token: torch.Tensor) -> bool:
-        # Without stop tokens there is nothing to read back from the device, so no synchronisation either.
-        return self._stop_ids is not None and bool(torch.isin(token, self._stop_ids).all())
+    def _state(
+        self,
+        tokens: torch.Tensor,
+        *,
+        before: DecodeState | None = None,
+        attention_mask: torch.Tensor,
+        cache: Any,
+        positions: torch.Tensor | None = None,
+    ) -> DecodeState:
+        """The state after these tokens, [B, 1], padded where a sequence has stopped, as `generate` pads."""
+        tokens, stopped = self._stop_test(tokens, None if before is None else before.stopped)
+        return DecodeState(
+            tokens=tokens if before is None else torch.cat([before.tokens, tokens], dim=-1),
+            attention_mask=attention_mask,
+            cache=cache,
+            finished=stopped is not None and bool(stopped.all()),
+            positions=positions,
+            stopped=stopped,
+        )
+
+    def _static_decoders(self) -> StaticDecoders:
+        """What makes the steps when transformers' own way is not wanted; caches as long as request and answer.
+
+        All have the longest request's length, so that a step has the same shapes whatever it is given.
+        """
+        lengths = [[self.length(sample) for sample in batch] for batch in self._batches]
+        positions = max(max(batch) for batch in lengths) + self._options.new_tokens
+        sizes = {len(batch) for batch in lengths}
+        padded = {size: any(len(set(batch)) > 1 for batch in lengths if len(batch) == size) for size in sizes}
+        return StaticDecoders(
+            {
+                size: StaticDecoder(
+                    self.network, self._options.decode, batch_size=size, positions=positions, padded=padded[size]
+                )
+                for size in sorted(sizes)
+            }
+        )
+
+    @property
+    def all_samples(self) -> list[Sample]:
+        """Every sequence's sample, batch by batch."""
+        return [sample for batch in self._batches for sample in batch]
+
+    def length(self, sample: Sample) -> int:
+        """Positions of a sample's prompt, its visual tokens included, found without reading its pictures."""
+        return self.visual_tokens(sample) + len(self._prompt_ids(sample)) - 1
+
+    def visual_tokens(self, sample: Sample) -> int:
+        """Visual tokens of a sample, found likewise."""
+        frames = self._options.frames or self._frames_of(sample)
+        if frames is None:
+            assert sample.path is not None  # noqa: S101 -- only a folder's pictures are not counted beforehand
+            frames = len(list_pictures(sample.path))
+        return frames + self._size.vision.tokens
 
     def generate(self, inputs: EventInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
         """transformers' own greedy generation."""

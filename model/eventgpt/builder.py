@@ -9,7 +9,7 @@ from model.errors import CheckpointError, InputError, ModelError
 from model.eventgpt import checkpoint
 from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT
-from model.eventgpt.prompt import DEFAULT_PROMPT, TEMPLATE, tokenize
+from model.eventgpt.prompt import DEFAULT_PROMPT, TEMPLATE, add_marks, tokenize
 from model.eventgpt.sizes import SIZES
 from model.weights import allocate, load_tokenizer, random_prompt, randomise
 
@@ -33,14 +33,16 @@ def build_staged(options: ModelOptions) -> StagedEventGPT:
 
 
 def _check_input(model: StagedEventGPT) -> None:
-    """Prepare the first sample before anything is timed, so that a bad file stops the run at once."""
-    shape = model.shape(model.prepare(model.load()))
+    """Prepare the first sample and measure the others' prompts before anything is timed: what is bad stops the run."""
+    model.prepare(model.load())
     positions = model.network.config.max_position_embeddings
-    if shape.visual_tokens + shape.prompt_tokens >= positions:
-        raise InputError(
-            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
-            f"{positions} positions: use a shorter prompt or fewer frames"
-        )
+    for sample in model.all_samples:
+        if (length := model.length(sample)) >= positions:
+            visual = model.visual_tokens(sample)
+            raise InputError(
+                f"{sample.name}: {visual} visual and {length - visual} prompt tokens do not fit the decoder's "
+                f"{positions} positions: use a shorter prompt or fewer frames"
+            )
 
 
 def _random(options: ModelOptions) -> StagedEventGPT:
@@ -69,12 +71,19 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
     size = checkpoint.read_size(folder)
     checkpoint.find_shards(folder)  # a folder without weights is refused before gigabytes are allocated
     tokenizer = load_tokenizer(folder)
+    add_marks(tokenizer, checkpoint.read_json(folder / "config.json"))
     stop_id = tokenizer.eos_token_id
     network = _network(size, options, eos_token_id=stop_id)
     checkpoint.load_weights(network, folder)
 
     def prompt_ids(sample: Sample) -> list[int]:
-        return tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
+        row = tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))
+        if max(row) >= size.text.vocabulary:
+            raise CheckpointError(
+                f"{folder}: its tokenizer gives the id {max(row)}, beyond config.json's vocab_size "
+                f"{size.text.vocabulary}"
+            )
+        return row
 
     return StagedEventGPT(
         network,

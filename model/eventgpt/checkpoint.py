@@ -70,6 +70,7 @@ def read_size(folder: Path) -> VLMSize:
         kv_heads=_number(path, config, "num_key_value_heads", heads),
         vocabulary=_number(path, config, "vocab_size"),
         positions=_number(path, config, "max_position_embeddings", 2048),
+        head_dim=0 if config.get("head_dim") is None else _number(path, config, "head_dim"),
     )
     return VLMSize(name=folder.resolve().name, vision=_vision_size(folder, config), text=text, frames=FRAMES)
 

@@ -2,13 +2,12 @@
 
 An event camera reports single pixels: (x, y, polarity, time). Files in the wild are `.npy` pickles of
 a dict with the keys x, y, p, t; those are read with an unpickler that can build NumPy arrays and
-nothing else.
+nothing else (`unpickle.py`).
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.errors import InputError
+from model.inputs.unpickle import unpickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 FIELDS = ("x", "y", "p", "t")
 # No event sensor comes near; a larger coordinate means the file is something else.
 MAX_SIDE_PX = 8192
-MAX_ARCHIVE_BYTES = 4 << 30
+# Seconds of the busiest sensor; 25 bytes each in memory.
+MAX_EVENTS = 1 << 26
+MAX_ARCHIVE_BYTES = 4 * 8 * MAX_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,7 @@ def _read_npy(file: io.BufferedReader) -> Mapping[str, Any]:
     if not dtype.hasobject:
         file.seek(0)
         return _columns_of_array(np.load(file, allow_pickle=False))
-    content = ArrayUnpickler(file).load()
-    if isinstance(content, np.ndarray) and content.size == 1:
-        content = content.item()
+    content = unpickle(file.read())
     if not isinstance(content, dict):
         raise InputError(f"holds a pickled {type(content).__name__}, not a dict")
     missing = [field for field in FIELDS if field not in content]
@@ -113,67 +113,20 @@ def _columns_of_array(array: np.ndarray[Any, Any]) -> Mapping[str, Any]:
     return {field: array[field] for field in FIELDS}
 
 
-class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler whose only globals are those NumPy needs to rebuild arrays of plain numbers.
-
-    Raises:
-        InputError: the pickle names anything else.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Resolve a global, or refuse."""
-        module = module.replace("numpy._core", "numpy.core")
-        allowed: dict[tuple[str, str], Callable[..., Any]] = {
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-            ("numpy.core.multiarray", "scalar"): _scalar,
-            ("numpy.core.numeric", "_frombuffer"): _array_from_buffer,
-            ("_codecs", "encode"): _latin1,
-        }
-        try:
-            return allowed[module, name]
-        except KeyError:
-            raise InputError(f"its pickle asks for {module}.{name}; only NumPy arrays are admitted") from None
-
-
-def _empty_array(*_: Any) -> np.ndarray[Any, Any]:
-    # Pickled arrays start empty and get their shape from __setstate__, which checks it against the bytes;
-    # honouring a shape here would let a few bytes ask for any amount of memory.
-    return np.ndarray((0,), dtype="b")
-
-
-def _scalar(dtype: np.dtype[Any], data: bytes) -> Any:
-    if dtype.hasobject:
-        raise InputError("its pickle holds an object scalar")
-    return np.frombuffer(data, dtype=dtype, count=1)[0]
-
-
-def _array_from_buffer(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> Any:
-    if dtype.hasobject:
-        raise InputError("its pickle holds an object buffer")
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    # Python 2 and old protocols spell bytes as text in latin1; other codecs have no business here.
-    if encoding not in ("latin1", "latin-1"):
-        raise InputError(f"its pickle uses the codec {encoding!r}")
-    return text.encode("latin1")
-
-
 def _stream(columns: Mapping[str, Any]) -> EventStream:
     """Check the columns and put them in the order of time.
 
     Raises:
         InputError: they are no event stream.
     """
-    arrays = {field: np.asarray(column) for field, column in columns.items()}
+    arrays = {field: _column(field, column) for field, column in columns.items()}
     lengths = {array.shape for array in arrays.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         raise InputError(f"its columns have the shapes {sorted(lengths)}, not one common length")
     if arrays["x"].shape[0] == 0:
         raise InputError("holds no events")
+    if arrays["x"].shape[0] > MAX_EVENTS:
+        raise InputError(f"holds {arrays['x'].shape[0]:,} events, more than {MAX_EVENTS:,}; cut it")
     for field, array in arrays.items():
         if array.dtype.kind not in "buif":
             raise InputError(f"its column {field} is of {array.dtype}, not numbers")
@@ -189,6 +142,15 @@ def _stream(columns: Mapping[str, Any]) -> EventStream:
         order = np.argsort(t, kind="stable")
         x, y, positive, t = x[order], y[order], positive[order], t[order]
     return EventStream(x, y, positive, t)
+
+
+def _column(field: str, column: Any) -> np.ndarray[Any, Any]:
+    if isinstance(column, np.ndarray):
+        return column
+    # A list of lists that hold one another would be an array of any size.
+    if not isinstance(column, list | tuple) or not all(isinstance(one, int | float | np.number) for one in column):
+        raise InputError(f"its column {field} is no array or list of numbers")
+    return np.asarray(column)
 
 
 def synthetic_events(seed: int, *, count: int = 100_000, width_px: int = 640, height_px: int = 480) -> EventStream:

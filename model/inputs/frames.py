@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.inputs.budget import PictureBudget
+
 if TYPE_CHECKING:
     from model.inputs.events import EventStream
     from model.inputs.pictures import Picture
@@ -18,14 +20,16 @@ def rasterise(events: EventStream, frames: int) -> list[Picture]:
     """Draw `frames` pictures, uint8 [height, width, 3], of equally many events each.
 
     White ground, red where a pixel got brighter, blue where darker; the last event at a pixel wins. The
-    remainder of the division goes to the last picture. All pictures have the extent of the whole stream.
+    remainder of the division goes to the last picture. Each picture ends where the events of its own part end, as
+    EventGPT's own code draws them (common/common.py of its repository), so pictures of a stream differ in size.
     """
-    height, width = int(events.y.max()) + 1, int(events.x.max()) + 1
+    PictureBudget().take("an event stream", int(events.x.max()) + 1, int(events.y.max()) + 1, frames)
     share = len(events) // frames
     pictures = []
     for number in range(frames):
         part = slice(number * share, (number + 1) * share if number < frames - 1 else len(events))
-        picture = np.full((height, width, 3), WHITE, dtype=np.uint8)
+        x, y = (events.x[part], events.y[part]) if part.stop > part.start else (events.x, events.y)
+        picture = np.full((int(y.max()) + 1, int(x.max()) + 1, 3), WHITE, dtype=np.uint8)
         # NumPy assigns repeated indices in order, so the last event at a pixel is the one that stays.
         picture[events.y[part], events.x[part]] = np.where(events.positive[part, None], RED, BLUE)
         pictures.append(picture)

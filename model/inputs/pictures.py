@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from model.errors import InputError
+from model.inputs.budget import PictureBudget
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,16 +44,21 @@ def _parts(name: str) -> list[str]:
     return re.split(r"(\d+)", name)
 
 
-def read_picture(path: Path) -> Picture:
-    """Read one picture as uint8 [height, width, 3].
+def read_picture(path: Path, budget: PictureBudget | None = None) -> Picture:
+    """Read one picture as uint8 [height, width, 3], within what is left of its sample's memory.
 
     Raises:
-        InputError: it cannot be decoded.
+        InputError: it cannot be decoded, or is too large.
     """
+    budget = budget or PictureBudget()
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(path) as image,
+        ):
+            budget.take(path, *image.size)
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"{path}: not a picture that can be read ({error})") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import InputError
+from model.inputs.budget import PictureBudget
 from model.inputs.events import EventStream, read_events, synthetic_events
 from model.inputs.frames import rasterise
 from model.inputs.pictures import SUFFIXES as PICTURES
@@ -57,7 +58,8 @@ def read_sample(sample: Sample, frames: int | None) -> EventStream | list[Pictur
         wanted = frames or len(pictures)
         if len(pictures) < wanted:
             raise InputError(f"{path}: holds {len(pictures)} pictures, {wanted} are wanted (--frames)")
-        return [read_picture(picture) for picture in pictures[:wanted]]
+        budget = PictureBudget()
+        return [read_picture(picture, budget) for picture in pictures[:wanted]]
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         return [read_picture(path)] * (frames or 1)

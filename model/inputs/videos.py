@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.errors import InputError
+from model.inputs.budget import PictureBudget
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from model.inputs.pictures import Picture
 
+# Demuxers of files that are videos by themselves. FFmpeg would also follow what looks like a playlist, a script or a
+# session description, whatever it is called, and read the files and addresses that it names.
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"
+ALONE = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
 SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
 # A file may claim any size; a frame beyond 8K is a mistake or an attack.
 MAX_PIXELS = 8192 * 8192
@@ -35,29 +40,32 @@ def read_video(path: Path, frames: int | None) -> list[Picture]:
             f"{path}: videos are read by PyAV, which is missing; pip install 'vlm-tracer[video]'"
         ) from None
     try:
-        with av.open(str(path)) as container:
-            total = _count(path, container)
+        # An absolute path: a file's name may look like a protocol's.
+        name = str(path.absolute())
+        with av.open(name, options=ALONE) as container:
+            total, width, height = _count(path, container)
         wanted = total if frames is None else frames
         if not 0 < wanted <= total:
             raise InputError(f"{path}: holds {total} frames, {max(wanted, 1)} are wanted (--frames)")
+        PictureBudget().take(path, width, height, wanted)
         chosen = np.linspace(0, total - 1, wanted).astype(int).tolist()
-        with av.open(str(path)) as container:
+        with av.open(name, options=ALONE) as container:
             return _decode(container, chosen)
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(f"{path}: not a video that can be decoded ({reason})") from None
 
 
-def _count(path: Path, container: object) -> int:
-    """Frames of the first video stream."""
-    total = 0
+def _count(path: Path, container: object) -> tuple[int, int, int]:
+    """Frames of the first video stream, the widest's width and the highest's height."""
+    total = width = height = 0
     for frame in container.decode(video=0):  # type: ignore[attr-defined]
         if frame.width * frame.height > MAX_PIXELS:
             raise InputError(f"{path}: frames of {frame.width} x {frame.height} pixels are too large")
-        total += 1
+        width, height, total = max(width, frame.width), max(height, frame.height), total + 1
         if total > MAX_FRAMES:
             raise InputError(f"{path}: more than {MAX_FRAMES} frames; cut it")
-    return total
+    return total, width, height
 
 
 def _decode(container: object, chosen: list[int]) -> list[Picture]:

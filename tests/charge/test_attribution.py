@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from support.chrome import MAIN, OTHER, call, kernel, launch, span, trace_of
 
-from tracer.charge.attribution import Reason, attribute
+from tracer.charge.attribution import Reason
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of_ops
 from tracer.document.names import ALL_STAGES
 from tracer.trace.columns import Trace
 
 
 def _stages_of_ops(trace: Trace) -> list[str]:
     ranges = find_stages(trace)
-    stage = attribute(trace, ranges).stage
+    stage = work_of_ops(trace, ranges).stage
     return [ALL_STAGES[ranges.stage[i]] if i >= 0 else "-" for i in stage.tolist()]
 
 
@@ -42,7 +43,7 @@ def test_ranges_of_another_thread_do_not_count_and_say_so() -> None:
         kernel("orphan", 17, 1, 3),
         kernel("inside", 19, 1, 4),
     )
-    reasons = [Reason(reason) for reason in attribute(trace, find_stages(trace)).reason]
+    reasons = [Reason(reason) for reason in work_of_ops(trace, find_stages(trace)).reason]
     assert reasons == [
         Reason.OTHER_THREAD,
         Reason.OUTSIDE_RANGES,

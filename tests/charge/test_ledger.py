@@ -6,17 +6,15 @@ from support import reference
 from support.chrome import call, capture, kernel, launch, operator, span, trace_of
 from support.strategies import cpu_traces, gpu_traces
 
-from tracer.arrays import int64
-from tracer.charge.attribution import attribute
-from tracer.charge.ledger import Charges, charge_device_ops, charge_operators
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import Work, work_of_operators, work_of_ops
 from tracer.document.errors import InputError
 from tracer.summarize import Choices, summarize
 from tracer.trace.columns import Trace
 
 
-def _charges(trace: Trace) -> Charges:
-    return charge_device_ops(trace, attribute(trace, find_stages(trace)))
+def _charges(trace: Trace) -> Work:
+    return work_of_ops(trace, find_stages(trace))
 
 
 def test_an_instant_goes_to_the_op_that_started_first() -> None:
@@ -108,7 +106,7 @@ def test_stages_and_the_unattributed_row_add_up_to_the_trace(trace: Trace) -> No
 
 @given(cpu_traces())
 def test_operators_are_charged_with_the_time_they_are_innermost(trace: Trace) -> None:
-    charges = charge_operators(trace, int64([-1] * len(trace.cpu_ops)))
+    charges = work_of_operators(trace, find_stages(trace))
     assert charges.time_ns.tolist() == reference.self_times(trace)
 
 

@@ -9,8 +9,9 @@ import pytest
 from support.chrome import OTHER, Event, kernel, launch, operator, span, trace_of
 
 from reports.text import render
-from tracer.charge.launches import find_launches
 from tracer.charge.operators import Operators, operators_of
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.work import work_of_ops
 from tracer.summarize import Choices, summarize
 from tracer.trace.columns import Trace, Want
 from tracer.trace.reader import read_trace
@@ -18,7 +19,7 @@ from tracer.trace.reader import read_trace
 
 def _operators(*events: Event) -> tuple[list[str], Operators]:
     trace = trace_of(*events)
-    found = operators_of(trace, find_launches(trace))
+    found = operators_of(trace, work_of_ops(trace, StageRanges.none()))
     return [trace.strings[trace.cpu_ops.name[row]] if row >= 0 else "" for row in found.row.tolist()], found
 
 
@@ -82,9 +83,9 @@ def test_ids_that_name_operators_which_were_not_open_are_not_believed() -> None:
     assert names == ["", ""]
     assert (found.by_id, found.wrong_ids) == (0, 1)
     note = render(summarize(trace_of(*wrong), Choices(by="op")), width=200)
-    assert "1 External ids name an operator that was over, or not begun, by then." in note
+    assert "1 External id names an operator that was over, or not begun, by then." in note
     note = render(summarize(trace_of(*events), Choices(by="op")), width=200)
-    assert "Of 1 ops no operator was open there: theirs is the one of their External id." in note
+    assert "Of 1 op no operator was open there: theirs is the one of their External id." in note
 
 
 def _elsewhere(trace: Trace) -> Trace:
@@ -95,8 +96,7 @@ def _elsewhere(trace: Trace) -> Trace:
 
 def test_ids_of_real_traces_say_what_nesting_says(chrome_trace: Path) -> None:
     trace = read_trace(chrome_trace, Want.SUMMARY | Want.CPU_OPS | Want.DETAILS)
-    call = find_launches(trace)
-    nested, named = operators_of(trace, call), operators_of(_elsewhere(trace), call)
+    nested, named = (operators_of(one, work_of_ops(one, StageRanges.none())) for one in (trace, _elsewhere(trace)))
     if chrome_trace.name.startswith(("kineto_alexnet", "kineto_rank0")):
         assert not named.by_id  # PyTorch of 2023
         return

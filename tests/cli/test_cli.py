@@ -15,29 +15,24 @@ from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
+from support.typed import typed
 
 from tracer.cli.app import VERBS, build_app
 from tracer.version import __version__
 
-
-def _tracer(*arguments: object, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tracer", *map(str, arguments)],
-        capture_output=True, text=True, timeout=timeout, check=False,
-        env={**os.environ, "COLUMNS": "80", **environment},
-    )  # fmt: skip
+_tracer = typed
 
 
-def _modules_after(*arguments: object) -> set[str]:
+def _modules_after(*arguments: object, code: int = 0) -> set[str]:
     script = (
         "import sys, json\n"
         "from tracer.cli.main import main\n"
         f"sys.argv = ['tracer', *{[str(argument) for argument in arguments]!r}]\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"try:\n    main()\nexcept SystemExit as end:\n    assert (end.code or 0) == {code}, end.code\n"
         "sys.stderr.write(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stderr))
+    return set(json.loads(done.stderr.splitlines()[-1]))
 
 
 HEAVY = {"torch", "transformers", "nvtx"}
@@ -50,6 +45,13 @@ def test_help_and_summaries_never_import_torch(tmp_path: Path) -> None:
     assert not _modules_after("compare", "--help") & (HEAVY | {"numpy"})
     for arguments in (["summarize", trace], ["summarize", trace, "--format", "json"], ["compare", trace, trace]):
         assert not _modules_after(*arguments) & HEAVY, arguments
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--events", "--model"])
+def test_what_is_not_there_is_refused_before_torch_is_imported(tmp_path: Path, option: str) -> None:
+    missing = tmp_path / "none.npy"
+    value = f"hf:{missing}" if option == "--model" else missing
+    assert not _modules_after("record", "-o", tmp_path / "a.json", option, value, code=1) & HEAVY
 
 
 def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
@@ -132,7 +134,8 @@ def test_some_help_has_brackets() -> None:
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "run.json"
     options = "--model eventgpt --device cpu --max-new-tokens 4 --requests 1".split()
-    done = _tracer("record", *options, "--events", data / "moving_edge.npy", "-o", run)
+    command = [sys.executable, "-m", "tracer", "record", *options, "--events", str(data / "moving_edge.npy"), "-o", run]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("verified: 4 tokens equal")
     assert done.stdout.splitlines()[-1] == f"next: tracer summarize {run}"
@@ -265,23 +268,30 @@ def test_what_cannot_be_right_is_one_line_and_an_exit_code(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npy", "empty", "there.json"]
 
 
+# As from a terminal: a shell has what it starts in the background ignore interrupts, and what that starts too.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import tracer.__main__ as m; m.main()"
+)
+
+
 def test_an_interrupt_leaves_no_file_and_exits_130(tmp_path: Path) -> None:
     options = "--device cpu --no-verify --requests 1 --active 5000 --max-new-tokens 4 -o run.json"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tracer", "record", *options.split()],
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, "record", *options.split()],
         cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("tracer-*")):  # the folder of the profiled pass
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == "tracer: interrupted\n"
+    ) as process:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 600
+            while not list(tmp_path.glob("tracer-*")):  # the folder of the profiled pass
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=600)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (130, "tracer: interrupted\n")
     assert not [path for path in tmp_path.rglob("*") if "tracer-" in path.name or "run.json" in path.name]
 
 

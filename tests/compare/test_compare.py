@@ -11,8 +11,11 @@ from tracer.compare.pairs import compare
 from tracer.document.comparison import SCHEMA, Comparison, KernelUse, Pair, Row, encode
 from tracer.document.summary import Summary
 
+# What a person allows for as drift between two recordings.
+ALLOWED = 0.01
 
-def _pair(before: Summary, after: Summary, tolerance: float | None = None) -> Pair:
+
+def _pair(before: Summary, after: Summary, tolerance: float | None = ALLOWED) -> Pair:
     (pair,) = compare([before, after], tolerance=tolerance).pairs
     return pair
 
@@ -52,7 +55,8 @@ def test_the_same_difference_the_other_way_is_faster() -> None:
 def test_a_run_never_differs_from_itself(times: list[int]) -> None:
     run = summary([latencies(time / MS) for time in times])
     pair = _pair(run, run)
-    assert {row.verdict for row in pair.rows} <= {"within noise", "not tested"}
+    assert {row.verdict for row in pair.rows} <= {"within noise", "cannot tell", "not tested"}
+    assert {row.ratio for row in pair.rows} <= {1.0, None}
     assert not pair.kernels
     assert {step.parts_at for step in pair.steps} == {None}
 
@@ -67,7 +71,7 @@ def test_a_difference_within_the_tolerance_is_no_difference() -> None:
 
 def test_a_run_whose_halves_disagree_allows_for_as_much() -> None:
     drifting = requests(30, 4) + requests(32.4, 4)
-    rows = _rows(_pair(summary(drifting), summary(requests(33))))
+    rows = _rows(_pair(summary(drifting), summary(requests(33)), tolerance=None))
     assert rows["vision"].allowance == pytest.approx(0.08, abs=0.005)
     assert rows["prefill"].allowance == 0.01
     assert rows["vision"].verdict == "within noise"
@@ -80,9 +84,11 @@ def test_drift_between_recordings_is_noise_where_each_run_was_recorded_several_t
     (pair,) = compare([*drifted, *others], recordings=5).pairs
     assert (pair.recordings, pair.permutations, pair.notes) == (5, 252, [])
     vision = _rows(pair)["vision"]
-    assert vision.verdict == "within noise"
+    assert vision.verdict == "cannot tell"
     assert (vision.before_ns, vision.after_ns) == (30.015 * MS, 36.018 * MS)
-    assert {row.verdict for row in pair.rows} == {"within noise"}
+    assert {name for name, row in _rows(pair).items() if row.verdict != "within noise"} == {
+        "vision", "vision visual token",
+    }  # fmt: skip
 
 
 def test_a_twentieth_more_is_found_among_recordings_that_agree_better_than_that() -> None:
@@ -113,7 +119,7 @@ def test_samples_are_compared_with_themselves() -> None:
     other = [msgspec.structs.replace(name, name=f"other {name.name}") for name in names]
     elsewhere = summary([latencies(30 * (i + 1) * 1.05, sample=i) for i in range(8)], samples=other)
     mixed = _pair(summary([latencies(30 * (i + 1), sample=i) for i in range(8)], samples=names), elsewhere)
-    assert (mixed.shared_samples, _rows(mixed)["vision"].verdict) == (False, "within noise")
+    assert (mixed.shared_samples, _rows(mixed)["vision"].verdict) == (False, "cannot tell")
 
 
 def test_per_token_figures_take_different_lengths_into_account() -> None:
@@ -121,7 +127,7 @@ def test_per_token_figures_take_different_lengths_into_account() -> None:
     before = summary(requests(30, tokens=3), samples=short)
     after = summary(requests(90, prefill_ms=150, tokens=9), samples=long)
     rows = _rows(_pair(before, after))
-    assert {rows[name].verdict for name in ("vision", "prefill", "decode")} == {"slower"}
+    assert {rows[name].verdict for name in ("vision", "prefill")} == {"slower"}
     per_token = ("vision visual token", "prefill visual token", "prefill prompt token", "decode output token", "tpot")
     assert {rows[name].verdict for name in per_token} == {"within noise"}
     assert rows["prefill prompt token"].before_ns == pytest.approx(50.025 * MS / 150)
@@ -187,7 +193,7 @@ def test_kernels_that_came_went_and_changed() -> None:
 
 
 def test_each_run_is_compared_with_the_first_and_the_document_is_versioned() -> None:
-    found = compare([summary(requests(v), path=f"{v}.json") for v in (30, 33, 27)])
+    found = compare([summary(requests(v), path=f"{v}.json") for v in (30, 33, 27)], tolerance=ALLOWED)
     assert [(run.label, run.path, run.requests) for run in found.runs] == [
         ("A", "30.json", 8), ("B", "33.json", 8), ("C", "27.json", 8),
     ]  # fmt: skip

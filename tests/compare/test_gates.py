@@ -7,6 +7,7 @@ from tracer.compare.gates import check_budgets, check_regressions, parse_budget,
 from tracer.compare.pairs import compare
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
+from tracer.document.summary import Summary
 
 
 @pytest.mark.parametrize(
@@ -79,23 +80,40 @@ def test_a_budget_that_cannot_be_checked_is_an_error_and_not_kept(budget: str, r
 
 
 def test_a_regression_fails_only_beyond_its_limit_and_the_noise() -> None:
-    slower = compare([summary(requests(30), path="a"), summary(requests(33), path="b")])
+    slower = compare([summary(requests(30), path="a"), summary(requests(33), path="b")], tolerance=0.01)
     failed = check_regressions(slower, 0.05)
     assert [(gate.path, gate.of, gate.passed) for gate in failed] == [("b", "vision", False)]
     assert failed[0].value == pytest.approx(0.1)
     assert {gate.of for gate in check_regressions(slower, 0.01)} == {"vision", "request", "ttft"}
     (kept,) = check_regressions(slower, 0.2)
     assert (kept.of, kept.passed) == ("vision", True)
-    noise = compare([summary(requests(30, 4) + requests(36, 4)), summary(requests(36))])
+    noise = compare([summary(requests(30, 4) + requests(36, 4)), summary(requests(36))], tolerance=0.01)
     assert all(gate.passed for gate in check_regressions(noise, 0.0))
 
 
 def test_what_is_faster_never_fails() -> None:
-    faster = compare([summary(requests(33)), summary(requests(30))])
+    faster = compare([summary(requests(33)), summary(requests(30))], tolerance=0.01)
     assert all(gate.passed for gate in check_regressions(faster, 0.0))
 
 
-def test_a_regression_that_cannot_be_judged_is_an_error_and_not_kept() -> None:
-    for pair in ([summary(), summary()], [summary(requests(30, 2)), summary(requests(99, 2))]):
-        with pytest.raises(InputError, match="a.json: --max-regression has nothing to judge by: "):
-            check_regressions(compare(pair), 0.05)
+@pytest.mark.parametrize(
+    ("before", "after", "tolerance", "reason"),
+    [
+        (summary(), summary(), 0.01, "nothing is tested"),
+        (summary(requests(30, 2)), summary(requests(99, 2)), 0.01, "too few to test anything"),
+        # Neither what differs nor what does not is told by one recording of each, unless drift is allowed for.
+        (summary(requests(30)), summary(requests(60)), None, "one recording of each run"),
+        (summary(requests(30)), summary(requests(30)), None, "one recording of each run"),
+    ],
+)
+def test_a_regression_that_cannot_be_judged_is_not_kept_and_says_why(
+    before: Summary, after: Summary, tolerance: float | None, reason: str
+) -> None:
+    (gate,) = check_regressions(compare([before, after], tolerance=tolerance), 0.05)
+    assert (gate.passed, gate.value, gate.path) == (False, None, "a.json")
+    assert reason in gate.reason
+
+
+def test_one_recording_of_each_is_judged_once_drift_is_allowed_for() -> None:
+    pair = [summary(requests(30)), summary(requests(60))]
+    assert [gate.of for gate in check_regressions(compare(pair, tolerance=0.03), 0.05)] == ["vision", "request", "ttft"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import Event, kernel, launch, span
+from support.chrome import Event, kernel, launch, operator, span
 from support.findings import GEMM, found
 
 from tracer.findings.clock_or_thermal_drift import FINDING
@@ -33,3 +33,13 @@ def test_drift_over_requests_either_way(slower_us: float) -> None:
 def test_three_percent_is_the_threshold(slower_us: float, raised: bool) -> None:
     """Over eight requests 2.88 us of 101.4, and 3.2 us of 101.6."""
     assert (found(ID, *_requests(slower_us)) is not None) == raised
+
+
+def test_operators_that_get_slower_say_nothing_of_a_devices_clock() -> None:
+    events: list[Event] = []
+    for r in range(9):
+        events.append(span(f"tracer/request#{r}", 1000 * r, 900))
+        for k in range(1, 4):
+            at = 1000 * r + 200 * k
+            events += [span(f"tracer/decode#{k}", at, 150), operator("aten::mm", at + 3, 100 + r)]
+    assert found(ID, *events) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.chrome import operator, span
 from support.findings import found, frames
 
 from tracer.findings.frames_encoded_one_by_one import FINDING
@@ -27,3 +28,22 @@ def test_one_run_of_the_encoder_is_one_call(count: int, raised: bool) -> None:
 def test_as_much_idle_as_busy_is_the_threshold(gap: float, raised: bool) -> None:
     """Twenty kernels of 10 us with nineteen gaps between them: 190 us and 209 us idle."""
     assert (found(ID, *frames(5, gap=gap)) is not None) == raised
+
+
+def test_every_vision_stage_of_a_trace_gains() -> None:
+    later = [event | {"ts": event["ts"] + 5000} for event in frames(5, gap=40)]
+    for event in later:
+        if "correlation" in event.get("args", {}):
+            event["args"] = event["args"] | {"correlation": event["args"]["correlation"] + 100}
+    once, twice = found(ID, *frames(5, gap=40)), found(ID, *frames(5, gap=40), *later)
+    assert once is not None and once.gain is not None
+    assert twice is not None and twice.gain is not None
+    assert twice.evidence["frames"] == 5
+    step_ns, busy_ns = twice.evidence["step_ns"], twice.evidence["busy_ns"]
+    assert twice.gain.time_ns == 2 * (step_ns - max(busy_ns, step_ns / 5))
+
+
+def test_on_a_cpu_the_gaps_between_operators_are_not_a_devices() -> None:
+    work = [operator("aten::mm", 40 * number, 10) for number in range(20)]
+    encoders = [span("tracer/encoder", 200 * number, 200) for number in range(4)]
+    assert found(ID, span("tracer/vision", 0, 800), *encoders, *work) is None

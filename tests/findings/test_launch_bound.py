@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.chrome import operator, span
 from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.launch_bound import FINDING
@@ -45,3 +46,8 @@ def test_idle_time_that_only_the_profiler_makes_is_not_launch_bound(clean_us: in
     late = stage("tracer/vision", 0, 40, [GEMM] * 10)  # 100 us busy of 370
     metadata = recorded(clean=[latencies(vision_us=clean_us)])
     assert (found(ID, *late, tracer=metadata) is not None) == raised
+
+
+def test_operators_of_a_cpu_are_not_launched() -> None:
+    work = [operator("aten::mm", 40 * number, 10) for number in range(10)]
+    assert found(ID, span("tracer/vision", 0, 400), *work) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.chrome import Event, operator, span
 from support.findings import found, latencies, recorded, steps
 
 from tracer.findings.slow_first_token import FINDING
@@ -42,3 +43,12 @@ def test_half_as_much_again_is_the_threshold_of_the_first_request(prefill_us: in
 def test_two_other_requests_are_too_few_to_compare_with(others: int, raised: bool) -> None:
     clean = [latencies(prefill_us=300), *[latencies()] * others]
     assert (found(ID, *steps(), tracer=recorded(clean=clean)) is not None) == raised
+
+
+def test_a_slow_first_step_of_a_cpu_says_nothing_of_a_device() -> None:
+    events: list[Event] = [span("tracer/request#0", 0, 10_000)]
+    at = 0
+    for k, length in enumerate([300, *[100] * 8]):
+        events += [span(f"tracer/decode#{k + 1}", at, length), operator("aten::mm", at, length)]
+        at += length
+    assert found(ID, *events) is None

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from support.chrome import OTHER, call, kernel, launch, module, operator, span, trace_of
 from support.strategies import gpu_traces
 
+import tracer.measure.by as folder
 from tracer.document.errors import InputError
-from tracer.measure.breakdown import WANTS
+from tracer.measure.ways import ways
 from tracer.summarize import Choices, summarize, summarize_file
 from tracer.trace.columns import Trace, Want
 
@@ -93,12 +94,12 @@ def test_the_rows_add_up(trace: Trace, by: str) -> None:
         assert sum(row.ops for row in rows if row.stage == stage.stage) == stage.ops
 
 
-@pytest.mark.parametrize("by", sorted(WANTS))
+@pytest.mark.parametrize("by", sorted(ways()))
 def test_real_traces_add_up_by_everything_they_have(chrome_trace: Path, by: str) -> None:
     try:
         summary = summarize_file(chrome_trace, Choices(by=by))
     except InputError as error:
-        assert WANTS[by] & (Want.MODULES | Want.CPU_OPS), error
+        assert ways()[by].needs & (Want.MODULES | Want.CPU_OPS), error
         return
     assert summary.breakdown is not None
     assert sum(row.device_time_ns for row in summary.breakdown.rows) == summary.device.time_ns
@@ -110,3 +111,26 @@ def test_what_a_trace_lacks_is_said() -> None:
         summarize(trace, Choices(by="layer"))
     with pytest.raises(InputError, match="no operators in it for --by op"):
         summarize(trace, Choices(by="op"))
+
+
+# All of it: a way to break device time down is one file, and its name is what a person asks for.
+BY_DEVICE = """
+from tracer.arrays import coded
+from tracer.measure.ways import Keys, Way
+def _keys(trace, work):
+    devices, number = coded(work.device)
+    return Keys([f"device {device}" for device in devices], number)
+WAY = Way(keys=_keys)
+"""
+
+
+def test_a_way_that_is_one_more_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "device_of_a_test.py").write_text(BY_DEVICE)
+    trace = trace_of(kernel("a", 0, 3), kernel("b", 0, 5, device=1), kernel("c", 9, 1, device=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+        ways.cache_clear()
+        rows = _rows(trace, "device_of_a_test")
+    ways.cache_clear()
+    assert rows == [("", "device 1", 2, 6_000), ("", "device 0", 1, 3_000)]
+    assert sorted(ways()) == ["category", "kernel", "layer", "module", "op", "stream"]

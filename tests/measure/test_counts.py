@@ -6,8 +6,8 @@ from support.chrome import OTHER, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
 from tracer.arrays import int64
-from tracer.charge.attribution import attribute
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of_ops
 from tracer.document.summary import Counts
 from tracer.measure.counts import count
 from tracer.summarize import summarize
@@ -41,7 +41,7 @@ def test_the_launch_of_a_graph_is_one() -> None:
 @given(gpu_traces())
 def test_counts_agree_with_the_reference(trace: Trace) -> None:
     ranges = find_stages(trace)
-    counts = count(trace, ranges, attribute(trace, ranges))
+    counts = count(trace, ranges, work_of_ops(trace, ranges))
     stages = [(int(ranges.start_ns[i]), int(ranges.end_ns[i]), int(ranges.thread[i])) for i in range(len(ranges))]
     found = [counts.of(int64([i])) for i in range(len(stages))]
     assert [(c.launches, c.waits, c.wait_ns) for c in found] == reference.counts(trace, stages)

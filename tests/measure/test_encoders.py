@@ -4,17 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.chrome import MAIN, OTHER, kernel, launch, operator, span, trace_of
 
-from tracer.charge.attribution import Attribution, attribute
-from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of
 from tracer.measure.encoders import EncoderRuns, encoder_runs
 from tracer.trace.columns import Trace
 
 
 def _runs(trace: Trace) -> EncoderRuns:
     ranges = find_stages(trace)
-    attribution = attribute(trace, ranges)
-    return encoder_runs(trace, ranges, attribution, charge_device_ops(trace, attribution))
+    return encoder_runs(ranges, work_of(trace, ranges))
 
 
 def test_each_run_has_the_stage_around_it_and_the_work_launched_inside() -> None:
@@ -36,14 +34,8 @@ def test_another_threads_launches_and_kernels_without_one_are_not_its_work() -> 
 
 
 def test_on_a_cpu_the_operators_are_the_work() -> None:
-    trace = trace_of(
-        span("tracer/vision", 0, 40), span("tracer/encoder", 5, 20), operator("a", 6, 3), operator("b", 30, 4)
-    )
-    ranges = find_stages(trace)
-    none = attribute(trace, ranges)
-    stage = none.stage[:0].repeat(2)
-    charges = charge_operators(trace, stage)
-    assert encoder_runs(trace, ranges, Attribution(none.call, stage, none.reason), charges).time_ns == [3_000]
+    operators = [operator("a", 6, 3), operator("b", 30, 4)]
+    assert _runs(trace_of(span("tracer/vision", 0, 40), span("tracer/encoder", 5, 20), *operators)).time_ns == [3_000]
 
 
 @given(
@@ -52,15 +44,16 @@ def test_on_a_cpu_the_operators_are_the_work() -> None:
     ),
     launches=st.lists(st.tuples(st.integers(0, 60), st.sampled_from([MAIN, OTHER])), max_size=12),
 )
-def test_the_work_of_a_run_is_what_a_look_at_each_launch_finds(
+def test_all_runs_together_have_each_launch_inside_any_of_them_once(
     runs: list[tuple[int, int, int]], launches: list[tuple[int, int]]
 ) -> None:
     events = [span("tracer/vision", 0, 1)]
     events += [span("tracer/encoder", at, length, tid=tid) for at, length, tid in runs]
     for n, (at, tid) in enumerate(launches):
         events += [launch(at, 0.5, n + 1, tid=tid), kernel("k", 1000 + 20 * n, n + 1, n + 1)]
-    expected = sorted(
-        sum(1000 * (n + 1) for n, (at, tid) in enumerate(launches) if tid == own and begin <= at < begin + length)
-        for begin, length, own in runs
-    )
-    assert sorted(_runs(trace_of(*events)).time_ns) == expected
+    held = {
+        n + 1
+        for n, (at, tid) in enumerate(launches)
+        if any(tid == own and begin <= at < begin + length for begin, length, own in runs)
+    }
+    assert sum(_runs(trace_of(*events)).time_ns) == 1000 * sum(held)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
 from tracer.document.summary import Latency
-from tracer.measure.latency import clean_latency
+from tracer.measure.latency import clean_latency, percentile, percentiles
 from tracer.measure.requests import request_rows
 
 
@@ -44,3 +47,33 @@ def test_decoding_as_a_whole_has_a_time_and_no_tokens() -> None:
     assert latency.stages_ns == {"vision": 1, "decode": 50}
     assert (latency.ttft_ns, latency.tpot_ns, latency.itl_ns, latency.request_ns) == (None, None, None, 51)
     assert latency.distortion == {"vision": 0.0, "decode": 1.5}
+
+
+def test_tokens_a_second_are_those_of_all_sequences_of_the_batch() -> None:
+    one = _manifest(["prefill", "decode"], _latencies(prefill_ns=1, decode_ns=[4, 6]), _latencies(decode_ns=[1, 1]))
+    four = replace(one, shape=replace(one.shape, batch_size=4))
+    rates = [latency.tokens_per_s for m in (one, four) if (latency := clean_latency(m, request_rows(m)))]
+    assert rates == [1e9 / 5, 4e9 / 5]
+
+
+def test_decoding_is_distorted_by_the_steps_that_were_profiled_and_no_others() -> None:
+    clean = _latencies(decode_ns=[100, 100, 10, 20, 100])
+    assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=3)).distortion == {"decode": 3.0}
+    assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=6)).distortion == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([40, 10, 30, 20], 50, 20), ([40, 10, 30, 20], 51, 30), ([7], 99, 7), (range(1, 101), 99, 99), ([1, 2], 1, 1)],
+)
+def test_a_percentile_is_an_observed_value_at_or_above_so_many_of_the_others(
+    values: list[int], percent: int, expected: int
+) -> None:
+    assert percentile(values, percent) == expected
+
+
+def test_the_shown_percentiles_are_half_nine_tenths_and_all_but_a_hundredth() -> None:
+    shown = percentiles(range(1, 1001))
+    assert shown is not None
+    assert (shown.p50, shown.p90, shown.p99) == (500, 900, 990)
+    assert percentiles([]) is None

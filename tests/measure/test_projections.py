@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.nsight import MAIN, OTHER, Export
 
-from tracer.charge.launches import find_launches
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.work import work_of_ops
 from tracer.measure.projections import project
 from tracer.summarize import Choices, summarize
 from tracer.trace.columns import OpKind
@@ -63,7 +64,7 @@ def test_they_equal_the_definition(
         add = partial(export.kernel, "k") if is_kernel else export.copy
         add(100 + op_start, 100 + op_end, number)
     trace = export.trace()
-    found = project(trace, find_launches(trace), trace.ranges)
+    found = project(work_of_ops(trace, StageRanges.none()), trace.ranges)
     for place, ((low, high), thread) in enumerate(spans):
         inside = [
             (op, is_kernel)

@@ -32,19 +32,26 @@ def test_statistics_over_requests() -> None:
     assert list(found) == ["load", "preprocess", "vision", "prefill", "decode", "request", "ttft", "tpot"]
     vision = found["vision"]
     assert (vision.n, vision.mean_ns, vision.p50_ns, vision.p95_ns) == (5, 35.2 * MS, 32 * MS, 50 * MS)
-    assert vision.low_ns is not None
-    assert vision.high_ns is not None
-    assert 30 * MS < vision.low_ns < 35.2 * MS < vision.high_ns < 50 * MS
+    assert (vision.low_ns, vision.high_ns, vision.level, vision.interval_of) == (30 * MS, 50 * MS, 0.9375, "median")
     assert (found["tpot"].p50_ns, found["ttft"].p50_ns, found["request"].p50_ns) == (20 * MS, 85 * MS, 125 * MS)
     assert (found["load"].low_ns, found["load"].high_ns) == (MS, MS)
     assert latency.samples == []
 
 
-def test_two_requests_have_no_interval_and_answers_of_one_token_no_tpot() -> None:
+def test_answers_of_one_token_have_no_tpot() -> None:
     latency = _summary([latencies(tokens=1), latencies(tokens=1)]).latency
     assert latency is not None
     assert "tpot" not in {row.of for row in latency.statistics}
-    assert {(row.n, row.low_ns, row.high_ns) for row in latency.statistics} == {(2, None, None)}
+
+
+def test_four_requests_have_no_interval_and_six_one_of_the_stated_level() -> None:
+    four, six = (_summary([latencies(30 + i) for i in range(count)]).latency for count in (4, 6))
+    assert four is not None
+    assert six is not None
+    assert {(row.n, row.low_ns, row.high_ns, row.level) for row in four.statistics} == {(4, None, None, None)}
+    vision = next(row for row in six.statistics if row.of == "vision")
+    assert vision.level == 0.95
+    assert 30 * MS < (vision.low_ns or 0) < 31 * MS < 34 * MS < (vision.high_ns or 0) < 35 * MS
 
 
 def test_each_sample_has_statistics_of_its_own() -> None:

@@ -3,17 +3,15 @@ from __future__ import annotations
 from support.chrome import call, kernel, launch, span, trace_of
 from support.findings import waiting_steps
 
-from tracer.charge.attribution import attribute
-from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of
 from tracer.measure.waits import Waits, waits_of_decode
 from tracer.trace.columns import Trace
 
 
 def _waits(trace: Trace) -> Waits:
     ranges = find_stages(trace)
-    attribution = attribute(trace, ranges)
-    return waits_of_decode(trace, ranges, attribution, charge_device_ops(trace, attribution))
+    return waits_of_decode(trace, ranges, work_of(trace, ranges))
 
 
 def test_the_gap_behind_each_wait_is_counted_and_the_last_has_none() -> None:

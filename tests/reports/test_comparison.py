@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from support.summaries import KERNELS, requests, summary
 
-from reports.comparison import sections, sentence
-from reports.sections import render
+from reports.document import of_comparison
+from reports.parts.gates import sentence
+from reports.render.text import render
 from tracer.compare.gates import check_budgets, check_regressions, parse_budget
 from tracer.compare.pairs import compare
 from tracer.document.comparison import Comparison
@@ -19,7 +20,7 @@ def _compare(*summaries: Summary) -> Comparison:
 
 
 def _text(found: Comparison, width: int = 80) -> str:
-    return render(sections(found), width=width)
+    return render(of_comparison(found), width=width)
 
 
 def test_the_stage_table() -> None:
@@ -88,20 +89,20 @@ def test_no_line_is_wider_than_the_terminal_and_wide_ones_keep_every_figure(widt
 
 def test_names_cannot_steer_the_terminal_or_the_markup() -> None:
     name = "\x1b[2J[red]evil[/red]\n"
-    text = render(sections(_compare(summary(path=name), summary(kernels=(("vision", name, 5),)))), width=120)
+    text = render(of_comparison(_compare(summary(path=name), summary(kernels=(("vision", name, 5),)))), width=120)
     assert "\x1b" not in text
     assert "\\x1b[2J[red]evil[/red]\\n" in text
 
 
 def test_colours_come_only_when_asked_for() -> None:
-    found = sections(_compare())
+    found = of_comparison(_compare())
     assert "\x1b" not in render(found)
     assert "\x1b[1;31m" in render(found, colours="standard")
 
 
 def test_every_pair_has_its_sections() -> None:
     three = _compare(summary(requests()), summary(requests(33)), summary(requests(27)))
-    titles = [section.title for section in sections(three)]
+    titles = [block.title for block in of_comparison(three)]
     assert [title for title in titles if title.endswith("against A") and "," not in title] == [
         "B against A", "C against A",
     ]  # fmt: skip

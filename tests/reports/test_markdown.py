@@ -10,9 +10,9 @@ from markdown_it import MarkdownIt
 from support.manifests import latencies
 from support.summaries import KERNELS, requests, summary
 
-from reports.comparison import sections
-from reports.markdown import escape, name, render
-from reports.overview import sections as overview
+from reports.blocks import Table
+from reports.document import of_comparison, of_summary
+from reports.render.markdown import escape, name, render
 from reports.units import printable
 from tracer.compare.gates import check_budgets, parse_budget
 from tracer.compare.pairs import compare
@@ -71,7 +71,7 @@ def test_ordinary_names_stay_readable() -> None:
 def test_a_comparison_is_tables_under_headings() -> None:
     evil = (("vision", "k|`<b>`", 33), *KERNELS[1:])
     found = compare([summary(requests(30)), summary(requests(33), path="b|<i>.json", kernels=evil)])
-    text = render(sections(found), heading="tracer compare")
+    text = render(of_comparison(found), heading="tracer compare")
     assert text.startswith(
         "## tracer compare\n\n|   | file | run | requests | tokens in | out |\n| --- | --- | --- | ---: |"
     )
@@ -88,12 +88,18 @@ def test_a_comparison_is_tables_under_headings() -> None:
 
 def test_a_summary_is_tables_too() -> None:
     run = summary([latencies(vision) for vision in (30, 31, 32)], path="a|b.json")
-    text = render(overview(run, check_budgets(run, [parse_budget("vision<=5%")])), heading="tracer summarize")
-    assert "| <code>a&#124;b.json</code> | <code>eventgpt 7b, bfloat16 on GPU</code> | 120 µs |" in text
-    assert "\n| vision | 31.0 ms | 31.0 ms | 30.0 ms to 32.0 ms | 32.0 ms |\n" in text
+    text = render(of_summary(run, check_budgets(run, [parse_budget("vision<=5%")])), heading="tracer summarize")
+    assert text.startswith("## tracer summarize\n\n**eventgpt 7b, bfloat16 on GPU: 5 frames, 582 + 64 tokens in")
+    assert "\n<code>a&#124;b.json</code> · <code>tracer" in text
+    assert "\n| stage | calls | host | device | share | busy | idle | kernels |\n" in text
+    assert "\n| clean | 1.00 ms | 2.00 ms | 31.0 ms | 50.0 ms | 40.0 ms | 124 ms |\n" in text
     assert "\n| **FAILED** | vision&#60;=5% | vision | 25 % | <code>a&#124;b.json</code> |\n" in text
 
 
-def test_every_real_trace_is_tables(chrome_trace: object) -> None:
-    text = render(overview(summarize_file(str(chrome_trace))), heading="tracer summarize")
-    assert _rendered(text).count("<table>") >= 1
+def test_every_real_trace_is_headings_and_whole_tables(chrome_trace: object) -> None:
+    blocks = of_summary(summarize_file(str(chrome_trace)))
+    page = _rendered(render(blocks, heading="tracer summarize"))
+    tables = [element for block in blocks for element in block.elements if isinstance(element, Table) and element.rows]
+    assert page.count("<table>") == len(tables)
+    assert page.count("<tr>") == sum(1 + len(table.rows) for table in tables)
+    assert page.count("<h3>") == sum(bool(block.title) for block in blocks)

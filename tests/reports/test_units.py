@@ -2,7 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from reports.units import bar, byte_count, duration, printable, share, short_kernel, significant, sparkline
+from reports.units import (
+    bar,
+    byte_count,
+    counted,
+    duration,
+    printable,
+    share,
+    short_kernel,
+    short_kernels,
+    significant,
+    sparkline,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +83,13 @@ def test_control_characters_are_spelled_out() -> None:
 )
 def test_kernel_names_lose_what_says_nothing(name: str, short: str) -> None:
     assert short_kernel(name) == short
+
+
+def test_kernels_keep_what_tells_them_apart() -> None:
+    names = ["void gemm<float>(float*)", "void gemm<float>(double*)", "void cat<4>(int)"]
+    assert list(short_kernels(names).values()) == [*names[:2], "cat<4>"]
+
+
+def test_one_is_singular() -> None:
+    assert [counted(n, "kernel") for n in (0, 1, 1024)] == ["0 kernels", "1 kernel", "1,024 kernels"]
+    assert [counted(n, "launch", "launches") for n in (1, 2)] == ["1 launch", "2 launches"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from support.chrome import document, kernel
+from support.typed import typed
 
 from tracer.document.errors import InputError, MissingError
 from tracer.trace.columns import Want
@@ -32,11 +31,9 @@ def _zip(**members: bytes) -> bytes:
 
 @pytest.mark.parametrize("content", [DATA, gzip.compress(DATA)])
 def test_standard_input_is_a_source(content: bytes) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", "summarize", "-"], input=content, capture_output=True, check=True
-    )
-    assert "1 device ops" in done.stdout.decode()
-    assert done.stdout.decode().startswith("standard input · ")
+    done = typed("summarize", "-", stdin=content)
+    assert "1 device ops" in done.stdout
+    assert done.stdout.startswith("standard input · ")
 
 
 def test_a_zip_has_one_member(tmp_path: Path) -> None:
@@ -86,15 +83,14 @@ def test_of_a_folder_the_newest_is_chosen_and_ranks_are_told_apart(tmp_path: Pat
 def test_the_command_says_which_trace_of_a_folder_it_reads(tmp_path: Path) -> None:
     _write(tmp_path, "a.json", 0, age=9)
     newest = _write(tmp_path, "b.json", 1, age=1)
-    command = [sys.executable, "-m", "tracer", "summarize"]
-    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=True)
+    done = typed("summarize", tmp_path)
     assert done.stderr == f"tracer: reading {newest}, the newest of 2\n"
-    done = subprocess.run([*command, tmp_path, "--rank", "0"], capture_output=True, text=True, check=True)
+    done = typed("summarize", tmp_path, "--rank", "0")
     assert "a.json, the only one of rank 0" in done.stderr
-    done = subprocess.run([*command, newest, "--rank", "0"], capture_output=True, text=True, check=False)
+    done = typed("summarize", newest, "--rank", "0")
     assert (done.returncode, done.stderr) == (2, f"tracer: --rank 0: {newest} is not a folder\n")
     (tmp_path / "empty").mkdir()
-    done = subprocess.run([*command, tmp_path / "empty"], capture_output=True, text=True, check=False)
+    done = typed("summarize", tmp_path / "empty")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 
 

@@ -18,8 +18,7 @@ from tracer.document.errors import InputError
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from tracer.arrays import I32, I64
-    from tracer.charge.attribution import Attribution
+    from tracer.arrays import I64
     from tracer.trace.columns import Spans, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
@@ -27,24 +26,15 @@ LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Charges:
+class Ledger:
     """What each op (or CPU operator) is charged with; one row an op.
 
     Attributes:
-        kind: "gpu" or "cpu".
-        name: index into the trace's strings.
-        stage: index of its stage range; -1 outside all.
-        start_ns, end_ns: when it ran.
         time_ns: its duration (a CPU operator's self time).
         busy_ns: its share of the time in which anything ran.
         host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause.
     """
 
-    kind: str
-    name: I32
-    stage: I64
-    start_ns: I64
-    end_ns: I64
     time_ns: I64
     busy_ns: I64
     host_ns: I64
@@ -52,17 +42,19 @@ class Charges:
     launch_ns: I64
     unknown_ns: I64
 
-    def __len__(self) -> int:
-        return int(self.time_ns.shape[0])
-
     @property
-    def idle_ns(self) -> I64:
-        """The gap each op ended."""
-        return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+    def charged_ns(self) -> int:
+        """Busy and idle time of all."""
+        columns = (self.busy_ns, self.host_ns, self.sync_ns, self.launch_ns, self.unknown_ns)
+        return int(sum(column.sum() for column in columns))
 
 
-def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
+def charge_device_ops(trace: Trace, call: I64) -> Ledger:
     """Charge every device's window to its ops.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op the index of its launch, -1 without a record.
 
     Raises:
         InputError: the times are too wild to be added up.
@@ -81,16 +73,11 @@ def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    called, sync = _called_and_waited(trace, attribution, gap_start, gap_end)
-    launched = attribution.call >= 0
+    called, sync = _called_and_waited(trace, call, gap_start, gap_end)
+    launched = call >= 0
     gap = gap_end - gap_start
     before_call = np.where(launched, np.clip(called - gap_start, 0, gap), 0)
-    charges = Charges(
-        kind="gpu",
-        name=ops.name,
-        stage=attribution.stage,
-        start_ns=ops.start_ns,
-        end_ns=ops.end_ns,
+    ledger = Ledger(
         time_ns=ops.end_ns - ops.start_ns,
         busy_ns=busy,
         host_ns=before_call - sync,
@@ -98,8 +85,8 @@ def charge_device_ops(trace: Trace, attribution: Attribution) -> Charges:
         launch_ns=np.where(launched, gap - before_call, 0),
         unknown_ns=np.where(launched, 0, gap),
     )
-    _check_conserved(charges, windows_ns)
-    return charges
+    _check_conserved(ledger, windows_ns)
+    return ledger
 
 
 def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:
@@ -110,11 +97,10 @@ def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) 
         raise InputError(f"{trace.path}: its times span or add up to more than a century; one is damaged")
 
 
-def _check_conserved(charges: Charges, windows_ns: int) -> None:
+def _check_conserved(ledger: Ledger, windows_ns: int) -> None:
     """The law of this module; a failure is a defect of ours, never of the trace."""
-    charged_ns = int(charges.busy_ns.sum() + charges.idle_ns.sum())
-    if charged_ns != windows_ns:
-        raise AssertionError(f"charged {charged_ns} ns of a window of {windows_ns} ns")
+    if ledger.charged_ns != windows_ns:
+        raise AssertionError(f"charged {ledger.charged_ns} ns of a window of {windows_ns} ns")
 
 
 def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
@@ -133,20 +119,18 @@ def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
     return [int64(rows) for rows in np.split(order, changes)]
 
 
-def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
+def _called_and_waited(trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
     """Start of each op's launch call, and how long before it its thread waited in synchronising calls.
 
     Only waiting inside the gap counts. Ops without a launch record or without a gap get 0 and 0.
     """
     calls = trace.calls
-    called = np.zeros(len(attribution.call), dtype=np.int64)
-    waited = np.zeros(len(attribution.call), dtype=np.int64)
-    launched = np.flatnonzero((attribution.call >= 0) & (gap_end_ns > gap_start_ns))
-    call = attribution.call[launched]
-    called[launched] = calls.start_ns[call]
+    called, waited = (np.zeros(len(call), dtype=np.int64) for _ in range(2))
+    launched = np.flatnonzero((call >= 0) & (gap_end_ns > gap_start_ns))
+    called[launched] = calls.start_ns[call[launched]]
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
-    thread = calls.thread[call]
+    thread = calls.thread[call[launched]]
     for number in distinct(calls.thread[waiting]):
         own = waiting[calls.thread[waiting] == number]
         cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
@@ -156,7 +140,7 @@ def _called_and_waited(trace: Trace, attribution: Attribution, gap_start_ns: I64
     return called, waited
 
 
-def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
+def charge_operators(trace: Trace) -> Ledger:
     """Charge CPU operators with their self time: each instant goes to the innermost operator on its thread.
 
     A gap between operators goes to the one that ends it, as time the host spent outside operators.
@@ -178,12 +162,7 @@ def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
         gap[order] = np.maximum(start - reach, 0)
         windows_ns += int(end.max() - start[0])
     nothing = np.zeros(size, dtype=np.int64)
-    charges = Charges(
-        kind="cpu",
-        name=spans.name,
-        stage=stage_of_operator,
-        start_ns=spans.start_ns,
-        end_ns=spans.end_ns,
+    ledger = Ledger(
         time_ns=self_ns,
         busy_ns=self_ns,
         host_ns=gap,
@@ -191,8 +170,8 @@ def charge_operators(trace: Trace, stage_of_operator: I64) -> Charges:
         launch_ns=nothing,
         unknown_ns=nothing,
     )
-    _check_conserved(charges, windows_ns)
-    return charges
+    _check_conserved(ledger, windows_ns)
+    return ledger
 
 
 def _self_times(spans: Spans, rows: I64) -> I64:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.attribution import innermost_stage
+from tracer.charge.spans import innermost_span
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
+    from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
 # Of the ids that name an operator at all, this share must name one that was open at the launch.
@@ -40,21 +41,20 @@ class Operators:
     wrong_ids: int = 0
 
 
-def operators_of(trace: Trace, call: I64) -> Operators:
+def operators_of(trace: Trace, work: Work) -> Operators:
     """Find the operator of each device op.
 
     Args:
         trace: with its CPU operators, and details where ids are to be used.
-        call: of each device op, index of the call that launched it; -1 without a record.
+        work: its device ops.
     """
-    launched = call >= 0
-    times = trace.ops.start_ns.copy()
-    times[launched] = trace.calls.start_ns[call[launched]]
-    row = np.full(len(call), -1, dtype=np.int64)
-    row[launched] = innermost_stage(trace.cpu_ops, times[launched], int64(trace.calls.thread[call[launched]]))
+    launched = work.asked
+    times = np.where(launched, work.call_start_ns, work.start_ns)
+    row = np.full(len(work), -1, dtype=np.int64)
+    row[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[launched])
     if trace.details is None:
         return Operators(row)
-    of_call = np.append(trace.details.of_call, NO_CORRELATION)[call]
+    of_call = np.append(trace.details.of_call, NO_CORRELATION)[work.call]
     ids = np.where(trace.details.of_op == NO_CORRELATION, of_call, trace.details.of_op)
     named = _by_id(trace, ids, times)
     known = named >= 0

@@ -17,7 +17,7 @@ def command(
     """Measure peak arithmetic and memory bandwidth, and keep them for later summaries.
 
     A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
-    place of the data sheet's figures for traces of such a device.
+    place of the data sheet's figures for traces of such a device; of a CPU, of the same model with as many threads.
     """
     from tracer.cli.choices import check_names, choose_device, choose_dtype
 
@@ -32,10 +32,12 @@ def command(
 
     place = torch.device(device)
     peak = calibrate(place, getattr(torch, dtype))
-    name = str(describe_device(place)["name"])
-    typer.echo(f"{name}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    found = describe_device(place)
+    name, threads = str(found["name"]), found.get("threads")
+    counted = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
+    typer.echo(f"{name}{counted}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
     try:
-        path = remember(name, dtype, peak)
+        path = remember(name, dtype, peak, threads)
     except OSError as error:
         raise InputError(
             f"{error.filename}: {error.strerror}, so this is not kept: give summarize --peak-tflops {peak.tflops:.4g} "

@@ -100,15 +100,16 @@ def _text(found: Comparison, output_format: Format) -> str:
         from tracer.document.comparison import encode
 
         return encode(found).decode()
-    from reports.comparison import sections
+    from reports.document import of_comparison
 
+    blocks = of_comparison(found)
     if output_format is Format.MARKDOWN:
-        from reports.markdown import render as render_markdown
+        from reports.render.markdown import render as render_markdown
 
-        return render_markdown(sections(found), heading="tracer compare")
+        return render_markdown(blocks, heading="tracer compare")
     from rich.console import Console
 
-    from reports.sections import render
+    from reports.render.text import render
 
     console = Console()
-    return render(sections(found), width=console.width, colours=console.color_system)
+    return render(blocks, width=console.width, colours=console.color_system)

@@ -20,6 +20,6 @@ def refuse(gates: Sequence[Gate]) -> None:
     """
     failed = [gate for gate in gates if not gate.passed]
     if failed:
-        from reports.comparison import sentence
+        from reports.parts.gates import sentence
 
         raise GateError(*[sentence(gate) for gate in failed])

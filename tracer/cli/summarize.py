@@ -132,17 +132,19 @@ def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
         from tracer.document.summary import encode
 
         return encode(summary).decode()
-    if output_format is Format.MARKDOWN:
-        from reports.markdown import render as render_markdown
-        from reports.overview import sections
+    from reports.document import of_summary
 
-        return render_markdown(sections(summary, gates), heading="tracer summarize")
+    blocks = of_summary(summary, gates)
+    if output_format is Format.MARKDOWN:
+        from reports.render.markdown import render as render_markdown
+
+        return render_markdown(blocks, heading="tracer summarize")
     from rich.console import Console
 
-    from reports.text import render
+    from reports.render.text import render
 
     console = Console()
-    return render(summary, width=console.width, colours=console.color_system)
+    return render(blocks, width=console.width, colours=console.color_system)
 
 
 def _choose(path: Path, rank: int | None) -> Path:

@@ -89,9 +89,11 @@ def command(
         return
     from rich.console import Console
 
-    from reports.whatif import prediction
+    from reports.document import of_prediction
+    from reports.render.text import render
 
-    Console(highlight=False).print(prediction(found))
+    console = Console()
+    write(render(of_prediction(found), width=console.width, colours=console.color_system))
 
 
 def _measured(found: Prediction, summary: Summary, changes: Changes) -> Prediction:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.compare.figures import TRACE, best_source, figures, shares
-from tracer.compare.rows import FASTER, SLOWER, WITHIN
+from tracer.compare.verdicts import FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
@@ -15,7 +15,7 @@ from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.document.comparison import Comparison
+    from tracer.document.comparison import Comparison, Pair
     from tracer.document.summary import Summary
 
 NAMES = (*ALL_STAGES, REQUEST, TTFT, TPOT)
@@ -110,31 +110,30 @@ def _check(summary: Summary, budget: Budget) -> Gate:
 def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
 
-    Of each run there is one gate for every measure that failed, or one for the worst measure if none did.
-
-    Raises:
-        InputError: nothing was tested, so that nothing can be said to have passed.
+    Of each run there is one gate for every measure that failed, or one for the worst measure if none did. Where nothing
+    could be tested, or each run was recorded once and no drift between recordings is allowed for, there is one that
+    cannot be judged: silence would be taken for a pass.
     """
-    gates = []
     paths = {run.label: run.path for run in comparison.runs}
-    for pair in comparison.pairs:
-        rows = [row for row in pair.rows if not row.per and row.verdict in (SLOWER, FASTER, WITHIN)]
-        if not rows:
-            raise InputError(
-                f"{paths[pair.other]}: --max-regression has nothing to judge by: {'; '.join(pair.notes) or 'no stages'}"
-            )
-        found = [
-            Gate(
-                gate=f"max-regression {limit * 100:g}%",
-                path=paths[pair.other],
-                of=row.of,
-                kind=REGRESSION,
-                value=(row.ratio or 1) - 1,
-                limit=limit,
-                passed=row.verdict != SLOWER or (row.ratio or 1) - 1 <= limit,
-            )
-            for row in rows
+    unallowed = comparison.tolerance is None
+    return [
+        gate
+        for pair in comparison.pairs
+        for gate in _of_a_pair(pair, paths[pair.other], limit, alone=unallowed and pair.recordings == 1)
+    ]
+
+
+def _of_a_pair(pair: Pair, path: str, limit: float, *, alone: bool) -> list[Gate]:
+    rows = [row for row in pair.rows if not row.per and row.verdict in (SLOWER, FASTER, WITHIN)]
+    name = f"max-regression {limit * 100:g}%"
+    if alone or not rows:
+        reason = "; ".join(pair.notes) or ("each row may be anything" if pair.rows else "no stages")
+        return [
+            Gate(gate=name, path=path, of="", kind=REGRESSION, value=None, limit=limit, passed=False, reason=reason)
         ]
-        failed = [gate for gate in found if not gate.passed]
-        gates += failed or [max(found, key=lambda gate: gate.value)]
-    return gates
+    apart = {row.of: (row.ratio or 1) - 1 for row in rows}
+    failed = [row.of for row in rows if row.verdict == SLOWER and apart[row.of] > limit]
+    return [
+        Gate(gate=name, path=path, of=of, kind=REGRESSION, value=apart[of], limit=limit, passed=not failed)
+        for of in failed or [max(apart, key=lambda of: apart[of])]
+    ]

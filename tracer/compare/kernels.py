@@ -11,19 +11,25 @@ if TYPE_CHECKING:
 
     from tracer.document.summary import Stage, Summary
 
+# Of the breakdown of a summary.
+BY_KERNEL = "kernel"
+WHOLE_TRACE = ""
+
 
 def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[list[KernelChange], int]:
     """Kernels whose time in one run of a stage differs by more than `tolerance`, and how many others there are.
 
-    A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have;
-    the largest difference first.
+    A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have; where
+    one of them has none, whole traces, as far as they were broken down by kernel. The largest difference first.
     """
-    others = {stage.stage: stage for stage in after.stages}
+    taken = [_by_stage(summary) for summary in (before, after)]
+    if not all(taken):
+        taken = [_whole(summary) for summary in (before, after)]
     changes, same = [], 0
-    for stage in before.stages:
-        if stage.stage not in others:
+    for stage in taken[0]:
+        if stage not in taken[1]:
             continue
-        for change in _changes(stage, others[stage.stage], tolerance):
+        for change in _changes(stage, taken[0][stage], taken[1][stage], tolerance):
             if change is None:
                 same += 1
             else:
@@ -32,8 +38,9 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
     return changes, same
 
 
-def _changes(before: Stage, after: Stage, tolerance: float) -> Iterator[KernelChange | None]:
-    first, second = _uses(before), _uses(after)
+def _changes(
+    stage: str, first: dict[str, KernelUse], second: dict[str, KernelUse], tolerance: float
+) -> Iterator[KernelChange | None]:
     for name in first | second:
         one, other = first.get(name), second.get(name)
         delta_ns = (other.time_ns if other else 0.0) - (one.time_ns if one else 0.0)
@@ -44,7 +51,12 @@ def _changes(before: Stage, after: Stage, tolerance: float) -> Iterator[KernelCh
             continue
         else:
             change = "slower" if delta_ns > 0 else "faster"
-        yield KernelChange(stage=before.stage, name=name, change=change, before=one, after=other, delta_ns=delta_ns)
+        yield KernelChange(stage=stage, name=name, change=change, before=one, after=other, delta_ns=delta_ns)
+
+
+def _by_stage(summary: Summary) -> dict[str, dict[str, KernelUse]]:
+    """Each kernel in one run of its stage."""
+    return {stage.stage: _uses(stage) for stage in summary.stages}
 
 
 def _uses(stage: Stage) -> dict[str, KernelUse]:
@@ -52,3 +64,14 @@ def _uses(stage: Stage) -> dict[str, KernelUse]:
     return {
         kernel.name: KernelUse(count=kernel.count / runs, time_ns=kernel.time_ns / runs) for kernel in stage.kernels
     }
+
+
+def _whole(summary: Summary) -> dict[str, dict[str, KernelUse]]:
+    """Each kernel in the whole trace, as a stage without a name."""
+    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL:
+        return {}
+    found: dict[str, KernelUse] = {}
+    for row in summary.breakdown.rows:
+        other = found.get(row.name, KernelUse(count=0, time_ns=0))
+        found[row.name] = KernelUse(count=other.count + row.ops, time_ns=other.time_ns + row.device_time_ns)
+    return {WHOLE_TRACE: found}

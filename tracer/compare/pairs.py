@@ -6,20 +6,22 @@ from itertools import islice, product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from tracer.compare.figures import MEDIANS, REQUESTS, SOURCES, TRACE, best_source
+from tracer.compare.device import beside_device
+from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
-from tracer.compare.rows import ERROR_RATE, UNTESTED, Tested, untested_rows
+from tracer.compare.notes import notes
+from tracer.compare.options import differing_options
+from tracer.compare.rows import untested_rows
 from tracer.compare.steps import compare_steps, overlaps
 from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
+from tracer.compare.totals import compare_totals
+from tracer.compare.verdicts import ERROR_RATE
 from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.document.summary import Summary
-
-# With fewer a side the smallest p may not survive being adjusted for all rows.
-FEW_REQUESTS = 5
 
 
 def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, recordings: int = 1) -> Comparison:
@@ -84,40 +86,15 @@ def _pair(
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=_notes(baseline, other, source, tested),
+        notes=notes(baseline, other, source, tested, alone=len(baseline) == 1 and tolerance is None),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
-        rows=tested.rows,
+        rows=beside_device(tested.rows, baseline, other),
         steps=compare_steps(before, after, least),
         kernels=kernels,
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
         recordings=len(baseline),
+        totals=compare_totals(before, after),
+        options=differing_options(before, after),
     )
-
-
-def _notes(baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested) -> list[str]:
-    """What a reader must know to believe the rows."""
-    notes = []
-    before, after = baseline[0], other[0]
-    several = len(baseline) > 1
-    fewest = len(baseline) if several else min(len(before.requests), len(after.requests))
-    what, more = ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "--requests 10")
-    if source == TRACE:
-        notes.append("times are of the traces: one file or both have no pass without a profiler, so nothing is tested")
-    elif source == MEDIANS:
-        notes.append("one file or both keep medians only, not each request, so nothing is tested")
-    elif all(row.verdict == UNTESTED for row in tested.rows if row.p is not None):
-        notes.append(f"{fewest} {what} a side are too few to test anything; record more ({more})")
-    elif fewest < FEW_REQUESTS:
-        notes.append(f"{fewest} {what} a side show wide gaps only; record more ({more})")
-    first, second = before.run or {}, after.run or {}
-    if first and second:
-        notes += [
-            f"the runs differ in {key}: {first.get(key)} and {second.get(key)}"
-            for key in ("device", "dtype", "seed", "decode")
-            if first.get(key) != second.get(key)
-        ]
-    if before.device.kind != after.device.kind:
-        notes.append("one trace has device work, the other only operators on the CPU: their kernels are not alike")
-    return notes

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.compare import figures
+from tracer.compare.alike import BY_LENGTH, same_length
+from tracer.compare.verdicts import ONE_SIDE, UNLIKE, UNTESTED, Evidence
 from tracer.document.comparison import Row
 from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
 
@@ -13,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tracer.document.summary import Summary
-
-ERROR_RATE = 0.05
-SLOWER, FASTER, WITHIN, UNTESTED, ONE_SIDE = "slower", "faster", "within noise", "not tested", "one side only"
 
 Key = tuple[str, str]
 
@@ -40,8 +39,11 @@ class Tested:
 def untested_rows(before: Summary, after: Summary, source: str) -> Tested:
     """Differences between figures of which each run has one."""
     first, second = figures.figures(before, source), figures.figures(after, source)
+    unlike = source != figures.TRACE and not same_length(before, after)
     keys = in_order((name, "") for name in (*first, *second))
-    return Tested([make_row(key, first.get(key[0]), second.get(key[0])) for key in keys])
+    return Tested(
+        [make_row(key, first.get(key[0]), second.get(key[0]), unlike=unlike and key[0] in BY_LENGTH) for key in keys]
+    )
 
 
 def make_row(
@@ -49,33 +51,35 @@ def make_row(
     before_ns: float | None,
     after_ns: float | None,
     *,
-    ratio: float | None = None,
-    allowance: float | None = None,
-    p: float | None = None,
-    testable: bool = False,
+    evidence: Evidence | None = None,
+    verdict: str = UNTESTED,
+    unlike: bool = False,
 ) -> Row:
-    """A row of both sides' figures; None where a side has none."""
+    """A row of both sides' figures; None where a side has none.
+
+    Args:
+        key: the measure, and what it is taken per.
+        before_ns, after_ns: of each side.
+        evidence: of a test, where there was one.
+        verdict: upon it.
+        unlike: whether the sides are not to be compared.
+    """
     both = before_ns is not None and after_ns is not None
-    if both and ratio is None and before_ns:
-        ratio = (after_ns or 0) / before_ns
-    if not both:
-        verdict = ONE_SIDE
-    elif p is None or not testable:
-        verdict = UNTESTED
-    elif p > ERROR_RATE or ratio is None:
-        verdict = WITHIN
-    else:
-        verdict = SLOWER if ratio > 1 else FASTER
+    compared = both and not unlike
+    ratio = (after_ns or 0) / before_ns if compared and before_ns else None
+    interval = None if evidence is None else evidence.interval
     return Row(
         of=key[0],
         per=key[1],
         before_ns=before_ns,
         after_ns=after_ns,
-        delta_ns=(after_ns or 0) - (before_ns or 0) if both else None,
-        ratio=ratio,
-        allowance=allowance,
-        p=p,
-        verdict=verdict,
+        delta_ns=(after_ns or 0) - (before_ns or 0) if compared else None,
+        ratio=ratio if evidence is None else evidence.ratio,
+        allowance=None if evidence is None else evidence.allowance,
+        p=None if evidence is None else evidence.p,
+        verdict=ONE_SIDE if not both else UNLIKE if unlike else verdict,
+        low_ratio=None if interval is None else interval[0],
+        high_ratio=None if interval is None else interval[1],
     )
 
 

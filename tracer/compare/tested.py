@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
 from tracer.compare import figures
-from tracer.compare.rows import ERROR_RATE, Key, Tested, in_order, make_row
+from tracer.compare.alike import BY_LENGTH, same_lengths
+from tracer.compare.rows import Key, Tested, in_order, make_row
+from tracer.compare.verdicts import ERROR_RATE, UNTESTED, Evidence, judge
 from tracer.statistics.permutation import align, differ
 from tracer.statistics.robust import median
+from tracer.statistics.shift import shift_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +42,8 @@ def tested_rows(
     Where both runs had the same samples, requests are compared within samples.
 
     Where runs were recorded several times, each recording counts once, by its medians, and recordings are permuted:
-    what changes from one to the next is then part of the noise, as long as the two runs took turns.
+    what changes from one to the next is then part of the noise, as long as the two runs took turns. One recording of
+    each without a tolerance shows no difference, however small its p.
 
     Args:
         before, after: of each recording of the run, the requests in the order in which they were made.
@@ -46,35 +51,77 @@ def tested_rows(
     """
     taken = [_units(run) for run in (before, after)]
     several = max(len(before), len(after)) > 1
-    everywhere = [set.intersection(*(set(one) for one in run)) for run in taken]
-    known = [set().union(*run) for run in taken]
-    keys = in_order(everywhere[0] & everywhere[1])
     second = np.arange(len(taken[0]) + len(taken[1])) >= len(taken[0])
     strata, shared = (np.zeros(len(second), dtype=np.int64), False) if several else _strata(before[0], after[0])
+    asked = [[request for recording in run for request in recording] for run in (before, after)]
+    unlike = BY_LENGTH if not same_lengths(*asked) else frozenset()
+    everywhere = [set.intersection(*(set(one) for one in run)) for run in taken]
+    known = [set().union(*run) for run in taken]
+    keys = in_order(key for key in everywhere[0] & everywhere[1] if key[1] or key[0] not in unlike)
+    tested = _test(taken, keys, second, strata, LEAST_ALLOWANCE if several and tolerance is None else tolerance)
+    rows = {}
+    for key in known[0] | known[1]:
+        sides = [[one[key] for one in run if key in one] for run in taken]
+        middles = [float(median(np.array(side))) if side else None for side in sides]
+        evidence = tested.evidence.get(key)
+        if evidence is None:
+            rows[key] = make_row(key, *middles, unlike=not key[1] and key[0] in unlike)
+        else:
+            verdict = judge(evidence, alone=not several and tolerance is None)
+            rows[key] = make_row(key, *middles, evidence=evidence, verdict=verdict if tested.testable else UNTESTED)
+    return Tested([rows[key] for key in in_order(rows)], tested.permutations, shared, tested.least_p)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """What the tests of all measures found."""
+
+    evidence: dict[Key, Evidence]
+    permutations: int
+    least_p: float
+
+    @property
+    def testable(self) -> bool:
+        """Whether so few requests can show anything."""
+        return self.least_p <= ERROR_RATE
+
+
+def _test(
+    taken: Sequence[Sequence[Mapping[Key, float]]],
+    keys: Sequence[Key],
+    second: Bools,
+    strata: I64,
+    tolerance: float | None,
+) -> _Tests:
+    """Each measure that every unit of both runs has, on a logarithmic scale."""
+    if not keys:
+        return _Tests({}, 0, 1.0)
     # A stage may take less than the clock can tell.
     logs = np.log(np.maximum([[one[key] for key in keys] for run in taken for one in run], 1.0))
     apart = align(logs, strata)
     effects = np.array([_apart(column, second) for column in apart.T])
-    least = LEAST_ALLOWANCE if several and tolerance is None else tolerance
-    allowances = np.array([_allowance(column, second, least) for column in apart.T])
+    allowances = np.array([_allowance(column, second, tolerance) for column in apart.T])
     nearer = np.copysign(np.minimum(np.abs(effects), np.log1p(allowances)), effects)
     outcome = differ(logs - np.outer(second, nearer), second, strata)
-    rows = {
-        key: make_row(
-            key,
-            *[float(median(np.array([one[key] for one in run]))) for run in taken],
+    intervals = shift_intervals(logs, second, strata)
+    evidence = {
+        key: Evidence(
             ratio=float(np.exp(effects[i])),
+            interval=_around(intervals[i], float(effects[i])),
             allowance=float(allowances[i]),
             # What the allowance covers as a whole has nothing left to test.
             p=outcome.p[i] if abs(nearer[i]) < abs(effects[i]) else 1.0,
-            testable=outcome.least_p <= ERROR_RATE,
         )
         for i, key in enumerate(keys)
     }
-    for key in (known[0] | known[1]) - set(keys):
-        sides = [[one[key] for one in run if key in one] for run in taken]
-        rows[key] = make_row(key, *[float(median(np.array(side))) if side else None for side in sides])
-    return Tested([rows[key] for key in in_order(rows)], outcome.permutations, shared, outcome.least_p)
+    return _Tests(evidence, outcome.permutations, outcome.least_p)
+
+
+def _around(interval: tuple[float, float] | None, effect: float) -> tuple[float, float] | None:
+    """An interval of logarithms as one of ratios, wide enough for the difference of the medians that is shown."""
+    if interval is None:
+        return None
+    return float(np.exp(min(interval[0], effect))), float(np.exp(max(interval[1], effect)))
 
 
 def _units(run: Sequence[Sequence[RequestLatency]]) -> list[Mapping[Key, float]]:

@@ -46,8 +46,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         ratio: after over before; where samples are shared, of the same sample.
         allowance: the drift between recordings that is allowed for, as a share; None where nothing was tested.
         p: adjusted for all rows; None where nothing was tested.
-        verdict: "slower" or "faster" where the difference exceeds allowance and noise, "within noise",
-            "not tested", or "one side only".
+        verdict: "slower" or "faster" where the difference exceeds allowance and noise; "within noise" where it does not
+            and `low_ratio` and `high_ratio` leave no room for one that matters; "cannot tell" where they do, or where
+            there is one recording of each run and no tolerance was given; "other lengths" of answers, which are not
+            compared; "not tested"; or "one side only".
+        low_ratio, high_ratio: 95 % interval of `ratio`, of this row by itself (Hodges-Lehmann, without the allowance);
+            None where nothing was tested or so few requests leave room for anything.
+        before_device_ns, after_device_ns: what the device worked in one run of the stage, by the trace (of TPOT: one
+            decode step; sum of its kernels); None where there is none.
+        of_host: whether the difference lies with the host: the device did its work in the same time.
     """
 
     of: str
@@ -59,6 +66,34 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     allowance: float | None
     p: float | None
     verdict: str
+    low_ratio: float | None = None
+    high_ratio: float | None = None
+    before_device_ns: float | None = None
+    after_device_ns: float | None = None
+    of_host: bool = False
+
+
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of two whole traces, where they have no stages.
+
+    Attributes:
+        of: "ops", "device time", "busy" or "idle"; of traces without device work "operator time".
+        before, after: a count, or nanoseconds; None where it is unknown.
+        ratio: after over before.
+    """
+
+    of: str
+    before: int | None
+    after: int | None
+    ratio: float | None
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """An option in which two recordings differ; values as text, "" where one has none, untrusted."""
+
+    name: str
+    before: str
+    after: str
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +176,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         same_kernels: how many do not.
         overlaps: in both directions.
         recordings: of each run. Where there are several, they and not requests were permuted.
+        totals: of traces without stages, where nothing else is to be compared.
+        options: those that differ.
     """
 
     baseline: str
@@ -155,6 +192,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     same_kernels: int
     overlaps: list[Overlap]
     recordings: int = 1
+    totals: list[Total] = []
+    options: list[Option] = []
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,18 +204,20 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         path: of the run that was held to it; untrusted.
         of: the measure.
         kind: "time" (nanoseconds), "share" (of the request) or "regression" (after over before, less 1).
-        value: what was found.
+        value: what was found; None where it cannot be judged.
         limit: what was allowed.
-        passed: whether it was kept.
+        passed: whether it was kept; a gate that cannot be judged is not.
+        reason: why it cannot be judged, and what to do; "" where it was.
     """
 
     gate: str
     path: str
     of: str
     kind: str
-    value: float
+    value: float | None
     limit: float
     passed: bool
+    reason: str = ""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):

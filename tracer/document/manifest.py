@@ -99,6 +99,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     flops: int
     weight_bytes: int
     kv_bytes: int
+    least_flops: int | None = None
+
+    @property
+    def floor_flops(self) -> int:
+        """What no kernel can do without."""
+        return self.flops if self.least_flops is None else self.least_flops
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):

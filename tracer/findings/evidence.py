@@ -11,14 +11,12 @@ from tracer.findings.rule import Saving
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
     from tracer.charge.overlaps import Overlaps
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, Stage, StageRoofline, Token
+    from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, RunTime, Stage, StageRoofline, Token
     from tracer.measure.encoders import EncoderRuns
-    from tracer.measure.runs import StageTime
     from tracer.measure.unfused import Unfused
     from tracer.measure.waits import Waits
     from tracer.trace.columns import Trace
@@ -28,19 +26,18 @@ if TYPE_CHECKING:
 class Evidence:
     """All that a rule may look at. No slots, so that what a measure computes is kept.
 
-    The first four are columns, for the measures below; rules look at the rest. `frames` reads the trace once more for
+    The first three are columns, for the measures below; rules look at the rest. `frames` reads the trace once more for
     its Python frames, so only a rule that has something to say calls for it; None where there are none.
     """
 
     trace: Trace
     ranges: StageRanges
-    attribution: Attribution
-    charges: Charges
+    work: Work
     overlaps: Overlaps
     device: DeviceTotals
     stages: list[Stage]
     tokens: list[Token]
-    times: dict[str, StageTime]
+    times: dict[str, RunTime]
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None
@@ -49,12 +46,12 @@ class Evidence:
     @property
     def on_gpu(self) -> bool:
         """Whether there is device work; else operators stand for it."""
-        return self.device.kind == "gpu"
+        return self.work.on_device
 
     @property
     def kind(self) -> str:
         """What time is counted: "device" or "operator"."""
-        return "device" if self.on_gpu else "operator"
+        return self.work.noun
 
     @property
     def manifest(self) -> Manifest | None:
@@ -66,8 +63,19 @@ class Evidence:
         """All stages together: of one request where the recording says so, else of the trace."""
         return sum(time.total_ns for time in self.times.values())
 
-    def saves(self, time_ns: float, basis: str) -> Saving:
-        """A gain that is taken from all stages together."""
+    def less_busy_ns(self, stage: str, share: float) -> float:
+        """What all runs of a stage save if the device is busy for this share less: nothing where it mostly waits.
+
+        `tracer whatif` has the same model. What the profiler made busy for longer than a run takes without it shrinks
+        in proportion.
+        """
+        time = self.times[stage]
+        return 0.0 if time.busy_ns < time.step_ns / 2 else share * min(time.busy_ns, time.step_ns) * time.runs
+
+    def saves(self, time_ns: float, basis: str) -> Saving | None:
+        """A gain that is taken from all stages together; None of nothing."""
+        if not round(time_ns):
+            return None
         of = "a request" if self.manifest is not None else "the trace"
         return Saving(round(time_ns), of_ns=round(self.whole_ns), of=of, basis=basis)
 
@@ -86,14 +94,14 @@ class Evidence:
         """The marked runs of the vision encoder."""
         from tracer.measure.encoders import encoder_runs
 
-        return encoder_runs(self.trace, self.ranges, self.attribution, self.charges)
+        return encoder_runs(self.ranges, self.work)
 
     @cached_property
     def waits(self) -> Waits:
         """The synchronising calls of decode steps."""
         from tracer.measure.waits import waits_of_decode
 
-        return waits_of_decode(self.trace, self.ranges, self.attribution, self.charges)
+        return waits_of_decode(self.trace, self.ranges, self.work)
 
     @cached_property
     def unfused(self) -> dict[str, Unfused]:

@@ -33,10 +33,11 @@ def find(evidence: Evidence) -> Found | None:
         return None
     peak_gbs = evidence.roofline.peak_gbs
     weights = row.weight_bytes / row.bytes
-    saved_ns = row.busy_ns * weights / 2 * evidence.times[row.stage].runs
     return Found(
         f"{title(row.stage)} is bound by memory bandwidth: {row.bytes / 1e9:.2f} GB a run at {row.gbs:,.0f} GB/s, "
         f"{row.gbs / peak_gbs:.0%} of peak",
         {"stage": row.stage, "bytes": row.bytes, "gbs": row.gbs, "peak_gbs": peak_gbs},
-        evidence.saves(saved_ns, "weights of half the size at the bandwidth reached") if weights else None,
+        evidence.saves(
+            evidence.less_busy_ns(row.stage, weights / 2), "weights of half the size at the bandwidth reached"
+        ),
     )

@@ -19,7 +19,7 @@ FINDING = Rule(
     rule="PyTorch's own elementwise and copying kernels take more than a fifth of a stage's device time",
     reason=(
         "Each of them reads and writes memory for one small operation. The gain is their whole time: what fusing "
-        "all of them into their neighbours would save at most."
+        "all of them into their neighbours would save at most; there is none where the device mostly waits."
     ),
     next_step="fuse them: torch.compile, or fused norm, rotary and activation kernels; a static cache copies less",
     rank=100,
@@ -52,7 +52,7 @@ def find(evidence: Evidence) -> Found | None:
         message + (f" ({' and '.join(others)} too)" if others else ""),
         {"stages": found},
         evidence.saves(
-            sum(row["per_run_ns"] * evidence.times[name].runs for name, row in found.items()),
-            "their whole time; at most, and only where the device is not waiting for launches",
+            sum(evidence.less_busy_ns(name, row["share"]) for name, row in found.items()),
+            "their whole time, in stages that do not mostly wait for their host; at most",
         ),
     )

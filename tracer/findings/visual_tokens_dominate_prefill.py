@@ -16,7 +16,10 @@ FINDING = Rule(
     id="visual-tokens-dominate-prefill",
     severity="info",
     rule="without the visual tokens, prefill would have less than half of its operations",
-    reason="Prefill's work grows with its tokens. The gain is that of half of the visual tokens, while busy.",
+    reason=(
+        "Prefill's work grows with its tokens. The gain is that of half of the visual tokens; there is none where the "
+        "device mostly waits."
+    ),
     next_step="merge or prune visual tokens before the LLM",
     rank=110,
 )
@@ -32,7 +35,6 @@ def find(evidence: Evidence) -> Found | None:
         f"{token.count:,} visual tokens are {token.prefill_share:.0%} of prefill's work",
         {"visual_tokens": token.count, "share": token.prefill_share, "prefill_busy_ns": round(busy_ns)},
         evidence.saves(
-            busy_ns * token.prefill_share / 2,
-            "half of the visual tokens, at the same rate, and only if the device is not waiting for launches",
+            evidence.less_busy_ns(PREFILL, token.prefill_share / 2), "half of the visual tokens, at the same rate"
         ),
     )

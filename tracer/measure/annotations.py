@@ -10,39 +10,40 @@ from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import RangeRow
 from tracer.measure.projections import project
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from tracer.arrays import I64
+    from tracer.charge.work import Work
     from tracer.trace.columns import Spans, Trace
 
+NEEDS = Want.SUMMARY
+SHOWN = 100
 
-def annotation_rows(trace: Trace, call: I64) -> list[RangeRow]:
+
+def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:
     """One row per name and style, most device time first, then by name.
 
     An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
     counts once for a name however many of that name enclose it, and once for every enclosing name.
 
     Args:
-        trace: with ranges, ops and calls.
-        call: for each op the index of its launch, -1 without one.
+        trace: with its ranges.
+        work: of the trace.
     """
-    table = _rows(trace, call, trace.ranges, "push_pop") + _rows(trace, call, trace.loose_ranges, "start_end")
+    table = _rows(trace, work, trace.ranges, "push_pop") + _rows(trace, work, trace.loose_ranges, "start_end")
     return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
 
 
-def _rows(trace: Trace, call: I64, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
+def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
     if not len(ranges):
         return []
     names, name = coded(ranges.name)
     size = len(names)
-    held = (
-        _launched_inside(trace, call, ranges, name, size)
-        if style == "push_pop"
-        else (np.zeros(size, dtype=np.int64),) * 2
-    )
-    projections = project(trace, call, ranges)
+    held = _launched_inside(work, ranges, name, size) if style == "push_pop" else (np.zeros(size, dtype=np.int64),) * 2
+    projections = project(work, ranges)
     columns = zip(
         [trace.strings[number] for number in names.tolist()],
         np.bincount(name, minlength=size).tolist(),
@@ -65,13 +66,12 @@ def _rows(trace: Trace, call: I64, ranges: Spans, style: Literal["push_pop", "st
     ]
 
 
-def _launched_inside(trace: Trace, call: I64, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
+def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
     """For each of `size` names, how many ops were launched inside its ranges, and their device time."""
     ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
-    launched = np.flatnonzero(call >= 0)
-    starts = trace.calls.start_ns[call[launched]]
-    threads = trace.calls.thread[call[launched]]
-    durations = trace.ops.end_ns[launched] - trace.ops.start_ns[launched]
+    launched = np.flatnonzero(work.call >= 0)
+    starts, threads = work.call_start_ns[launched], work.call_thread[launched]
+    durations = work.end_ns[launched] - work.start_ns[launched]
     for thread in distinct(ranges.thread):
         on_thread = np.flatnonzero(threads == thread)
         on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]

@@ -1,79 +1,41 @@
-"""Device time by something else than the stage alone: operator, module, layer, kernel, category or stream."""
+"""Device time by something else than the stage alone."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
-from tracer.charge.intervals import distinct, outermost, sum_by
-from tracer.charge.operators import operators_of
-from tracer.document.errors import InputError
+from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Breakdown, BreakdownRow
-from tracer.kernels.categories import categorise
-from tracer.trace.api import launches_graph
-from tracer.trace.chrome.categories import MODULE_PREFIX
-from tracer.trace.columns import Spans, Want
+from tracer.measure.ways import ways
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
-    from tracer.charge.operators import Operators
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
-# What must be read for each.
-WANTS = {
-    "kernel": Want(0),
-    "category": Want(0),
-    "stream": Want(0),
-    "op": Want.CPU_OPS | Want.DETAILS,
-    "module": Want.MODULES,
-    "layer": Want.MODULES,
-}
-GRAPH = "graph replay"
-UNKNOWN = "launch not recorded"
-NOTHING = {"op": "outside operators", "module": "outside modules", "layer": "outside layers"}
-_NUMBERED = re.compile(r"(.*)_(\d+)")
-_LAYER = re.compile(r"(?:Layer|Block)_\d+$")
 
-
-def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges, by: str) -> Breakdown:
+def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakdown:
     """Charge device time (a CPU trace's operators' own time) to stage and `by`, most time first.
 
-    A module, layer or operator is the innermost one that was open on the launching thread when the work was launched.
-    An operator may also be known by its id alone: see `operators`.
-    Kernels of a replayed graph were launched when it was captured: they are said to be a graph's replay.
-
     Args:
-        trace: with what `WANTS` says of `by`.
+        trace: with what this way needs.
         ranges: its stages.
-        attribution: its launches.
-        charges: of its ops, or of its operators where it has no ops.
-        by: a key of `WANTS`.
+        work: of the trace.
+        by: one of `ways`, by name.
 
     Raises:
         InputError: the trace has none of what is asked for.
     """
-    if WANTS[by] is Want.MODULES and not len(trace.modules):
-        raise InputError(
-            f"{trace.path}: no modules in it for --by {by}; record with with_modules=True (tracer record --with-stack)"
-        )
-    if WANTS[by] & Want.CPU_OPS and not len(trace.cpu_ops):
-        raise InputError(f"{trace.path}: no operators in it for --by {by}; record with ProfilerActivity.CPU")
-    operators = operators_of(trace, attribution.call) if by == "op" and charges.kind == "gpu" else None
-    names, key = _keys(trace, attribution, charges, by, operators)
-    stage = np.where(charges.stage >= 0, ranges.stage[charges.stage], -1) if len(ranges) else charges.stage
+    keys = ways()[by].keys(trace, work)
+    names = keys.names
     # Both in one number: the stage is -1 where there is none.
-    cell = (stage + 1) * len(names) + key
+    cell = (work.stage_code(ranges) + 1) * len(names) + keys.number
     size = (len(ALL_STAGES) + 1) * len(names)
     count = np.bincount(cell, minlength=size)
-    time_ns, busy_ns = sum_by(cell, charges.time_ns, size), sum_by(cell, charges.busy_ns, size)
+    time_ns, busy_ns = sum_by(cell, work.time_ns, size), sum_by(cell, work.busy_ns, size)
     rows = [
         BreakdownRow(
             stage=ALL_STAGES[place // len(names) - 1] if place >= len(names) else "",
@@ -86,91 +48,4 @@ def break_down(trace: Trace, ranges: StageRanges, attribution: Attribution, char
     ]
     order = {name: number for number, name in enumerate((*ALL_STAGES, ""))}
     rows.sort(key=lambda row: (order[row.stage], -row.device_time_ns, -row.ops, row.name))
-    return Breakdown(
-        by=by,
-        rows=rows,
-        by_external_id=0 if operators is None else operators.by_id,
-        wrong_external_ids=0 if operators is None else operators.wrong_ids,
-    )
-
-
-def _keys(
-    trace: Trace, attribution: Attribution, charges: Charges, by: str, operators: Operators | None
-) -> tuple[list[str], I64]:
-    """The different names, and the number of each op's."""
-    if by == "stream":
-        return _streams(trace, charges)
-    if by in ("kernel", "category"):
-        labels = trace.strings if by == "kernel" else [""] * len(trace.strings)
-        if by == "category":
-            for name in distinct(charges.name):
-                labels[name] = categorise(trace.strings[name])
-        return _numbered(labels, int64(charges.name))
-    spans = trace.cpu_ops if by == "op" else _layers(trace) if by == "layer" else trace.modules
-    labels = trace.strings if by == "op" else [_short(name, layer=by == "layer") for name in trace.strings]
-    labels = [*labels, NOTHING[by], GRAPH, UNKNOWN]
-    nothing, graph, unknown = range(len(trace.strings), len(labels))
-    if charges.kind == "cpu":
-        open_span = innermost_stage(spans, charges.start_ns, int64(trace.cpu_ops.thread))
-        return _numbered(labels, _names_of(spans, open_span, nothing))
-    key = np.full(len(charges), unknown, dtype=np.int64)
-    launched = np.flatnonzero(attribution.call >= 0)
-    call = attribution.call[launched]
-    if operators is None:
-        open_span = innermost_stage(spans, trace.calls.start_ns[call], int64(trace.calls.thread[call]))
-        key[launched] = _names_of(spans, open_span, nothing)
-    else:
-        key[launched] = nothing
-        known = np.flatnonzero(operators.row >= 0)
-        key[known] = spans.name[operators.row[known]]
-    replays = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
-    key[launched[replays[trace.calls.name[call]]]] = graph
-    return _numbered(labels, key)
-
-
-def _names_of(spans: Spans, chosen: I64, nothing: int) -> I64:
-    names = np.append(spans.name, 0)  # for the -1 of nothing
-    return int64(np.where(chosen >= 0, names[chosen], nothing))
-
-
-def _numbered(labels: list[str], key: I64) -> tuple[list[str], I64]:
-    """Number the labels that occur; equal ones are one."""
-    used = distinct(key)
-    names = sorted({labels[number] for number in used})
-    number_of = {name: number for number, name in enumerate(names)}
-    renumbered = np.zeros(len(labels), dtype=np.int64)
-    for number in used:
-        renumbered[number] = number_of[labels[number]]
-    return names, renumbered[key]
-
-
-def _streams(trace: Trace, charges: Charges) -> tuple[list[str], I64]:
-    if charges.kind == "cpu":
-        threads = [f"thread {thread}" for _, thread in trace.threads]
-        return _numbered(threads, int64(trace.cpu_ops.thread))
-    pairs = list(zip(trace.ops.device.tolist(), trace.ops.stream.tolist(), strict=True))
-    unique = sorted(set(pairs))
-    number_of = {pair: number for number, pair in enumerate(unique)}
-    return [f"device {device}, stream {stream}" for device, stream in unique], int64(
-        [number_of[pair] for pair in pairs]
-    )
-
-
-def _layers(trace: Trace) -> Spans:
-    """The modules that are numbered layers or blocks, the outermost where they are nested."""
-    modules = trace.modules
-    layer = np.array([_LAYER.search(name) is not None for name in trace.strings], dtype=np.bool_)
-    rows = np.flatnonzero(layer[modules.name])
-    found = [rows[:0]]
-    for thread in distinct(modules.thread[rows]):
-        own = rows[modules.thread[rows] == thread]
-        found.append(own[outermost(modules.start_ns[own], modules.end_ns[own])])
-    chosen = np.concatenate(found)
-    return Spans(modules.start_ns[chosen], modules.end_ns[chosen], modules.name[chosen], modules.thread[chosen])
-
-
-def _short(name: str, *, layer: bool) -> str:
-    """`nn.Module: Linear_3` as the class, or of a layer with its number."""
-    name = name.removeprefix(MODULE_PREFIX)
-    numbered = _NUMBERED.fullmatch(name)
-    return name if layer or numbered is None else numbered[1]
+    return Breakdown(by=by, rows=rows, by_external_id=keys.by_external_id, wrong_external_ids=keys.wrong_external_ids)

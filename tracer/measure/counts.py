@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
 from tracer.charge.intervals import distinct, outermost, sum_by
+from tracer.charge.spans import innermost_span
 from tracer.document.summary import Counts
 from tracer.trace.api import launches_graph, synchronises
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
+NEEDS = Want.SUMMARY
 _TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device", re.IGNORECASE)
 _TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host", re.IGNORECASE)
 
@@ -59,27 +60,27 @@ class RangeCounts:
         )
 
 
-def count(trace: Trace, ranges: StageRanges, attribution: Attribution) -> RangeCounts:
+def count(trace: Trace, ranges: StageRanges, work: Work) -> RangeCounts:
     """Count the calls that start inside each range on its thread, and the device work they launched."""
     size = len(ranges)
-    calls, ops = trace.calls, trace.ops
-    held = np.flatnonzero((attribution.stage >= 0) & (attribution.call >= 0))
+    calls = trace.calls
+    held = np.flatnonzero((work.stage >= 0) & (work.call >= 0))
     stage_of_call = np.full(len(calls), -1, dtype=np.int64)
-    stage_of_call[attribution.call[held]] = attribution.stage[held]
-    copies = held[ops.kind[held] == OpKind.MEMCPY] if len(ops) else held
+    stage_of_call[work.call[held]] = work.stage[held]
+    copies = held[work.kind[held] == OpKind.MEMCPY]
     known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
     replays = stage_of_call[known[calls.name]] if len(calls) else stage_of_call
     waits = outermost_waits(trace)
-    place = innermost_stage(ranges, calls.start_ns[waits], int64(calls.thread[waits]))
+    place = innermost_span(ranges, calls.start_ns[waits], int64(calls.thread[waits]))
     inside = place >= 0
     return RangeCounts(
         launches=_tally(stage_of_call[stage_of_call >= 0], size),
         graphs=_tally(replays[replays >= 0], size),
-        kernels=_tally(attribution.stage[held[ops.kind[held] == OpKind.KERNEL]] if len(ops) else held, size),
+        kernels=_tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size),
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
-        to_device_bytes=_bytes(trace, attribution, copies, _TO_DEVICE, size),
-        to_host_bytes=_bytes(trace, attribution, copies, _TO_HOST, size),
+        to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE, size),
+        to_host_bytes=_bytes(trace, work, copies, _TO_HOST, size),
     )
 
 
@@ -99,7 +100,7 @@ def _tally(keys: I64, size: int) -> I64:
     return int64(np.bincount(keys, minlength=size)) if size else int64([])
 
 
-def _bytes(trace: Trace, attribution: Attribution, copies: I64, direction: re.Pattern[str], size: int) -> I64:
-    names = {name for name in distinct(trace.ops.name[copies]) if direction.search(trace.strings[name])}
-    chosen = copies[np.isin(trace.ops.name[copies], list(names))]
-    return sum_by(attribution.stage[chosen], trace.ops.size_bytes[chosen], size)
+def _bytes(trace: Trace, work: Work, copies: I64, direction: re.Pattern[str], size: int) -> I64:
+    names = {name for name in distinct(work.name[copies]) if direction.search(trace.strings[name])}
+    chosen = copies[np.isin(work.name[copies], list(names))]
+    return sum_by(work.stage[chosen], work.size_bytes[chosen], size)

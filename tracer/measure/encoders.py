@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
-from tracer.charge.intervals import distinct
+from tracer.arrays import int32
+from tracer.charge.intervals import sum_by
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES
+from tracer.trace.columns import Spans
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
-    from tracer.trace.columns import Trace
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +24,22 @@ class EncoderRuns:
 
     Attributes:
         stage: the innermost stage around it; "" outside all.
-        time_ns: device time of the work launched inside it; of a CPU run that of the operators.
+        time_ns: device time of the work launched inside it and no run inside it; of a CPU run that of the operators.
     """
 
     stage: list[str]
     time_ns: list[int]
 
 
-def encoder_runs(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> EncoderRuns:
-    """Find the stage and the work of each run."""
-    holder = innermost_stage(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
+def encoder_runs(ranges: StageRanges, work: Work) -> EncoderRuns:
+    """Find the stage and the work of each run: what its thread asked for inside; of runs in runs the inner has it."""
+    runs = len(ranges.encoder_start_ns)
+    holder = innermost_span(ranges, ranges.encoder_start_ns, ranges.encoder_thread)
     codes = np.where(holder >= 0, ranges.stage[np.maximum(holder, 0)], -1) if len(ranges) else holder
+    spans = Spans(ranges.encoder_start_ns, ranges.encoder_end_ns, int32(np.zeros(runs)), int32(ranges.encoder_thread))
+    run = innermost_span(spans, work.call_start_ns, work.call_thread)
+    held = np.flatnonzero((run >= 0) & work.asked)
     return EncoderRuns(
         stage=[ALL_STAGES[code] if code >= 0 else "" for code in codes.tolist()],
-        time_ns=_work_within(trace, ranges, attribution, charges),
+        time_ns=list(sum_by(run[held], work.time_ns[held], runs).tolist()),
     )
-
-
-def _work_within(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> list[int]:
-    """Time of the work launched inside each run on its thread."""
-    start, thread = _asked_for(trace, attribution, charges)
-    time_ns = np.zeros(len(ranges.encoder_start_ns), dtype=np.int64)
-    for number in distinct(ranges.encoder_thread):
-        runs = np.flatnonzero(ranges.encoder_thread == number)
-        own = np.flatnonzero((thread == number) & (thread >= 0))
-        own = own[np.argsort(start[own], kind="stable")]
-        total_ns = np.concatenate([[0], np.cumsum(charges.time_ns[own])])
-        first = np.searchsorted(start[own], ranges.encoder_start_ns[runs])
-        behind = np.searchsorted(start[own], ranges.encoder_end_ns[runs])
-        time_ns[runs] = total_ns[np.maximum(first, behind)] - total_ns[first]
-    return list(time_ns.tolist())
-
-
-def _asked_for(trace: Trace, attribution: Attribution, charges: Charges) -> tuple[I64, I64]:
-    """When and by which thread each piece of work was asked for; by thread -1 where that is unknown."""
-    if charges.kind != "gpu":
-        return charges.start_ns, int64(trace.cpu_ops.thread)
-    start, thread = np.full((2, len(charges)), -1, dtype=np.int64)
-    known = np.flatnonzero(attribution.call >= 0)
-    call = attribution.call[known]
-    start[known], thread[known] = trace.calls.start_ns[call], trace.calls.thread[call]
-    return start, thread

@@ -11,57 +11,70 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
-from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64, Bools
-    from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
+    from collections.abc import Mapping
+
+    from tracer.arrays import I32, Bools
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
+    from tracer.document.summary import RunTime
+    from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
+NEEDS = Want.SUMMARY
 
-def fused_decode(trace: Trace, ranges: StageRanges, charges: Charges) -> int | None:
+
+def with_fused(times: Mapping[str, RunTime], trace: Trace, runs: Runs) -> dict[str, RunTime]:
+    """The same, with the time that a decode step would be busy if its kernels were fused."""
+    fused_ns = fused_decode(trace, runs.ranges, runs.work)
+    if fused_ns is None or DECODE not in times:
+        return dict(times)
+    return {**times, DECODE: replace(times[DECODE], fused_ns=fused_ns / len(runs.of(DECODE)))}
+
+
+def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:
     """Busy time of all decode steps, in nanoseconds, with every row of fusible kernels fused.
 
     A row is unbroken on its stream and within one step. Concatenating kernels are left out: what is compiled runs over
     a static cache.
 
     Args:
-        trace: with its device ops.
+        trace: has the names.
         ranges: its stages.
-        charges: of its ops.
+        work: of the trace.
 
     Returns:
         None where the device ran nothing in decode steps.
     """
-    if charges.kind != "gpu" or not len(ranges):
+    if not work.on_device:
         return None
-    ops, decode = trace.ops, ALL_STAGES.index(DECODE)
-    rows = np.flatnonzero((charges.stage >= 0) & (ranges.stage[np.maximum(charges.stage, 0)] == decode))
+    rows = np.flatnonzero(work.stage_code(ranges) == ALL_STAGES.index(DECODE))
     if not len(rows):
         return None
-    fusible, gone = _by_name(trace, int64(rows))
-    rows = rows[~gone[ops.name[rows]]]
-    rows = rows[np.lexsort((ops.start_ns[rows], ops.stream[rows], ops.device[rows], charges.stage[rows]))]
-    fuses = fusible[ops.name[rows]] & (ops.kind[rows] == OpKind.KERNEL)
+    fusible, gone = _by_name(trace.strings, work.name[rows])
+    rows = rows[~gone[work.name[rows]]]
+    rows = rows[np.lexsort((work.start_ns[rows], work.track[rows], work.device[rows], work.stage[rows]))]
+    fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
     begins = np.ones(len(rows), dtype=np.bool_)
     begins[1:] = ~(fuses[1:] & fuses[:-1])
-    for track in (charges.stage, ops.device, ops.stream):
+    for track in (work.stage, work.device, work.track):
         begins[1:] |= track[rows][1:] != track[rows][:-1]
     if not len(rows):
         return 0
-    return int(np.maximum.reduceat(charges.busy_ns[rows], np.flatnonzero(begins)).sum())
+    return int(np.maximum.reduceat(work.busy_ns[rows], np.flatnonzero(begins)).sum())
 
 
-def _by_name(trace: Trace, rows: I64) -> tuple[Bools, Bools]:
-    """For each string of the trace: whether these ops have it as a fusible name, and whether it concatenates."""
-    fusible, gone = (np.zeros(len(trace.strings), dtype=np.bool_) for _ in range(2))
-    for name in distinct(trace.ops.name[rows]):
-        fusible[name] = is_fusible(trace.strings[name])
-        gone[name] = concatenates(trace.strings[name])
+def _by_name(strings: list[str], names: I32) -> tuple[Bools, Bools]:
+    """For each string: whether it is one of these names and fusible, and whether it is one that concatenates."""
+    fusible, gone = (np.zeros(len(strings), dtype=np.bool_) for _ in range(2))
+    for name in distinct(names):
+        fusible[name] = is_fusible(strings[name])
+        gone[name] = concatenates(strings[name])
     return fusible, gone

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer.arrays import I64
-    from tracer.trace.columns import Spans, Trace
+    from tracer.charge.work import Work
+    from tracer.trace.columns import Spans
 
 _EARLIEST, _LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -37,47 +38,46 @@ class Projections:
     kernel_ns: I64
 
 
-def project(trace: Trace, call: I64, ranges: Spans) -> Projections:
+def project(work: Work, ranges: Spans) -> Projections:
     """Compute them.
 
     Args:
-        trace: with ops and calls.
-        call: for each op the index of its launch, -1 without one.
+        work: of the trace.
         ranges: each on the thread that began it.
     """
     first = np.full(len(ranges), _LATEST, dtype=np.int64)
     last = np.full(len(ranges), _EARLIEST, dtype=np.int64)
     kernel_ns = np.zeros(len(ranges), dtype=np.int64)
     # The reports leave out whole graphs.
-    launched = np.flatnonzero((call >= 0) & (trace.ops.kind[: len(call)] != OpKind.GRAPH))
-    threads = trace.calls.thread[call[launched]]
+    launched = np.flatnonzero((work.call >= 0) & (work.kind != OpKind.GRAPH))
+    threads = work.call_thread[launched]
     for thread in distinct(ranges.thread):
         rows = np.flatnonzero(ranges.thread == thread)
         low_ns, high_ns = ranges.start_ns[rows], ranges.end_ns[rows]
-        for ops in _sequences(trace, call, launched[threads == thread]):
-            low = np.searchsorted(trace.calls.start_ns[call[ops]], low_ns, side="left")
-            high = np.searchsorted(trace.calls.end_ns[call[ops]], high_ns, side="right")
+        for ops in _sequences(work, launched[threads == thread]):
+            low = np.searchsorted(work.call_start_ns[ops], low_ns, side="left")
+            high = np.searchsorted(work.call_end_ns[ops], high_ns, side="right")
             held = np.flatnonzero(high > low)
             own, slices = rows[held], np.stack([low[held], high[held]], axis=1).ravel()
-            start, end = trace.ops.start_ns[ops], trace.ops.end_ns[ops]
+            start, end = work.start_ns[ops], work.end_ns[ops]
             # One more element, because a slice may reach to the end.
             first[own] = np.minimum(first[own], np.minimum.reduceat(np.append(start, _LATEST), slices)[::2])
             last[own] = np.maximum(last[own], np.maximum.reduceat(np.append(end, _EARLIEST), slices)[::2])
-            kernels = np.where(trace.ops.kind[ops] == OpKind.KERNEL, end - start, 0)
+            kernels = np.where(work.kind[ops] == OpKind.KERNEL, end - start, 0)
             total = np.concatenate([[0], np.cumsum(kernels)])
             kernel_ns[own] += total[high[held]] - total[low[held]]
     return Projections(int64(np.where(last > first, last - first, 0)), kernel_ns)
 
 
-def _sequences(trace: Trace, call: I64, ops: I64) -> Iterator[I64]:
+def _sequences(work: Work, ops: I64) -> Iterator[I64]:
     """Part the ops of one thread so that in each part the calls are in the order of both their starts and their ends.
 
     Only calls inside calls need more than one.
     """
-    start, end = trace.calls.start_ns[call[ops]], trace.calls.end_ns[call[ops]]
+    start, end = work.call_start_ns[ops], work.call_end_ns[ops]
     ops = ops[np.lexsort((end, start))]
     while len(ops):
-        end = trace.calls.end_ns[call[ops]]
+        end = work.call_end_ns[ops]
         in_order = end >= np.maximum.accumulate(end)
         yield ops[in_order]
         ops = ops[~in_order]

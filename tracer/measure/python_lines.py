@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64
-from tracer.charge.attribution import innermost_stage
-from tracer.trace.columns import Spans
+from tracer.charge.spans import innermost_span
+from tracer.trace.columns import Spans, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
+# A reading of its own, as frames are most of a file that has them.
+NEEDS = Want.FRAMES
 # Packages whose frames are not a person's own, beside Python's.
 LIBRARIES = frozenset({"accelerate", "numpy", "torch", "tqdm", "transformers", "triton"}) | sys.stdlib_module_names
 _BUILT_IN = re.compile(r"<built-in (?:method|function) (\w+)")
@@ -45,7 +47,7 @@ def places_of(trace: Trace, calls: I64, framed: Trace) -> list[tuple[str, str]]:
     def innermost(kind: Bools) -> list[int]:
         rows = np.flatnonzero(kind[frames.name])
         chosen = Spans(frames.start_ns[rows], frames.end_ns[rows], int32(frames.name[rows]), int32(frames.thread[rows]))
-        found = innermost_stage(chosen, times, thread)
+        found = innermost_span(chosen, times, thread)
         return [int(rows[place]) if place >= 0 else -1 for place in found.tolist()]
 
     def words(own_frame: int, frame: int, function: int) -> tuple[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE, LOAD, PREFILL, PREPROCESS, VISION
-from tracer.document.summary import RequestLatency, SampleLatency, Statistic, measures
-from tracer.statistics.bootstrap import mean_interval
+from tracer.document.summary import MEDIAN, RequestLatency, SampleLatency, Statistic, measures
+from tracer.statistics.intervals import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +80,15 @@ def _statistic(name: str, values: list[float]) -> Statistic:
     from statistics import fmean, median
 
     ordered = sorted(values)
-    low, high = mean_interval(ordered) or (None, None)
+    interval = median_interval(values)
     return Statistic(
         of=name,
         n=len(values),
         mean_ns=fmean(values),
         p50_ns=median(values),
         p95_ns=round(ordered[-(-len(ordered) * 95 // 100) - 1]),  # nearest rank
-        low_ns=low,
-        high_ns=high,
+        low_ns=None if interval is None else interval.low,
+        high_ns=None if interval is None else interval.high,
+        level=None if interval is None else interval.level,
+        interval_of=MEDIAN,
     )

@@ -1,66 +1,238 @@
-"""What one run of each stage takes, and how much of it the device is busy."""
+"""The runs of the stages, one by one, and what one run of each stage takes.
+
+A run is one stage range with the work that was asked for inside it. Whatever is said of "a run", of shares or of busy
+time is to be made of these.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.document.names import DECODE
+import numpy as np
+
+from tracer.arrays import coded, int64
+from tracer.charge.intervals import Cover, distinct, sum_by
+from tracer.charge.work import NO_DEVICE
+from tracer.document.names import ALL_STAGES, DECODE
+from tracer.document.summary import RunTime
+from tracer.measure.samples import sample_of
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
+    from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import Latency, Stage
+    from tracer.document.summary import Latency
+
+NEEDS = Want.SUMMARY
 
 
-@dataclass(frozen=True, slots=True)
-class StageTime:
-    """One stage.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of one stage.
 
     Attributes:
         stage: its name.
-        runs: of a request where the recording says so, else of the whole trace; decode has one a step.
-        busy_ns: of one run, on average, in the trace.
-        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
-        clean: whether it was.
+        index: of a decode step the token; -1 without one.
+        request: the request that it is part of; -1 where the trace does not say.
+        sample: what that request was given, index into the manifest's samples; -1 where nothing tells.
+        devices: those that it used, in order; none on a CPU, or if it asked for nothing.
+        start_ns, end_ns: its first instant and its last: of its work, or of its range where it asked for none.
+        busy_ns, idle_ns: charged to its work, summed over devices.
+        rows: its work, in the order of the trace.
     """
 
     stage: str
-    runs: int
-    busy_ns: float
-    step_ns: float
-    clean: bool
+    index: int
+    request: int
+    sample: int
+    devices: tuple[int, ...]
+    start_ns: int
+    end_ns: int
+    busy_ns: int
+    idle_ns: int
+    rows: I64
 
     @property
-    def total_ns(self) -> float:
-        """All runs together."""
-        return self.runs * self.step_ns
-
-    @property
-    def waiting_ns(self) -> float:
-        """What a run takes beyond its busy time."""
-        return max(0.0, self.step_ns - self.busy_ns)
+    def wall_ns(self) -> int:
+        """From its first instant to its last."""
+        return self.end_ns - self.start_ns
 
 
-def stage_times(stages: Sequence[Stage], latency: Latency | None, manifest: Manifest | None) -> dict[str, StageTime]:
-    """The stages by name, in their order."""
-    clean = latency if latency is not None and latency.source == "clean" else None
-    found = {}
-    for stage in stages:
-        runs = stage.calls
-        if manifest is not None:
-            runs = max(1, manifest.shape.new_tokens - 1) if stage.stage == DECODE else 1
-        measured = _clean_ns(stage.stage, clean)
-        in_trace = stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns
-        found[stage.stage] = StageTime(
-            stage=stage.stage,
-            runs=runs,
-            busy_ns=stage.busy_ns / stage.calls,
-            step_ns=measured or in_trace / stage.calls,
-            clean=bool(measured),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """All runs, as columns: one row for each stage range, in their order.
+
+    Attributes:
+        ranges, work: what they are made of.
+        sample: of each, index into the manifest's samples; -1 where nothing tells.
+        ops: pieces of work.
+        time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of these, added up.
+        start_ns, end_ns: first instant and last of its work, or of its range where it asked for none.
+        order, begin: the work sorted by run, and where each run's begins in it.
+    """
+
+    ranges: StageRanges
+    work: Work
+    sample: I64
+    ops: I64
+    time_ns: I64
+    busy_ns: I64
+    host_ns: I64
+    sync_ns: I64
+    launch_ns: I64
+    unknown_ns: I64
+    start_ns: I64
+    end_ns: I64
+    order: I64
+    begin: I64
+
+    def __len__(self) -> int:
+        return len(self.ranges)
+
+    def __getitem__(self, place: int) -> Run:
+        rows = self.order[self.begin[place] : self.begin[place + 1]]
+        return Run(
+            stage=ALL_STAGES[self.ranges.stage[place]],
+            index=int(self.ranges.index[place]),
+            request=int(self.ranges.request[place]),
+            sample=int(self.sample[place]),
+            devices=tuple(device for device in distinct(self.work.device[rows]) if device != NO_DEVICE),
+            start_ns=int(self.start_ns[place]),
+            end_ns=int(self.end_ns[place]),
+            busy_ns=int(self.busy_ns[place]),
+            idle_ns=int(self.idle_ns[place]),
+            rows=rows,
         )
+
+    def __iter__(self) -> Iterator[Run]:
+        return (self[place] for place in range(len(self)))
+
+    @property
+    def idle_ns(self) -> I64:
+        """The gaps that their work ended."""
+        return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+
+    def of(self, stage: str) -> I64:
+        """The runs of a stage, as rows of these columns."""
+        return int64(np.flatnonzero(self.ranges.stage == ALL_STAGES.index(stage)))
+
+    def stages(self) -> list[str]:
+        """Those that occur, in the order of a request."""
+        return [ALL_STAGES[code] for code in distinct(self.ranges.stage)]
+
+    def rows(self, own: I64) -> I64:
+        """The work of these runs, run by run."""
+        pieces = [self.order[self.begin[place] : self.begin[place + 1]] for place in own.tolist()]
+        return np.concatenate([self.order[:0], *pieces])
+
+    def cpu_ns(self, own: I64) -> int:
+        """Time on the host inside the ranges of these runs, on each thread once."""
+        ranges = self.ranges
+        return sum(
+            Cover.of(ranges.start_ns[rows], ranges.end_ns[rows]).length_ns
+            for thread in distinct(ranges.thread[own])
+            for rows in [own[ranges.thread[own] == thread]]
+        )
+
+    def span_ns(self, own: I64) -> int:
+        """First instant to last of the work of these runs, per request (per run where requests are unknown), added up.
+
+        Runs that asked for nothing count nothing.
+        """
+        own = own[self.ops[own] > 0]
+        if not len(own):
+            return 0
+        request = self.ranges.request[own]
+        groups, group = coded(int64(np.where(request >= 0, request, -1 - own)))
+        first = np.full(len(groups), np.iinfo(np.int64).max)
+        last = np.full(len(groups), np.iinfo(np.int64).min)
+        np.minimum.at(first, group, self.start_ns[own])
+        np.maximum.at(last, group, self.end_ns[own])
+        return int((last - first).sum())
+
+
+def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
+    """Put the work of a trace together by the stage ranges in which it was asked for.
+
+    Args:
+        ranges: the trace's stages.
+        work: the trace's.
+        manifest: its recording's, if there is one.
+    """
+    size = len(ranges)
+    held = np.flatnonzero(work.stage >= 0)
+    order = int64(held[np.argsort(work.stage[held], kind="stable")])
+    run = work.stage[order]
+    begin = np.searchsorted(run, np.arange(size + 1))
+    ops = np.diff(begin)
+    first, last = ranges.start_ns.copy(), ranges.end_ns.copy()
+    if len(order):
+        some = np.flatnonzero(ops)
+        first[some] = np.minimum.reduceat(work.start_ns[order], begin[some])
+        last[some] = np.maximum.reduceat(work.end_ns[order], begin[some])
+
+    def total(column: I64) -> I64:
+        return sum_by(run, column[order], size)
+
+    requests, request = coded(ranges.request)
+    samples = int64([sample_of(manifest, number) for number in requests.tolist()])
+    return Runs(
+        ranges=ranges,
+        work=work,
+        sample=samples[request],
+        ops=int64(ops),
+        time_ns=total(work.time_ns),
+        busy_ns=total(work.busy_ns),
+        host_ns=total(work.host_ns),
+        sync_ns=total(work.sync_ns),
+        launch_ns=total(work.launch_ns),
+        unknown_ns=total(work.unknown_ns),
+        start_ns=first,
+        end_ns=last,
+        order=order,
+        begin=int64(begin),
+    )
+
+
+def run_times(runs: Runs, latency: Latency | None, manifest: Manifest | None) -> dict[str, RunTime]:
+    """What one run of each stage takes, by the stage's name, in the order of a request."""
+    found = {}
+    for stage in runs.stages():
+        own = runs.of(stage)
+        busy_ns, idle_ns = int(runs.busy_ns[own].sum()), int(runs.idle_ns[own].sum())
+        in_trace_ns = busy_ns + idle_ns if runs.ops[own].any() else runs.cpu_ns(own)
+        found[stage] = run_time(stage, len(own), busy_ns, in_trace_ns, latency, manifest)
     return found
+
+
+def run_time(
+    stage: str, calls: int, busy_ns: int, in_trace_ns: int, latency: Latency | None, manifest: Manifest | None
+) -> RunTime:
+    """What one run of a stage takes.
+
+    Args:
+        stage: its name.
+        calls: its runs in the trace.
+        busy_ns, in_trace_ns: busy time of all of them, and all of their time.
+        latency: of the recording's clean pass, if it has one.
+        manifest: of the recording, if there is one.
+    """
+    runs = calls
+    if manifest is not None:
+        runs = max(1, manifest.shape.new_tokens - 1) if stage == DECODE else 1
+    measured = _clean_ns(stage, latency if latency is not None and latency.source == "clean" else None)
+    return RunTime(
+        stage=stage,
+        runs=runs,
+        busy_ns=busy_ns / calls,
+        step_ns=measured or in_trace_ns / calls,
+        clean=bool(measured),
+    )
 
 
 def _clean_ns(stage: str, clean: Latency | None) -> int | None:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.attribution import innermost_stage
 from tracer.charge.intervals import distinct
+from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.measure.counts import outermost_waits
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
 
@@ -37,22 +36,22 @@ class Waits:
     gaps_ns: int
 
 
-def waits_of_decode(trace: Trace, ranges: StageRanges, attribution: Attribution, charges: Charges) -> Waits:
+def waits_of_decode(trace: Trace, ranges: StageRanges, work: Work) -> Waits:
     """Find them, in a trace with device ops."""
     waits = outermost_waits(trace)
-    holder = innermost_stage(ranges, trace.calls.start_ns[waits], int64(trace.calls.thread[waits]))
+    holder = innermost_span(ranges, trace.calls.start_ns[waits], int64(trace.calls.thread[waits]))
     decoding = (holder >= 0) & (ranges.stage[np.maximum(holder, 0)] == ALL_STAGES.index(DECODE))
     waits = int64(waits[decoding])
     return Waits(
         calls=waits,
         names=[trace.strings[name] for name in trace.calls.name[waits].tolist()],
-        gaps_ns=_gaps_behind(trace, attribution, charges, waits),
+        gaps_ns=_gaps_behind(trace, work, waits),
     )
 
 
-def _gaps_behind(trace: Trace, attribution: Attribution, charges: Charges, waits: I64) -> int:
+def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
     calls = trace.calls
-    first_op = _first_op_of_call(len(calls), attribution, charges)
+    first_op = _first_op_of_call(len(calls), work)
     launches = np.flatnonzero(first_op >= 0)
     dry: set[int] = set()
     for thread in distinct(calls.thread[waits]):
@@ -62,15 +61,15 @@ def _gaps_behind(trace: Trace, attribution: Attribution, charges: Charges, waits
         place = np.searchsorted(calls.start_ns[own], ends)
         ends, place = ends[place < len(own)], place[place < len(own)]
         behind = first_op[own[place]]
-        dry.update(behind[charges.start_ns[behind] - charges.idle_ns[behind] <= ends].tolist())
-    return int(charges.idle_ns[sorted(dry)].sum()) if dry else 0
+        dry.update(behind[work.start_ns[behind] - work.idle_ns[behind] <= ends].tolist())
+    return int(work.idle_ns[sorted(dry)].sum()) if dry else 0
 
 
-def _first_op_of_call(calls: int, attribution: Attribution, charges: Charges) -> I64:
+def _first_op_of_call(calls: int, work: Work) -> I64:
     """For each host call the op of it that started first, or -1."""
-    call = attribution.call
+    call = work.call
     launched = np.flatnonzero(call >= 0)
-    latest_first = launched[np.argsort(charges.start_ns[launched], kind="stable")][::-1]
+    latest_first = launched[np.argsort(work.start_ns[launched], kind="stable")][::-1]
     first = np.full(calls, -1, dtype=np.int64)
     first[call[latest_first]] = latest_first
     return first

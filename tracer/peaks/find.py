@@ -14,13 +14,15 @@ def find_peak(
     tflops: float | None = None,
     gbs: float | None = None,
     traced_gbs: float | None = None,
+    threads: int | None = None,
 ) -> Peak:
     """The peak of a device by name: what was given counts first, then what was measured, then the data sheet.
 
-    Without any of them, what the trace says of the memory of its device (`traced_gbs`) is better than nothing.
+    Of a CPU, what was measured counts for as many `threads` only. Without any of them, what the trace says of the
+    memory of its device (`traced_gbs`) is better than nothing.
     """
     traced = Peak(tflops=None, gbs=traced_gbs, source="the trace" if traced_gbs else "")
-    known = measured(device, dtype) or listed(device, dtype) or traced
+    known = measured(device, dtype, threads) or listed(device, dtype) or traced
     if tflops is None and gbs is None:
         return known
     given = " and ".join(name for name, value in (("--peak-tflops", tflops), ("--peak-gbs", gbs)) if value is not None)

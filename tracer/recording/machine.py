@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from tracer.recording.processor import processor_name
+
 
 def describe_software() -> dict[str, str]:
     """Versions of Python, torch and what else decides how fast things are."""
@@ -29,7 +31,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     if device.type != "cuda":
         return {
             "type": device.type,
-            "name": platform.processor() or platform.machine(),
+            "name": processor_name(),
             "threads": torch.get_num_threads(),
         }
     properties = torch.cuda.get_device_properties(device)

@@ -172,4 +172,4 @@ def _costs(
 
 
 def _cost(cost: StageCost) -> Cost:
-    return Cost(flops=cost.flops, weight_bytes=cost.weight_bytes, kv_bytes=cost.kv_bytes)
+    return Cost(**asdict(cost))

@@ -76,21 +76,30 @@ def differ(values: F64, second: Bools, strata: I64) -> Outcome:
         strata: [N], numbered from 0 on.
     """
     apart = align(values, strata)
-    taken = [int(second[strata == stratum].sum()) for stratum in range(int(strata.max()) + 1)]
-    sizes = [int((strata == stratum).sum()) for stratum in range(len(taken))]
-    ways = prod(comb(size, count) for size, count in zip(sizes, taken, strict=True))
+    dealt, ways, even = deals(second, strata)
     exact = ways <= MOST_EXACT
-    dealt = _all(strata, sizes, taken) if exact else _drawn(strata, sizes, taken)
-    ranks = align(_ranks(apart), strata)  # a fair deal sums up to 0
+    ranks = align(rank(apart), strata)  # a fair deal sums up to 0
     observed = _statistics(second[None].astype(np.float64), ranks, apart)
     sums = np.concatenate([observed[: 0 if exact else 1], *(_statistics(block, ranks, apart) for block in dealt)])
     return Outcome(
         p=_step_down(observed[0], sums),
         # Where each stratum is divided evenly the mirrored deal is as extreme.
-        least_p=min(1.0, (2 if all(2 * n == size for n, size in zip(taken, sizes, strict=True)) else 1) / ways),
+        least_p=min(1.0, (2 if even else 1) / ways),
         permutations=len(sums),
         exact=exact,
     )
+
+
+def deals(second: Bools, strata: I64) -> tuple[Iterator[Any], int, bool]:
+    """Ways to deal out the requests as `second` does, in blocks [P, N]: all, or of too many some at random.
+
+    Beside them how many there are, and whether each stratum is divided evenly.
+    """
+    taken = [int(second[strata == stratum].sum()) for stratum in range(int(strata.max()) + 1)]
+    sizes = [int((strata == stratum).sum()) for stratum in range(len(taken))]
+    ways = prod(comb(size, count) for size, count in zip(sizes, taken, strict=True))
+    dealt = _all(strata, sizes, taken) if ways <= MOST_EXACT else _drawn(strata, sizes, taken)
+    return dealt, ways, all(2 * count == size for count, size in zip(taken, sizes, strict=True))
 
 
 def _statistics(dealt: F64, ranks: F64, values: F64) -> F64:
@@ -119,7 +128,7 @@ def _step_down(observed: F64, sums: F64) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _ranks(values: F64) -> F64:
+def rank(values: F64) -> F64:
     """Ranks [N, M] from 1 on, column by column; equal values share the mean of theirs."""
     ranks = np.empty(values.shape)
     for column in range(values.shape[1]):

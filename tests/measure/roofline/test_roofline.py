@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,9 +10,11 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.sizes import SIZES
 from model.staged import RequestShape, StageCost
 from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
-from tracer.document.summary import Counts, Idle, Latency, Roofline, Stage, StageRoofline, Token
+from tracer.document.summary import Counts, Idle, Kernel, Latency, Roofline, Stage, StageRoofline, Token
 from tracer.measure.roofline.analytic import draw
-from tracer.measure.runs import stage_times
+from tracer.measure.runs import run_time
+from tracer.peaks.measured import remember
+from tracer.peaks.peak import Peak
 
 SHAPE = RequestShape(batch_size=1, frames=5, visual_tokens=582, prompt_tokens=64)
 
@@ -51,7 +54,11 @@ def _token(index: int) -> Token:
 def _draw(
     manifest: Manifest, stages: list[Stage], tokens: list[Token], latency: Latency | None, **peaks: float
 ) -> Roofline | None:
-    return draw(manifest, stages, tokens, stage_times(stages, latency, manifest), **peaks)
+    times = {
+        one.stage: run_time(one.stage, one.calls, one.busy_ns, one.busy_ns + one.idle_ns, latency, manifest)
+        for one in stages
+    }
+    return draw(manifest, stages, tokens, times, **peaks)
 
 
 def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:
@@ -65,6 +72,35 @@ PREFILL = Costs(
     prefill=Cost(flops=6_000_000, weight_bytes=300, kv_bytes=100),
     decode=[Cost(flops=1000, weight_bytes=5_000, kv_bytes=1_000 + 10 * k) for k in range(3)],
 )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "tflops"),
+    [("sm90_xmma_gemm_f32f32_tf32f32_f32_nn_n", "tf32", 494.7), ("sm80_xmma_gemm_f32f32_f32f32_f32", "float32", 66.9)],
+)
+def test_float32_that_its_kernels_rounded_has_the_peak_of_what_they_did(kernel: str, dtype: str, tflops: float) -> None:
+    manifest = msgspec.structs.replace(_manifest(PREFILL), dtype="float32", device={"name": "NVIDIA H100 80GB HBM3"})
+    stage = msgspec.structs.replace(_stage("prefill", 1, 100), kernels=[Kernel(name=kernel, count=1, time_ns=100)])
+    roof = _draw(manifest, [stage], [], None)
+    assert roof is not None
+    assert (roof.dtype, roof.peak_tflops) == (dtype, tflops)
+
+
+def test_a_measurement_of_a_cpu_counts_for_as_many_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remember("Some Processor", "bfloat16", Peak(tflops=3, gbs=4, source="measured"), threads=8)
+    for threads, expected in ((8, 3), (1, None), ("8", None)):
+        manifest = msgspec.structs.replace(_manifest(PREFILL), device={"name": "Some Processor", "threads": threads})
+        roof = _draw(manifest, [_stage("prefill", 1, 100)], [], None)
+        assert roof is not None
+        assert roof.peak_tflops == expected
+
+
+def test_a_floor_leaves_out_what_a_causal_mask_hides_and_mfu_does_not() -> None:
+    causal = msgspec.structs.replace(PREFILL, prefill=msgspec.structs.replace(PREFILL.prefill, least_flops=4_000_000))
+    row = _row(_stage("prefill", 2, 20_000, host_ns=4_000), _manifest(causal))
+    assert (row.flops, row.bound, row.floor_ns) == (6_000_000, "compute", 4_000)
+    assert row.mfu == pytest.approx(0.5)
 
 
 def test_a_stage_under_its_roof() -> None:

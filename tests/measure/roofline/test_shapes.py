@@ -18,13 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from reports.text import render
 from tracer.document.summary import Roofline, decode, encode
 from tracer.measure.roofline.recorded import NO_SHAPES
-from tracer.measure.roofline.shapes import FORMULAS, Work, work_of
+from tracer.measure.roofline.shapes import FORMULAS, OperatorWork, work_of
 from tracer.summarize import Choices, summarize, summarize_file
 
 BF16, F32 = "c10::BFloat16", "float"
 
 
-def _work(name: str, dims: list[Any], types: list[str] | None = None, concrete: list[str] | None = None) -> Work | None:
+def _work(
+    name: str, dims: list[Any], types: list[str] | None = None, concrete: list[str] | None = None
+) -> OperatorWork | None:
     texts = (dims, types or [BF16 for _ in dims], concrete or ["" for _ in dims])
     return work_of(name, *(json.dumps(text).encode() for text in texts))
 
@@ -57,13 +59,25 @@ ATTENTION = [[2, 8, 5, 64], [2, 2, 7, 64], [2, 2, 7, 32]]
     ],
 )  # fmt: skip
 def test_the_formulas(name: str, dims: list[Any], concrete: list[str] | None, flops: int, elements: int) -> None:
-    assert _work(name, dims, concrete=concrete) == Work(flops, 2 * elements, "bfloat16")
-    assert _work(name, dims, [F32] * len(dims), concrete) == Work(flops, 4 * elements, "float32")
+    assert _work(name, dims, concrete=concrete) == OperatorWork(flops, 2 * elements, "bfloat16")
+    assert _work(name, dims, [F32] * len(dims), concrete) == OperatorWork(flops, 4 * elements, "float32")
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "hidden"),
+    [(5, 7, 5 * 4 // 2), (7, 7, 7 * 6 // 2), (1, 7, 0), (7, 5, 0)],
+    ids=["behind cached ones", "a prompt", "a step", "more queries than keys"],
+)
+def test_a_causal_mask_may_hide_the_pairs_above_the_diagonal(queries: int, keys: int, hidden: int) -> None:
+    shapes = [[2, 8, queries, 64], [2, 8, keys, 64], [2, 8, keys, 32]]
+    work = _work("aten::_scaled_dot_product_flash_attention", shapes)
+    assert work is not None
+    assert work.hideable_flops == 2 * 8 * hidden * 2 * (64 + 32)
 
 
 def test_the_outputs_of_8_bit_products_are_wider() -> None:
     types = ["c10::Float8_e4m3fn"] * 2
-    assert _work("aten::_scaled_mm", [[3, 4], [4, 5]], types) == Work(120, 12 + 20 + 2 * 15, "float8_e4m3fn")
+    assert _work("aten::_scaled_mm", [[3, 4], [4, 5]], types) == OperatorWork(120, 12 + 20 + 2 * 15, "float8_e4m3fn")
 
 
 @pytest.mark.parametrize(

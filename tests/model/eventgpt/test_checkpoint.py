@@ -14,6 +14,7 @@ from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.builder import build_staged
 from model.eventgpt.checkpoint import published_name, read_size
 from model.eventgpt.network import EVENT_TOKEN_INDEX
+from model.eventgpt.prompt import TEMPLATE
 from model.registry import ModelOptions
 
 
@@ -44,9 +45,38 @@ def test_the_prompt_goes_through_the_template_and_the_folders_tokenizer(tmp_path
     ids = inputs.input_ids[0].tolist()
     assert ids[0] == WORDS.index("<s>")
     assert ids.count(EVENT_TOKEN_INDEX) == 1
+    end = ["<unk>"] * 3  # <, ev_end and >: text to this tokenizer
     assert ids[ids.index(EVENT_TOKEN_INDEX) + 1 :] == [
-        WORDS.index(word) for word in ("what", "is", "this", "ASSISTANT", ":")
+        WORDS.index(word) for word in (*end, "what", "is", "this", "ASSISTANT", ":")
     ]
+
+
+def test_the_template_is_that_of_eventgpts_own_code() -> None:
+    system, question = TEMPLATE.split(" USER: ")
+    assert system.startswith("A chat between a curious human and an artificial intelligence assistant. ")
+    assert system.endswith(" answers to the human's questions.")
+    assert question == "<ev_start><event><ev_end>\n{prompt} ASSISTANT:"
+
+
+def test_the_events_marks_are_tokens_where_the_configuration_says_so(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, small_network())
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mm_use_im_start_end": True}))
+    model = _build(folder, prompt="what")
+    ids = model.prepare(model.load()).input_ids[0].tolist()
+    place = ids.index(EVENT_TOKEN_INDEX)
+    # Behind the tokenizer's words, <ev_patch> first, as EventGPT's own code adds them.
+    assert (ids[place - 1], ids[place + 1]) == (len(WORDS) + 1, len(WORDS) + 2)
+
+
+def test_a_tokenizer_with_more_words_than_the_network_is_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, small_network())
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["vocab"]["what"] = 64
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="gives the id 64, beyond config.json's vocab_size 64"):
+        _build(folder, prompt="what")
 
 
 def test_answers_end_at_the_stop_token(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.configs import text_size
+from model.costs import decoder_cost
 from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
@@ -44,6 +47,35 @@ def test_flops_of_every_stage_equal_torchs_count(model: StagedEventGPT) -> None:
     for step in cost.decode:
         counted, state = _counted(lambda state=state: model.decode_step(state))
         assert step.flops == counted
+
+
+def test_the_least_work_leaves_out_what_the_mask_hides(model: StagedEventGPT) -> None:
+    inputs = model.prepare(model.load())
+    cost = model.cost(model.shape(inputs), new_tokens=3)
+    prompt = inputs.input_ids.shape[1] - 1 + len(inputs.frames[0]) + 577
+    size = model.network.config
+    hidden_pairs = prompt * (prompt - 1) // 2  # above the diagonal of the attention matrix
+    assert cost.prefill.least_flops == cost.prefill.flops - 4 * hidden_pairs * size.hidden_size * size.num_hidden_layers
+    assert cost.vision.least_flops is None
+    assert all(step.least_flops == step.flops for step in cost.decode)
+
+
+def test_heads_may_be_wider_or_narrower_than_the_hidden_size_says() -> None:
+    config = transformers.MistralConfig(
+        hidden_size=64, num_attention_heads=8, num_key_value_heads=2, head_dim=4, num_hidden_layers=2,
+        intermediate_size=96, vocab_size=50,
+    )  # fmt: skip
+    network = transformers.MistralForCausalLM(config)
+    decoder = network.model.layers.parameters(), network.model.norm.parameters(), network.lm_head.parameters()
+    cost = decoder_cost(text_size(config), batch=1, new=1, cached=6, itemsize_bytes=2)
+    assert cost.weight_bytes == 2 * sum(parameter.numel() for part in decoder for parameter in part)
+    assert cost.kv_bytes == 2 * 2 * 2 * (2 * 4) * (6 + 2)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.set_attn_implementation("eager")
+        network(torch.ones((1, 7), dtype=torch.int64), use_cache=False)
+    products = decoder_cost(text_size(config), batch=1, new=7, cached=0, itemsize_bytes=2).flops
+    rotary = sum(sum(c.values()) for name, c in counter.get_flop_counts().items() if name.endswith("rotary_emb"))
+    assert counter.get_total_flops() - rotary == products + 6 * 2 * 64 * 50  # logits of all seven
 
 
 def test_weight_bytes_are_those_of_the_parameters_each_stage_reads(model: StagedEventGPT) -> None:

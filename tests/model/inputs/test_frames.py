@@ -17,12 +17,12 @@ events = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.booleans())
 
 
 def _one_by_one(rows: list[tuple[int, int, bool]], frames: int) -> list[np.ndarray]:
-    """The definition: white ground, events painted in turn, equal shares with the rest in the last."""
-    height, width = max(y for _, y, _ in rows) + 1, max(x for x, _, _ in rows) + 1
+    """The definition: white ground as far as a share's events go, painted in turn; the rest goes to the last."""
     share, pictures = len(rows) // frames, []
     for number in range(frames):
-        picture = np.full((height, width, 3), 255, dtype=np.uint8)
         stop = len(rows) if number == frames - 1 else (number + 1) * share
+        part = rows[number * share : stop] or rows
+        picture = np.full((max(y for _, y, _ in part) + 1, max(x for x, _, _ in part) + 1, 3), 255, dtype=np.uint8)
         for x, y, positive in rows[number * share : stop]:
             picture[y, x] = (255, 0, 0) if positive else (0, 0, 255)
         pictures.append(picture)
@@ -35,6 +35,11 @@ def test_drawing_all_at_once_equals_drawing_one_by_one(rows: list[tuple[int, int
     stream = EventStream(x, y, positive, np.arange(len(rows)))
     for mine, theirs in zip(rasterise(stream, frames), _one_by_one(rows, frames), strict=True):
         assert np.array_equal(mine, theirs)
+
+
+def test_each_picture_ends_where_the_events_of_its_part_end() -> None:
+    stream = EventStream(np.array([9, 1, 2, 3]), np.array([7, 1, 2, 3]), np.array([True] * 4), np.arange(4))
+    assert [picture.shape for picture in rasterise(stream, 2)] == [(8, 10, 3), (4, 4, 3)]
 
 
 def test_pictures_come_in_natural_order(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 from model.errors import InputError
 from model.inputs.batches import batch_name, batches_of
 from model.inputs.datasets import read_dataset
-from model.inputs.events import EventStream
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.events import EventStream, synthetic_events
+from model.inputs.samples import Sample, as_pictures, read_sample
 from model.inputs.videos import read_video
 from model.registry import ModelOptions
 
@@ -148,6 +148,67 @@ def test_frames_of_a_video_are_taken_evenly(tmp_path: Path) -> None:
     assert read_video(path, 1)[0].shape == (32, 32, 3)
     with pytest.raises(InputError, match="holds 10 frames, 11 are wanted"):
         read_video(path, 11)
+
+
+def _pointing_at(other: Path) -> dict[str, str]:
+    """What FFmpeg takes for a video, and reads another file for."""
+    return {
+        "a script": f"ffconcat version 1.0\nfile {other.name}\n",
+        "a script with a path": f"ffconcat version 1.0\nfile {other}\n",
+        "a playlist": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{other}\n#EXT-X-ENDLIST\n",
+        "a playlist of addresses": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+        "a session": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    }
+
+
+@pytest.mark.parametrize("kind", _pointing_at(Path("/x.mp4")))
+def test_a_video_that_points_at_other_files_is_none(tmp_path: Path, kind: str) -> None:
+    other = _video(tmp_path / "other.mp4", 4)
+    assert len(read_video(other, 2)) == 2
+    path = tmp_path / "video.mp4"
+    path.write_text(_pointing_at(other)[kind])
+    with pytest.raises(InputError, match=r"video\.mp4: not a video that can be decoded"):
+        read_video(path, 2)
+
+
+def test_a_videos_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _video(tmp_path / "other.mp4", 4)
+    monkeypatch.chdir(tmp_path)
+    Path("concat:other.mp4").write_text("nothing")
+    with pytest.raises(InputError, match="not a video that can be decoded"):
+        read_video(Path("concat:other.mp4"), 2)
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "mov", "mp4"])
+def test_every_kind_of_video_that_is_offered_is_read(tmp_path: Path, suffix: str) -> None:
+    assert len(read_video(_video(tmp_path / f"a.{suffix}", 4), 2)) == 2
+
+
+def test_the_pictures_of_a_sample_share_one_bound_on_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        _picture(tmp_path / "folder" / f"{number}.png")
+    sample = Sample("folder", tmp_path / "folder")
+    one = 12 * 16 * 3
+    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * one)
+    assert len(read_sample(sample, None)) == 3
+    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * one - 1)
+    with pytest.raises(InputError, match=r"2\.png: 16 x 12 pixels would take .* beyond 1,727 bytes; use fewer"):
+        read_sample(sample, None)
+    assert len(read_sample(sample, 2)) == 2
+
+
+def test_frames_of_videos_and_of_event_streams_have_the_same_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _video(tmp_path / "a.mp4", 4)
+    stream = synthetic_events(0, count=1000)
+    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 2 * 640 * 480 * 3)
+    assert len(read_video(path, 4)) == len(as_pictures(stream, 2)) * 2
+    with pytest.raises(InputError, match="an event stream: .* pixels, 5 times, would"):
+        as_pictures(stream, 5)
+    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * 32 * 32 * 3)
+    with pytest.raises(InputError, match=r"a\.mp4: 32 x 32 pixels, 4 times, would"):
+        read_video(path, 4)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x18ftypmp42" + bytes(64)])

@@ -15,9 +15,11 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost
 from tracer.charge.launches import find_launches
-from tracer.charge.stages.find import StageRanges
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, VISION
 from tracer.statistics.robust import median
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -115,3 +117,13 @@ def _device_time(trace: Trace, start_ns: I64, end_ns: I64, thread: int) -> I64:
     launched, times = launched[order], times[order]
     total = np.append(0, np.cumsum(trace.ops.end_ns[launched] - trace.ops.start_ns[launched]))
     return int64(total[np.searchsorted(times, end_ns)] - total[np.searchsorted(times, start_ns)])
+
+
+SOURCE = StageSource(
+    markers="modules",
+    rank=90,
+    find=stages_of_modules,
+    needs=Want.MODULES,
+    promising=lambda trace: trace.stacks,
+    inferred=True,
+)

@@ -4,16 +4,27 @@ from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import Counts, DeviceTotals, Idle, Reason, Unattributed
 from tracer.document.summary.findings import Finding, Gain
-from tracer.document.summary.latency import Latency, Percentiles, RequestLatency, SampleLatency, Statistic, measures
+from tracer.document.summary.latency import (
+    MEAN,
+    MEDIAN,
+    Latency,
+    Percentiles,
+    RequestLatency,
+    SampleLatency,
+    Statistic,
+    measures,
+)
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
-from tracer.document.summary.runs import StageBudget
+from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Kernel, Stage, Token
 from tracer.document.summary.trace import DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "MEAN",
+    "MEDIAN",
     "SCHEMA",
     "Breakdown",
     "BreakdownRow",
@@ -33,10 +44,10 @@ __all__ = [
     "Reason",
     "RequestLatency",
     "Roofline",
+    "RunTime",
     "SampleLatency",
     "Slope",
     "Stage",
-    "StageBudget",
     "StagePrediction",
     "StageRoofline",
     "Statistic",

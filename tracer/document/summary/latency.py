@@ -7,6 +7,8 @@ import msgspec
 from tracer.document.bounds import Count
 from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT
 
+MEAN, MEDIAN = "mean", "median"
+
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
     """Observed values, nearest rank."""
@@ -25,7 +27,11 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
         mean_ns: arithmetic mean.
         p50_ns: the median.
         p95_ns: nearest rank.
-        low_ns, high_ns: 95 % bootstrap interval of the mean (BCa, requests drawn anew); None of fewer than three.
+        low_ns, high_ns: an interval of what `interval_of` names, by order statistics of independent requests; None of
+            fewer than five.
+        level: how often such an interval holds it: 0.95, of five requests 0.9375.
+        interval_of: "median"; "mean" in documents from before there was this key, whose intervals held it less often
+            than the 95 % that they spoke of.
     """
 
     of: str
@@ -35,6 +41,8 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     p95_ns: int
     low_ns: float | None
     high_ns: float | None
+    level: float | None = None
+    interval_of: str = MEAN
 
 
 class SampleLatency(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 
-class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs of a stage take.
+class RunTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of a stage takes.
 
     Attributes:
         stage: its name.
@@ -24,3 +24,13 @@ class StageBudget(msgspec.Struct, frozen=True, kw_only=True):
     step_ns: float
     clean: bool
     fused_ns: float | None = None
+
+    @property
+    def total_ns(self) -> float:
+        """All runs together."""
+        return self.runs * self.step_ns
+
+    @property
+    def waiting_ns(self) -> float:
+        """What a run takes beyond its busy time."""
+        return max(0.0, self.step_ns - self.busy_ns)

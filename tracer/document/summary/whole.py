@@ -17,7 +17,7 @@ from tracer.document.summary.findings import Finding
 from tracer.document.summary.latency import Latency, RequestLatency
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline
-from tracer.document.summary.runs import StageBudget
+from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Stage, Token
 from tracer.document.summary.trace import TraceInfo, Window
 
@@ -40,7 +40,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     decoding: Decoding | None = None
     roofline: Roofline | None = None
     breakdown: Breakdown | None = None
-    budget: list[StageBudget] = []
+    budget: list[RunTime] = []
     requests: list[RequestLatency] = []
 
 

@@ -9,27 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from tracer.charge.intervals import distinct
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Idle, Roofline, Stage
-from tracer.measure.roofline.analytic import stage_row
+from tracer.document.summary import Roofline, Stage
+from tracer.measure.idle import idle_of
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
-from tracer.measure.runs import stage_times
+from tracer.measure.roofline.row import stage_row
+from tracer.measure.runs import run_time
 from tracer.peaks.find import find_peak
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.charge.attribution import Attribution
-    from tracer.charge.ledger import Charges
-    from tracer.charge.stages.find import StageRanges
-    from tracer.document.summary import StageRoofline
-    from tracer.measure.runs import StageTime
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
+    from tracer.document.summary import RunTime, StageRoofline
     from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
+NEEDS = Want.SUMMARY | Want.CPU_OPS | Want.DETAILS
 NO_SHAPES = (
     "--shapes: no matrix product in it has its shapes; record with record_shapes=True (tracer record --record-shapes)"
 )
@@ -43,10 +45,9 @@ LISTED_TYPES = ("float32", "float16", "bfloat16")
 def draw(
     trace: Trace,
     ranges: StageRanges,
-    attribution: Attribution,
-    charges: Charges,
+    work: Work,
     stages: Sequence[Stage],
-    times: Mapping[str, StageTime],
+    times: Mapping[str, RunTime],
     *,
     tflops: float | None = None,
     gbs: float | None = None,
@@ -56,13 +57,13 @@ def draw(
 
     Args:
         trace: with its CPU operators and their details.
-        ranges, attribution, charges: of the trace.
+        ranges, work: of the trace.
         stages: of the trace.
         times: what a run of each takes.
         tflops, gbs: peaks that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
-    recorded = recorded_work(trace, ranges, attribution, charges)
+    recorded = recorded_work(trace, ranges, work)
     if recorded is None:
         return None
     device = _device(trace)
@@ -72,11 +73,12 @@ def draw(
     rows = []
     if stages:
         for stage in stages:
-            work = recorded.stages.get(ALL_STAGES.index(stage.stage))
-            if work is not None and stage.busy_ns:
-                rows.append(_row(stage, work, peak, times[stage.stage]))
-    elif (whole := _whole_trace(charges)).busy_ns:
-        rows.append(_row(whole, recorded.whole, peak, stage_times([whole], None, None)[WHOLE_TRACE]))
+            done = recorded.stages.get(ALL_STAGES.index(stage.stage))
+            if done is not None and stage.busy_ns:
+                rows.append(_row(stage, done, peak, times[stage.stage]))
+    elif (whole := _whole_trace(work)).busy_ns:
+        time = run_time(WHOLE_TRACE, 1, whole.busy_ns, whole.busy_ns + whole.idle_ns, None, None)
+        rows.append(_row(whole, recorded.whole, peak, time))
     return Roofline(
         device=device,
         dtype=recorded.dtype,
@@ -89,28 +91,24 @@ def draw(
     )
 
 
-def _row(stage: Stage, work: StageWork, peak: Peak, time: StageTime) -> StageRoofline:
-    row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes), peak, time)
+def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofline:
+    least = max(0, work.flops - work.hideable_flops)
+    row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes, least_flops=least), peak, time)
     covered = work.covered_ns / stage.device_time_ns if stage.device_time_ns else 0.0
     idles = row.busy_ns < row.step_ns / 2
     limit = row.limited_by if idles or covered >= ENOUGH else None
     return msgspec.structs.replace(row, covered=covered, limited_by=limit)
 
 
-def _whole_trace(charges: Charges) -> Stage:
+def _whole_trace(work: Work) -> Stage:
     """A trace without stages as one, called once."""
-    idle = Idle(
-        host_ns=int(charges.host_ns.sum()),
-        sync_ns=int(charges.sync_ns.sum()),
-        launch_ns=int(charges.launch_ns.sum()),
-        unknown_ns=int(charges.unknown_ns.sum()),
-    )
+    idle = idle_of(work, np.arange(len(work)))
     return Stage(
         stage=WHOLE_TRACE,
         calls=1,
-        ops=len(charges),
-        device_time_ns=int(charges.time_ns.sum()),
-        busy_ns=int(charges.busy_ns.sum()),
+        ops=len(work),
+        device_time_ns=int(work.time_ns.sum()),
+        busy_ns=int(work.busy_ns.sum()),
         idle_ns=idle.total_ns,
         idle=idle,
         span_ns=0,

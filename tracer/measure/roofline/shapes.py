@@ -7,7 +7,7 @@ outputs, written once: what cannot be avoided, not what was moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,16 @@ MOST_DIMENSIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Of one call: operations, bytes read and written, and the type of its first matrix as PyTorch names it."""
+class OperatorWork:
+    """Of one call: operations, bytes read and written, and the type of its first matrix as PyTorch names it.
+
+    Of the operations, those that a causal mask may hide are `hideable_flops`: shapes do not say whether there is one.
+    """
 
     flops: int
     bytes: int
     dtype: str
+    hideable_flops: int = field(default=0, compare=False)
 
 
 class _UnfitError(Exception):
@@ -75,7 +79,7 @@ class _Inputs:
         return sum(prod(self.shape(place)) * self.type_of(place)[1] for place in places if self.dims[place])
 
 
-def work_of(operator: str, dims: bytes, types: bytes, concrete: bytes) -> Work | None:
+def work_of(operator: str, dims: bytes, types: bytes, concrete: bytes) -> OperatorWork | None:
     """The work of one call of an operator; None where there is no formula, or it does not fit.
 
     Args:
@@ -93,10 +97,10 @@ def work_of(operator: str, dims: bytes, types: bytes, concrete: bytes) -> Work |
     return work if 0 <= work.flops < MOST and 0 <= work.bytes < MOST else None
 
 
-def _product(first: int, *, bias: int | None = None, out_bytes: int | None = None) -> Callable[[_Inputs], Work]:
+def _product(first: int, *, bias: int | None = None, out_bytes: int | None = None) -> Callable[[_Inputs], OperatorWork]:
     """A matrix product, or several: (..., m, k) times (..., k, n)."""
 
-    def formula(inputs: _Inputs) -> Work:
+    def formula(inputs: _Inputs) -> OperatorWork:
         *batch, m, k = inputs.shape(first)
         *same, inner, n = inputs.shape(first + 1)
         if batch != same or inner != k:
@@ -104,12 +108,12 @@ def _product(first: int, *, bias: int | None = None, out_bytes: int | None = Non
         dtype, size = inputs.type_of(first)
         read = inputs.bytes_of(first, first + 1, *(() if bias is None else (bias,)))
         written = prod(batch) * m * n * (out_bytes or size)
-        return Work(2 * prod(batch) * m * n * k, read + written, dtype)
+        return OperatorWork(2 * prod(batch) * m * n * k, read + written, dtype)
 
     return formula
 
 
-def _linear(inputs: _Inputs) -> Work:
+def _linear(inputs: _Inputs) -> OperatorWork:
     """(..., k) times the transpose of (n, k)."""
     *rows, k = inputs.shape(0)
     n, inner = inputs.shape(1)
@@ -118,13 +122,13 @@ def _linear(inputs: _Inputs) -> Work:
     dtype, size = inputs.type_of(0)
     biased = len(inputs.dims) > 2 and inputs.dims[2]
     moved = inputs.bytes_of(0, 1, *((2,) if biased else ())) + prod(rows) * n * size
-    return Work(2 * prod(rows) * n * k, moved, dtype)
+    return OperatorWork(2 * prod(rows) * n * k, moved, dtype)
 
 
-def _attention(*, heads: int) -> Callable[[_Inputs], Work]:
+def _attention(*, heads: int) -> Callable[[_Inputs], OperatorWork]:
     """Queries times keys, and that times values; `heads` is where heads stand in (batch, ., ., size)."""
 
-    def formula(inputs: _Inputs) -> Work:
+    def formula(inputs: _Inputs) -> OperatorWork:
         query, key, value = (inputs.shape(place) for place in range(3))
         if not len(query) == len(key) == len(value) >= 3 or query[-1] != key[-1]:
             raise _UnfitError
@@ -136,12 +140,14 @@ def _attention(*, heads: int) -> Callable[[_Inputs], Work]:
         dtype, size = inputs.type_of(0)
         pairs = prod(query[:-1]) * key[along]
         moved = inputs.bytes_of(0, 1, 2) + prod(query[:-1]) * value[-1] * size
-        return Work(2 * pairs * (query[-1] + value[-1]), moved, dtype)
+        each, queries = 2 * (query[-1] + value[-1]), query[along]
+        hideable = pairs * (queries - 1) // (2 * key[along]) if 0 < queries <= key[along] else 0
+        return OperatorWork(each * pairs, moved, dtype, each * hideable)
 
     return formula
 
 
-def _convolution(inputs: _Inputs) -> Work:
+def _convolution(inputs: _Inputs) -> OperatorWork:
     """Input (batch, channels, ...) and weight (out, in / groups, ...), the other way round where transposed."""
     x, weight = inputs.shape(0), inputs.shape(1)
     size, kernel = x[2:], weight[2:]
@@ -164,11 +170,11 @@ def _convolution(inputs: _Inputs) -> Work:
         raise _UnfitError
     dtype, itemsize = inputs.type_of(0)
     moved = inputs.bytes_of(0, 1, 2) + x[0] * channels * prod(out) * itemsize
-    return Work(2 * x[0] * prod(places) * prod(weight), moved, dtype)
+    return OperatorWork(2 * x[0] * prod(places) * prod(weight), moved, dtype)
 
 
 # Of these the outermost counts: a convolution's inner operators have its work once more.
-LEAVES: dict[str, Callable[[_Inputs], Work]] = {
+LEAVES: dict[str, Callable[[_Inputs], OperatorWork]] = {
     "aten::mm": _product(0),
     "aten::bmm": _product(0),
     "aten::addmm": _product(1, bias=0),
@@ -187,7 +193,7 @@ LEAVES: dict[str, Callable[[_Inputs], Work]] = {
     "flash_attn::_flash_attn_forward": _attention(heads=2),
 }
 # These count where none of the above is inside them: some libraries put their own product there.
-PARENTS: dict[str, Callable[[_Inputs], Work]] = {
+PARENTS: dict[str, Callable[[_Inputs], OperatorWork]] = {
     "aten::linear": _linear,
     "aten::scaled_dot_product_attention": _attention(heads=1),
 }

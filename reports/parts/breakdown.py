@@ -1,0 +1,60 @@
+"""Device time by stage and something else, the largest of each stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Row, Table, block, note
+from reports.parts.words import kind, on_cpu
+from reports.units import counted, duration, share, short_kernels
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Summary
+
+TOP = 12
+INNERMOST = "the innermost open on the launching thread at the launch."
+MEANING = {
+    "op": f"op: {INNERMOST}",
+    "module": f"module: the class of {INNERMOST}",
+    "layer": f"layer: the outermost numbered layer or block {INNERMOST.removeprefix('the innermost ')}",
+    "kernel": "kernel: by name.",
+    "category": "category: by the kernel's name.",
+    "stream": "stream: of the device.",
+}
+
+
+def part(summary: Summary) -> Block | None:
+    """A row a name, under its stage."""
+    found = summary.breakdown
+    if found is None:
+        return None
+    columns = [
+        Column("stage", right=False),
+        Column(found.by, right=False, named=True),
+        *map(Column, ("ops", "self" if on_cpu(summary) else "device", "share")),
+    ]
+    shorter = short_kernels(row.name for row in found.rows)
+    rows = []
+    seen: dict[str, int] = {}
+    for row in found.rows:
+        seen[row.stage] = seen.get(row.stage, 0) + 1
+        if seen[row.stage] > TOP:
+            continue
+        stage = (row.stage or "no stage") if seen[row.stage] == 1 else ""
+        name = shorter[row.name] if found.by == "kernel" else row.name
+        times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
+        rows.append(Row([stage, name, f"{row.ops:,}", *times]))
+    more = sum(max(0, count - TOP) for count in seen.values())
+    wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
+    says = note(
+        f"{MEANING[found.by]} share: of all {kind(summary)} time.",
+        "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
+        if any(row.name == "graph replay" for row in found.rows)
+        else "",
+        f"Of {counted(found.by_external_id, 'op')} no operator was open there: theirs is the one of their External id."
+        if found.by_external_id
+        else "",
+        f"{wrong} an operator that was over, or not begun, by then." if found.wrong_external_ids else "",
+        f"{counted(more, 'more row')}: --format json lists all." if more else "",
+    )
+    return block("", Table(columns, rows), says)

@@ -1,0 +1,51 @@
+"""Kernels that one run has and the other has not, or that take longer in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Row, Table, block, line, note
+from reports.palette import NONE
+from reports.parts.compared.words import count, signed
+from reports.units import counted, duration, short_kernels
+
+if TYPE_CHECKING:
+    from tracer.document.comparison import Comparison, KernelChange, Pair
+
+TOP = 12
+CHANGES = ("appeared", "vanished", "slower", "faster")
+
+
+def part(_: Comparison, pair: Pair) -> Block | None:
+    """The largest changes first."""
+    title = f"kernels, {pair.other} against {pair.baseline}"
+    if not pair.kernels:
+        alike = counted(pair.same_kernels, "kernel takes", "kernels take")
+        said = line(f"{alike} the same time.", role="strong")
+        return block(title, said if pair.same_kernels else None)
+    columns = [
+        Column("", right=False),
+        Column("change", right=False, rank=2),
+        Column("kernel", right=False, named=True),
+        Column(pair.baseline, rank=1),
+        Column(pair.other, rank=1),
+        Column("delta"),
+    ]
+    counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in CHANGES]
+    more = len(pair.kernels) - TOP
+    says = note(
+        f"{', '.join(counts)}, {pair.same_kernels:,} alike. Times (and how often) in one run of the stage, of decode "
+        "one step; from the profiled pass, where nothing is tested.",
+        f"{more:,} more: --format json." if more > 0 else "",
+    )
+    shown = pair.kernels[:TOP]
+    shorter = short_kernels(change.name for change in shown)
+    return block(title, Table(columns, [_row(change, shorter[change.name]) for change in shown]), says)
+
+
+def _row(change: KernelChange, name: str) -> Row:
+    sides = [
+        NONE if use is None else f"{duration(use.time_ns)} ({count(use.count)})"
+        for use in (change.before, change.after)
+    ]
+    return Row([change.stage, change.change, name, *sides, signed(change.delta_ns)])

@@ -1,0 +1,102 @@
+"""Stages, request, TTFT and TPOT of two runs beside each other, with a verdict on each difference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Caution, Column, Role, Row, Table, block, line, note
+from reports.palette import NONE
+from reports.parts.compared.words import signed
+from reports.units import counted, duration, percent
+
+if TYPE_CHECKING:
+    from tracer.document.comparison import Comparison, Pair
+    from tracer.document.comparison import Row as Measure
+
+MARKS: dict[str, Role] = {"slower": "bad", "faster": "good", "one side only": "dim"}
+VERDICTS = {"within noise": "noise", "not tested": "untested", "one side only": "one side"}
+SOURCES = {
+    "requests": "Medians over requests without a profiler.",
+    "medians": "Medians without a profiler.",
+    "trace": "One run of each stage in the trace, its device time and idle time; TPOT is a decode step.",
+}
+TTFT_TPOT = (
+    "TTFT: request start to the end of prefill. TPOT: (end of last token - end of token 0) / (tokens - 1). "
+    "A prompt token is a position of the prompt, visual or text; an output token is one that a decode step yields."
+)
+
+
+def part(comparison: Comparison, pair: Pair) -> Block | None:
+    """A row a measure, and below it what it takes per token."""
+    columns = [
+        Column("", right=False),
+        Column(pair.baseline),
+        Column(pair.other),
+        Column("delta", rank=1),
+        Column("ratio"),
+        Column("p", rank=2),
+        Column("verdict", right=False),
+    ]
+    return block(
+        f"{pair.other} against {pair.baseline}",
+        line(headline(pair), role="strong"),
+        Table(columns, [_row(row) for row in pair.rows]) if pair.rows else None,
+        note(*_method(comparison, pair)),
+        *[Caution(text, "note") for text in pair.notes],
+    )
+
+
+def _row(row: Measure) -> Row:
+    name = f"  per {row.per}" if row.per else {"ttft": "TTFT", "tpot": "TPOT"}.get(row.of, row.of)
+    times = [NONE if time_ns is None else duration(time_ns) for time_ns in (row.before_ns, row.after_ns)]
+    delta = NONE if row.delta_ns is None else signed(row.delta_ns)
+    ratio = NONE if row.ratio is None else f"× {row.ratio:.3f}" if row.ratio < 100 else f"× {row.ratio:,.0f}"
+    p = NONE if row.p is None or row.verdict == "not tested" else f"{row.p:.4f}"
+    return Row([name, *times, delta, ratio, p, VERDICTS.get(row.verdict, row.verdict)], MARKS.get(row.verdict, ""))
+
+
+def headline(pair: Pair) -> str:
+    """What was found, in one sentence."""
+    whole = [row for row in pair.rows if not row.per]
+    claims = []
+    for verdict in ("slower", "faster"):
+        found = [f"{row.of} ({percent((row.ratio or 1) - 1)})" for row in whole if row.verdict == verdict]
+        claims += [f"{verdict} in {', '.join(found)}"] if found else []
+    if claims:
+        return f"{pair.other} is {'; '.join(claims)}."
+    if any(row.verdict == "within noise" for row in whole):
+        return f"No difference between {pair.baseline} and {pair.other} that exceeds the noise."
+    return f"{pair.baseline} and {pair.other} beside each other; nothing could be tested."
+
+
+def _method(comparison: Comparison, pair: Pair) -> list[str]:
+    tested = [_test(comparison, pair), _allowance(comparison, pair)] if pair.permutations else []
+    return [SOURCES[pair.source], *tested, TTFT_TPOT]
+
+
+def _test(comparison: Comparison, pair: Pair) -> str:
+    over = "requests within samples" if pair.shared_samples else "requests"
+    if pair.recordings > 1:
+        over = f"recordings, {pair.recordings} of each run, each by its medians"
+    return (
+        f"A permutation test over {over} ({counted(pair.permutations, 'permutation')}, aligned ranks, step-down "
+        f"maxT): if nothing differs, the chance that any row of this table is called slower or faster is at most "
+        f"{percent(comparison.error_rate, signed=False)}."
+    )
+
+
+def _allowance(comparison: Comparison, pair: Pair) -> str:
+    if comparison.tolerance is not None:
+        return f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}."
+    most = percent(max(0.0, *(row.allowance or 0.0 for row in pair.rows)), signed=False)
+    if pair.recordings > 1:
+        return (
+            f"Allowed for besides: {most}. Drift is part of the noise where the "
+            "recordings took turns. Steps and kernels below are of the first recording of each."
+        )
+    return (
+        "Allowed for as drift between recordings, row by row: 1 %, or what the halves of either recording "
+        f"differ by if that is more (here up to {most}). Drift that neither "
+        "recording shows within itself is not allowed for: --tolerance, or several recordings of each "
+        "(--recordings)."
+    )

@@ -1,0 +1,80 @@
+"""The decode steps: how long they take, what each asks of the device, how they grow and which stand out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Curve, Piece, block, line
+from reports.parts.words import kind, on_cpu
+from reports.units import byte_count, counted, duration
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Decoding, Summary, Token
+
+
+def part(summary: Summary) -> Block | None:
+    """Percentiles over the steps, their course, and what the median step asks for."""
+    tokens = summary.tokens
+    if not tokens:
+        return None
+    on_device = any(token.ops for token in tokens)
+    times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
+    ordered = sorted(times)
+
+    def rank(percent: int) -> str:
+        return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
+
+    return block(
+        "decode tokens",
+        line(
+            Piece(counted(len(tokens), "step"), "strong"),
+            "" if on_device else " on the host",
+            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
+        ),
+        Curve(times, duration(times[0]), duration(times[-1]), "decode"),
+        None if on_cpu(summary) else line(_per_token(tokens)),
+        *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
+    )
+
+
+def _per_token(tokens: list[Token]) -> str:
+    """What the median step asks of the host."""
+    counts = [token.counts for token in tokens]
+
+    def typical(values: list[int]) -> int:
+        return sorted(values)[len(values) // 2]
+
+    waits, wait_ns = typical([one.waits for one in counts]), typical([one.wait_ns for one in counts])
+    graphs = typical([one.graphs for one in counts])
+    parts = [
+        counted(typical([one.launches for one in counts]), "launch", "launches")
+        + (f" ({counted(graphs, 'graph replay')})" if graphs else ""),
+        counted(typical([one.kernels for one in counts]), "kernel"),
+        counted(waits, "wait for the device", "waits for the device") + (f" ({duration(wait_ns)})" if waits else ""),
+    ]
+    copied = (
+        (typical([one.to_device_bytes for one in counts]), "to the device"),
+        (typical([one.to_host_bytes for one in counts]), "to the host"),
+    )
+    parts += [f"{byte_count(count)} {where}" for count, where in copied if count]
+    return f"a token: {' · '.join(parts)}"
+
+
+def _course(decoding: Decoding | None, of: str) -> list[str]:
+    """How the steps grow, and which stand out."""
+    if decoding is None:
+        return []
+    sentences = []
+    if decoding.growth is not None:
+        growth = decoding.growth
+        low, high = duration(growth.low_ns), duration(growth.high_ns)
+        sentences.append(
+            f"{of} time grows by {duration(growth.ns)} per token of cache (95 % interval {low} to {high})"
+            if growth.low_ns > 0
+            else f"{of} time does not grow measurably with the cache (95 % interval {low} to {high} per token)"
+        )
+    if decoding.outliers:
+        shown = [f"#{o.index} +{duration(o.excess_ns)} ({o.cause})" for o in decoding.outliers[:3]]
+        more = f" and {len(decoding.outliers) - 3} more" if len(decoding.outliers) > 3 else ""
+        sentences.append(f"steps that stand out: {', '.join(shown)}{more}")
+    return sentences

@@ -1,0 +1,28 @@
+"""What was found, what to do about it and what that would save."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Item, block
+from reports.units import duration
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Finding, Summary
+
+
+def part(summary: Summary) -> Block | None:
+    """An item a finding."""
+    return block("findings", *[_item(finding) for finding in summary.findings])
+
+
+def _item(finding: Finding) -> Item:
+    advised = finding.gain is not None or finding.severity != "info"
+    return Item(finding.severity, finding.message, finding.id, _advice(finding) if advised else "")
+
+
+def _advice(finding: Finding) -> str:
+    gain = finding.gain
+    if gain is None or not gain.of_ns:
+        return finding.next_step
+    return f"saves up to {duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of}): {finding.next_step}"

@@ -1,0 +1,52 @@
+"""Budgets and limits, kept or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Row, Table, block
+from reports.units import duration, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.document.comparison import Gate
+
+
+def part(found: Sequence[Gate]) -> Block | None:
+    """A row a gate."""
+    if not found:
+        return None
+    columns = [
+        Column("", right=False),
+        Column("gate", right=False),
+        Column("of", right=False),
+        Column("found"),
+        Column("file", right=False, named=True),
+    ]
+    rows = [
+        Row(
+            ["kept" if gate.passed else "FAILED", gate.gate, gate.of, measured(gate), gate.path],
+            "" if gate.passed else "bad",
+        )
+        for gate in found
+    ]
+    return block("gates", Table(columns, rows))
+
+
+def measured(gate: Gate) -> str:
+    """What a gate found, in its unit."""
+    return duration(gate.value) if gate.kind == "time" else percent(gate.value, signed=gate.kind == "regression")
+
+
+def sentence(gate: Gate) -> str:
+    """A gate that failed, in one line."""
+    found, limit, over = [
+        duration(value) if gate.kind == "time" else percent(value, signed=False)
+        for value in (gate.value, gate.limit, gate.value - gate.limit)
+    ]
+    allows = f"allows {limit}" + (f", {over} less" if found == limit else "")
+    if gate.kind == "regression":
+        return f"{gate.path}: {gate.of} is {found} slower than the baseline; --{gate.gate} {allows}"
+    of = " of the request" if gate.kind == "share" else ""
+    return f"{gate.path}: {gate.of} takes {found}{of}; --budget {gate.gate} {allows}"

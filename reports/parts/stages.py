@@ -1,0 +1,82 @@
+"""The stages: how often each ran, on the host and on the device, and its share of the device time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Bar, Block, Column, Row, Table, block, note
+from reports.palette import NONE
+from reports.parts.words import on_cpu
+from reports.units import counted, duration, share
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Stage, Summary
+
+ON_HOST = ("stage", "calls", "host")
+
+
+def part(summary: Summary) -> Block | None:
+    """A row a stage, and one for what belongs to none."""
+    if not summary.stages:
+        return None
+    whole_ns = summary.device.time_ns
+    rows = [_row(stage, whole_ns) for stage in summary.stages]
+    rest = summary.device.unattributed
+    if rest.ops:
+        busy, idle = duration(rest.busy_ns), duration(rest.idle_ns)
+        drawn = _share(rest.time_ns, whole_ns)
+        rows.append(["no stage", "", "", duration(rest.time_ns), drawn, busy, idle, f"{rest.ops:,}"])
+    columns = _columns(summary)
+    kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
+    table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
+    return block("", table, note(_meaning(summary), _outside(summary)))
+
+
+def _columns(summary: Summary) -> list[Column]:
+    return [
+        Column("stage", right=False),
+        Column("calls", rank=4),
+        Column("host", rank=3),
+        Column("self" if on_cpu(summary) else "device"),
+        Column("share", right=False),
+        Column("busy", rank=1),
+        Column("idle", rank=2),
+        Column("ops" if on_cpu(summary) else "kernels", rank=5),
+    ]
+
+
+def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
+    times = [stage.device_time_ns, stage.busy_ns, stage.idle_ns]
+    device, busy, idle = [duration(time_ns) if stage.ops else NONE for time_ns in times]
+    drawn = _share(stage.device_time_ns, whole_ns)
+    return [stage.stage, f"{stage.calls:,}", duration(stage.cpu_ns), device, drawn, busy, idle, f"{stage.ops:,}"]
+
+
+def _share(time_ns: int, whole_ns: int) -> Bar:
+    return Bar(share(time_ns, whole_ns), time_ns, whole_ns)
+
+
+def _meaning(summary: Summary) -> str:
+    if not summary.device.ops:
+        return "host: the ranges on the CPU."
+    if on_cpu(summary):
+        return (
+            "host: the ranges on the CPU. self, busy: operators' own time. idle: time between operators, "
+            "charged to the stage of the operator that ends it."
+        )
+    return (
+        "host: the ranges on the CPU. device: kernel durations added up. busy: time in which any of them "
+        "ran. idle: gaps, charged to the stage of the op that ends them."
+    )
+
+
+def _outside(summary: Summary) -> str:
+    rest, whole_ns = summary.device.unattributed, summary.device.time_ns
+    reasons = [
+        f"{name.replace('_', ' ')} {duration(reason.time_ns)} ({counted(reason.ops, 'op')})"
+        for name, reason in rest.reasons.items()
+        if reason.ops
+    ]
+    if reasons:
+        return f"In no stage: {share(rest.time_ns, whole_ns)}: {', '.join(reasons)}."
+    return "Every op belongs to a stage." if whole_ns else ""

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from support.chrome import kernel, launch, operator, trace_of
+from support.summaries import summary
+
+from tracer.compare.pairs import compare
+from tracer.document.comparison import KernelUse, Pair, Total
+from tracer.document.summary import Summary
+from tracer.summarize import Choices, summarize
+
+
+def _unmarked(*lengths_us: float, name: str = "gemm") -> Summary:
+    events = []
+    for number, length in enumerate(lengths_us):
+        events += [launch(1000 * number, 1, number + 1), kernel(name, 1000 * number + 5, length, number + 1)]
+    return summarize(trace_of(*events), Choices(by="kernel"))
+
+
+def _pair(before: Summary, after: Summary) -> Pair:
+    (pair,) = compare([before, after]).pairs
+    return pair
+
+
+def test_traces_without_stages_are_compared_by_their_totals() -> None:
+    pair = _pair(_unmarked(100, 100), _unmarked(100, 150))
+    assert pair.totals[:3] == [
+        Total(of="ops", before=2, after=2, ratio=1.0),
+        Total(of="device time", before=200_000, after=250_000, ratio=1.25),
+        Total(of="busy", before=200_000, after=250_000, ratio=1.25),
+    ]
+    assert [total.of for total in pair.totals] == ["ops", "device time", "busy", "idle"]
+    assert pair.rows == []
+    assert pair.notes[-1].startswith("neither trace has stages")
+
+
+def test_and_by_their_kernels() -> None:
+    pair = _pair(_unmarked(100, 100), _unmarked(100, 150))
+    (change,) = pair.kernels
+    assert (change.stage, change.name, change.change, change.delta_ns) == ("", "gemm", "slower", 50_000)
+    assert change.before == KernelUse(count=2, time_ns=200_000)
+    assert {one.change for one in _pair(_unmarked(9), _unmarked(9, name="gemv")).kernels} == {"appeared", "vanished"}
+    assert _pair(_unmarked(9), _unmarked(9)).same_kernels == 1
+
+
+def test_a_trace_with_stages_beside_one_without_is_compared_so_too() -> None:
+    pair = _pair(_unmarked(100), summary())
+    assert [total.of for total in pair.totals] == ["ops", "device time", "busy", "idle"]
+    assert pair.notes[-1].startswith("one trace has no stages")
+
+
+def test_traces_with_stages_need_no_totals() -> None:
+    assert _pair(summary(), summary()).totals == []
+
+
+def test_of_a_cpu_the_operators_are_added_up() -> None:
+    trace = summarize(trace_of(operator("aten::mm", 1, 50)))
+    assert _pair(trace, trace).totals == [
+        Total(of="ops", before=1, after=1, ratio=1.0),
+        Total(of="operator time", before=50_000, after=50_000, ratio=1.0),
+    ]

@@ -1,0 +1,84 @@
+"""What holds of every gain, whatever was recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chrome import call, kernel, launch, span, trace_of
+from support.findings import ADD, COST, GEMM, found, latencies, recorded, stage, waiting_steps
+
+from tracer.document.manifest import Shape
+from tracer.predict.whatif import Changes, predict
+from tracer.summarize import Choices, summarize
+
+if TYPE_CHECKING:
+    from support.chrome import Event
+
+PEAKS = Choices(peak_tflops=1, peak_gbs=2)
+US = st.integers(1, 2000)
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> tuple[list[Event], dict[str, object]]:
+    """Requests of any stages, busy or idle, with what any rule looks for, and latencies that may be far shorter."""
+    events: list[Event] = [span("tracer/request#0", 0, 1_000_000)]
+    at, number = 0.0, 0
+    names = draw(st.sets(st.sampled_from(["vision", "prefill"]))), draw(st.integers(0, 9))
+    for name in [*sorted(names[0]), *[f"decode#{k + 1}" for k in range(names[1])]]:
+        begin, gap, each = at, draw(st.integers(1, 60)), draw(st.integers(1, 60))
+        for _ in range(draw(st.integers(1, 12))):
+            number += 1
+            kind = draw(st.sampled_from([GEMM, ADD]))
+            events += [launch(at, 1, number), kernel(kind, at + 2, each, number, stream=draw(st.integers(7, 8)))]
+            at += max(gap, 2)
+        if draw(st.booleans()):
+            events.append(call("cudaStreamSynchronize", at, each))
+        at += each + 2
+        if draw(st.booleans()):
+            events += [span("tracer/encoder", begin, (at - begin) / share) for share in (1, 2)]
+        events.append(span(f"tracer/{name}", begin, at - begin))
+    clean = [latencies(draw(US), draw(US), draw(US)) for _ in range(draw(st.integers(0, 2)))]
+    shape = Shape(batch_size=1, frames=5, visual_tokens=60, prompt_tokens=40, new_tokens=5)
+    return events, recorded(COST, clean, shape=shape)
+
+
+@given(recordings())
+def test_no_gain_exceeds_what_it_is_taken_from(made: tuple[list[Event], dict[str, object]]) -> None:
+    events, metadata = made
+    for finding in summarize(trace_of(*events, tracer=metadata), PEAKS).findings:
+        if finding.gain is not None:
+            assert 0 < finding.gain.time_ns <= finding.gain.of_ns, finding.id
+
+
+def test_kernels_that_the_profiler_made_longer_than_a_run_save_no_more_than_the_run() -> None:
+    small = stage("tracer/prefill", 0, 5, [GEMM, ADD] * 20)  # 400 us busy, half of them unfused
+    finding = found("unfused-elementwise", *small, tracer=recorded(clean=[latencies(prefill_us=100)]))
+    assert finding is not None
+    assert finding.gain is not None
+    assert (finding.gain.time_ns, finding.gain.of_ns) == (50_000, 100_000)
+
+
+def test_less_work_for_a_device_that_mostly_waits_saves_nothing() -> None:
+    late = stage("tracer/prefill", 0, 40, [GEMM, ADD] * 20)
+    finding = found("unfused-elementwise", *late)
+    assert finding is not None
+    assert finding.gain is None
+
+
+def test_waits_save_no_more_than_a_step_waits_without_a_profiler() -> None:
+    for step_us, saved_us in ((95, 5), (200, 7 * 30 / 8)):
+        metadata = recorded(clean=[latencies(step_us=step_us)])
+        finding = found("sync-per-token", *waiting_steps(gap=30), tracer=metadata)
+        assert finding is not None
+        assert finding.gain is not None
+        assert finding.gain.time_ns == 4 * 1000 * saved_us
+
+
+def test_a_finding_and_a_prediction_of_the_same_change_agree() -> None:
+    summary = summarize(trace_of(*stage("tracer/vision", 0, 40, [GEMM] * 10)))
+    gain = next(one.gain for one in summary.findings if one.id == "launch-bound")
+    predicted = predict(summary, Changes(stages={}, launch_overhead=0))
+    assert gain is not None
+    assert gain.time_ns == predicted.now_ns - predicted.then_ns

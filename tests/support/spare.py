@@ -1,0 +1,68 @@
+"""A Python that has imported what our commands import and forks for each of them; `support.typed` starts and asks it.
+
+It runs nothing itself, since threads of PyTorch would not come along into the forks. Each line on the descriptor that
+is its argument is a command; it answers on standard output with the process id at once, with the exit code at the end.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import tempfile
+from importlib import import_module
+from typing import Any
+
+LIGHT = ("tracer.cli.main", "tracer.summarize", "tracer.saved", "tracer.compare.pairs", "rich.progress", "rich.table")
+HEAVY = ("torch.profiler", "torch._dynamo", "tracer.recording.recorder", "model.eventgpt.adapter", "model.hf.adapter")
+
+
+def _prepare(modules: tuple[str, ...]) -> None:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # as `record` sets it before it imports torch
+    for module in modules:
+        import_module(module)
+    gc.freeze()
+
+
+def _become(asked: dict[str, Any]) -> None:
+    """Be the process that a shell would have started."""
+    for descriptor, path in enumerate(asked["files"]):
+        opened = os.open(path, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_TRUNC)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["folder"])
+    tempfile.tempdir = None
+    sys.path[0] = asked["folder"]
+    sys.argv = ["tracer", *asked["arguments"]]
+
+
+def main() -> None:
+    """Serve until the asking process closes its end."""
+    asking = os.fdopen(int(sys.argv[1]), encoding="utf-8")
+    answers = os.dup(1)
+    os.set_inheritable(answers, False)
+    _prepare(LIGHT)
+    warm = False
+    for line in asking:
+        asked = json.loads(line)
+        if asked["heavy"] and not warm:
+            _prepare(HEAVY)
+            warm = True
+        process = os.fork()
+        if not process:
+            asking.close()
+            os.close(answers)
+            _become(asked)
+            import_module("tracer.cli.main").main()
+        os.write(answers, b"%d\n" % process)
+        _, status = os.waitpid(process, 0)
+        os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Stages by the names of a trace's ranges: what all sources share that only have to read a name."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import Nest, distinct
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.source import StageSource
+from tracer.document.names import ALL_STAGES, DECODE, ENCODER, REQUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tracer.arrays import I64
+    from tracer.trace.columns import Spans, Trace
+
+# Stage, request or encoder, and its number if it has one.
+Reading: TypeAlias = "tuple[str, int | None]"
+_KINDS = (*ALL_STAGES, REQUEST, ENCODER)
+
+
+def by_name(markers: str, rank: int, read: Callable[[str], Reading | None], *, count_steps: bool = True) -> StageSource:
+    """A source that reads the name of each range.
+
+    Args:
+        markers, rank: see `StageSource`.
+        read: the stage (or `request`, `encoder`) that a name means, with its number; None of any other name.
+        count_steps: number the decode steps without a number in their order, as a serving engine numbers none.
+    """
+    return StageSource(
+        markers=markers, rank=rank, find=partial(_find, markers=markers, read=read, count_steps=count_steps)
+    )
+
+
+def _find(
+    trace: Trace, *, markers: str, read: Callable[[str], Reading | None], count_steps: bool
+) -> StageRanges | None:
+    names = [trace.strings[name] for name in distinct(trace.ranges.name)]
+    readings = {name: reading for name in names if (reading := read(name)) is not None}
+    if not any(stage in ALL_STAGES for stage, _ in readings.values()):
+        return None
+    return _collect(trace, markers, readings, count_steps=count_steps)
+
+
+def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, count_steps: bool) -> StageRanges:
+    ranges = trace.ranges
+    code, index = _by_string(trace, readings)
+    codes = code[ranges.name]
+    requests = np.flatnonzero(codes == _KINDS.index(REQUEST))
+    encoders = np.flatnonzero(codes == _KINDS.index(ENCODER))
+    chosen = np.flatnonzero((codes >= 0) & (codes < len(ALL_STAGES)))
+    chosen = chosen[np.lexsort((-ranges.end_ns[chosen], ranges.start_ns[chosen]))]
+    stage, token = codes[chosen], index[ranges.name[chosen]]
+    if count_steps:
+        unnumbered = (stage == ALL_STAGES.index(DECODE)) & (token < 0)
+        token = np.where(unnumbered, np.cumsum(unnumbered) - 1, token)
+    enclosing = _enclosing(ranges, requests, chosen)
+    return StageRanges(
+        markers=markers,
+        start_ns=ranges.start_ns[chosen],
+        end_ns=ranges.end_ns[chosen],
+        thread=int64(ranges.thread[chosen]),
+        stage=int64(stage),
+        index=int64(token),
+        request=int64(np.where(enclosing >= 0, index[ranges.name[enclosing]], -1)),
+        encoder_start_ns=ranges.start_ns[encoders],
+        encoder_end_ns=ranges.end_ns[encoders],
+        encoder_thread=int64(ranges.thread[encoders]),
+    )
+
+
+def _by_string(trace: Trace, readings: Mapping[str, Reading]) -> tuple[I64, I64]:
+    """For each of the trace's strings, what kind of range it names and its number; -1 without."""
+    code, index = (np.full(len(trace.strings), -1, dtype=np.int64) for _ in range(2))
+    for position, name in enumerate(trace.strings):
+        if name in readings:
+            kind, number = readings[name]
+            code[position] = _KINDS.index(kind)
+            index[position] = -1 if number is None else number
+    return code, index
+
+
+def _enclosing(ranges: Spans, outer: I64, inner: I64) -> I64:
+    """For each range of `inner`, the innermost of `outer` that holds its start on its thread, or -1."""
+    found = np.full(len(inner), -1, dtype=np.int64)
+    for thread in distinct(ranges.thread[outer]):
+        holders = outer[ranges.thread[outer] == thread]
+        asked = np.flatnonzero(ranges.thread[inner] == thread)
+        nest = Nest.of(ranges.start_ns[holders], ranges.end_ns[holders])
+        place = nest.innermost(ranges.start_ns[inner[asked]])
+        found[asked] = np.where(place >= 0, holders[place], -1)
+    return found

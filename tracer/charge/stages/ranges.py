@@ -1,0 +1,44 @@
+"""The stages of a trace: where each lies, and which request and token it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.arrays import int64
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+
+
+@dataclass(frozen=True, slots=True)
+class StageRanges:
+    """The ranges that are stages, in the order of their start.
+
+    Attributes:
+        markers: whose they are.
+        start_ns, end_ns, thread: where they lie.
+        stage: index into ALL_STAGES.
+        index: token index; -1 for stages without one.
+        request: the request they belong to; -1 where the trace does not say.
+        encoder_start_ns, encoder_end_ns, encoder_thread: the runs of the vision encoder, where marked.
+    """
+
+    markers: str
+    start_ns: I64
+    end_ns: I64
+    thread: I64
+    stage: I64
+    index: I64
+    request: I64
+    encoder_start_ns: I64
+    encoder_end_ns: I64
+    encoder_thread: I64
+
+    @classmethod
+    def none(cls) -> StageRanges:
+        """No stages at all."""
+        return cls("none", *(int64([]) for _ in range(9)))
+
+    def __len__(self) -> int:
+        return int(self.start_ns.shape[0])

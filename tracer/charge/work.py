@@ -1,0 +1,195 @@
+"""The table of work: one row for each piece of work, with who asked for it, its stage, and the time it is charged with.
+
+What a device ran is the work of a trace. Of a trace without a device it is what the CPU's operators did; they are a
+table of the same kind, so that nothing behind this file needs to know the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int8, int32, int64
+from tracer.charge.attribution import attribute_operators, attribute_ops
+from tracer.charge.launches import find_launches
+from tracer.charge.ledger import charge_device_ops, charge_operators
+from tracer.trace.columns import NO_THREAD
+
+if TYPE_CHECKING:
+    from tracer.arrays import I8, I32, I64, Bools
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.trace.columns import Trace
+
+# Of operators: they ran on none.
+NO_DEVICE = -1
+NONE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One row for each device op, or for each CPU operator of a trace without device ops; in the trace's order.
+
+    Attributes:
+        on_device: whether the rows are device ops.
+        name: index into the trace's strings.
+        kind: an `OpKind`; NONE of operators.
+        device: the device's id; NO_DEVICE of operators.
+        track: the stream; of operators the thread.
+        start_ns, end_ns: when it ran.
+        size_bytes: moved by a copy or fill; 0 where unknown.
+        call: index of the host call that launched it; NONE without a record, and of operators.
+        call_start_ns, call_end_ns, call_thread: when and on which thread it was asked for: by that call; an operator by
+            itself. Without a record 0, 0 and NO_THREAD.
+        call_name: of the call, index into the strings; NONE without one.
+        stage: index of its stage range; NONE outside all.
+        reason: a `Reason` why it has none.
+        time_ns: its duration (an operator's self time).
+        busy_ns: its share of the time in which anything ran.
+        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause.
+    """
+
+    on_device: bool
+    name: I32
+    kind: I8
+    device: I64
+    track: I64
+    start_ns: I64
+    end_ns: I64
+    size_bytes: I64
+    call: I64
+    call_start_ns: I64
+    call_end_ns: I64
+    call_thread: I64
+    call_name: I32
+    stage: I64
+    reason: I8
+    time_ns: I64
+    busy_ns: I64
+    host_ns: I64
+    sync_ns: I64
+    launch_ns: I64
+    unknown_ns: I64
+
+    def __len__(self) -> int:
+        return int(self.time_ns.shape[0])
+
+    @property
+    def idle_ns(self) -> I64:
+        """The gap each ended."""
+        return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+
+    @property
+    def asked(self) -> Bools:
+        """Of which it is known when and on which thread they were asked for."""
+        return np.asarray(self.call_thread != NO_THREAD, dtype=np.bool_)
+
+    @property
+    def place(self) -> str:
+        """Where it ran: "gpu" or "cpu"."""
+        return "gpu" if self.on_device else "cpu"
+
+    @property
+    def noun(self) -> str:
+        """Whose time is counted: "device" or "operator"."""
+        return "device" if self.on_device else "operator"
+
+    def stage_code(self, ranges: StageRanges) -> I64:
+        """Of each the stage as an index into ALL_STAGES; NONE outside all."""
+        if not len(ranges):
+            return self.stage
+        return int64(np.where(self.stage >= 0, ranges.stage[self.stage], NONE))
+
+
+def work_of(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) -> Work:
+    """The work of a trace: its device ops if it has any, else its operators.
+
+    Raises:
+        InputError: the times are too wild to be added up.
+    """
+    if len(trace.ops):
+        return work_of_ops(trace, ranges, any_thread=any_thread)
+    return work_of_operators(trace, ranges)
+
+
+def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) -> Work:
+    """Join each device op to its launch, the launch to its stage, and charge every device's window to its ops.
+
+    Args:
+        trace: with ops and calls.
+        ranges: its stages.
+        any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute_ops`.
+
+    Raises:
+        InputError: the times are too wild to be added up.
+    """
+    ops, calls = trace.ops, trace.calls
+    call = find_launches(trace)
+
+    def of_call(column: I64 | I32, without: int) -> I64:
+        # One more element, for the -1 of those without a call.
+        return int64(np.append(column, without)[call])
+
+    start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
+    stage, reason = attribute_ops(start_ns, thread, ranges, any_thread=any_thread)
+    ledger = charge_device_ops(trace, call)
+    return Work(
+        on_device=True,
+        name=ops.name,
+        kind=ops.kind,
+        device=ops.device,
+        track=ops.stream,
+        start_ns=ops.start_ns,
+        end_ns=ops.end_ns,
+        size_bytes=ops.size_bytes,
+        call=call,
+        call_start_ns=start_ns,
+        call_end_ns=of_call(calls.end_ns, 0),
+        call_thread=thread,
+        call_name=int32(of_call(calls.name, NONE)),
+        stage=stage,
+        reason=reason,
+        time_ns=ledger.time_ns,
+        busy_ns=ledger.busy_ns,
+        host_ns=ledger.host_ns,
+        sync_ns=ledger.sync_ns,
+        launch_ns=ledger.launch_ns,
+        unknown_ns=ledger.unknown_ns,
+    )
+
+
+def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
+    """Charge each thread's window to its CPU operators; each belongs to the stage open on its thread when it began.
+
+    Raises:
+        InputError: the times are too wild to be added up.
+    """
+    spans = trace.cpu_ops
+    thread = int64(spans.thread)
+    stage, reason = attribute_operators(spans.start_ns, thread, ranges)
+    ledger = charge_operators(trace)
+    none = np.full(len(spans), NONE, dtype=np.int64)
+    return Work(
+        on_device=False,
+        name=spans.name,
+        kind=int8(none),
+        device=np.full(len(spans), NO_DEVICE, dtype=np.int64),
+        track=thread,
+        start_ns=spans.start_ns,
+        end_ns=spans.end_ns,
+        size_bytes=np.zeros(len(spans), dtype=np.int64),
+        call=none,
+        call_start_ns=spans.start_ns,
+        call_end_ns=spans.end_ns,
+        call_thread=thread,
+        call_name=int32(none),
+        stage=stage,
+        reason=reason,
+        time_ns=ledger.time_ns,
+        busy_ns=ledger.busy_ns,
+        host_ns=ledger.host_ns,
+        sync_ns=ledger.sync_ns,
+        launch_ns=ledger.launch_ns,
+        unknown_ns=ledger.unknown_ns,
+    )

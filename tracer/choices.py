@@ -1,0 +1,49 @@
+"""What a person may choose about a summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """All of them; as they are, nothing was chosen.
+
+    Attributes:
+        patterns: regular expressions of stage ranges, by stage; see `find_stages`.
+        all_ranges: keep every annotation's row, not only the first hundred.
+        any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute_ops`.
+        clip_overlaps: cut each op at the start of the next on its stream.
+        peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
+        shapes: take the stages' work from the operators' recorded shapes instead of the manifest.
+        by: break device time down by this as well; one of `measure.ways`.
+        jobs: processes to read with; by the file's size if None.
+        strict: refuse a torn file.
+        nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
+    """
+
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    all_ranges: bool = False
+    any_thread: bool = False
+    clip_overlaps: bool = False
+    peak_tflops: float | None = None
+    peak_gbs: float | None = None
+    by: str | None = None
+    shapes: bool = False
+    jobs: int | None = None
+    strict: bool = False
+    nsys: Path | None = None
+
+    def in_words(self) -> list[str]:
+        """Those that changed the attribution or the times."""
+        words = []
+        if self.any_thread:
+            words.append("launches of threads without ranges were given to the stage open on another thread")
+        if self.clip_overlaps:
+            words.append("ops were cut at the start of the next on their stream")
+        return words

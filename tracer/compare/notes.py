@@ -1,0 +1,80 @@
+"""What a reader must know to believe the rows of a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.compare.figures import MEDIANS, TRACE
+from tracer.compare.verdicts import UNLIKE, UNTESTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracer.compare.rows import Tested
+    from tracer.document.summary import Summary
+
+# With fewer a side the smallest p may not survive being adjusted for all rows.
+FEW_REQUESTS = 5
+
+
+def notes(
+    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, *, alone: bool
+) -> list[str]:
+    """Notes on a pair.
+
+    Args:
+        baseline, other: recordings of each run.
+        source: of the figures.
+        tested: the rows.
+        alone: whether each run was recorded once and no tolerance was given.
+    """
+    before, after = baseline[0], other[0]
+    return [
+        *_of_the_test(baseline, other, source, tested, alone),
+        *_of_the_runs(before, after, tested),
+        *_of_the_traces(before, after),
+    ]
+
+
+def _of_the_test(
+    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, alone: bool
+) -> Iterator[str]:
+    several = len(baseline) > 1
+    fewest = len(baseline) if several else min(len(baseline[0].requests), len(other[0].requests))
+    what, more = ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "--requests 10")
+    if source == TRACE:
+        yield "times are of the traces: one file or both have no pass without a profiler, so nothing is tested"
+    elif source == MEDIANS:
+        yield "one file or both keep medians only, not each request, so nothing is tested"
+    elif all(row.verdict in (UNTESTED, UNLIKE) for row in tested.rows if row.p is not None):
+        yield f"{fewest} {what} a side are too few to test anything; record more ({more})"
+    else:
+        if fewest < FEW_REQUESTS:
+            yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
+        if alone:
+            yield (
+                "one recording of each run: what changes from one recording to the next cannot be told from a "
+                "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record each run "
+                f"several times in turns (--recordings {FEW_REQUESTS})"
+            )
+
+
+def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[str]:
+    if any(row.verdict == UNLIKE for row in tested.rows):
+        yield (
+            "the answers are of other lengths: decode and request are not compared as a whole; their rows per output "
+            "token and TPOT are"
+        )
+    first, second = before.run or {}, after.run or {}
+    if first and second:
+        for key in ("device", "dtype", "seed", "decode"):
+            if first.get(key) != second.get(key):
+                yield f"the runs differ in {key}: {first.get(key)} and {second.get(key)}"
+
+
+def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
+    if before.device.kind != after.device.kind:
+        yield "one trace has device work, the other only operators on the CPU: their kernels are not alike"
+    if not before.stages or not after.stages:
+        which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
+        yield f"{which} stages: their totals and kernels are compared, of whatever each recorded; --marker names stages"

@@ -1,0 +1,50 @@
+"""What may be said of a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ERROR_RATE = 0.05
+SLOWER, FASTER, WITHIN, UNTESTED, ONE_SIDE = "slower", "faster", "within noise", "not tested", "one side only"
+CANNOT_TELL, UNLIKE = "cannot tell", "other lengths"
+# A difference that is not shown to be none of so much is not called noise.
+MATTERS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a test found of one measure.
+
+    Attributes:
+        ratio: after over before.
+        interval: of the ratio, by itself; None where it may be anything.
+        allowance: drift that is allowed for, as a share.
+        p: adjusted for all rows; 1 where the allowance covers the difference.
+    """
+
+    ratio: float
+    interval: tuple[float, float] | None
+    allowance: float
+    p: float
+
+
+def judge(evidence: Evidence, *, alone: bool) -> str:
+    """The verdict on a measure that was tested.
+
+    Args:
+        evidence: of it.
+        alone: whether each run was recorded once and no tolerance was given. What changes from one recording to the
+            next (clocks, heat, other programs) then cannot be told from what changed between the runs.
+    """
+    if evidence.p <= ERROR_RATE:
+        return CANNOT_TELL if alone else SLOWER if evidence.ratio > 1 else FASTER
+    return WITHIN if _leaves_no_room(evidence) else CANNOT_TELL
+
+
+def _leaves_no_room(evidence: Evidence) -> bool:
+    """Whether no difference is a likely truth, and one that matters none."""
+    if evidence.interval is None:
+        return False
+    low, high = evidence.interval
+    allowed, most = 1 + evidence.allowance, 1 + max(evidence.allowance, MATTERS)
+    return low <= allowed and high >= 1 / allowed and low >= 1 / most and high <= most

@@ -1,0 +1,28 @@
+"""By the CPU operator that asked for it; of device work, by its id alone where that is all there is: `operators_of`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tracer.charge.operators import Operators, operators_of
+from tracer.document.errors import InputError
+from tracer.measure.open_spans import keys_by_span, open_span
+from tracer.measure.ways import Keys, Way
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.charge.work import Work
+    from tracer.trace.columns import Trace
+
+
+def _keys(trace: Trace, work: Work) -> Keys:
+    spans = trace.cpu_ops
+    if not len(spans):
+        raise InputError(f"{trace.path}: no operators in it for --by op; record with ProfilerActivity.CPU")
+    found = operators_of(trace, work) if work.on_device else Operators(open_span(spans, work))
+    keys = keys_by_span(trace, work, spans, found.row, label=str, without="outside operators")
+    return replace(keys, by_external_id=found.by_id, wrong_external_ids=found.wrong_ids)
+
+
+WAY = Way(keys=_keys, needs=Want.SUMMARY | Want.CPU_OPS | Want.DETAILS)

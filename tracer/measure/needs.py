@@ -1,0 +1,43 @@
+"""What must be read of a trace for what was asked of it: at first, and once more if the trace turns out to need it.
+
+Each measure says what it needs; here that is put together, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.charge.stages.find import missing_for_stages
+from tracer.measure import annotations as ranges
+from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
+from tracer.measure.roofline import analytic, recorded
+from tracer.measure.ways import ways
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.choices import Choices
+    from tracer.trace.columns import Trace
+
+# Of what every summary has.
+ALWAYS = (ranges, counts, fusion, kernels, runs, stages, tokens, totals, analytic)
+
+
+def at_first(choices: Choices) -> Want:
+    """What to read of a trace of which nothing is known."""
+    want = Want(0)
+    for measure in ALWAYS:
+        want |= measure.NEEDS
+    if choices.by is not None:
+        want |= ways()[choices.by].needs
+    if choices.shapes:
+        want |= recorded.NEEDS
+    return want
+
+
+def after_all(trace: Trace, choices: Choices) -> Want:
+    """What else this trace needs, as it was read so far."""
+    more = missing_for_stages(trace, choices.patterns)
+    if not len(trace.ops) and trace.format == "chrome":
+        # Operators are most of a file, and only a trace without device ops needs them.
+        more |= Want.CPU_OPS
+    return more

@@ -1,0 +1,39 @@
+"""What the reports say about a recording of ours, from its manifest alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracer.document.manifest import Manifest
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """The model, its input, how it was run and with what."""
+    return {
+        "model": manifest.model.get("name"),
+        "size": manifest.model.get("size"),
+        "weights": manifest.model.get("weights"),
+        "input": manifest.model.get("input"),
+        "device": manifest.device.get("name"),
+        "device_type": manifest.device.get("type"),
+        "dtype": manifest.dtype,
+        "batch_size": manifest.shape.batch_size,
+        "frames": manifest.shape.frames,
+        "visual_tokens": manifest.shape.visual_tokens,
+        "prompt_tokens": manifest.shape.prompt_tokens,
+        "new_tokens": manifest.shape.new_tokens,
+        "coupled": manifest.coupled,
+        "synchronised": manifest.synchronised,
+        "verification": manifest.verification.status,
+        "not_verified_because": manifest.verification.reason,
+        "warmed_up": manifest.options.get("warmed_up", True),
+        "verified_tokens": manifest.verification.tokens,
+        "first_difference": manifest.verification.first_difference,
+        "decode": manifest.model.get("decode", "eager"),
+        "batch_frames": manifest.model.get("batch_frames", False),
+        "missing_stages": manifest.model.get("missing_stages", {}),
+        "samples": len(manifest.samples),
+        "seed": manifest.seed,
+        "software": manifest.software,
+    }

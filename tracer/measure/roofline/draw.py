@@ -1,0 +1,40 @@
+"""The roofline of a trace, by whichever account of its work there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.measure.roofline import analytic, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tracer.choices import Choices
+    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.measure.runs import Runs
+    from tracer.trace.columns import Trace
+
+
+def draw_roofline(
+    trace: Trace,
+    runs: Runs,
+    stages: Sequence[Stage],
+    tokens: Sequence[Token],
+    times: Mapping[str, RunTime],
+    choices: Choices,
+) -> Roofline | None:
+    """By the operators' shapes if a person wants that, else by the recording's own account; None without either.
+
+    Args:
+        trace: with what `recorded.NEEDS` says, if shapes are asked for.
+        runs, stages, tokens: of the trace.
+        times: what one run of each stage takes.
+        choices: what a person chose.
+    """
+    bandwidth = max((one.memory_bandwidth or 0 for one in trace.devices), default=0)
+    peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
+    if choices.shapes:
+        return recorded.draw(trace, runs.ranges, runs.work, stages, times, **peaks)
+    if trace.manifest is None:
+        return None
+    return analytic.draw(trace.manifest, stages, tokens, times, **peaks)

@@ -1,0 +1,68 @@
+"""One stage under its device's roof.
+
+The bound of a stage is the longer of its operations over peak arithmetic and its bytes over peak bandwidth (Williams,
+Waterman and Patterson, doi:10.1145/1498765.1498785).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.summary import StageRoofline
+
+if TYPE_CHECKING:
+    from tracer.document.manifest import Cost
+    from tracer.document.summary import RunTime, Stage
+    from tracer.peaks.peak import Peak
+
+
+def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofline:
+    """One stage; all figures are of one run of it, on average."""
+    flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
+    busy_ns, step_ns = time.busy_ns, time.step_ns
+    compute_ns = None if not peak.tflops else work.floor_flops / stage.calls / peak.tflops / 1e3
+    memory_ns = None if not peak.gbs else moved / peak.gbs
+    floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
+    floor_ns = max(floors) if len(floors) == 2 else None
+    return StageRoofline(
+        stage=stage.stage,
+        runs=stage.calls,
+        flops=round(flops),
+        bytes=round(moved),
+        weight_bytes=round(work.weight_bytes / stage.calls),
+        intensity=flops / moved if moved else None,
+        busy_ns=round(busy_ns),
+        step_ns=round(step_ns),
+        step_source="clean" if time.clean else "trace",
+        tflops=flops / busy_ns / 1e3,
+        gbs=moved / busy_ns,
+        mfu=None if not peak.tflops else flops / peak.tflops / 1e3 / step_ns,
+        mbu=None if memory_ns is None else memory_ns / step_ns,
+        bound=_bound(compute_ns, memory_ns),
+        floor_ns=None if floor_ns is None else round(floor_ns),
+        distance_ns=None if floor_ns is None else round(step_ns - floor_ns),
+        limited_by=_limit(stage, busy_ns, step_ns, compute_ns, memory_ns),
+    )
+
+
+def _bound(compute_ns: float | None, memory_ns: float | None) -> str | None:
+    if compute_ns is None or memory_ns is None:
+        return None
+    return "compute" if compute_ns >= memory_ns else "memory"
+
+
+def _limit(
+    stage: Stage, busy_ns: float, step_ns: float, compute_ns: float | None, memory_ns: float | None
+) -> str | None:
+    """What a run of the stage waits for most; see `StageRoofline.limited_by`."""
+    if busy_ns < step_ns / 2:
+        idle = {
+            "host": stage.idle.host_ns,
+            "sync": stage.idle.sync_ns,
+            "launch": stage.idle.launch_ns,
+            "unknown": stage.idle.unknown_ns,
+        }
+        return max(idle, key=lambda cause: idle[cause])
+    if compute_ns is None or memory_ns is None:
+        return None
+    return _bound(compute_ns, memory_ns) if max(compute_ns, memory_ns) > busy_ns / 2 else "kernels"

@@ -1,0 +1,47 @@
+"""One row for each stage: all of its runs together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.summary import Stage
+from tracer.kernels.categories import by_category
+from tracer.measure.idle import idle_of
+from tracer.measure.kernels import kernel_rows
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.measure.counts import RangeCounts
+    from tracer.measure.runs import Runs
+
+NEEDS = Want.SUMMARY
+
+
+def stage_rows(strings: list[str], runs: Runs, counts: RangeCounts) -> list[Stage]:
+    """Add up the runs of each stage that occurs, in the order of a request.
+
+    Args:
+        strings: the trace's names.
+        runs: of its stages.
+        counts: of the same ranges.
+    """
+    return [_row(strings, runs, counts, stage) for stage in runs.stages()]
+
+
+def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str) -> Stage:
+    own = runs.of(stage)
+    kernels = kernel_rows(strings, runs.work, runs.rows(own))
+    return Stage(
+        stage=stage,
+        calls=len(own),
+        ops=int(runs.ops[own].sum()),
+        device_time_ns=int(runs.time_ns[own].sum()),
+        busy_ns=int(runs.busy_ns[own].sum()),
+        idle_ns=int(runs.idle_ns[own].sum()),
+        idle=idle_of(runs, own),
+        span_ns=runs.span_ns(own),
+        cpu_ns=runs.cpu_ns(own),
+        counts=counts.of(own),
+        kernels=kernels,
+        categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
+    )

@@ -1,0 +1,52 @@
+"""One row for each decode step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.document.names import DECODE
+from tracer.document.summary import Idle, Token
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.measure.counts import RangeCounts
+    from tracer.measure.runs import Runs
+
+NEEDS = Want.SUMMARY
+
+
+def token_rows(runs: Runs, counts: RangeCounts) -> list[Token]:
+    """The decode steps in the order of requests and tokens; none for decoding that is marked as a whole.
+
+    Args:
+        runs: of the trace's stages.
+        counts: of the same ranges.
+    """
+    ranges, own = runs.ranges, runs.of(DECODE)
+    steps = own[ranges.index[own] >= 0]
+    steps = int64(steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))])
+    return [_row(runs, counts, step) for step in steps.tolist()]
+
+
+def _row(runs: Runs, counts: RangeCounts, step: int) -> Token:
+    ranges = runs.ranges
+    idle = Idle(
+        host_ns=int(runs.host_ns[step]),
+        sync_ns=int(runs.sync_ns[step]),
+        launch_ns=int(runs.launch_ns[step]),
+        unknown_ns=int(runs.unknown_ns[step]),
+    )
+    return Token(
+        request=int(ranges.request[step]),
+        index=int(ranges.index[step]),
+        ops=int(runs.ops[step]),
+        device_time_ns=int(runs.time_ns[step]),
+        busy_ns=int(runs.busy_ns[step]),
+        idle_ns=idle.total_ns,
+        idle=idle,
+        cpu_ns=int(ranges.end_ns[step] - ranges.start_ns[step]),
+        counts=counts.of(int64([step])),
+    )

@@ -1,0 +1,68 @@
+"""All work of a trace, what of it belongs to no stage and why, and the time from its first to its last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.attribution import Reason
+from tracer.charge.intervals import distinct, sum_by
+from tracer.document.summary import DeviceTotals, Unattributed, Window
+from tracer.document.summary import Reason as ReasonRow
+from tracer.kernels.categories import by_category
+from tracer.measure.idle import idle_of
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.charge.overlaps import Overlaps
+    from tracer.charge.work import Work
+
+NEEDS = Want.SUMMARY
+
+
+def window_of(work: Work) -> Window:
+    """From the first start to the last end; nothing where there is no work."""
+    if not len(work):
+        return Window(start_ns=0, end_ns=0)
+    return Window(start_ns=int(work.start_ns.min()), end_ns=int(work.end_ns.max()))
+
+
+def device_totals(strings: list[str], work: Work, overlaps: Overlaps) -> DeviceTotals:
+    """Add up all work.
+
+    Args:
+        strings: the trace's names.
+        work: the trace's.
+        overlaps: what overlapped on its own stream before anything was cut.
+    """
+    time_ns = sum_by(int64(work.name), work.time_ns, len(strings))
+    return DeviceTotals(
+        kind=work.place,
+        ops=len(work),
+        time_ns=int(work.time_ns.sum()),
+        busy_ns=int(work.busy_ns.sum()),
+        idle_ns=int(work.idle_ns.sum()),
+        unattributed=_unattributed(work),
+        same_stream_overlap_ns=overlaps.time_ns,
+        same_stream_overlaps=overlaps.ops,
+        categories=by_category((strings[name], int(time_ns[name])) for name in distinct(work.name)),
+    )
+
+
+def _unattributed(work: Work) -> Unattributed:
+    outside = np.asarray(work.stage < 0, dtype=np.bool_)
+    return Unattributed(
+        ops=int(outside.sum()),
+        time_ns=int(work.time_ns[outside].sum()),
+        busy_ns=int(work.busy_ns[outside].sum()),
+        idle_ns=int(work.idle_ns[outside].sum()),
+        idle=idle_of(work, outside),
+        reasons={
+            reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(work.time_ns[chosen].sum()))
+            for reason in Reason
+            if reason is not Reason.ATTRIBUTED
+            for chosen in [work.reason == reason]
+        },
+    )

@@ -1,0 +1,74 @@
+"""What a file of the folder `by` is: a way to break device time down, as its `WAY`."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import tracer.measure.by as folder
+from tracer.charge.intervals import distinct
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tracer.arrays import I64
+    from tracer.charge.work import Work
+    from tracer.trace.columns import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What each piece of work goes by.
+
+    Attributes:
+        names: the different ones.
+        number: of each piece of work, index into names.
+        by_external_id, wrong_external_ids: see `Operators`.
+    """
+
+    names: list[str]
+    number: I64
+    by_external_id: int = 0
+    wrong_external_ids: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to break device time down.
+
+    Attributes:
+        keys: what each piece of work goes by; raises InputError where the trace has none of what is asked for.
+        needs: what must have been read of the trace.
+    """
+
+    keys: Callable[[Trace, Work], Keys]
+    needs: Want = Want.SUMMARY
+
+
+@cache
+def ways() -> dict[str, Way]:
+    """All that there are, by name."""
+    names = [one.name for one in pkgutil.iter_modules(folder.__path__)]
+    return {name: import_module(f"{folder.__name__}.{name}").WAY for name in names}
+
+
+def numbered(labels: Sequence[str], key: I64) -> Keys:
+    """Number those of the labels that occur; equal ones are one.
+
+    Args:
+        labels: of each key.
+        key: of each piece of work.
+    """
+    used = distinct(key)
+    names = sorted({labels[number] for number in used})
+    number_of = {name: number for number, name in enumerate(names)}
+    renumbered = np.zeros(len(labels), dtype=np.int64)
+    for number in used:
+        renumbered[number] = number_of[labels[number]]
+    return Keys(names, renumbered[key])

@@ -1,0 +1,29 @@
+"""`--bandwidth`: memory that is so many times as fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.errors import InputError
+
+if TYPE_CHECKING:
+    from tracer.predict.asked import Changes
+    from tracer.predict.runs import Case
+
+
+def apply(case: Case, changes: Changes) -> list[str]:
+    """Divide the busy time of the stages that memory bounds."""
+    factor = changes.bandwidth
+    if factor is None:
+        return []
+    roofline = case.summary.roofline
+    bound = [row.stage for row in (roofline.stages if roofline else []) if row.bound == "memory"]
+    if not bound:
+        raise InputError(f"{case.path}: no stage of it is known to be bound by memory (see --peak-gbs)")
+    for stage in bound:
+        case.runs[stage] = case.runs[stage].busy_for(case.runs[stage].busy_ns / factor)
+    text = (
+        f"--bandwidth {factor:g}x: {' and '.join(bound)}, bound by memory, is busy 1/{factor:g} as long; the other "
+        "stages stay"
+    )
+    return [text]
