@@ -130,8 +130,8 @@ def check_files(entry: ModelEntry | None, checkpoint: Path | None, sample: Path 
         return
     if entry.folder is not None and not entry.folder.is_dir():
         raise InputError(
-            f"{entry.folder}: not a checkpoint folder; of a model on a hub, download the files first, or record a script "
-            "that calls its generate: tracer record --auto -- python my_infer.py"
+            f"{entry.folder}: not a checkpoint folder; of a model on a hub, download the files first, or record a "
+            "script that calls its generate: tracer record --auto -- python my_infer.py"
         )
     if checkpoint is not None and not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: not a checkpoint folder")
