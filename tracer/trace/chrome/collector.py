@@ -13,6 +13,7 @@ from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event,
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
 from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Spans, Want
+from tracer.trace.names import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,14 @@ class _Numbering(dict[Any, int]):
         return number
 
 
+class _Names(_Numbering):
+    """Numbers names: the one place where those of a Chrome trace become ours."""
+
+    def __missing__(self, key: str) -> int:
+        short = cut(key)
+        return super().__missing__(key) if short is key else self[short]
+
+
 class Collector:
     """Takes in batches of events and keeps the wanted columns.
 
@@ -47,7 +56,7 @@ class Collector:
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = _Numbering()
-        self._names = _Numbering()
+        self._names = _Names()
         self._tracks = _Numbering()
         self._passed_over: dict[str, bool] = {}
         self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
@@ -200,7 +209,7 @@ class Columns:
         self._skipped = skipped
         # The same id may be written as a number here and as a string there.
         numbering = _Numbering()
-        thread = int32([numbering[str(pid), str(tid)] for pid, tid in tracks])
+        thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
         self.threads = list(numbering)
         self._thread_of_track = thread
         self._rows = rows

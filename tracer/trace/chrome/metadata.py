@@ -11,6 +11,7 @@ from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace.chrome.events import UNREADABLE
 from tracer.trace.columns import Device
+from tracer.trace.names import cut
 
 
 class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
@@ -73,7 +74,7 @@ def _devices(properties: msgspec.Raw) -> list[Device]:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
     except UNREADABLE:
         return []
-    return [Device(device.id, device.name) for device in found]
+    return [Device(device.id, cut(device.name)) for device in found]
 
 
 def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:

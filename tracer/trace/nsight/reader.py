@@ -16,6 +16,7 @@ from tracer.document.errors import InputError, MissingError
 from tracer.nsys import export, find
 from tracer.trace.columns import Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
+from tracer.trace.names import cut
 from tracer.trace.nsight.database import MISSING, Database
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
@@ -172,7 +173,7 @@ def _gpus(database: Database, ordinal: I64, process: I64, processes: Processes) 
     gpus = list(zip(*(column.tolist() for column in database.integers(GPUS, columns)), strict=True))
     names = database.texts(GPUS, "name") or [None] * len(gpus)
     by_id = {
-        number: Device(number, name or "", max(bandwidth, 0) or None, max(count, 0) or None)
+        number: Device(number, cut(name or ""), max(bandwidth, 0) or None, max(count, 0) or None)
         for (number, _, bandwidth, count), name in zip(gpus, names, strict=True)
     }
     by_ordinal = {cuda: number for number, cuda, _, _ in gpus if cuda != MISSING}
