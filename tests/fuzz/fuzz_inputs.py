@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 with atheris.instrument_imports(include=["tracer", "reports", "model"]):
-    from support.input_laws import check_events, check_export, check_manifest, check_name
+    from support.input_laws import CHECKS, check_input
 
 import numpy as np  # noqa: E402
 from support import manifests  # noqa: E402
@@ -36,13 +36,7 @@ from support.nsight import Export  # noqa: E402
 
 HANG_S = 60
 FOREVER_S = 1_000_000
-MANIFEST, EVENTS, EXPORT, NAME = (bytes([code]) for code in b"mesn")
-CHECKS: dict[bytes, Callable[[bytes, Path], None]] = {
-    MANIFEST: check_manifest,
-    EVENTS: check_events,
-    EXPORT: check_export,
-    NAME: lambda data, folder: check_name(data.decode("utf-8", errors="replace"), folder),
-}
+MANIFEST, EVENTS, EXPORT, NAME = CHECKS
 VALUES: tuple[Any, ...] = (
     0, 1, -1, 2, 3, 1 << 31, 1 << 53, (1 << 53) + 1, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63), 10**30, 10**400,
     0.0, -0.0, 1e-320, 1e308, -1e308, 0.5, True, False, None, "", "x", "\x1b]0;x\x07", "\u202e\u2066", "\u009b31m",
@@ -225,12 +219,10 @@ def main() -> None:
     last = Path("fuzz_inputs_input")
 
     def check(data: bytes) -> None:
-        if data[:1] not in CHECKS:
-            return
         last.write_bytes(data)
         # libFuzzer's own alarm cannot interrupt a regular expression.
         faulthandler.dump_traceback_later(HANG_S, exit=True)
-        CHECKS[data[:1]](data[1:], folder)
+        check_input(data, folder)
         faulthandler.cancel_dump_traceback_later()
 
     folders = [Path(argument) for argument in sys.argv[1:] if Path(argument).is_dir()]

@@ -6,11 +6,12 @@ Each ends in a result or in an error of ours, of one line; what is shown never s
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from model.errors import InputError as ModelInputError
-from model.events import read_events
+from model.inputs.events import read_events
 from reports.comparison import sections as compared
 from reports.markdown import render as markdown
 from reports.overview import sections
@@ -146,3 +147,18 @@ def _check_text(text: str) -> None:
 
 def _check_message(message: str) -> None:
     assert "\n" not in message, "an error is one line"
+
+
+# The first byte of an input says what the rest is.
+CHECKS: dict[bytes, Callable[[bytes, Path], None]] = {
+    b"m": check_manifest,
+    b"e": check_events,
+    b"s": check_export,
+    b"n": lambda data, folder: check_name(data.decode("utf-8", errors="replace"), folder),
+}
+
+
+def check_input(data: bytes, folder: Path) -> None:
+    """Check an input of any of the kinds."""
+    if data[:1] in CHECKS:
+        CHECKS[data[:1]](data[1:], folder)

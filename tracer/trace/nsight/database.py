@@ -13,6 +13,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.errors import InputError
+from tracer.trace.names import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,11 +157,14 @@ class Database(AbstractContextManager["Database"]):
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+        """Turn SQLite's errors into ours; their words may come from the file, and be no text at all."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self._name}: damaged, or no SQLite file ({error}); export the report again") from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            reason = "its own words are no text" if isinstance(error, UnicodeDecodeError) else cut(str(error))
+            raise InputError(
+                f"{self._name}: damaged, or no SQLite file ({' '.join(reason.split())}); export the report again"
+            ) from None
 
 
 def _being_written(path: Path) -> bool:
