@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model.errors import InputError as ModelInputError
-from model.inputs.events import read_events
 from reports.comparison import sections as compared
 from reports.markdown import render as markdown
 from reports.overview import sections
 from reports.sections import render as render_sections
+
+from model.errors import InputError as ModelInputError
+from model.inputs.events import read_events
 from reports.text import render
 from support.chrome import Event, frame, kernel, launch, operator, span
 from support.laws import check_summary

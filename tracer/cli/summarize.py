@@ -11,7 +11,7 @@ import typer
 
 from tracer.cli.gated import refuse
 from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
-from tracer.cli.streams import write
+from tracer.cli.streams import tell, write
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _choose(path: Path, rank: int | None) -> Path:
 
     chosen, found = choose_trace(path, rank)
     which = "the only one" if found == 1 else f"the newest of {found}"
-    typer.echo(f"tracer: reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}", err=True)
+    tell(f"reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}")
     return chosen
 
 

@@ -38,7 +38,7 @@ class Source(AbstractContextManager["Source"]):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.name = "standard input" if str(path) == STDIN else str(path)
+        self.name = "standard input" if str(path) == STDIN else _as_text(path)
         self._temporary: IO[bytes] | None = None
         self.damage: str | None = None
         try:
@@ -165,6 +165,11 @@ class _Gunzip:
             packed, self._packed = self._packed, b""
             if block := unpacker.decompress(packed, size):
                 return bytes(block)
+
+
+def _as_text(path: str | Path) -> str:
+    """A path as text; the bytes of one that is none are spelled out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _packing_errors(magic: bytes) -> tuple[type[Exception], ...]:

@@ -143,17 +143,25 @@ class Database(AbstractContextManager["Database"]):
             found = self._connection.execute(f"SELECT {part}")
             return {number: None if text is None else _text(text) for number, text in found}
 
-    def texts(self, table: str, column: str) -> list[str | None]:
+    def texts(self, table: str, column: str, rows: int | None = None) -> list[str | None]:
         """A whole column of texts in the table's order; empty without it.
 
+        Args:
+            table: its name.
+            column: likewise.
+            rows: how many another reading of the table found.
+
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged; then it may also have other rows each time.
         """
         if column not in self.tables.get(table, ()):
             return []
         query = f"SELECT CAST({_quoted(column)} AS TEXT) FROM {_quoted(table)} WHERE rowid >= ? ORDER BY rowid"  # noqa: S608
         with self._refusing_damage():
-            return [None if text is None else _text(text) for (text,) in self._connection.execute(query, (FIRST_ROW,))]
+            found = [None if text is None else _text(text) for (text,) in self._connection.execute(query, (FIRST_ROW,))]
+            if rows is not None and len(found) != rows:
+                raise sqlite3.DatabaseError(f"{table} has {len(found):,} rows, and had {rows:,} before")
+        return found
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
