@@ -102,3 +102,14 @@ def test_the_twin_with_numbers_in_bounds_is_read() -> None:
 def test_another_version_is_named_as_such_whatever_its_fields_are() -> None:
     assert read(b'{"schema": "tracer.manifest/9", "clean": 3}') == "it is of an unknown version"
     assert read(json.dumps(GOOD | {"schema": "other"}).encode()) == "it is of an unknown version"
+
+
+def test_a_request_without_end_is_refused_whose_parts_alone_could_be() -> None:
+    path = ("clean", 0, "decode_ns")
+    assert read(json.dumps(_with(path, [1 << 52] * 3)).encode()) == "one of its requests took more than 104 days"
+    assert isinstance(read(json.dumps(_with(path, [1 << 50] * 3)).encode()), Manifest)
+
+
+def test_a_manifest_without_measure_is_not_even_decoded() -> None:
+    data = json.dumps(GOOD).encode()
+    assert read(data + b" " * (64 << 20)) == f"it has {len(data) + (64 << 20):,} bytes"

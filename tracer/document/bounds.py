@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # None below 0, and none that a double does not hold exactly (as a time, 104 days).
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+LONGEST_NS = 1 << 53
+Count = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_NS)]
 # Of work, which may exceed what a double holds exactly, but stays a number that arithmetic can take.
 Amount = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 # Of what is only carried along.

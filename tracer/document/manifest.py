@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tracer.document.bounds import Amount, Count, Number, oversized
+from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
 from tracer.document.names import STAGES
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SCHEMA = "tracer.manifest/1"
 KEY = "tracer"
 MARK = "tracer/manifest "
+# A thousand requests of a thousand tokens take ten; what is read takes up to thirty times as much.
+MOST_BYTES = 64 << 20
 UNKNOWN_VERSION = "it is of an unknown version"
 
 
@@ -179,6 +181,9 @@ def decode(data: bytes | msgspec.Raw) -> Manifest | None:
 
 def read(data: bytes | msgspec.Raw) -> Manifest | str:
     """Read a manifest, or say why it is none that can be: of another version, or with a value out of its bounds."""
+    size_bytes = memoryview(data).nbytes
+    if size_bytes > MOST_BYTES:
+        return f"it has {size_bytes:,} bytes"
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -188,7 +193,15 @@ def read(data: bytes | msgspec.Raw) -> Manifest | str:
         return UNKNOWN_VERSION
     if oversized((manifest.model, manifest.device, manifest.options)):
         return "it holds a number of more than 64 bits"
+    if any(_whole_ns(request) > LONGEST_NS for request in (*manifest.clean, *manifest.profiled)):
+        return "one of its requests took more than 104 days"
     return manifest
+
+
+def _whole_ns(request: Latencies) -> int:
+    """All that a request took."""
+    stages = (request.load_ns, request.preprocess_ns, request.vision_ns, request.prefill_ns, request.decode_whole_ns)
+    return sum(stages) + request.outside_ns + request.outside_later_ns + sum(request.decode_ns)
 
 
 def _version(data: bytes | msgspec.Raw) -> str | None:
