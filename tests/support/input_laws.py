@@ -6,18 +6,15 @@ Each ends in a result or in an error of ours, of one line; what is shown never s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.comparison import sections as compared
-from reports.markdown import render as markdown
-from reports.overview import sections
-from reports.sections import render as render_sections
-
 from model.errors import InputError as ModelInputError
 from model.inputs.events import read_events
-from reports.text import render
+from reports.blocks import Block
+from reports.document import of_comparison, of_prediction, of_summary
+from reports.render import markdown, text
 from support.chrome import Event, frame, kernel, launch, operator, span
 from support.laws import check_summary
 from tracer.compare.pairs import compare
@@ -55,7 +52,9 @@ def check_manifest(data: bytes, folder: Path) -> None:
     _check_shown(summary)
     for change in CHANGES:
         try:
-            encode_prediction(predict(summary, change))
+            found = predict(summary, change)
+            encode_prediction(found)
+            _check_blocks(of_prediction(found))
         except TracerError as error:
             _check_message(str(error).replace(str(path), ""))
 
@@ -130,19 +129,23 @@ def _check_shown(summary: Summary) -> None:
     json.loads(data, parse_constant=_no_constant)
     if len(data) % SHOW_EVERY:
         return
-    _check_text(render(summary))
-    _check_text(markdown(sections(summary), heading="x"))
+    _check_blocks(of_summary(summary))
     try:
         found = compare([summary, summary])
     except TracerError:
         return
     json.loads(encode_comparison(found), parse_constant=_no_constant)
-    _check_text(render_sections(compared(found)))
-    _check_text(markdown(compared(found), heading="x"))
+    _check_blocks(of_comparison(found))
 
 
-def _check_text(text: str) -> None:
-    bad = {char for char in text if not char.isprintable() and char != "\n"}
+def _check_blocks(blocks: Sequence[Block]) -> None:
+    for width in (40, 120):
+        _check_text(text.render(blocks, width=width))
+    _check_text(markdown.render(blocks, heading="x"))
+
+
+def _check_text(shown: str) -> None:
+    bad = {char for char in shown if not char.isprintable() and char != "\n"}
     assert not bad, f"shown as they are: {bad}"
 
 

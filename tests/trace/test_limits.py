@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from support.chrome import document, kernel, launch
+from support.chrome import document, kernel, launch, span
 from support.layouts import LAYOUTS
 from support.nsight import Export
 
+import tracer.saved as saved
+import tracer.summarize as summarize
+from tracer.choices import Choices
+from tracer.cli.app import run
 from tracer.document.errors import InputError
 from tracer.trace.columns import Trace, Want
 from tracer.trace.limits import DEFAULT, NO_LIMITS, Limits, OverLimitError
@@ -122,7 +126,7 @@ def test_a_text_too_large_for_any_document_is_not_unpacked_whole(tmp_path: Path)
     path = tmp_path / "run"
     path.write_bytes(gzip.compress(b"[" + b" " * 40 * MB))
     tracemalloc.start()
-    with Source(path, Limits(document_bytes=8 * MB)) as source, pytest.raises(OverLimitError, match="too large"):
+    with Source(path, Limits(document_bytes=8 * MB)) as source, pytest.raises(InputError, match="too large"):
         source.read_all()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -206,3 +210,40 @@ def _leaf(cells: list[bytes], size: int) -> bytes:
     page[:8] = bytes([13]) + struct.pack(">HHHB", 0, len(cells), at, 0)
     page[8 : 8 + len(places)] = places
     return bytes(page)
+
+
+# -- Through the commands ----------------------------------------------------------------------------------------------
+
+
+def test_every_verb_that_reads_traces_lifts_the_limits_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Seen(Source):
+        def __init__(self, path: str | Path, limits: Limits = DEFAULT) -> None:
+            seen.append(limits)
+            super().__init__(path, limits)
+
+    monkeypatch.setattr(saved, "Source", Seen)
+    monkeypatch.setattr(summarize, "Source", Seen)
+    path = str(tmp_path / "run.json")
+    events = [span("tracer/prefill", 0, 9), launch(0, 1, 1), kernel("k", 1, 5, 1)]
+    Path(path).write_bytes(document(*events))
+    for verb in (
+        ["summarize", path], ["compare", path, path], ["whatif", path, "--stage", "prefill=0.5"],
+        ["explain", "launch-bound", path],
+    ):  # fmt: skip
+        for option, limits in (([], DEFAULT), (["--no-limit"], NO_LIMITS)):
+            seen.clear()
+            assert run([*verb, *option]) == 0
+            assert set(seen) == {limits}
+
+
+def test_a_saved_summary_is_held_to_the_limits_of_documents(tmp_path: Path) -> None:
+    path = tmp_path / "saved.json"
+    path.write_bytes(gzip.compress(b'{"schema": "tracer.summary/1", "x": [' + b"{}," * 100_000 + b"{}]}"))
+    with pytest.raises(InputError, match="as one document it would take"):
+        saved.load_summary(path, Choices(limits=SMALL))
+    with pytest.raises(InputError, match="not a summary as this version"):
+        saved.load_summary(path, Choices(limits=NO_LIMITS))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
+from tracer.cli.options import Budgets, Format, Jobs, NoLimit, NsysPath, OutputFormat, PeakGbs, PeakTflops
 from tracer.cli.streams import tell, write
 from tracer.document.errors import UsageError
 
@@ -83,6 +83,7 @@ def command(
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
@@ -92,6 +93,7 @@ def command(
     patterns = _patterns(marker or [])
     path = _choose(trace, rank)
     from tracer.summarize import Choices, summarize_file
+    from tracer.trace.limits import limits
 
     gates = _gates(budget or [])
     choices = Choices(
@@ -106,6 +108,7 @@ def command(
         jobs=jobs,
         strict=strict,
         nsys=nsys_path,
+        limits=limits(lifted=no_limit),
     )
     summary = summarize_file(path, choices)
     checked = gates(summary)

@@ -76,6 +76,11 @@ DEFAULT = Limits()
 NO_LIMITS = Limits(unpacked_bytes=None, kept_events=None, event_bytes=None, document_bytes=None)
 
 
+def limits(*, lifted: bool) -> Limits:
+    """The limits as they are, or none."""
+    return NO_LIMITS if lifted else DEFAULT
+
+
 def in_words(size_bytes: int) -> str:
     """So many bytes, in gigabytes or megabytes."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from tracer.document.errors import InputError
-from tracer.trace.limits import DEFAULT, Limits, OverLimitError, in_words
+from tracer.trace.limits import ADVICE, DEFAULT, Limits, OverLimitError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,8 +86,7 @@ class Source(AbstractContextManager["Source"]):
         Packing that breaks off or is damaged ends the content there and is noted in `damage`.
 
         Raises:
-            InputError: the file cannot be read, or a zip has not exactly one member.
-            OverLimitError: it unpacks to more than it may.
+            InputError: the file cannot be read, a zip has not exactly one member, or it unpacks to more than it may.
         """
         passed = 0
         most = self.limits.most_unpacked(self.size_bytes) if self.packed else None
@@ -99,7 +98,7 @@ class Source(AbstractContextManager["Source"]):
                     yield block
                     passed += len(block)
                     if most is not None and passed > most:
-                        raise OverLimitError(f"{in_words(self.size_bytes)} that unpack to more than {in_words(most)}")
+                        raise self._refused(f"{in_words(self.size_bytes)} that unpack to more than {in_words(most)}")
         except _packing_errors(self.magic) as error:
             self.damage = str(error) or "it breaks off"
             yield from self._before_damage(passed)
@@ -119,16 +118,22 @@ class Source(AbstractContextManager["Source"]):
             yield bytes(rescued)
 
     def read_all(self) -> bytes:
-        """The whole unpacked content.
+        """The whole unpacked content, to be decoded as one document.
 
         Raises:
-            InputError: it does not fit in memory, or cannot be read.
-            OverLimitError: it is larger than a document may be.
+            InputError: it does not fit in memory, would not once it is decoded, or cannot be read.
         """
         try:
-            return b"".join(self._counted())
+            text = b"".join(self._counted())
+            self.limits.check_document(text)
         except MemoryError:
             raise InputError(f"{self.name}: does not fit in memory") from None
+        except OverLimitError as error:
+            raise self._refused(str(error)) from None
+        return text
+
+    def _refused(self, why: str) -> InputError:
+        return InputError(f"{self.name}: {why}; {ADVICE}")
 
     def _counted(self) -> Iterator[bytes]:
         size_bytes = 0

@@ -108,9 +108,7 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
-    text = source.read_all()
-    source.limits.check_document(text)
-    document = read_document(source.name, text.removeprefix(BOM), want)
+    document = read_document(source.name, source.read_all().removeprefix(BOM), want)
     return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
 
 
