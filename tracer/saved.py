@@ -49,7 +49,7 @@ def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: it is neither, or a saved summary that is damaged or of another version.
         MissingError: it takes nsys to read it, and there is none.
     """
-    with Source(path) as source:
+    with Source(path, (choices or Choices()).limits) as source:
         head = next(source.blocks(), b"")[:HEAD_BYTES].removeprefix(BOM)
         kind = _HEAD.match(head)
         if kind is not None:

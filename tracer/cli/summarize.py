@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
-from tracer.cli.streams import write
+from tracer.cli.options import Budgets, Format, Jobs, NoLimit, NsysPath, OutputFormat, PeakGbs, PeakTflops
+from tracer.cli.streams import tell, write
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def command(
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
@@ -92,6 +93,7 @@ def command(
     patterns = _patterns(marker or [])
     path = _choose(trace, rank)
     from tracer.summarize import Choices, summarize_file
+    from tracer.trace.limits import limits
 
     gates = _gates(budget or [])
     choices = Choices(
@@ -106,6 +108,7 @@ def command(
         jobs=jobs,
         strict=strict,
         nsys=nsys_path,
+        limits=limits(lifted=no_limit),
     )
     summary = summarize_file(path, choices)
     checked = gates(summary)
@@ -162,7 +165,7 @@ def _choose(path: Path, rank: int | None) -> Path:
 
     chosen, found = choose_trace(path, rank)
     which = "the only one" if found == 1 else f"the newest of {found}"
-    typer.echo(f"tracer: reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}", err=True)
+    tell(f"reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}")
     return chosen
 
 
