@@ -10,7 +10,6 @@ EXTRA = {
     "timm": "vision",
     "sentencepiece": "checkpoint",
     "protobuf": "checkpoint",
-    "tiktoken": "checkpoint",
     "av": "video",
     "bitsandbytes": "quantised",
     "accelerate": "quantised",
