@@ -128,7 +128,7 @@ def test_help_is_shown_as_it_is_written(verb: str) -> None:
 
 def test_some_help_has_brackets() -> None:
     assert "[default: cuda if there is one]" in _tracer("calibrate", "--help", COLUMNS="200").stdout
-    assert "'vlm-tracer[hta]'" in _tracer("critical-path", "--help", COLUMNS="200").stdout
+    assert "'.[hta]'" in _tracer("critical-path", "--help", COLUMNS="200").stdout
 
 
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
@@ -395,7 +395,7 @@ def test_the_critical_path_needs_hta_and_says_so(data: Path) -> None:
     done = _tracer("critical-path", trace, "--range", "[param|pytorch.model.alex_net|0|0|0|measure|forward]")
     if find_spec("hta") is None:
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "tracer: critical-path needs HolisticTraceAnalysis: pip install 'vlm-tracer[hta]'\n"
+        assert done.stderr == "tracer: critical-path needs HolisticTraceAnalysis: pip install '.[hta]'\n"
         return
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^cpu bound +\S+ ms +95.\d%$", done.stdout, re.MULTILINE)
