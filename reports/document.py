@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.asked import AS_IT_IS
 from reports.parts import (
     breakdown,
     categories,
@@ -24,10 +25,11 @@ from reports.parts import (
 from reports.parts.compared import kernels, measures, overlaps, runs, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from reports.asked import Asked
     from reports.blocks import Block
-    from tracer.document.comparison import Comparison, Gate
+    from tracer.document.comparison import Comparison
     from tracer.document.summary import Prediction, Summary
 
 SUMMARY = (header, stages, decode_steps, latency, categories, ranges, limits, findings)
@@ -36,16 +38,18 @@ BROKEN_DOWN = (header, breakdown)
 PAIR = (measures, steps, kernels, overlaps)
 
 
-def of_summary(summary: Summary, held_to: Sequence[Gate] = ()) -> list[Block]:
-    """The report on one trace, with the budgets that it was held to."""
+def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
+    """The report on one trace."""
     parts = SUMMARY if summary.breakdown is None else BROKEN_DOWN
-    return _there([*[one.part(summary) for one in parts], gates.part(held_to), warnings.part(summary)])
+    return _there(
+        [*[one.part(summary, asked) for one in parts], gates.part(asked.gates), warnings.part(summary, asked)]
+    )
 
 
-def of_comparison(comparison: Comparison) -> list[Block]:
+def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on several runs, each against the first."""
-    pairs = [one.part(comparison, pair) for pair in comparison.pairs for one in PAIR]
-    return _there([runs.part(comparison), *pairs, gates.part(comparison.gates)])
+    pairs = [one.part(comparison, pair, asked) for pair in comparison.pairs for one in PAIR]
+    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison.gates)])
 
 
 def of_prediction(found: Prediction) -> list[Block]:

@@ -9,10 +9,11 @@ from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Decoding, Summary, Token
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """Percentiles over the steps, their course, and what the median step asks for."""
     tokens = summary.tokens
     if not tokens:

@@ -8,10 +8,11 @@ from reports.blocks import Block, Line, Piece, block, line
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """The run's title, the file, its work, and what to know before reading on."""
     run = summary.run or {}
     return block(

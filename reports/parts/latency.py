@@ -9,13 +9,14 @@ from reports.palette import NONE
 from reports.units import duration, printable, significant
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Latency, SampleLatency, Statistic, Summary
 
 CLOCKS = {"cuda_event": "by device events", "host": "by the host clock"}
 LONGEST_NAME = 24
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """TTFT and TPOT, the gaps between tokens, and a column a stage."""
     latency = summary.latency
     if latency is None:

@@ -10,6 +10,7 @@ from reports.parts.words import kind
 from reports.units import counted, duration, share, significant
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Roofline, StageRoofline, Summary, VisualToken
 
 TITLE = "what limits each stage"
@@ -24,7 +25,7 @@ LIMITS = {
 }
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """From the model's own work; from the operators' recorded shapes where that was asked for."""
     roof = summary.roofline
     if roof is None:

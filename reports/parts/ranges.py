@@ -9,12 +9,13 @@ from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 TOP = 15
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a name, most device time first."""
     if summary.stages or not summary.ranges:
         return None
@@ -24,6 +25,7 @@ def part(summary: Summary) -> Block | None:
         Column("projected", rank=1),
         Column("kernels", rank=1),
     ]
+    top = asked.top or TOP
     whole_ns = 0 if on_cpu(summary) else summary.device.time_ns
     rows = [
         Row(
@@ -37,10 +39,10 @@ def part(summary: Summary) -> Block | None:
                 duration(row.kernel_ns),
             ]
         )
-        for row in summary.ranges[:TOP]
+        for row in summary.ranges[:top]
     ]
     lost = summary.device.unattributed.reasons["no_launch_record"]
-    more = len(summary.ranges) - TOP
+    more = len(summary.ranges) - top
     says = note(
         "Device ops by the ranges around their launch; an op counts for every range that encloses it.",
         Sentence(
@@ -50,6 +52,6 @@ def part(summary: Summary) -> Block | None:
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
-        f"{counted(more, 'more name')}: --format json lists all." if more > 0 else "",
+        f"{counted(more, 'more name')}: --top {len(summary.ranges)}." if more > 0 else "",
     )
     return block("ranges", Table(columns, rows), says)

@@ -10,12 +10,13 @@ from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Stage, Summary
 
 ON_HOST = ("stage", "calls", "host")
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """A row a stage, and one for what belongs to none."""
     if not summary.stages:
         return None

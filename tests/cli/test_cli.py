@@ -82,10 +82,12 @@ RECORD_OPTIONS = """
     --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs
-    --peak-tflops --rank --shapes --strict
+    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --nsys-path --output
+    --peak-gbs --peak-tflops --rank --shapes --strict --top --width
 """.split()
-COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --recordings --tolerance".split()
+COMPARE_OPTIONS = """
+    --budget --force --format --help --jobs --max-regression --nsys-path --output --recordings --tolerance --top --width
+""".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
     --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops

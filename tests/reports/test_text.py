@@ -96,7 +96,7 @@ def test_a_trace_without_stages_lists_its_ranges() -> None:
 
 def test_many_ranges_are_cut_and_the_rest_is_counted() -> None:
     trace = trace_of(kernel("k", 0, 1), *[span(f"range {i}", i, 1) for i in range(40)])
-    assert "25 more names: --format json lists all." in " ".join(render(summarize(trace)).split())
+    assert "25 more names: --top 40." in " ".join(render(summarize(trace)).split())
 
 
 def test_a_trace_without_anything_is_no_error() -> None:

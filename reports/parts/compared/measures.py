@@ -10,6 +10,7 @@ from reports.parts.compared.words import signed
 from reports.units import counted, duration, percent
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair
     from tracer.document.comparison import Row as Measure
 
@@ -26,7 +27,7 @@ TTFT_TPOT = (
 )
 
 
-def part(comparison: Comparison, pair: Pair) -> Block | None:
+def part(comparison: Comparison, pair: Pair, _: Asked) -> Block | None:
     """A row a measure, and below it what it takes per token."""
     columns = [
         Column("", right=False),
