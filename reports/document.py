@@ -5,6 +5,7 @@ A new part is one file under `parts` and one line here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
@@ -12,9 +13,11 @@ from reports.parts import (
     breakdown,
     categories,
     decode_steps,
+    devices,
     findings,
     gates,
     header,
+    idle,
     latency,
     limits,
     prediction,
@@ -32,24 +35,36 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison
     from tracer.document.summary import Prediction, Summary
 
-SUMMARY = (header, stages, decode_steps, latency, categories, ranges, limits, findings)
+SUMMARY = (
+    header,
+    stages,
+    idle,
+    devices,
+    decode_steps,
+    latency,
+    categories,
+    ranges,
+    limits,
+    findings,
+    gates,
+    warnings,
+)
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header, breakdown)
+BROKEN_DOWN = (header, breakdown, gates, warnings)
 PAIR = (measures, steps, kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on one trace."""
     parts = SUMMARY if summary.breakdown is None else BROKEN_DOWN
-    return _there(
-        [*[one.part(summary, asked) for one in parts], gates.part(asked.gates), warnings.part(summary, asked)]
-    )
+    return _there(one.part(summary, asked) for one in parts)
 
 
 def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on several runs, each against the first."""
+    asked = replace(asked, gates=comparison.gates)
     pairs = [one.part(comparison, pair, asked) for pair in comparison.pairs for one in PAIR]
-    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison.gates)])
+    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison, asked)])
 
 
 def of_prediction(found: Prediction) -> list[Block]:

@@ -29,7 +29,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
         "decode tokens",
         line(
             Piece(counted(len(tokens), "step"), "strong"),
-            "" if on_device else " on the host",
+            f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
         ),
         Curve(times, duration(times[0]), duration(times[-1]), "decode"),

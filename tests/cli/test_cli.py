@@ -201,7 +201,7 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert document["ranges"][0] == {
         "name": "tracer/request#0", "count": 1, "ops": 2, "device_time_ns": 2000, "style": "push_pop",
-        "projected_ns": 11000, "kernel_ns": 2000,
+        "projected_ns": 11000, "kernel_ns": 2000, "cpu_ns": 30000,
     }  # fmt: skip
     assert document["latency"] is None
 

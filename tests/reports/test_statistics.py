@@ -20,9 +20,10 @@ def _latency_lines(summary: Summary, width: int = 80) -> list[str]:
 
 def test_several_requests_show_their_mean_interval_and_95th_percentile() -> None:
     lines = _latency_lines(_summary([latencies(vision) for vision in (30, 30, 33, 30)]))
-    assert lines[2:8] == [
+    assert lines[2:9] == [
         "           load  preprocess   vision  prefill   decode  request",
         "clean   1.00 ms     2.00 ms  30.0 ms  50.0 ms  40.0 ms   123 ms",
+        "share      0.8%        1.6%    24.4%    40.7%    32.5%",
         "mean    1.00 ms     2.00 ms  30.8 ms  50.0 ms  40.0 ms   124 ms",
         "  from  1.00 ms     2.00 ms  30.0 ms  50.0 ms  40.0 ms   123 ms",
         "  to    1.00 ms     2.00 ms  32.2 ms  50.0 ms  40.0 ms   125 ms",
@@ -34,7 +35,7 @@ def test_several_requests_show_their_mean_interval_and_95th_percentile() -> None
 def test_one_request_has_no_statistics_and_two_no_interval() -> None:
     one, two = _latency_lines(_summary([latencies()])), _latency_lines(_summary([latencies(), latencies()]))
     assert not [line for line in one if line.startswith(("mean", "p95", "  from"))]
-    assert [line.split()[0] for line in two[3:6]] == ["clean", "mean", "p95"]
+    assert [line.split()[0] for line in two[3:7]] == ["clean", "share", "mean", "p95"]
 
 
 def test_samples_are_one_line_with_the_quickest_and_the_slowest() -> None:
