@@ -21,7 +21,7 @@ from reports.parts import (
     stages,
     warnings,
 )
-from reports.parts.compared import kernels, measures, overlaps, runs, steps
+from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SUMMARY = (header, stages, decode_steps, latency, categories, ranges, limits, findings)
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header, breakdown)
-PAIR = (measures, steps, kernels, overlaps)
+PAIR = (measures, options, steps, totals, kernels, overlaps)
 
 
 def of_summary(summary: Summary, held_to: Sequence[Gate] = ()) -> list[Block]:
