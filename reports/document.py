@@ -25,7 +25,7 @@ from reports.parts import (
     stages,
     warnings,
 )
-from reports.parts.compared import kernels, measures, overlaps, runs, steps
+from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header, breakdown, gates, warnings)
-PAIR = (measures, steps, kernels, overlaps)
+PAIR = (measures, options, steps, totals, kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:

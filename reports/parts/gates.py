@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block
+from reports.palette import NONE
 from reports.units import duration, percent
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def part(_: Summary | Comparison, asked: Asked) -> Block | None:
     ]
     rows = [
         Row(
-            ["kept" if gate.passed else "FAILED", gate.gate, gate.of, measured(gate), gate.path],
+            [_state(gate), gate.gate, gate.of or NONE, measured(gate), gate.path],
             "" if gate.passed else "bad",
         )
         for gate in asked.gates
@@ -34,13 +35,22 @@ def part(_: Summary | Comparison, asked: Asked) -> Block | None:
     return block("gates", Table(columns, rows))
 
 
+def _state(gate: Gate) -> str:
+    return "kept" if gate.passed else "cannot be judged" if gate.value is None else "FAILED"
+
+
 def measured(gate: Gate) -> str:
     """What a gate found, in its unit."""
+    if gate.value is None:
+        return NONE
     return duration(gate.value) if gate.kind == "time" else percent(gate.value, signed=gate.kind == "regression")
 
 
 def sentence(gate: Gate) -> str:
     """A gate that failed, in one line."""
+    if gate.value is None:
+        option = gate.gate if gate.kind == "regression" else f"budget {gate.gate}"
+        return f"{gate.path}: --{option} cannot be judged: {gate.reason}"
     found, limit, over = [
         duration(value) if gate.kind == "time" else percent(value, signed=False)
         for value in (gate.value, gate.limit, gate.value - gate.limit)

@@ -30,8 +30,7 @@ def command(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Drift between recordings to allow for; by default the larger of 1% and what a recording's own "
-            "halves differ by.",
+            help="Drift between recordings to allow for. Without it one recording of each run shows no difference.",
             show_default=False,
         ),
     ] = None,
@@ -49,7 +48,8 @@ def command(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Exit with 3 if anything is slower than the baseline by more, beyond the noise.",
+            help="Exit with 3 if anything is slower than the baseline by more, beyond the noise, or if that cannot be "
+            "judged.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +82,8 @@ def command(
     for path in files:
         if path.is_dir():
             raise InputError(f"{path}: a folder; name the trace in it")
-    choices = Choices(jobs=jobs, nsys=nsys_path)
+    # Traces without stages are compared by kernels.
+    choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel")
     summaries = [load_summary(path, choices) for path in files]
     found = compare(summaries, tolerance=allowed, recordings=recordings)
     gates, unjudged = [], None

@@ -36,4 +36,5 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "samples": len(manifest.samples),
         "seed": manifest.seed,
         "software": manifest.software,
+        "options": manifest.options,
     }
