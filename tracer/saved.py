@@ -49,7 +49,7 @@ def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: it is neither, or a saved summary that is damaged or of another version.
         MissingError: it takes nsys to read it, and there is none.
     """
-    with Source(path) as source:
+    with Source(path, (choices or Choices()).limits) as source:
         kind = _kind(source)
         if kind is not None:
             return _read(source, kind)
@@ -59,7 +59,7 @@ def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
     raise InputError(f"{source.name}: no saved summary; give a trace by its name")
 
 
-def saved_summary(path: Path) -> Summary | None:
+def saved_summary(path: Path, choices: Choices) -> Summary | None:
     """The saved summary in a file, or None if it is something else; standard input is never looked into.
 
     Raises:
@@ -67,7 +67,7 @@ def saved_summary(path: Path) -> Summary | None:
     """
     if not path.is_file():
         return None
-    with Source(path) as source:
+    with Source(path, choices.limits) as source:
         kind = _kind(source)
         return None if kind is None else _read(source, kind)
 

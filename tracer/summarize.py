@@ -46,7 +46,7 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: the file is no trace.
     """
     choices = choices or Choices()
-    with Source(path) as source:
+    with Source(path, choices.limits) as source:
 
         def read(want: Want) -> Trace:
             return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)

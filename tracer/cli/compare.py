@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Force, Format, Jobs, NsysPath, Output, OutputFormat, Top, Width
+from tracer.cli.options import Budgets, Force, Format, Jobs, NoLimit, NsysPath, Output, OutputFormat, Top, Width
 from tracer.cli.printed import check_output, put, rendered
 from tracer.document.errors import InputError, UsageError
 
@@ -59,6 +59,7 @@ def command(
     width: Width = None,
     jobs: Jobs = None,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Compare runs stage by stage, token by token and kernel by kernel.
 
@@ -75,6 +76,7 @@ def command(
     from tracer.compare.pairs import compare
     from tracer.saved import load_summary
     from tracer.summarize import Choices
+    from tracer.trace.limits import limits
 
     budgets = [parse_budget(text) for text in budget or []]
     limit = None if max_regression is None else parse_percent("--max-regression", max_regression)
@@ -83,7 +85,7 @@ def command(
         if path.is_dir():
             raise InputError(f"{path}: a folder; name the trace in it")
     # Traces without stages are compared by kernels.
-    choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel")
+    choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
     summaries = [load_summary(path, choices) for path in files]
     found = compare(summaries, tolerance=allowed, recordings=recordings)
     gates, unjudged = [], None

@@ -41,6 +41,10 @@ Top = Annotated[
     typer.Option(min=1, metavar="N", help="Rows of each table of kernels, operators or ranges. [default: 12 to 15]"),
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
+NoLimit = Annotated[
+    bool,
+    typer.Option("--no-limit", help="Read also what asks for far more memory than a file of its size has a use for."),
+]
 PeakTflops = Annotated[
     float | None,
     typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),

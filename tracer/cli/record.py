@@ -13,8 +13,9 @@ import typer
 from tracer.cli import options as shared
 from tracer.cli.asked import (
     DEFAULT_WINDOW_STEPS,
+    check_files,
+    check_model,
     check_nsys,
-    check_there,
     check_together,
     complete,
     parse_window,
@@ -221,8 +222,9 @@ def command(
     if script:
         _report(output, record_command(script, output, auto=auto, **profiled))
         return
+    entry = check_model(model, size, device, dtype, decode)
+    check_files(entry, checkpoint, sample, dataset)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
-    check_there(model, checkpoint, sample)
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
@@ -256,7 +258,7 @@ def command(
         **profiled,
     )
     with Bars() as bars:
-        recording = _record(options, partial(complete, model_options, model, size, device, dtype), bars)
+        recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
     _report(output, recording.manifest, recording.report)
 
 

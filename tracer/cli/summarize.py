@@ -16,6 +16,7 @@ from tracer.cli.options import (
     Force,
     Format,
     Jobs,
+    NoLimit,
     NsysPath,
     Output,
     OutputFormat,
@@ -25,6 +26,7 @@ from tracer.cli.options import (
     Width,
 )
 from tracer.cli.printed import check_output, put, rendered
+from tracer.cli.streams import tell
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 # Choices whose options have other names.
 OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path"}
+# What reading a saved summary heeds too.
+HEEDED = ("limits",)
 
 
 class By(StrEnum):
@@ -105,6 +109,7 @@ def command(
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
@@ -113,7 +118,8 @@ def command(
     """
     gates = _gates(budget or [])
     check_output(output, force=force)
-    from tracer.summarize import Choices
+    from tracer.choices import Choices
+    from tracer.trace.limits import limits
 
     choices = Choices(
         patterns=_patterns(marker or []),
@@ -127,6 +133,7 @@ def command(
         jobs=jobs,
         strict=strict,
         nsys=nsys_path,
+        limits=limits(lifted=no_limit),
     )
     summary = _summary(trace, rank, choices)
     checked = gates(summary)
@@ -155,14 +162,14 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> Summary:
     from tracer.summarize import summarize_file
 
     path = _choose(trace, rank)
-    saved = saved_summary(path)
+    saved = saved_summary(path, choices)
     if saved is None:
         return summarize_file(path, choices)
     if saved.breakdown is not None and choices.by == saved.breakdown.by:
         choices = replace(choices, by=None)
     plain = Choices()
     chosen = [one.name for one in fields(Choices) if getattr(choices, one.name) != getattr(plain, one.name)]
-    needed = [OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in chosen]
+    needed = [OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in chosen if name not in HEEDED]
     if needed:
         raise UsageError(f"{', '.join(needed)}: {path} is a saved summary; give the trace that it was made of")
     return saved
@@ -197,7 +204,7 @@ def _choose(path: Path, rank: int | None) -> Path:
 
     chosen, found = choose_trace(path, rank)
     which = "the only one" if found == 1 else f"the newest of {found}"
-    typer.echo(f"tracer: reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}", err=True)
+    tell(f"reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}")
     return chosen
 
 

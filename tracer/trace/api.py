@@ -9,9 +9,9 @@ import re
 # but its record does not say so.
 _SYNCHRONISES = re.compile(
     r"(?:cuda|cu|hip)(?:"
-    r"\w*Synchronize"
+    r"\w*Synchronize(?:_ptsz|_ptds|_v\d+)*"
     r"|Memcpy(?!\w*Async)\w*"
-    r")(?:_ptsz|_ptds|_v\d+)*"
+    r")"
 )
 
 
@@ -28,9 +28,12 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-_LAUNCHES = re.compile(r"(?:cuda|cu|hip)\w*Launch(?!\w*HostFunc)\w*")
+_RUNTIME = re.compile(r"(?:cu|hip)\w*")
 
 
 def launches(name: str) -> bool:
     """Whether a call starts kernels, one by one or as a graph."""
-    return _LAUNCHES.fullmatch(name) is not None
+    if _RUNTIME.fullmatch(name) is None:
+        return False
+    _, launch, behind = name.rpartition("Launch")
+    return bool(launch) and "HostFunc" not in behind

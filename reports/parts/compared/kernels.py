@@ -36,8 +36,11 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     top = asked.top or TOP
     more = len(pair.kernels) - top
     says = note(
-        f"{', '.join(counts)}, {pair.same_kernels:,} alike. Times (and how often) in one run of the stage, of decode "
-        "one step; from the profiled pass, where nothing is tested.",
+        f"{', '.join(counts)}, {pair.same_kernels:,} alike.",
+        "Times (and how often) in the whole trace; nothing is tested."
+        if pair.totals
+        else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
+        "is tested.",
         f"{more:,} more: --top {len(pair.kernels)}." if more > 0 else "",
     )
     shown = pair.kernels[:top]
