@@ -82,8 +82,8 @@ RECORD_OPTIONS = """
     --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit --nsys-path
-    --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
+    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
 """.split()
 COMPARE_OPTIONS = """
     --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings --tolerance
@@ -91,8 +91,8 @@ COMPARE_OPTIONS = """
 """.split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --no-limit --peak-gbs --peak-tflops
-    --speculate --stage --verify --visual-tokens
+    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --no-limit --peak-gbs
+    --peak-tflops --speculate --stage --verify --visual-tokens
 """.split()
 
 
