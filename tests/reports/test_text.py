@@ -85,18 +85,18 @@ def test_a_trace_without_stages_lists_its_ranges() -> None:
     trace = trace_of(span("forward", 0, 9), span("idle", 10, 1), launch(1, 1, 1), kernel("k", 2, 4, 1))
     assert render(summarize(trace)).endswith(
         "ranges\n"
-        "name     count  ops   device   share  projected  kernels\n"
-        "forward      1    1  4.00 µs  100.0%    4.00 µs  4.00 µs\n"
-        "idle         1    0     0 ns    0.0%       0 ns     0 ns\n"
+        "name     count     host  ops   device   share  projected  kernels\n"
+        "forward      1  9.00 µs    1  4.00 µs  100.0%    4.00 µs  4.00 µs\n"
+        "idle         1  1.00 µs    0     0 ns    0.0%       0 ns     0 ns\n"
         "Device ops by the ranges around their launch; an op counts for every range that\n"
-        "encloses it. Projected, kernels: as nsys stats has them; spans with gaps, and\n"
-        "nested ranges of one name add up.\n"
+        "encloses it. host: the ranges on the CPU. Projected, kernels: as nsys stats has\n"
+        "them; spans with gaps, and nested ranges of one name add up.\n"
     )
 
 
 def test_many_ranges_are_cut_and_the_rest_is_counted() -> None:
     trace = trace_of(kernel("k", 0, 1), *[span(f"range {i}", i, 1) for i in range(40)])
-    assert "25 more names: --format json lists all." in " ".join(render(summarize(trace)).split())
+    assert "25 more names: --top 40." in " ".join(render(summarize(trace)).split())
 
 
 def test_a_trace_without_anything_is_no_error() -> None:
