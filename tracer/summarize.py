@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
+from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -85,6 +86,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     # How long the host was busy says nothing of the device's work: no rates then.
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
     annotations = annotation_rows(trace, work)
     evidence = Evidence(
         trace=trace,
@@ -102,7 +104,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes]),
+        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful]),
         window=window_of(work),
         device=device,
         stages=stages,

@@ -11,7 +11,7 @@ from tracer.trace.columns import Trace
 
 
 def launches(trace: Trace) -> list[int]:
-    """For each op its launch: of the calls with its correlation, not inside another, the last before it."""
+    """For each op its launch: of the calls with its correlation, not inside another, the last before it, if any."""
     calls = trace.calls
     by_correlation: dict[int, list[int]] = defaultdict(list)
     for i, correlation in enumerate(calls.correlation.tolist()):
@@ -23,7 +23,7 @@ def launches(trace: Trace) -> list[int]:
         outer = [i for i in same if not any(_inside(trace, i, j) for j in same if j != i)]
         outer.sort(key=lambda i: calls.start_ns[i])
         before = [i for i in outer if calls.start_ns[i] <= trace.ops.start_ns[op]]
-        found.append(before[-1] if before else outer[0] if outer else -1)
+        found.append(before[-1] if before else -1)
     return found
 
 
