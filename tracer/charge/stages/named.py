@@ -71,6 +71,8 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         encoder_start_ns=ranges.start_ns[encoders],
         encoder_end_ns=ranges.end_ns[encoders],
         encoder_thread=int64(ranges.thread[encoders]),
+        request_start_ns=ranges.start_ns[requests],
+        request_end_ns=ranges.end_ns[requests],
     )
 
 
