@@ -65,11 +65,14 @@ def annotations(trace: Trace) -> dict[str, tuple[int, int, int]]:
     return rows
 
 
-def ledger(trace: Trace) -> list[dict[str, int]]:
-    """Walk every device's window nanosecond by nanosecond and charge each to one op. For small times only."""
+def ledger(trace: Trace, opened: list[tuple[int, int]]) -> list[dict[str, int]]:
+    """Walk every device's window nanosecond by nanosecond and charge each to one op. For small times only.
+
+    `opened` has the stages and requests, of all threads; idle time outside them all is "between".
+    """
     ops, calls = trace.ops, trace.calls
     launch = launches(trace)
-    rows = [dict.fromkeys(("busy", "host", "sync", "launch", "unknown"), 0) for _ in range(len(ops))]
+    rows = [dict.fromkeys(("busy", "host", "sync", "launch", "unknown", "between"), 0) for _ in range(len(ops))]
     for device in sorted(set(ops.device.tolist())):
         own = [i for i in range(len(ops)) if ops.device[i] == device]
         own.sort(key=lambda i: (ops.start_ns[i], ops.stream[i], ops.correlation[i], i))
@@ -79,7 +82,9 @@ def ledger(trace: Trace) -> list[dict[str, int]]:
                 rows[running[0]]["busy"] += 1
                 continue
             ender = next(i for i in own if ops.start_ns[i] > now)
-            if launch[ender] < 0:
+            if opened and not any(start <= now < end for start, end in opened):
+                rows[ender]["between"] += 1
+            elif launch[ender] < 0:
                 rows[ender]["unknown"] += 1
             elif now >= calls.start_ns[launch[ender]]:
                 rows[ender]["launch"] += 1
