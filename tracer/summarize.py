@@ -22,8 +22,9 @@ from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
-from tracer.measure.runs import run_times, runs_of
+from tracer.measure.runs import runs_of
 from tracer.measure.stages import stage_rows
+from tracer.measure.takes import run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device

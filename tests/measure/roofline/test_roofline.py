@@ -12,7 +12,7 @@ from model.staged import RequestShape, StageCost
 from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
 from tracer.document.summary import Counts, Idle, Kernel, Latency, Roofline, Stage, StageRoofline, Token
 from tracer.measure.roofline.analytic import draw
-from tracer.measure.runs import run_time
+from tracer.measure.takes import run_time
 from tracer.peaks.measured import remember
 from tracer.peaks.peak import Peak
 
@@ -58,7 +58,7 @@ def _draw(
         one.stage: run_time(one.stage, one.calls, one.busy_ns, one.busy_ns + one.idle_ns, latency, manifest)
         for one in stages
     }
-    return draw(manifest, stages, tokens, times, **peaks)
+    return draw(manifest, stages, tokens, times, device=str(manifest.device["name"]), **peaks)
 
 
 def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:

@@ -11,11 +11,12 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stage: its name.
         runs: in a request where the recording says so, else in the trace; decode has one a step.
-        busy_ns: of one run, on average, in the trace.
-        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        busy_ns: of one run, on average, in the trace; time that passed while any of its devices worked.
+        step_ns: what a run takes: without a profiler where that was measured, else in the trace; time that passed.
         clean: whether it was.
         fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
             concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
+        devices: that work in one run, at most.
     """
 
     stage: str
@@ -24,6 +25,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     step_ns: float
     clean: bool
     fused_ns: float | None = None
+    devices: int = 1
 
     @property
     def total_ns(self) -> float:

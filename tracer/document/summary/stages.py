@@ -31,6 +31,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         categories: device time by kernel category.
         kernels: by name, most time first.
         counts: launches, waits and copies of its ranges.
+        wall_ns: what its calls took on the device, or on the host where they asked for nothing, added up: time that
+            passed, on several devices at once counted once; None in documents from before there was this key.
     """
 
     stage: str
@@ -45,6 +47,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, int]
     kernels: list[Kernel]
     counts: Counts = Counts()
+    wall_ns: int | None = None
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

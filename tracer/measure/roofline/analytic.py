@@ -34,6 +34,7 @@ def draw(
     tokens: Sequence[Token],
     times: Mapping[str, RunTime],
     *,
+    device: str,
     tflops: float | None = None,
     gbs: float | None = None,
     traced_gbs: float | None = None,
@@ -44,12 +45,12 @@ def draw(
         manifest: of the recording.
         stages, tokens: of the trace.
         times: what a run of each stage takes.
-        tflops, gbs: peaks that a person gave.
+        device: whose peaks count, by name; "" of several kinds.
+        tflops, gbs: peaks of one device that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
     if manifest.cost is None:
         return None
-    device = str(manifest.device.get("name", ""))
     threads = manifest.device.get("threads")
     dtype = product_type(manifest.dtype, ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels))
     peak = find_peak(

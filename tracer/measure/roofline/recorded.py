@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.charge.intervals import distinct
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Roofline, Stage
 from tracer.measure.idle import idle_of
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
-from tracer.measure.runs import run_time
+from tracer.measure.takes import run_time
 from tracer.peaks.find import find_peak
 from tracer.trace.columns import Want
 
@@ -49,6 +48,7 @@ def draw(
     stages: Sequence[Stage],
     times: Mapping[str, RunTime],
     *,
+    device: str,
     tflops: float | None = None,
     gbs: float | None = None,
     traced_gbs: float | None = None,
@@ -60,13 +60,13 @@ def draw(
         ranges, work: of the trace.
         stages: of the trace.
         times: what a run of each takes.
-        tflops, gbs: peaks that a person gave.
+        device: whose peaks count, by name; "" of several kinds.
+        tflops, gbs: peaks of one device that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
     recorded = recorded_work(trace, ranges, work)
     if recorded is None:
         return None
-    device = _device(trace)
     peak = find_peak(device, recorded.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     if recorded.dtype not in LISTED_TYPES and peak.source.startswith("https://"):
         peak = msgspec.structs.replace(peak, tflops=None)
@@ -116,11 +116,3 @@ def _whole_trace(work: Work) -> Stage:
         categories={},
         kernels=[],
     )
-
-
-def _device(trace: Trace) -> str:
-    """The device whose peaks count, by name."""
-    if trace.manifest is not None:
-        return str(trace.manifest.device.get("name", ""))
-    used = set(distinct(trace.ops.device))
-    return next((device.name for device in trace.devices if device.id in used), "")
