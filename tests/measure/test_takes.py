@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from support.chrome import OTHER, kernel, launch, operator, span, trace_of
+from support.manifests import MS, as_metadata
 from support.strategies import cpu_traces, gpu_traces
 
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.compare.figures import TRACE, figures
 from tracer.compare.gates import check_budgets, parse_budget
+from tracer.document.manifest import Latencies, Shape
 from tracer.measure.runs import runs_of
 from tracer.measure.together import groups
 from tracer.summarize import Choices, summarize
@@ -111,3 +113,40 @@ def test_no_run_takes_more_than_its_devices_together_or_less_than_the_busiest(tr
         assert 0 <= takes <= charged
         if not any(device in members for device in runs[place].devices for members in shared):
             assert takes == charged
+
+
+def _marked(parts: int) -> list[Event]:
+    """Four calls of the encoder of 10 ms in one request, whose stage is opened so many times around them."""
+    events = [span("tracer/request#0", 0, 41_000)]
+    for i in range(4):
+        at = i * 10_000
+        if i % (4 // parts) == 0:
+            events.append(span("tracer/vision", at, 40_000 / parts))
+        events += [operator("aten::mm", at + 5, 50, **SHAPES, **{"External id": i + 1}), launch(at + 10, 5, i + 1)]
+        events.append(kernel("gemm", at + 20, 9_970, i + 1))
+    return events
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_stage_opened_several_times_in_a_request_is_one_run_of_it(parts: int, recorded: bool) -> None:
+    clean = [Latencies(load_ns=0, preprocess_ns=0, vision_ns=40 * MS, prefill_ns=0, decode_ns=[])] * 3
+    nothing = Shape(batch_size=1, frames=0, visual_tokens=0, prompt_tokens=0, new_tokens=0)
+    made = as_metadata(clean, profiled=clean[:1], stages=["vision"], shape=nothing)
+    trace = trace_of(*_marked(parts), **({"tracer": made} if recorded else {}))
+    summary = summarize(trace, Choices(shapes=True, peak_tflops=100, peak_gbs=3000))
+    assert summary.roofline is not None
+    (row,), (vision,), (stage,) = summary.roofline.stages, summary.budget, summary.stages
+    assert (stage.calls, stage.recorded_runs, row.runs, vision.recorded, vision.runs) == (parts, 1, 1, 1, 1)
+    assert row.mfu == pytest.approx(4 * 2 * 4096**3 / 100e12 / 40e-3, rel=0.01)  # 13.7 %
+    assert vision.busy_ns == 4 * 9_970_000
+    assert vision.step_ns == pytest.approx(40 * MS, rel=0.01)
+    assert figures(summary, TRACE)["vision"] == pytest.approx(40 * MS, rel=0.01)
+
+
+def test_the_same_stage_in_two_requests_is_two_runs() -> None:
+    events = [span(f"tracer/request#{n}", n * 50_000, 41_000) for n in (0, 1)]
+    for n, at in ((1, 0), (2, 20_000), (3, 50_000)):
+        events += [span("tracer/vision", at, 10_000), launch(at + 10, 5, n), kernel("gemm", at + 20, 9_000, n)]
+    (vision,) = summarize(trace_of(*events)).budget
+    assert (vision.recorded, vision.busy_ns) == (2, 13_500_000)

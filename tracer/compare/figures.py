@@ -35,7 +35,7 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
         later = {TTFT: latency.ttft_ns, TPOT: latency.tpot_ns}
         known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
         return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
-    in_trace = {stage.stage: _took_ns(stage) / stage.calls for stage in summary.stages if stage.calls > 0}
+    in_trace = {stage.stage: _took_ns(stage) / stage.runs for stage in summary.stages if stage.runs > 0}
     return {TPOT if stage == DECODE else stage: time_ns for stage, time_ns in in_trace.items()}
 
 

@@ -1,6 +1,7 @@
 """The runs of the stages, one by one.
 
-A run is one stage range with the work that was asked for inside it. Whatever is said of "a run", of shares or of busy
+A run is what a request spends in one stage: mostly one stage range with the work that was asked for inside it; where
+code opens a stage several times in a request, all of these together. Whatever is said of "a run", of shares or of busy
 time is to be made of these.
 """
 
@@ -32,7 +33,7 @@ NEEDS = Want.SUMMARY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of one stage.
+    """One range of a stage; a run of it, or a part of one.
 
     Attributes:
         stage: its name.
@@ -68,6 +69,7 @@ class Runs:
 
     Attributes:
         ranges, work: what they are made of.
+        number: of the run that each is a part of; the same for ranges of one stage (one decode step) in one request.
         sample: of each, index into the manifest's samples; -1 where nothing tells.
         ops: pieces of work.
         time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of these, added up over devices.
@@ -79,6 +81,7 @@ class Runs:
 
     ranges: StageRanges
     work: Work
+    number: I64
     sample: I64
     ops: I64
     time_ns: I64
@@ -133,6 +136,10 @@ class Runs:
         pieces = [self.order[self.begin[place] : self.begin[place + 1]] for place in own.tolist()]
         return np.concatenate([self.order[:0], *pieces])
 
+    def count(self, own: I64) -> int:
+        """How many runs these are parts of."""
+        return len(distinct(self.number[own]))
+
     def takes_ns(self, own: I64) -> int:
         """What these runs take, added up: on the device; on the host where they asked for nothing."""
         if not self.ops[own].any():
@@ -148,7 +155,7 @@ class Runs:
         rows = rows[self.work.device[rows] != NO_DEVICE]
         kernels = rows[self.work.kind[rows] == OpKind.KERNEL]
         rows = kernels if len(kernels) else rows
-        return devices_of_a_run(self.work.stage[rows], self.work.device[rows])
+        return devices_of_a_run(self.number[self.work.stage[rows]], self.work.device[rows])
 
     def cpu_ns(self, own: I64) -> int:
         """Time on the host inside the ranges of these runs, on each thread once."""
@@ -205,6 +212,7 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
     return Runs(
         ranges=ranges,
         work=work,
+        number=_numbered(ranges),
         sample=samples[request],
         ops=int64(ops),
         time_ns=total(work.time_ns),
@@ -220,3 +228,16 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
         order=order,
         begin=int64(begin),
     )
+
+
+def _numbered(ranges: StageRanges) -> I64:
+    """The number of the run that each range is a part of."""
+    order = np.lexsort((ranges.index, ranges.stage, ranges.request, ranges.thread))
+    first = np.ones(len(order), dtype=np.bool_)
+    for column in (ranges.thread, ranges.request, ranges.stage, ranges.index):
+        first[1:] &= column[order][1:] == column[order][:-1]
+    first = ~first | (ranges.request[order] < 0)
+    first[:1] = True
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.cumsum(first) - 1
+    return number

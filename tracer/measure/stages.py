@@ -43,6 +43,7 @@ def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str) -> Sta
         cpu_ns=runs.cpu_ns(own),
         counts=counts.of(own),
         wall_ns=runs.takes_ns(own),
+        recorded_runs=runs.count(own),
         kernels=kernels,
         categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
     )

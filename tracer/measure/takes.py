@@ -19,7 +19,9 @@ def run_times(runs: Runs, latency: Latency | None, manifest: Manifest | None) ->
     for stage in runs.stages():
         own = runs.of(stage)
         busy_ns = int(runs.together_busy_ns[own].sum())
-        found[stage] = run_time(stage, len(own), busy_ns, runs.takes_ns(own), latency, manifest, runs.devices(own))
+        found[stage] = run_time(
+            stage, runs.count(own), busy_ns, runs.takes_ns(own), latency, manifest, runs.devices(own)
+        )
     return found
 
 
@@ -52,6 +54,7 @@ def run_time(
         busy_ns=busy_ns / calls,
         step_ns=measured or in_trace_ns / calls,
         clean=bool(measured),
+        recorded=calls,
         devices=max(1, devices),
     )
 

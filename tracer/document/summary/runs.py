@@ -17,6 +17,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
         fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
             concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
         devices: that work in one run, at most.
+        recorded: runs that the trace holds; a stage that is opened several times in a request is one run of it.
     """
 
     stage: str
@@ -26,6 +27,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     clean: bool
     fused_ns: float | None = None
     devices: int = 1
+    recorded: int = 0
 
     @property
     def total_ns(self) -> float:

@@ -83,11 +83,14 @@ def _runs(manifest: Manifest, stage: Stage, tokens: Sequence[Token]) -> list[Cos
     if cost is None:
         return []
     if stage.stage == VISION:
-        return [cost.vision] * stage.calls
+        return [cost.vision] * stage.runs
     if stage.stage == PREFILL:
-        return [_total([cost.vision, cost.prefill]) if manifest.coupled else cost.prefill] * stage.calls
+        return [_total([cost.vision, cost.prefill]) if manifest.coupled else cost.prefill] * stage.runs
     if stage.stage == DECODE and all(1 <= token.index <= len(cost.decode) for token in tokens):
-        return [cost.decode[token.index - 1] for token in tokens]
+        # A step that is opened twice in a request is one.
+        steps = dict.fromkeys((number if token.request < 0 else token.request, token.index)
+                              for number, token in enumerate(tokens))  # fmt: skip
+        return [cost.decode[index - 1] for _, index in steps]
     return []
 
 

@@ -25,20 +25,20 @@ def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofl
         peak: of one device; a run has those of all devices that work in it.
         time: what a run takes.
     """
-    flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
+    flops, moved = work.flops / stage.runs, (work.weight_bytes + work.kv_bytes) / stage.runs
     busy_ns, step_ns = time.busy_ns, time.step_ns
     tflops = peak.tflops * time.devices if peak.tflops else None
     gbs = peak.gbs * time.devices if peak.gbs else None
-    compute_ns = None if not tflops else work.floor_flops / stage.calls / tflops / 1e3
+    compute_ns = None if not tflops else work.floor_flops / stage.runs / tflops / 1e3
     memory_ns = None if not gbs else moved / gbs
     floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
     floor_ns = max(floors) if len(floors) == 2 else None
     return StageRoofline(
         stage=stage.stage,
-        runs=stage.calls,
+        runs=stage.runs,
         flops=round(flops),
         bytes=round(moved),
-        weight_bytes=round(work.weight_bytes / stage.calls),
+        weight_bytes=round(work.weight_bytes / stage.runs),
         intensity=flops / moved if moved else None,
         busy_ns=round(busy_ns),
         step_ns=round(step_ns),
