@@ -80,7 +80,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     stages, tokens = stage_rows(trace.strings, runs, counts), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
-    times = with_fused(run_times(runs, latency, trace.manifest), trace, runs)
+    times = with_fused(run_times(runs, trace.manifest), trace, runs)
     decoding = describe(tokens, trace.manifest)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.

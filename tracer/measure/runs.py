@@ -17,7 +17,7 @@ from tracer.charge.intervals import Cover, distinct, sum_by
 from tracer.charge.work import NO_DEVICE
 from tracer.document.names import ALL_STAGES
 from tracer.measure.samples import sample_of
-from tracer.measure.together import devices_of_a_run, together
+from tracer.measure.together import devices_of_a_run, groups, together
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
     def total(column: I64) -> I64:
         return sum_by(run, column[order], size)
 
-    busy_ns, idle_ns = together(work)
+    busy_ns, idle_ns = together(work, groups(work.stage, work.device))
     requests, request = coded(ranges.request)
     samples = int64([sample_of(manifest, number) for number in requests.tolist()])
     return Runs(

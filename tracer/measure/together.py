@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
 
 
-def together(work: Work) -> tuple[I64, I64]:
+def together(work: Work, shared: list[list[int]]) -> tuple[I64, I64]:
     """Busy and idle time of each piece of work, in nanoseconds, as if devices that share runs were one device.
 
     An instant in which several of them work goes to what started first. A gap is one of all of them, and no longer
     than its own device's, so that nothing counts before a device's window or between captures. Devices that no run has
     in common stay apart, as do those of several ranks: each takes its own time.
+
+    Args:
+        work: the trace's.
+        shared: devices that are one, as `groups` finds them.
     """
     busy, idle = work.busy_ns, work.idle_ns
-    for devices in groups(work.stage, work.device):
+    for devices in shared:
         rows = np.flatnonzero(np.isin(work.device, devices))
         rows = rows[np.lexsort((rows, work.start_ns[rows]))]
         start, end = work.start_ns[rows], work.end_ns[rows]

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from tracer.charge.intervals import distinct
+from tracer.charge.work import NO_DEVICE
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Roofline, Stage
+from tracer.document.summary import Roofline, RunTime, Stage
 from tracer.measure.idle import idle_of
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
-from tracer.measure.takes import run_time
+from tracer.measure.together import together
 from tracer.peaks.find import find_peak
 from tracer.trace.columns import Want
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime, StageRoofline
+    from tracer.document.summary import StageRoofline
     from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
@@ -77,8 +79,7 @@ def draw(
             if done is not None and stage.busy_ns:
                 rows.append(_row(stage, done, peak, times[stage.stage]))
     elif (whole := _whole_trace(work)).busy_ns:
-        time = run_time(WHOLE_TRACE, 1, whole.busy_ns, whole.busy_ns + whole.idle_ns, None, None)
-        rows.append(_row(whole, recorded.whole, peak, time))
+        rows.append(_row(whole, recorded.whole, peak, _time_of(work)))
     return Roofline(
         device=device,
         dtype=recorded.dtype,
@@ -98,6 +99,22 @@ def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofl
     idles = row.busy_ns < row.step_ns / 2
     limit = row.limited_by if idles or covered >= ENOUGH else None
     return msgspec.structs.replace(row, covered=covered, limited_by=limit)
+
+
+def _time_of(work: Work) -> RunTime:
+    """What a trace without stages takes: the time of all its devices together."""
+    devices = [device for device in distinct(work.device) if device != NO_DEVICE]
+    busy_ns, idle_ns = together(work, [devices] if len(devices) > 1 else [])
+    busy = int(busy_ns.sum())
+    return RunTime(
+        stage=WHOLE_TRACE,
+        runs=1,
+        busy_ns=busy,
+        step_ns=busy + int(idle_ns.sum()),
+        clean=False,
+        devices=max(1, len(devices)),
+        recorded=1,
+    )
 
 
 def _whole_trace(work: Work) -> Stage:
