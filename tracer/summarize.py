@@ -23,8 +23,9 @@ from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
-from tracer.measure.runs import run_times, runs_of
+from tracer.measure.runs import runs_of
 from tracer.measure.stages import stage_rows
+from tracer.measure.takes import run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -80,7 +81,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     stages, tokens = stage_rows(trace.strings, runs, counts), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
-    times = with_fused(run_times(runs, latency, trace.manifest), trace, runs)
+    times = with_fused(run_times(runs, trace.manifest), trace, runs)
     decoding = describe(tokens, trace.manifest)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
