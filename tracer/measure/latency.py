@@ -33,7 +33,8 @@ def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency
     """Latencies of the clean pass, whose `rows` these are; None if it measured nothing.
 
     TTFT is request start to the end of prefill's token. TPOT is (end of last token - end of token 0) divided
-    by (tokens - 1). ITL are the gaps between tokens; of those that one step yields, none. All are taken per request; medians are reported.
+    by (tokens - 1). ITL are the gaps between tokens; of those that one step yields, none. All are taken per request;
+    medians are reported.
     """
     if not rows:
         return None
