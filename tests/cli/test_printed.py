@@ -138,6 +138,16 @@ def test_top_says_how_many_rows_and_the_report_how_to_see_all(tracer: Any, trace
     assert " 15 more names: --top 30." in " ".join(tracer("summarize", trace)[1].split())
 
 
+def test_what_the_report_names_can_be_asked_for(tracer: Any, data: Path, nsight_export: Path) -> None:
+    for trace in (data / "kineto_b200_vllm_eager.json.gz", nsight_export):
+        said = " ".join(tracer("summarize", trace)[1].split())
+        for option in set(re.findall(r"--(?:by|top) \w+", said)):
+            code, out, err = tracer("summarize", trace, *option.split())
+            assert (code, err) == (0, "")
+            assert out
+            assert " more " not in out or option.startswith("--by")
+
+
 def test_top_of_a_comparison(tracer: Any, tmp_path: Path) -> None:
     kernels = [("vision", f"kernel{i}", 10 + i) for i in range(20)]
     files = [save(summary(kernels=made), tmp_path / f"{i}.json") for i, made in enumerate(([], kernels))]

@@ -57,10 +57,12 @@ def test_several_devices_have_a_row_each_and_one_has_none() -> None:
         kernel("k", 12, 50, 2, device=1),
     ]
     assert _part(summarize(trace_of(*work)), "devices")[:3] == [
-        "device  name  ops  device time     busy     idle  share",
-        "0               2      10.0 µs  10.0 µs  15.0 µs  60.0%",
-        "1               1      50.0 µs  50.0 µs     0 ns   0.0%",
+        "device  ops  device time     busy     idle  share",
+        "0         2      10.0 µs  10.0 µs  15.0 µs  60.0%",
+        "1         1      50.0 µs  50.0 µs     0 ns   0.0%",
     ]
+    named = summarize(trace_of(*work, deviceProperties=[{"id": 0, "name": "Large"}, {"id": 1, "name": "Small"}]))
+    assert [line.split()[:2] for line in _part(named, "devices")[1:3]] == [["0", "Large"], ["1", "Small"]]
     assert not _part(summarize(trace_of(*work[:3])), "devices")
 
 
