@@ -82,6 +82,7 @@ def _work(summary: Summary) -> str:
         return (
             f"{counted(device.ops, 'device op')} · {duration(device.time_ns)} device time · "
             f"{duration(device.busy_ns)} busy · {duration(device.idle_ns)} idle"
+            + (f" ({duration(device.between.idle_ns)} of it between requests)" if device.between.idle_ns else "")
         )
     if device.ops:
         return (
@@ -124,12 +125,22 @@ def _notes(run: dict[str, Any]) -> list[Line]:
 
 
 def _verification(run: dict[str, Any]) -> Line:
+    verified, shapes = run.get("verified_shapes", 1), run.get("shapes", 1)
+    if run["verification"] == "passed" and verified < shapes:
+        equal = counted(run["verified_tokens"], "token equals", "tokens equal")
+        some = f"{equal} the model's own generate, in {verified} of {counted(shapes, 'shape')} of requests alone"
+        return line(f"verified in part: {some}", role="caution")
+    if run["verification"] == "passed" and shapes > 1:
+        equal = counted(run["verified_tokens"], "token equals", "tokens equal")
+        return line(f"verified: {equal} the model's own generate, in all {shapes} shapes of requests", role="good")
     if run["verification"] == "passed":
         equal = counted(run["verified_tokens"], "token equals", "tokens equal")
         return line(f"verified: {equal} the model's own generate", role="good")
     if run["verification"] == "differs":
         first, tokens = run.get("first_difference"), run["verified_tokens"]
         differs = f"from token {first} of {tokens} on, the tokens differ from the model's own generate"
+        if shapes > 1:
+            differs += f"; in {verified} of {shapes} shapes of requests they do not"
         return line(differs, role="caution")
     if because := run.get("not_verified_because"):
         return line(f"not verified: {because}", role="caution")

@@ -27,10 +27,13 @@ def part(summary: Summary, _: Asked) -> Block | None:
         busy, idle = duration(rest.busy_ns), duration(rest.idle_ns)
         drawn = _share(rest.time_ns, whole_ns)
         rows.append(["no stage", "", "", duration(rest.time_ns), drawn, busy, idle, f"{rest.ops:,}"])
+    between_ns = summary.device.between.idle_ns
+    if between_ns:
+        rows.append(["between", "", "", "", Bar("", 0, whole_ns), "", duration(between_ns), ""])
     columns = _columns(summary)
     kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
     table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
-    return block("", table, note(*_meaning(summary), _outside(summary)))
+    return block("", table, note(*_meaning(summary), _between(summary), _outside(summary)))
 
 
 def _columns(summary: Summary) -> list[Column]:
@@ -70,6 +73,12 @@ def _meaning(summary: Summary) -> list[str | Sentence]:
         Sentence("busy", "busy: time in which any of them ran."),
         Sentence("idle", "idle: gaps, charged to the stage of the op that ends them."),
     ]
+
+
+def _between(summary: Summary) -> str:
+    if not summary.device.between.idle_ns:
+        return ""
+    return "between: idle while no stage and no request was open on any thread: nobody's."
 
 
 def _outside(summary: Summary) -> str:

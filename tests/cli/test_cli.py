@@ -147,7 +147,7 @@ def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
     assert "\x1b" not in text.stdout
     assert max(map(len, text.stdout.splitlines())) <= 80
     document = json.loads(_tracer("summarize", run, "--format", "json").stdout)
-    assert document["schema"] == "tracer.summary/1"
+    assert document["schema"] == "tracer.summary/2"
     assert [token["index"] for token in document["tokens"]] == [1, 2, 3]
 
 

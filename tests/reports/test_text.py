@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.chrome import call, kernel, launch, operator, span, trace_of
 
@@ -70,6 +71,27 @@ def test_colours_come_only_when_asked_for() -> None:
 def test_what_was_done_on_purpose_is_said() -> None:
     assert "coupled on purpose" in render(_run(coupled=True))
     assert "not verified" in render(_run(verified="skipped"))
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"verified_shapes": 1, "shapes": 1}, "verified: 3 tokens equal the model's own generate\n"),
+        ({"verified_shapes": 2, "shapes": 2}, "verified: 3 tokens equal the model's own generate, in all 2 shapes of"),
+        (
+            {"verified_shapes": 1, "shapes": 2},
+            "verified in part: 3 tokens equal .*, in 1 of 2 shapes of requests alone",
+        ),
+        (
+            {"verification": "differs", "first_difference": 2, "verified_shapes": 3, "shapes": 4},
+            "from token 2 of 3 on, the tokens differ .*; in 3 of 4 shapes of requests they do not",
+        ),
+    ],
+)
+def test_verification_says_of_how_many_shapes_it_speaks(run: dict[str, object], said: str) -> None:
+    summary = _run()
+    text = render(msgspec.structs.replace(summary, run={**summary.run, **run}), width=200)
+    assert re.search(said, text)
 
 
 def test_names_from_a_file_cannot_steer_the_terminal_or_the_markup() -> None:
