@@ -111,10 +111,20 @@ def test_the_header_says_that_weights_are_random_and_says_nothing_of_others() ->
 
 
 def test_decode_steps_say_whose_time_they_are_and_tokens_between_them_are_another() -> None:
-    step = [span("tracer/decode#1", 0, 20)]
-    on_device = summarize(trace_of(*step, launch(1, 1, 1), kernel("k", 2, 4, 1)))
-    assert _part(on_device, "decode tokens")[0] == "1 step · device time · p50 4.00 µs · p90 4.00 µs · p99 4.00 µs"
-    on_cpu = summarize(trace_of(*step, operator("aten::mm", 2, 3)))
-    assert _part(on_cpu, "decode tokens")[0] == "1 step · operator time · p50 3.00 µs · p90 3.00 µs · p99 3.00 µs"
-    neither = summarize(trace_of(*step))
-    assert _part(neither, "decode tokens")[0] == "1 step · time on the host · p50 20.0 µs · p90 20.0 µs · p99 20.0 µs"
+    steps = [span("tracer/decode#1", 0, 20), span("tracer/decode#2", 30, 20)]
+    on_device = summarize(
+        trace_of(*steps, launch(1, 1, 1), kernel("k", 2, 4, 1), launch(31, 1, 2), kernel("k", 32, 8, 2))
+    )
+    assert _part(on_device, "decode tokens")[0] == "2 steps · device time · p50 4.00 µs · p90 8.00 µs · p99 8.00 µs"
+    on_cpu = summarize(trace_of(*steps, operator("aten::mm", 2, 3), operator("aten::mm", 32, 3)))
+    assert _part(on_cpu, "decode tokens")[0] == "2 steps · operator time · p50 3.00 µs · p90 3.00 µs · p99 3.00 µs"
+    neither = summarize(trace_of(*steps))
+    assert _part(neither, "decode tokens")[0] == "2 steps · time on the host · p50 20.0 µs · p90 20.0 µs · p99 20.0 µs"
+
+
+def test_one_decode_step_has_one_time_and_no_course() -> None:
+    one = summarize(trace_of(span("tracer/decode#1", 0, 20), launch(1, 1, 1), kernel("k", 2, 4, 1)))
+    assert _part(one, "decode tokens") == [
+        "1 step · device time 4.00 µs",
+        "a token: 1 launch · 1 kernel · 0 waits for the device",
+    ]
