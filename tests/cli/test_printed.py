@@ -93,6 +93,12 @@ def test_output_is_what_would_have_been_printed(tracer: Any, verb: str, tmp_path
         assert written.read_text() == printed
 
 
+def test_a_dash_is_standard_output(tracer: Any, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trace.parent)
+    assert tracer("summarize", trace, "-o", "-") == tracer("summarize", trace)
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
+
+
 def test_an_output_is_never_overwritten_unasked(tracer: Any, trace: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.txt"
     there.write_text("mine")
