@@ -79,7 +79,7 @@ def _source(latency: Latency) -> str:
 
 def _statistics(latency: Latency) -> list[list[str]]:
     """The medians' intervals, means and 95th percentiles, in the columns of the stages; none of one request."""
-    if latency.requests < 2:
+    if latency.requests < 2 or not latency.statistics:  # summaries saved before they came have none
         return []
     found = {statistic.of: statistic for statistic in latency.statistics}
     columns = [found.get(name) for name in (*latency.stages_ns, "request")]
