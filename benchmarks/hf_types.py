@@ -23,7 +23,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE))
 BEGIN, END = "<!-- begin: python benchmarks/hf_types.py -->", "<!-- end -->"
-MEMORY_BYTES, SECONDS = 12 << 30, 240
+MEMORY_BYTES, SECONDS = 12 << 30, 60
 TOKENS = 4
 
 # Sizes by what configurations call them.
@@ -129,13 +129,16 @@ def outcome(model_type: str) -> tuple[str, str]:
     child = context.Process(target=_in_child, args=(model_type, its))
     child.start()
     its.close()
+    found: tuple[str, str]
     try:
-        return mine.recv() if mine.poll(SECONDS) else ("too long", f"more than {SECONDS} s")
+        found = mine.recv() if mine.poll(SECONDS) else ("too long", f"more than {SECONDS} s")
     except EOFError:
-        return "died", "out of memory, or worse"
+        found = "died", "out of memory, or worse"
     finally:
         child.kill()
         child.join()
+    print(model_type, *found, file=sys.stderr, flush=True)
+    return found
 
 
 WORDS = {
