@@ -64,6 +64,8 @@ def test_decoding_is_distorted_by_the_steps_that_were_profiled_and_no_others() -
     clean = _latencies(decode_ns=[100, 100, 10, 20, 100])
     assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=3)).distortion == {"decode": 3.0}
     assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=6)).distortion == {}
+    shorter = _latencies(decode_ns=[100, 100, 10])
+    assert _latency(["decode"], shorter, _latencies(decode_ns=[20, 70], first_step=3)).distortion == {"decode": 2.0}
 
 
 @pytest.mark.parametrize(

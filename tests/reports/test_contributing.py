@@ -1,4 +1,4 @@
-"""The part and the renderer that CONTRIBUTING.md adds."""
+"""The renderer that CONTRIBUTING.md adds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 from support.summaries import requests, summary
 
 from reports import document
-from reports.render import markdown, text
 
 PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 
@@ -22,13 +20,6 @@ def _example(heading: str) -> ModuleType:
     module = ModuleType("example")
     exec(source, module.__dict__)  # noqa: S102 -- our own page
     return module
-
-
-def test_a_part_that_is_added_is_in_every_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "SUMMARY", (*document.SUMMARY, _example("Adding a part of the report")))
-    blocks = document.of_summary(summary(requests()))
-    assert "\nwritten by\ntracer" in text.render(blocks)
-    assert "\n### written by\n\ntracer" in markdown.render(blocks, heading="x")
 
 
 def test_a_renderer_that_is_added_has_every_table() -> None:
