@@ -56,6 +56,11 @@ class FolderInputs:
         """int64 [B, S]."""
         return self.given["input_ids"]
 
+    @property
+    def attention_mask(self) -> torch.Tensor | None:
+        """int64 [B, S], zero where padded; None where a processor gives none."""
+        return self.given.get("attention_mask")
+
 
 class StagedFolder:
     """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`."""

@@ -9,14 +9,14 @@ from reports.palette import NONE
 from reports.units import duration, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from reports.asked import Asked
+    from tracer.document.comparison import Comparison, Gate
+    from tracer.document.summary import Summary
 
-    from tracer.document.comparison import Gate
 
-
-def part(found: Sequence[Gate]) -> Block | None:
+def part(_: Summary | Comparison, asked: Asked) -> Block | None:
     """A row a gate."""
-    if not found:
+    if not asked.gates:
         return None
     columns = [
         Column("", right=False),
@@ -30,7 +30,7 @@ def part(found: Sequence[Gate]) -> Block | None:
             [_state(gate), gate.gate, gate.of or NONE, measured(gate), gate.path],
             "" if gate.passed else "bad",
         )
-        for gate in found
+        for gate in asked.gates
     ]
     return block("gates", Table(columns, rows))
 

@@ -90,7 +90,7 @@ def test_a_trace_without_stages_is_compared_by_totals_and_kernels(data: Path) ->
     done = _tracer("compare", trace, trace)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^device time +66.2 ms +66.2 ms +× 1.000$", done.stdout, re.MULTILINE)
-    assert re.search(r"^All \d+ take the same time\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ kernels take the same time\.$", done.stdout, re.MULTILINE)
 
 
 def test_several_recordings_of_each_run(files: list[Path]) -> None:

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from support.manifests import latencies
 from support.summaries import KERNELS, requests, summary
 
+from reports.asked import Asked
 from reports.blocks import Table
 from reports.document import of_comparison, of_summary
 from reports.render.markdown import escape, name, render
@@ -89,7 +90,9 @@ def test_a_comparison_is_tables_under_headings() -> None:
 
 def test_a_summary_is_tables_too() -> None:
     run = summary([latencies(vision) for vision in (30, 31, 32)], path="a|b.json")
-    text = render(of_summary(run, check_budgets(run, [parse_budget("vision<=5%")])), heading="tracer summarize")
+    text = render(
+        of_summary(run, Asked(gates=check_budgets(run, [parse_budget("vision<=5%")]))), heading="tracer summarize"
+    )
     assert text.startswith("## tracer summarize\n\n**eventgpt 7b, bfloat16 on GPU: 5 frames, 582 + 64 tokens in")
     assert "\n<code>a&#124;b.json</code> · <code>tracer" in text
     assert "\n| stage | calls | host | device | share | busy | idle | kernels |\n" in text

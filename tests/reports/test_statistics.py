@@ -21,13 +21,14 @@ def _latency_lines(summary: Summary, width: int = 80) -> list[str]:
 
 def test_several_requests_show_the_medians_interval_the_mean_and_the_95th_percentile() -> None:
     lines = _latency_lines(_summary([latencies(vision) for vision in (30, 30, 33, 30, 31)]))
-    assert lines[2:8] == [
+    assert lines[2:9] == [
         "           load  preprocess   vision  prefill   decode  request",
         "clean   1.00 ms     2.00 ms  30.0 ms  50.0 ms  40.0 ms   123 ms",
         "  from  1.00 ms     2.00 ms  30.0 ms  50.0 ms  40.0 ms   123 ms",
         "  to    1.00 ms     2.00 ms  33.0 ms  50.0 ms  40.0 ms   126 ms",
         "mean    1.00 ms     2.00 ms  30.8 ms  50.0 ms  40.0 ms   124 ms",
         "p95     1.00 ms     2.00 ms  33.0 ms  50.0 ms  40.0 ms   126 ms",
+        "share      0.8%        1.6%    24.4%    40.7%    32.5%",
     ]
     assert "From, to: the median's 94 % interval" in " ".join(lines)
 
@@ -45,7 +46,7 @@ def test_six_requests_have_the_interval_that_is_stated_and_an_older_document_is_
 def test_one_request_has_no_statistics_and_two_no_interval() -> None:
     one, two = _latency_lines(_summary([latencies()])), _latency_lines(_summary([latencies(), latencies()]))
     assert not [line for line in one if line.startswith(("mean", "p95", "  from"))]
-    assert [line.split()[0] for line in two[3:6]] == ["clean", "mean", "p95"]
+    assert [line.split()[0] for line in two[3:7]] == ["clean", "mean", "p95", "share"]
 
 
 def test_samples_are_one_line_with_the_quickest_and_the_slowest() -> None:

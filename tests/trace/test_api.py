@@ -20,6 +20,12 @@ from tracer.trace.api import launches, synchronises
         "cuMemcpyDtoH_v2",
         "hipMemcpyWithStream",
         "cudaStreamSynchronize_ptsz",
+        "cudaFree",
+        "cudaFreeHost",
+        "cuMemFree_v2",
+        "cuMemFreeHost",
+        "hipFree",
+        "hipHostFree",
     ],
 )
 def test_knows_the_calls_that_wait(name: str) -> None:
@@ -37,6 +43,11 @@ def test_knows_the_calls_that_wait(name: str) -> None:
         "hipMemcpyAsync",
         "cudaStreamWaitEvent",
         "cudaEventQuery",
+        "cudaFreeAsync",
+        "cuMemFreeAsync_ptsz",
+        "hipFreeAsync",
+        "cudaMalloc",
+        "cuMemFreed",
         "mySynchronize",
     ],
 )

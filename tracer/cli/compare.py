@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Format, Jobs, NoLimit, NsysPath, OutputFormat
-from tracer.cli.streams import write
+from tracer.cli.options import Budgets, Force, Format, Jobs, NoLimit, NsysPath, Output, OutputFormat, Top, Width
+from tracer.cli.printed import check_output, put, rendered
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ def command(
             show_default=False,
         ),
     ] = None,
+    top: Top = None,
+    output: Output = None,
+    force: Force = False,
+    width: Width = None,
     jobs: Jobs = None,
     nsys_path: NsysPath = None,
     no_limit: NoLimit = False,
@@ -67,6 +71,7 @@ def command(
         raise UsageError("compare takes two files or more; the first is the baseline")
     if len(files) % recordings or len(files) < 2 * recordings:
         raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
+    check_output(output, force=force)
     from tracer.compare.gates import check_budgets, check_regressions, parse_budget, parse_percent
     from tracer.compare.pairs import compare
     from tracer.saved import load_summary
@@ -92,27 +97,21 @@ def command(
         unjudged = error
     import msgspec
 
-    write(_text(msgspec.structs.replace(found, gates=gates), output_format), json=output_format is Format.JSON)
+    found = msgspec.structs.replace(found, gates=gates)
+    text = _text(found, output_format, top=top, width=width, output=output)
+    put(text, output, json=output_format is Format.JSON)
     if unjudged is not None:
         raise unjudged
     refuse(gates)
 
 
-def _text(found: Comparison, output_format: Format) -> str:
+def _text(found: Comparison, output_format: Format, *, top: int | None, width: int | None, output: Path | None) -> str:
     if output_format is Format.JSON:
         from tracer.document.comparison import encode
 
         return encode(found).decode()
+    from reports.asked import Asked
     from reports.document import of_comparison
 
-    blocks = of_comparison(found)
-    if output_format is Format.MARKDOWN:
-        from reports.render.markdown import render as render_markdown
-
-        return render_markdown(blocks, heading="tracer compare")
-    from rich.console import Console
-
-    from reports.render.text import render
-
-    console = Console()
-    return render(blocks, width=console.width, colours=console.color_system)
+    blocks = of_comparison(found, Asked(top=top))
+    return rendered(blocks, output_format, heading="tracer compare", width=width, output=output)

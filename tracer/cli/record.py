@@ -282,14 +282,17 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None) -> Non
     checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
-        typer.echo(
-            f"verified: {checked.tokens} tokens equal the model's own generate; the encoder ran {runs} per request"
-        )
+        shapes, encoded = "", f"the encoder ran {runs} per request"
+        if checked.shapes > 1:
+            shapes = f", in all {checked.shapes} shapes of requests"
+            encoded = f"every picture was encoded {'twice, on purpose' if manifest.coupled else 'once'}"
+        typer.echo(f"verified: {checked.tokens} tokens equal the model's own generate{shapes}; {encoded}")
     elif checked.reason:
         typer.echo(f"not verified: {checked.reason}")
     elif checked.status == "differs":
+        alike = f"; in {checked.shapes_verified} of {checked.shapes} shapes they are" if checked.shapes > 1 else ""
         typer.echo(
-            f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens"
+            f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens{alike}"
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")

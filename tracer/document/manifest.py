@@ -59,10 +59,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         status: "passed", "skipped", or "differs" where steps made in another way chose other tokens than transformers'
             own; any other failure ends the recording.
         tokens: tokens compared between the staged loop and both ways of calling `generate`.
-        encoder_calls: how often the encoder ran in one staged request.
-        first_difference: index of the first token that differs.
+        encoder_calls: how often the encoder ran in one staged request; of the first, where shapes differ.
+        first_difference: index of the first token that differs, in the first shape that does.
         expected_encoder_calls: how often it had to, to encode each picture once.
         reason: why the pass was skipped, where nobody asked for that.
+        shapes: distinct shapes of the requests that were measured (tokens, sequences, padding); 0 in recordings that
+            looked at their first sample alone.
+        shapes_verified: so many of them gave the model's own tokens.
     """
 
     status: str
@@ -71,6 +74,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     expected_encoder_calls: Count = 0
     first_difference: Count | None = None
     reason: str = ""
+    shapes: int = 0
+    shapes_verified: int = 0
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from reports.parts.compared.words import signed
 from reports.units import counted, duration, percent
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair
     from tracer.document.comparison import Row as Measure
 
@@ -36,7 +37,7 @@ DEVICE = Sentence(
 )
 
 
-def part(comparison: Comparison, pair: Pair) -> Block | None:
+def part(comparison: Comparison, pair: Pair, _: Asked) -> Block | None:
     """A row a measure, and below it what it takes per token."""
     columns = [
         Column("", right=False),
@@ -44,8 +45,7 @@ def part(comparison: Comparison, pair: Pair) -> Block | None:
         Column(pair.other),
         Column("delta", rank=2),
         Column("ratio"),
-        Column("95 %", rank=1),
-        Column("p", rank=4),
+        *([Column("95 %", rank=1), Column("p", rank=4)] if pair.permutations else []),
         *([Column("on the device", rank=3)] if _has_device(pair) else []),
         Column("verdict", right=False),
     ]
@@ -53,7 +53,7 @@ def part(comparison: Comparison, pair: Pair) -> Block | None:
         f"{pair.other} against {pair.baseline}",
         line(headline(pair), role="strong"),
         _hosts(pair),
-        Table(columns, [_row(row, len(columns)) for row in pair.rows]) if pair.rows else None,
+        Table(columns, [_row(row, pair) for row in pair.rows]) if pair.rows else None,
         note(*_method(comparison, pair)),
         *[Caution(text, "note") for text in pair.notes],
     )
@@ -70,16 +70,17 @@ def _hosts(pair: Pair) -> Line | None:
     return line(f"The device did the same work in the same time in {', '.join(same)}: {whose} the host's.")
 
 
-def _row(row: Measure, columns: int) -> Row:
+def _row(row: Measure, pair: Pair) -> Row:
     times = [NONE if time_ns is None else duration(time_ns) for time_ns in (row.before_ns, row.after_ns)]
     delta = NONE if row.delta_ns is None else signed(row.delta_ns)
     ratio = NONE if row.ratio is None else f"× {_factor(row.ratio)}"
     low, high = row.low_ratio, row.high_ratio
     interval = NONE if low is None or high is None else f"{_factor(low)} – {_factor(high)}"
     p = NONE if row.p is None or row.verdict == "not tested" else f"{row.p:.4f}"
-    figures = [*times, delta, ratio, interval, p, _on_device(row)]
+    tested = [interval, p] if pair.permutations else []
+    device = [_on_device(row)] if _has_device(pair) else []
     verdict = VERDICTS.get(row.verdict, row.verdict)
-    return Row([_name(row), *figures[: columns - 2], verdict], MARKS.get(row.verdict, ""))
+    return Row([_name(row), *times, delta, ratio, *tested, *device, verdict], MARKS.get(row.verdict, ""))
 
 
 def _name(row: Measure) -> str:

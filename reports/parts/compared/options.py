@@ -8,10 +8,11 @@ from reports.blocks import Block, Column, Row, Table, block
 from reports.palette import NONE
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair
 
 
-def part(_: Comparison, pair: Pair) -> Block | None:
+def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
     """A row an option."""
     if not pair.options:
         return None

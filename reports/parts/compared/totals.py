@@ -9,10 +9,11 @@ from reports.palette import NONE
 from reports.units import duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair, Total
 
 
-def part(_: Comparison, pair: Pair) -> Block | None:
+def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
     """A row a figure."""
     if not pair.totals:
         return None
