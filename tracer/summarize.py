@@ -24,7 +24,7 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.stages import stage_rows
-from tracer.measure.takes import run_times
+from tracer.measure.takes import covered, run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -77,7 +77,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
 
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
-    stages, tokens = stage_rows(trace.strings, runs, counts), token_rows(runs, counts)
+    stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
@@ -87,6 +87,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
     annotations = annotation_rows(trace, work)
+    coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -99,6 +100,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         latency=latency,
         decoding=decoding,
         roofline=roofline,
+        coverage=coverage,
         frames=frames,
     )
     return Summary(
@@ -117,4 +119,5 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         decoding=decoding,
         roofline=roofline,
         requests=requests,
+        coverage=coverage,
     )

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
 from reports.units import counted, duration
+from tracer.document.words import runs_of
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Summary
+    from tracer.document.summary import Coverage, Summary
 
 
 def part(summary: Summary) -> Block | None:
@@ -20,6 +21,7 @@ def part(summary: Summary) -> Block | None:
         _file(summary),
         line(_work(summary)),
         *(_notes(run) if run else ()),
+        *[line(_recorded(part), role="caution") for part in summary.coverage],
         *[line(f"by choice: {choice}", role="caution") for choice in summary.trace.choices],
     )
 
@@ -90,6 +92,16 @@ def _notes(run: dict[str, Any]) -> list[Line]:
     if run["synchronised"]:
         notes.append(line("synchronised at stage boundaries: for checking, not for measuring", role="caution"))
     return notes
+
+
+def _recorded(part: Coverage) -> str:
+    """How much of a stage was, and what that means for what follows."""
+    runs = f"{part.recorded_runs:,} of {part.of_runs:,} {runs_of(part.stage)} recorded"
+    if not part.recorded_runs:
+        return f"{runs}: nothing here says how long they take on the device"
+    return (
+        f"{runs}: shares, findings and gains are of the whole request, in which the others are taken to be like these"
+    )
 
 
 def _verification(run: dict[str, Any]) -> Line:

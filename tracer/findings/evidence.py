@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Latencies, Manifest
-    from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, RunTime, Stage, StageRoofline, Token
+    from tracer.document.summary import (
+        Coverage,
+        Decoding,
+        DeviceTotals,
+        Latency,
+        Roofline,
+        RunTime,
+        Stage,
+        StageRoofline,
+        Token,
+    )
     from tracer.measure.encoders import EncoderRuns
     from tracer.measure.unfused import Unfused
     from tracer.measure.waits import Waits
@@ -41,6 +51,7 @@ class Evidence:
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None
+    coverage: list[Coverage]
     frames: Callable[[], Trace] | None = None
 
     @property
