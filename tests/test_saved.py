@@ -59,7 +59,7 @@ def _requests(key: str, value: Any) -> Any:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda document: document.update(schema="tracer.summary/2"),
+        lambda document: document.update(schema="tracer.summary/3"),
         lambda document: document.update(schema="tracer.summary/1 "),
         lambda document: document.pop("stages"),
         lambda document: document["latency"].update(stages_ns={"vision": "long"}),
@@ -112,3 +112,12 @@ def test_a_saved_comparison_is_no_summary(tmp_path: Path) -> None:
     path.write_bytes(encode_comparison(compare([summary(), summary()])))
     with pytest.raises(InputError, match="a saved comparison, not a summary or a trace"):
         load_summary(path)
+
+
+def test_a_document_of_the_first_schema_is_read_with_nothing_between(saved: Path) -> None:
+    def older(document: dict[str, Any]) -> None:
+        document.update(schema="tracer.summary/1")
+        del document["device"]["between"]
+
+    _changed(saved, older)
+    assert load_summary(saved).device.between.idle_ns == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
+from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -47,7 +48,7 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: the file is no trace.
     """
     choices = choices or Choices()
-    with Source(path) as source:
+    with Source(path, choices.limits) as source:
 
         def read(want: Want) -> Trace:
             return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
@@ -86,6 +87,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     # How long the host was busy says nothing of the device's work: no rates then.
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
     annotations = annotation_rows(trace, work)
     coverage = covered(runs, trace.manifest)
     evidence = Evidence(
@@ -105,7 +107,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes]),
+        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful]),
         window=window_of(work),
         device=device,
         stages=stages,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from support.chrome import kernel, launch, span, trace_of
 from support.strategies import gpu_traces
@@ -7,7 +9,8 @@ from support.strategies import gpu_traces
 from tracer.charge.overlaps import Overlaps, clip, measure
 from tracer.document.summary import Finding, Summary
 from tracer.summarize import Choices, summarize
-from tracer.trace.columns import Trace
+from tracer.trace.columns import Trace, Want
+from tracer.trace.reader import read_trace
 
 
 def _finding(summary: Summary) -> Finding | None:
@@ -70,3 +73,13 @@ def test_launches_of_other_threads_are_given_to_the_open_stage_only_by_choice() 
     assert chosen.device.unattributed.reasons["other_thread"].ops == 0
     assert chosen.device.unattributed.reasons["outside_ranges"].ops == 1
     assert "another thread" in chosen.trace.choices[0]
+
+
+def test_parallel_branches_of_a_replayed_graph_keep_streams_of_their_own(data: Path) -> None:
+    """Recorded on an H100: two branches of one graph run side by side, and no op overlaps on its stream."""
+    trace = read_trace(data / "h100_branches.json.gz", Want.SUMMARY)
+    assert len(set(trace.ops.stream.tolist())) > 1
+    assert measure(trace.ops).ops == 0
+    summary = summarize(trace)
+    assert "same-stream-overlap" not in [finding.id for finding in summary.findings]
+    assert summary.device.busy_ns < summary.device.time_ns

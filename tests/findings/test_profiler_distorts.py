@@ -17,3 +17,12 @@ def test_a_profiler_in_the_way(profiled_us: int, raised: bool) -> None:
 
 def test_without_a_measurement_apart_nothing_is_known_of_the_profiler() -> None:
     assert found(ID, *stage("tracer/prefill", 0, 5, [GEMM] * 10)) is None
+
+
+def test_the_stage_that_is_slowed_most_is_named() -> None:
+    metadata = recorded(clean=[latencies()], profiled=[latencies(vision_us=120, prefill_us=150)])
+    stages = stage("tracer/vision", 0, 5, [GEMM] * 10), stage("tracer/prefill", 500, 5, [GEMM] * 10, first=50)
+    finding = found(ID, *stages[0], *stages[1], tracer=metadata)
+    assert finding is not None
+    assert finding.message == "the profiler made prefill 1.50 times slower"
+    assert finding.evidence["ratios"] == {"vision": 1.2, "prefill": 1.5}

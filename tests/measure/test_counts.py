@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from support import reference
 from support.chrome import OTHER, call, kernel, launch, span, trace_of
@@ -9,9 +11,10 @@ from tracer.arrays import int64
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of_ops
 from tracer.document.summary import Counts
-from tracer.measure.counts import count
+from tracer.measure.counts import count, outermost_waits
 from tracer.summarize import summarize
-from tracer.trace.columns import Trace
+from tracer.trace.columns import Trace, Want
+from tracer.trace.reader import read_trace
 
 
 def test_a_token_knows_its_launches_waits_and_copies() -> None:
@@ -45,3 +48,14 @@ def test_counts_agree_with_the_reference(trace: Trace) -> None:
     stages = [(int(ranges.start_ns[i]), int(ranges.end_ns[i]), int(ranges.thread[i])) for i in range(len(ranges))]
     found = [counts.of(int64([i])) for i in range(len(stages))]
     assert [(c.launches, c.waits, c.wait_ns) for c in found] == reference.counts(trace, stages)
+
+
+def test_giving_memory_back_behind_a_kernel_is_a_wait_as_an_h100_measured_it(data: Path) -> None:
+    """A kernel of 15.15 ms runs on, behind it one call each: of the two frees the host's time is waiting."""
+    trace = read_trace(data / "h100_frees.json.gz", Want.SUMMARY)
+    waits = outermost_waits(trace)
+    took = {}
+    for row in waits.tolist():
+        name = trace.strings[trace.calls.name[row]]
+        took[name] = max(took.get(name, 0), int(trace.calls.end_ns[row] - trace.calls.start_ns[row]))
+    assert took == {"cudaDeviceSynchronize": 14_681_108, "cudaFree": 15_458_880, "cudaFreeHost": 25_338_105}

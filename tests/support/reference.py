@@ -11,7 +11,7 @@ from tracer.trace.columns import Trace
 
 
 def launches(trace: Trace) -> list[int]:
-    """For each op its launch: of the calls with its correlation, not inside another, the last before it."""
+    """For each op its launch: of the calls with its correlation, not inside another, the last before it, if any."""
     calls = trace.calls
     by_correlation: dict[int, list[int]] = defaultdict(list)
     for i, correlation in enumerate(calls.correlation.tolist()):
@@ -23,7 +23,7 @@ def launches(trace: Trace) -> list[int]:
         outer = [i for i in same if not any(_inside(trace, i, j) for j in same if j != i)]
         outer.sort(key=lambda i: calls.start_ns[i])
         before = [i for i in outer if calls.start_ns[i] <= trace.ops.start_ns[op]]
-        found.append(before[-1] if before else outer[0] if outer else -1)
+        found.append(before[-1] if before else -1)
     return found
 
 
@@ -65,11 +65,14 @@ def annotations(trace: Trace) -> dict[str, tuple[int, int, int]]:
     return rows
 
 
-def ledger(trace: Trace) -> list[dict[str, int]]:
-    """Walk every device's window nanosecond by nanosecond and charge each to one op. For small times only."""
+def ledger(trace: Trace, opened: list[tuple[int, int]]) -> list[dict[str, int]]:
+    """Walk every device's window nanosecond by nanosecond and charge each to one op. For small times only.
+
+    `opened` has the stages and requests, of all threads; idle time outside them all is "between".
+    """
     ops, calls = trace.ops, trace.calls
     launch = launches(trace)
-    rows = [dict.fromkeys(("busy", "host", "sync", "launch", "unknown"), 0) for _ in range(len(ops))]
+    rows = [dict.fromkeys(("busy", "host", "sync", "launch", "unknown", "between"), 0) for _ in range(len(ops))]
     for device in sorted(set(ops.device.tolist())):
         own = [i for i in range(len(ops)) if ops.device[i] == device]
         own.sort(key=lambda i: (ops.start_ns[i], ops.stream[i], ops.correlation[i], i))
@@ -79,7 +82,9 @@ def ledger(trace: Trace) -> list[dict[str, int]]:
                 rows[running[0]]["busy"] += 1
                 continue
             ender = next(i for i in own if ops.start_ns[i] > now)
-            if launch[ender] < 0:
+            if opened and not any(start <= now < end for start, end in opened):
+                rows[ender]["between"] += 1
+            elif launch[ender] < 0:
                 rows[ender]["unknown"] += 1
             elif now >= calls.start_ns[launch[ender]]:
                 rows[ender]["launch"] += 1

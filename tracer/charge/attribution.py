@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int8
-from tracer.charge.intervals import Nest
+from tracer.charge.intervals import Nest, distinct
 from tracer.charge.spans import innermost_span
 from tracer.trace.columns import NO_THREAD
 
@@ -29,22 +29,31 @@ class Reason(IntEnum):
     OTHER_THREAD = 2
 
 
-def attribute_ops(asked_ns: I64, thread: I64, ranges: StageRanges, *, any_thread: bool = False) -> tuple[I64, I8]:
+def attribute_ops(
+    asked_ns: I64, thread: I64, ranges: StageRanges, process: I64, *, any_thread: bool = False
+) -> tuple[I64, I8]:
     """The innermost stage range around the launch of each device op, -1 outside all, and a `Reason`.
 
     With `any_thread`, an op launched by a thread on which no stage is open belongs to the stage open at that time on
-    another thread, if one is. That is a guess, right for the backward pass of training and for helper threads.
+    another thread of its process, if one is. That is a guess, right for the backward pass of training and for helper
+    threads.
 
     Args:
         asked_ns: start of each op's launch call.
         thread: of that call; NO_THREAD without a record.
         ranges: the stages.
+        process: of each thread.
         any_thread: see above.
     """
     launched = np.flatnonzero(thread != NO_THREAD)
     stage = np.full(len(thread), -1, dtype=np.int64)
     stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
-    elsewhere = Nest.of(ranges.start_ns, ranges.end_ns).innermost(asked_ns[launched])
+    elsewhere = np.full(len(launched), -1, dtype=np.int64)
+    process_of_range, process_of_op = process[ranges.thread], process[thread[launched]]
+    for number in distinct(process_of_range):
+        own, asked = np.flatnonzero(process_of_range == number), np.flatnonzero(process_of_op == number)
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[launched[asked]])
+        elsewhere[asked] = np.where(place >= 0, own[place], -1)
     if any_thread:
         stage[launched] = np.where(stage[launched] >= 0, stage[launched], elsewhere)
     reason = np.full(len(thread), Reason.NO_LAUNCH_RECORD, dtype=np.int8)

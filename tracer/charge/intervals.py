@@ -115,6 +115,12 @@ class Cover:
         """Covered nanoseconds inside each [start, end); 0 where end <= start."""
         return int64(np.where(end_ns > start_ns, self.before(end_ns) - self.before(start_ns), 0))
 
+    def shared_within(self, other: Cover, start_ns: I64, end_ns: I64) -> I64:
+        """Nanoseconds that both cover inside each [start, end)."""
+        both = np.concatenate([self.start_ns, other.start_ns]), np.concatenate([self.end_ns, other.end_ns])
+        either = Cover.of(*both).within(start_ns, end_ns)
+        return int64(self.within(start_ns, end_ns) + other.within(start_ns, end_ns) - either)
+
     @property
     def length_ns(self) -> int:
         """Length of the union."""

@@ -1,8 +1,9 @@
 """The ledger: every nanosecond of every device's window, charged to the op that it belongs to.
 
 Busy: an instant covered by several ops goes to the one that started first, then to the lower stream, then to
-the lower correlation. Idle: a gap goes to the op that ends it, by cause. So busy and idle over all ops are
-the window, exactly; `charge_device_ops` checks it.
+the lower correlation. Idle: a gap goes to the op that ends it, by cause; but what of it lies where no stage and no
+request is open on any thread is nobody's, for nobody had asked for anything. So busy time, idle time and what lies
+between requests are the window, exactly; `charge_device_ops` checks it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
@@ -32,7 +34,8 @@ class Ledger:
     Attributes:
         time_ns: its duration (a CPU operator's self time).
         busy_ns: its share of the time in which anything ran.
-        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause.
+        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
+        between_ns: the rest of that gap.
     """
 
     time_ns: I64
@@ -41,20 +44,22 @@ class Ledger:
     sync_ns: I64
     launch_ns: I64
     unknown_ns: I64
+    between_ns: I64
 
     @property
     def charged_ns(self) -> int:
-        """Busy and idle time of all."""
-        columns = (self.busy_ns, self.host_ns, self.sync_ns, self.launch_ns, self.unknown_ns)
+        """Busy and idle time of all, and what lies between."""
+        columns = (self.busy_ns, self.host_ns, self.sync_ns, self.launch_ns, self.unknown_ns, self.between_ns)
         return int(sum(column.sum() for column in columns))
 
 
-def charge_device_ops(trace: Trace, call: I64) -> Ledger:
+def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
     """Charge every device's window to its ops.
 
     Args:
         trace: with ops and calls.
         call: of each op the index of its launch, -1 without a record.
+        ranges: the trace's stages; without any, nothing is between requests.
 
     Raises:
         InputError: the times are too wild to be added up.
@@ -73,17 +78,20 @@ def charge_device_ops(trace: Trace, call: I64) -> Ledger:
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    called, sync = _called_and_waited(trace, call, gap_start, gap_end)
+    opened = _opened(ranges, ops.start_ns, ops.end_ns)
     launched = call >= 0
-    gap = gap_end - gap_start
-    before_call = np.where(launched, np.clip(called - gap_start, 0, gap), 0)
+    called = np.clip(np.append(trace.calls.start_ns, 0)[call], gap_start, gap_end)
+    held = opened.within(gap_start, gap_end)
+    before_call = np.where(launched, opened.within(gap_start, called), 0)
+    sync = _waited(trace, call, gap_start, called, opened)
     ledger = Ledger(
         time_ns=ops.end_ns - ops.start_ns,
         busy_ns=busy,
         host_ns=before_call - sync,
         sync_ns=sync,
-        launch_ns=np.where(launched, gap - before_call, 0),
-        unknown_ns=np.where(launched, 0, gap),
+        launch_ns=np.where(launched, held - before_call, 0),
+        unknown_ns=np.where(launched, 0, held),
+        between_ns=gap_end - gap_start - held,
     )
     _check_conserved(ledger, windows_ns)
     return ledger
@@ -119,15 +127,25 @@ def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
     return [int64(rows) for rows in np.split(order, changes)]
 
 
-def _called_and_waited(trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I64) -> tuple[I64, I64]:
-    """Start of each op's launch call, and how long before it its thread waited in synchronising calls.
+def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
+    """When a stage or a request is open; always, while this work runs, in a trace without stages."""
+    if len(ranges):
+        return Cover.of(*ranges.open_times())
+    return (
+        Cover.of(start_ns.min(keepdims=True), end_ns.max(keepdims=True))
+        if len(start_ns)
+        else Cover.of(start_ns, end_ns)
+    )
 
-    Only waiting inside the gap counts. Ops without a launch record or without a gap get 0 and 0.
+
+def _waited(trace: Trace, call: I64, gap_start_ns: I64, called_ns: I64, opened: Cover) -> I64:
+    """How long each op's thread waited in synchronising calls, in its gap before the launch and while `opened`.
+
+    Ops without a launch record or without such a gap get 0.
     """
     calls = trace.calls
-    called, waited = (np.zeros(len(call), dtype=np.int64) for _ in range(2))
-    launched = np.flatnonzero((call >= 0) & (gap_end_ns > gap_start_ns))
-    called[launched] = calls.start_ns[call[launched]]
+    waited = np.zeros(len(call), dtype=np.int64)
+    launched = np.flatnonzero((call >= 0) & (called_ns > gap_start_ns))
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
     thread = calls.thread[call[launched]]
@@ -135,15 +153,15 @@ def _called_and_waited(trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I
         own = waiting[calls.thread[waiting] == number]
         cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
         rows = launched[thread == number]
-        until = np.minimum(called[rows], gap_end_ns[rows])
-        waited[rows] = cover.within(gap_start_ns[rows], until)
-    return called, waited
+        waited[rows] = cover.shared_within(opened, gap_start_ns[rows], called_ns[rows])
+    return waited
 
 
-def charge_operators(trace: Trace) -> Ledger:
+def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     """Charge CPU operators with their self time: each instant goes to the innermost operator on its thread.
 
-    A gap between operators goes to the one that ends it, as time the host spent outside operators.
+    A gap between operators goes to the one that ends it, as time the host spent outside operators, as far as a stage
+    or a request was open.
 
     Raises:
         InputError: the times are too wild to be added up.
@@ -151,7 +169,7 @@ def charge_operators(trace: Trace) -> Ledger:
     spans = trace.cpu_ops
     size = len(spans)
     _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
-    self_ns, gap = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    self_ns, gap_start, gap_end = (np.zeros(size, dtype=np.int64) for _ in range(3))
     windows_ns = 0
     for rows in _recorded_windows(trace, int64(spans.thread), spans.start_ns):
         self_ns[rows] = _self_times(spans, rows)
@@ -159,16 +177,19 @@ def charge_operators(trace: Trace) -> Ledger:
         start, end = spans.start_ns[order], spans.end_ns[order]
         reach = running_end(end)
         reach[0] = start[0]
-        gap[order] = np.maximum(start - reach, 0)
+        gap_start[order] = np.minimum(reach, start)
+        gap_end[order] = start
         windows_ns += int(end.max() - start[0])
+    held = _opened(ranges, spans.start_ns, spans.end_ns).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
         time_ns=self_ns,
         busy_ns=self_ns,
-        host_ns=gap,
+        host_ns=held,
         sync_ns=nothing,
         launch_ns=nothing,
         unknown_ns=nothing,
+        between_ns=gap_end - gap_start - held,
     )
     _check_conserved(ledger, windows_ns)
     return ledger

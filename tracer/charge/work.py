@@ -13,7 +13,7 @@ import numpy as np
 
 from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import find_launches
+from tracer.charge.launches import begins_before, find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.trace.columns import NO_THREAD
 
@@ -47,7 +47,8 @@ class Work:
         reason: a `Reason` why it has none.
         time_ns: its duration (an operator's self time).
         busy_ns: its share of the time in which anything ran.
-        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause.
+        host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
+        between_ns: the rest of that gap, which is nobody's.
     """
 
     on_device: bool
@@ -71,14 +72,20 @@ class Work:
     sync_ns: I64
     launch_ns: I64
     unknown_ns: I64
+    between_ns: I64
 
     def __len__(self) -> int:
         return int(self.time_ns.shape[0])
 
     @property
     def idle_ns(self) -> I64:
-        """The gap each ended."""
+        """Of the gap each ended, what it is charged with."""
         return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+
+    @property
+    def gap_ns(self) -> I64:
+        """The whole gap each ended."""
+        return int64(self.idle_ns + self.between_ns)
 
     @property
     def asked(self) -> Bools:
@@ -132,8 +139,9 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         return int64(np.append(column, without)[call])
 
     start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
-    stage, reason = attribute_ops(start_ns, thread, ranges, any_thread=any_thread)
-    ledger = charge_device_ops(trace, call)
+    stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
+    # A device whose clock is off says nothing of what its idle time waited for.
+    ledger = charge_device_ops(trace, int64(np.where(begins_before(trace, call), NONE, call)), ranges)
     return Work(
         on_device=True,
         name=ops.name,
@@ -156,6 +164,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         sync_ns=ledger.sync_ns,
         launch_ns=ledger.launch_ns,
         unknown_ns=ledger.unknown_ns,
+        between_ns=ledger.between_ns,
     )
 
 
@@ -168,7 +177,7 @@ def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
     spans = trace.cpu_ops
     thread = int64(spans.thread)
     stage, reason = attribute_operators(spans.start_ns, thread, ranges)
-    ledger = charge_operators(trace)
+    ledger = charge_operators(trace, ranges)
     none = np.full(len(spans), NONE, dtype=np.int64)
     return Work(
         on_device=False,
@@ -192,4 +201,5 @@ def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
         sync_ns=ledger.sync_ns,
         launch_ns=ledger.launch_ns,
         unknown_ns=ledger.unknown_ns,
+        between_ns=ledger.between_ns,
     )

@@ -26,8 +26,8 @@ FINDING = Rule(
     ),
     reason=(
         "The host cannot launch ahead while it waits, so the device runs dry until the next launch. The gain is "
-        "the gap before the first op that is launched after each wait, but no more than a step takes beyond its busy "
-        "time without a profiler; at most, as it holds launch latency too. "
+        "the gap before the first op that is launched after each wait, but no more than decode steps take beyond "
+        "their busy time, without a profiler where that was measured; at most, as it holds launch latency too. "
         "Of a trace with stacks the finding names the innermost function around the call that is not a library's, "
         "by the line it begins at, and which library function waits for it."
     ),
@@ -57,7 +57,7 @@ def find(evidence: Evidence) -> Found | None:
         | located,
         evidence.saves(
             min(a_step_ns, evidence.times[DECODE].waiting_ns) * evidence.times[DECODE].runs,
-            "the gap before the first op launched after each wait, in the trace; at most",
+            "the gap before the first op launched after each wait, in the trace, within what decode waits; at most",
         ),
         also=None if located else UNLOCATED,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.attribution import Reason
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import DeviceTotals, Unattributed, Window
+from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattributed, Window
 from tracer.document.summary import Reason as ReasonRow
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
@@ -43,12 +43,31 @@ def device_totals(strings: list[str], work: Work, overlaps: Overlaps) -> DeviceT
         ops=len(work),
         time_ns=int(work.time_ns.sum()),
         busy_ns=int(work.busy_ns.sum()),
-        idle_ns=int(work.idle_ns.sum()),
+        idle_ns=int(work.gap_ns.sum()),
         unattributed=_unattributed(work),
+        between=Between(idle_ns=int(work.between_ns.sum())),
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
         categories=by_category((strings[name], int(time_ns[name])) for name in distinct(work.name)),
+        each=_each(work) if work.on_device else [],
     )
+
+
+def _each(work: Work) -> list[DeviceTime]:
+    """A row a device, by id."""
+    found = []
+    for device in sorted(distinct(work.device)):
+        own = work.device == device
+        found.append(
+            DeviceTime(
+                id=device,
+                ops=int(own.sum()),
+                time_ns=int(work.time_ns[own].sum()),
+                busy_ns=int(work.busy_ns[own].sum()),
+                idle_ns=int(work.gap_ns[own].sum()),
+            )
+        )
+    return found
 
 
 def _unattributed(work: Work) -> Unattributed:

@@ -61,7 +61,7 @@ def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
         place = np.searchsorted(calls.start_ns[own], ends)
         ends, place = ends[place < len(own)], place[place < len(own)]
         behind = first_op[own[place]]
-        dry.update(behind[work.start_ns[behind] - work.idle_ns[behind] <= ends].tolist())
+        dry.update(behind[work.start_ns[behind] - work.gap_ns[behind] <= ends].tolist())
     return int(work.idle_ns[sorted(dry)].sum()) if dry else 0
 
 

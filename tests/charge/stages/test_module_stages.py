@@ -100,3 +100,15 @@ def test_generate_of_transformers_splits_by_itself(tmp_path: Path) -> None:
 def test_findings_about_marked_encoders_stay_silent() -> None:
     trace = trace_of(*_call(0, 100, 1, 50), module("CLIPVisionModel_0", 10, 30), *_call(110, 20, 2, 5))
     assert "vision-reencoded" not in [finding.id for finding in summarize(trace).findings]
+
+
+def test_a_request_is_open_from_what_it_sees_to_its_last_call_and_pauses_lie_between() -> None:
+    events: list[Event] = []
+    for request in range(2):
+        at = 1000 * request
+        events.append(module("SiglipVisionModel_0", at, 50))
+        for k in range(3):
+            events += _call(at + 100 + 50 * k, 20, 10 * request + k + 1, 5)
+    found = find_stages(trace_of(*events))
+    assert (found.request_start_ns.tolist(), found.request_end_ns.tolist()) == ([0, 1_000_000], [220_000, 1_220_000])
+    assert summarize(trace_of(*events)).device.between.idle_ns == 1_000_000 - 220_000

@@ -75,6 +75,7 @@ def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRang
     follows = np.flatnonzero(request[1:] == request[:-1])
     end[follows] = modules.start_ns[calls[follows + 1]]
     beside = np.concatenate([vision, projectors])
+    request_start, request_end = _requests(request, modules.start_ns[calls], end, modules.start_ns[beside])
     start = np.concatenate([modules.start_ns[calls], modules.start_ns[beside]])
     codes = [ALL_STAGES.index(stage) for stage in (PREFILL, DECODE, VISION, PROJECTOR)]
     stage = np.concatenate(
@@ -94,7 +95,25 @@ def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRang
         encoder_start_ns=int64([]),
         encoder_end_ns=int64([]),
         encoder_thread=int64([]),
+        request_start_ns=request_start,
+        request_end_ns=request_end,
     )
+
+
+def _requests(request: I64, start_ns: I64, end_ns: I64, beside_ns: I64) -> tuple[I64, I64]:
+    """Start and end of each request: from its first call, or what was seen before it, to the end of its last call.
+
+    Args:
+        request: of each call of the language model, in their order.
+        start_ns, end_ns: of the calls.
+        beside_ns: starts of what the vision tower and the projector did.
+    """
+    first = np.flatnonzero(np.diff(request, prepend=request[0] - 1))
+    ends = end_ns[np.append(first[1:], len(request)) - 1]
+    beside_ns = np.sort(beside_ns)
+    begun = np.searchsorted(beside_ns, np.concatenate([[np.iinfo(np.int64).min], ends[:-1]]))
+    seen = np.append(beside_ns, np.iinfo(np.int64).max)[begun]
+    return np.minimum(start_ns[first], seen), ends
 
 
 def _is_prefill(trace: Trace, calls: I64, vision: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -10,6 +10,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct
 from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.reach import reaching
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, ENCODER, REQUEST
 
@@ -24,27 +25,35 @@ Reading: TypeAlias = "tuple[str, int | None]"
 _KINDS = (*ALL_STAGES, REQUEST, ENCODER)
 
 
-def by_name(markers: str, rank: int, read: Callable[[str], Reading | None], *, count_steps: bool = True) -> StageSource:
+def by_name(
+    markers: str,
+    rank: int,
+    read: Callable[[str], Reading | None],
+    *,
+    count_steps: bool = True,
+    engine: bool = False,
+) -> StageSource:
     """A source that reads the name of each range.
 
     Args:
         markers, rank: see `StageSource`.
         read: the stage (or `request`, `encoder`) that a name means, with its number; None of any other name.
         count_steps: number the decode steps without a number in their order, as a serving engine numbers none.
+        engine: the ranges are steps of a serving engine, which may reach beyond their ranges; see `reach`.
     """
-    return StageSource(
-        markers=markers, rank=rank, find=partial(_find, markers=markers, read=read, count_steps=count_steps)
-    )
+    find = partial(_find, markers=markers, read=read, count_steps=count_steps, engine=engine)
+    return StageSource(markers=markers, rank=rank, find=find)
 
 
 def _find(
-    trace: Trace, *, markers: str, read: Callable[[str], Reading | None], count_steps: bool
+    trace: Trace, *, markers: str, read: Callable[[str], Reading | None], count_steps: bool, engine: bool
 ) -> StageRanges | None:
     names = [trace.strings[name] for name in distinct(trace.ranges.name)]
     readings = {name: reading for name in names if (reading := read(name)) is not None}
     if not any(stage in ALL_STAGES for stage, _ in readings.values()):
         return None
-    return _collect(trace, markers, readings, count_steps=count_steps)
+    found = _collect(trace, markers, readings, count_steps=count_steps)
+    return reaching(trace, found) if engine else found
 
 
 def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, count_steps: bool) -> StageRanges:
@@ -71,6 +80,8 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         encoder_start_ns=ranges.start_ns[encoders],
         encoder_end_ns=ranges.end_ns[encoders],
         encoder_thread=int64(ranges.thread[encoders]),
+        request_start_ns=ranges.start_ns[requests],
+        request_end_ns=ranges.end_ns[requests],
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.arrays import int64
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class StageRanges:
         index: token index; -1 for stages without one.
         request: the request they belong to; -1 where the trace does not say.
         encoder_start_ns, encoder_end_ns, encoder_thread: the runs of the vision encoder, where marked.
+        request_start_ns, request_end_ns: the requests, where the trace tells them.
     """
 
     markers: str
@@ -34,11 +37,18 @@ class StageRanges:
     encoder_start_ns: I64
     encoder_end_ns: I64
     encoder_thread: I64
+    request_start_ns: I64
+    request_end_ns: I64
 
     @classmethod
     def none(cls) -> StageRanges:
         """No stages at all."""
-        return cls("none", *(int64([]) for _ in range(9)))
+        return cls("none", *(int64([]) for _ in range(11)))
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
+
+    def open_times(self) -> tuple[I64, I64]:
+        """Start and end of everything that is open on any thread: stages and requests."""
+        start = np.concatenate([self.start_ns, self.request_start_ns])
+        return start, np.concatenate([self.end_ns, self.request_end_ns])

@@ -17,4 +17,4 @@ def _read(name: str) -> tuple[str, int | None] | None:
     return None if stage is None else (stage, None)
 
 
-SOURCE = by_name("sglang", 20, _read)
+SOURCE = by_name("sglang", 20, _read, engine=True)

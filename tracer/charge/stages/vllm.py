@@ -20,4 +20,4 @@ def _read(name: str) -> tuple[str, int | None] | None:
     return (PREFILL if context else DECODE), None
 
 
-SOURCE = by_name("vllm", 30, _read)
+SOURCE = by_name("vllm", 30, _read, engine=True)

@@ -3,7 +3,7 @@
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
-from tracer.document.summary.device import Counts, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.latency import (
     MEAN,
@@ -27,12 +27,14 @@ __all__ = [
     "MEAN",
     "MEDIAN",
     "SCHEMA",
+    "Between",
     "Breakdown",
     "BreakdownRow",
     "Counts",
     "Coverage",
     "Decoding",
     "DeviceRef",
+    "DeviceTime",
     "DeviceTotals",
     "Finding",
     "Gain",

@@ -24,7 +24,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         ops: device ops launched inside.
         device_time_ns: sum of their durations.
         busy_ns: its share of the time in which anything ran.
-        idle_ns: idle time that its ops ended.
+        idle_ns: idle time that its ops ended, as far as a stage or a request was open.
         idle: the same by cause.
         span_ns: first op's start to last op's end, per request, added up.
         cpu_ns: the ranges themselves, on the host.

@@ -1,6 +1,6 @@
 """The summary document: what `tracer summarize --format json` writes and every report reads.
 
-Schema `tracer.summary/1`. Keys may be added; none changes its meaning without a new schema number. Times are
+Schema `tracer.summary/2`. Keys may be added; none changes its meaning without a new schema number. Times are
 integer nanoseconds; those of devices are summed over devices.
 """
 
@@ -22,7 +22,9 @@ from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Stage, Token
 from tracer.document.summary.trace import TraceInfo, Window
 
-SCHEMA = "tracer.summary/1"
+SCHEMA = "tracer.summary/2"
+# Documents of these are read as well. In the first, idle time between requests was charged to the stage of the next op.
+READ = ("tracer.summary/1", SCHEMA)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
@@ -61,6 +63,6 @@ def decode(data: bytes) -> Summary:
         msgspec.MsgspecError: it is no summary of this schema.
     """
     summary = msgspec.json.decode(data, type=Summary)
-    if summary.schema_ != SCHEMA:
+    if summary.schema_ not in READ:
         raise msgspec.ValidationError(f"schema {summary.schema_!r} instead of {SCHEMA!r}")
     return summary

@@ -17,10 +17,12 @@ from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Roofline, RunTime, Stage
 from tracer.measure.idle import idle_of
+from tracer.measure.kernels import kernel_rows
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
 from tracer.measure.together import together
 from tracer.peaks.find import find_peak
+from tracer.peaks.precision import product_type
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ NO_SHAPES = (
 WHOLE_TRACE = ""
 # Of a stage of which less is known, what limits it is not said unless that is idle time.
 ENOUGH = 0.5
-# The types that data sheets are about; of the peak of others nothing is known unless it was given or measured.
-LISTED_TYPES = ("float32", "float16", "bfloat16")
 
 
 def draw(
@@ -69,9 +69,9 @@ def draw(
     recorded = recorded_work(trace, ranges, work)
     if recorded is None:
         return None
-    peak = find_peak(device, recorded.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
-    if recorded.dtype not in LISTED_TYPES and peak.source.startswith("https://"):
-        peak = msgspec.structs.replace(peak, tflops=None)
+    kernels = kernel_rows(trace.strings, work, np.arange(len(work)))
+    dtype = product_type(recorded.dtype, ((kernel.name, kernel.time_ns) for kernel in kernels))
+    peak = find_peak(device, dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     rows = []
     if stages:
         for stage in stages:
@@ -82,7 +82,7 @@ def draw(
         rows.append(_row(whole, recorded.whole, peak, _time_of(work)))
     return Roofline(
         device=device,
-        dtype=recorded.dtype,
+        dtype=dtype,
         peak_tflops=peak.tflops,
         peak_gbs=peak.gbs,
         peak_source=peak.source,

@@ -65,13 +65,13 @@ _MUTE_FRAME = (
 _MUTE = re.compile(_MUTE_FRAME)
 
 # Calls that neither start work on a device nor wait for one: questions, allocations, bookkeeping. In many files
-# they are most of the calls.
+# they are most of the calls. Frees are none of them: they wait, but for those in the order of a stream.
 _IDLE_CALL = (
     r"(?:cuda|cu|hip)(?:"
     r"(?:Device|Stream|Ctx|Driver|Func|Pointer|Module|Event|Graph|Mem)?Get|GetDevice|SetDevice|GetLastError|"
     r"DeviceCanAccess|Driver|PeekAtLastError|StreamIsCapturing|StreamCreate|StreamDestroy|StreamWaitEvent|"
     r"StreamQuery|EventCreate|EventDestroy|EventRecord|EventQuery|EventElapsedTime|FuncSet|Pointer|Occupancy|"
-    r"Malloc(?!\w*Set)|Free|HostAlloc|HostRegister|HostUnregister|HostGet|ThreadExchange|CtxSetCurrent"
+    r"Malloc(?!\w*Set)|Free(?=\w*(?:Async|Array))|HostAlloc|HostRegister|HostUnregister|HostGet|ThreadExchange|CtxSetCurrent"
     r")\w*"
 )
 _IDLE = re.compile(_IDLE_CALL)

@@ -1,0 +1,57 @@
+"""How far the step of a serving engine reaches: its range may hold the forward pass alone.
+
+vLLM annotates the model's execution; logits, sampling and the copy of the tokens to the host come behind that range
+since late 2025. A step lasts from the beginning of its range to the last call that its thread makes before the next
+step. Where the next step decodes, requests were in flight in between, so what is left of the time is theirs as well,
+unless it is longer than all of the step: engines that only decode have pauses, too. The last step has none behind it;
+it reaches as far as the others do at most, for whoever stops a profiler makes calls too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import distinct, outermost
+from tracer.document.names import ALL_STAGES, DECODE, MIXED
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.trace.columns import Trace
+
+_IN_FLIGHT = tuple(map(ALL_STAGES.index, (DECODE, MIXED)))
+
+
+def reaching(trace: Trace, ranges: StageRanges) -> StageRanges:
+    """The same steps with their whole time; ranges inside others stay as they are."""
+    end_ns = ranges.end_ns.copy()
+    for thread in distinct(ranges.thread):
+        own = np.flatnonzero(ranges.thread == thread)
+        steps = own[outermost(ranges.start_ns[own], ranges.end_ns[own])]
+        end_ns[steps] = _ends(trace, ranges, steps)
+    return replace(ranges, end_ns=end_ns)
+
+
+def _ends(trace: Trace, ranges: StageRanges, steps: I64) -> I64:
+    """Of the steps of one thread, in their order, where each ends."""
+    start, end = ranges.start_ns[steps], ranges.end_ns[steps]
+    calls = np.flatnonzero(trace.calls.thread == ranges.thread[steps[0]])
+    calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
+    begun, over = trace.calls.start_ns[calls], trace.calls.end_ns[calls]
+
+    def with_calls(place: int, until_ns: int) -> int:
+        low, high = np.searchsorted(begun, [end[place], until_ns])
+        return max(int(end[place]), min(until_ns, int(over[low:high].max(initial=end[place]))))
+
+    called = end.copy()
+    called[:-1] = [with_calls(place, until) for place, until in enumerate(start[1:].tolist())]
+    if len(steps) > 1:
+        called[-1] = with_calls(len(steps) - 1, int(start[-1] + (called - start)[:-1].max()))
+    following = np.append(start[1:], called[-1])
+    in_flight = np.append(np.isin(ranges.stage[steps[1:]], _IN_FLIGHT), False)
+    at_once = in_flight & (following > called) & (following - called <= called - start)
+    return int64(np.where(at_once, following, called))
