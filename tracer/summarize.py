@@ -17,6 +17,7 @@ from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
+from tracer.measure.doubt import doubts, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
@@ -82,6 +83,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
+    latency = without_doubted(latency, times)
     decoding = describe(tokens, trace.manifest)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
@@ -107,7 +109,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful]),
+        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful, *doubts(times)]),
         window=window_of(work),
         device=device,
         stages=stages,
