@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Curve, Piece, block, line
 from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
+from tracer.document.names import DECODE
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -29,7 +30,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     return block(
         "decode tokens",
         line(
-            Piece(counted(len(tokens), "step"), "strong"),
+            Piece(_steps(summary), "strong"),
             f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
         ),
@@ -37,6 +38,13 @@ def part(summary: Summary, _: Asked) -> Block | None:
         None if on_cpu(summary) else line(_per_token(tokens)),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
     )
+
+
+def _steps(summary: Summary) -> str:
+    """How many, and of how many."""
+    count = len(summary.tokens)
+    part = next((one for one in summary.coverage if one.stage == DECODE), None)
+    return counted(count, "step") if part is None else f"{count:,} of {part.of_runs:,} steps recorded"
 
 
 def _per_token(tokens: list[Token]) -> str:
