@@ -64,3 +64,14 @@ def test_all_kernels_of_a_graph_launch_belong_to_it() -> None:
 def test_a_launch_at_the_end_of_a_range_is_outside() -> None:
     trace = trace_of(span("tracer/vision", 0, 10), launch(10, 1, 1, tid=MAIN), kernel("k", 12, 1, 1))
     assert _stages_of_ops(trace) == ["-"]
+
+
+def test_any_thread_stays_within_the_process() -> None:
+    events = [span("tracer/decode#1", 0, 900), launch(10, 5, 1), kernel("mine", 20, 100, 1)]
+    events += [launch(30, 5, 2) | {"pid": 200, "tid": 7}, kernel("another processes", 40, 800, 2, device=1)]
+    events += [launch(50, 5, 3, tid=OTHER), kernel("a helper thread's", 130, 10, 3)]
+    trace = trace_of(*events)
+    ranges = find_stages(trace)
+    strict, guessed = work_of_ops(trace, ranges), work_of_ops(trace, ranges, any_thread=True)
+    assert [Reason(reason).name for reason in strict.reason] == ["ATTRIBUTED", "OUTSIDE_RANGES", "OTHER_THREAD"]
+    assert guessed.stage.tolist() == [0, -1, 0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int8
-from tracer.charge.intervals import Nest
+from tracer.charge.intervals import Nest, distinct
 from tracer.charge.spans import innermost_span
 from tracer.trace.columns import NO_THREAD
 
@@ -29,28 +29,43 @@ class Reason(IntEnum):
     OTHER_THREAD = 2
 
 
-def attribute_ops(asked_ns: I64, thread: I64, ranges: StageRanges, *, any_thread: bool = False) -> tuple[I64, I8]:
+def attribute_ops(
+    asked_ns: I64, thread: I64, ranges: StageRanges, process: I64, *, any_thread: bool = False
+) -> tuple[I64, I8]:
     """The innermost stage range around the launch of each device op, -1 outside all, and a `Reason`.
 
     With `any_thread`, an op launched by a thread on which no stage is open belongs to the stage open at that time on
-    another thread, if one is. That is a guess, right for the backward pass of training and for helper threads.
+    another thread of its process, if one is. That is a guess, right for the backward pass of training and for helper
+    threads.
 
     Args:
         asked_ns: start of each op's launch call.
         thread: of that call; NO_THREAD without a record.
         ranges: the stages.
+        process: of each thread.
         any_thread: see above.
     """
     launched = np.flatnonzero(thread != NO_THREAD)
     stage = np.full(len(thread), -1, dtype=np.int64)
     stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
-    elsewhere = Nest.of(ranges.start_ns, ranges.end_ns).innermost(asked_ns[launched])
+    elsewhere = _on_any_thread(asked_ns[launched], process[thread[launched]], ranges, process)
     if any_thread:
         stage[launched] = np.where(stage[launched] >= 0, stage[launched], elsewhere)
     reason = np.full(len(thread), Reason.NO_LAUNCH_RECORD, dtype=np.int8)
     reason[launched] = np.where(elsewhere >= 0, Reason.OTHER_THREAD, Reason.OUTSIDE_RANGES)
     reason[stage >= 0] = Reason.ATTRIBUTED
     return stage, int8(reason)
+
+
+def _on_any_thread(asked_ns: I64, asked_by: I64, ranges: StageRanges, process: I64) -> I64:
+    """The innermost stage range open at each time in the process that asks, on whichever thread; -1 without one."""
+    found = np.full(len(asked_ns), -1, dtype=np.int64)
+    owner = process[ranges.thread]
+    for number in distinct(owner):
+        own, asked = np.flatnonzero(owner == number), np.flatnonzero(asked_by == number)
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[asked])
+        found[asked] = np.where(place >= 0, own[place], -1)
+    return found
 
 
 def attribute_operators(start_ns: I64, thread: I64, ranges: StageRanges) -> tuple[I64, I8]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
+from tracer.trace.api import launches_graph
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 
@@ -20,7 +21,8 @@ def find_launches(trace: Trace) -> I64:
 
     A launch may be recorded by the runtime and by the driver below it, with one correlation: the outer call counts.
     Where a correlation occurs again, in a file joined from several processes, the call of the process that uses the
-    op's device counts, and in one process (a counter that wrapped) the last call that began before the op did.
+    op's device counts, and in one process (a counter that wrapped) the last call that began before the op did. Left
+    without a launch are ops that can only have another's: see `_without_borrowed`.
     """
     ops, calls = trace.ops, trace.calls
     usable = np.flatnonzero(calls.correlation != NO_CORRELATION)
@@ -35,8 +37,8 @@ def find_launches(trace: Trace) -> I64:
     known = (count > 0) & (ops.correlation != NO_CORRELATION)
     found = int64(np.where(known, order[place], -1))
     if (count[known] > 1).any():
-        return _of_several(trace, order, found, repeated=known & (count > 1))
-    return found
+        found = _of_several(trace, order, found, repeated=known & (count > 1))
+    return _without_borrowed(trace, found)
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
@@ -53,9 +55,9 @@ def _without_inner_calls(trace: Trace, order: I64) -> I64:
     return int64(order[np.concatenate([[True], ~inner])])
 
 
-def _of_several(trace: Trace, order: I64, found: I64, *, repeated: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> I64:
+def _of_several(trace: Trace, order: I64, found: I64, *, repeated: Bools) -> I64:
     """Settle the ops whose correlation several calls have."""
-    processes = _process_of_thread(trace)[trace.calls.thread[order]]
+    processes = process_of_thread(trace)[trace.calls.thread[order]]
     names = distinct(processes)
     candidates = np.stack([_last_before(trace, order[processes == process]) for process in names])
     if len(names) == 1:
@@ -70,7 +72,55 @@ def _of_several(trace: Trace, order: I64, found: I64, *, repeated: np.ndarray[tu
     return int64(np.where(repeated, settled, found))
 
 
-def _process_of_thread(trace: Trace) -> I64:
+def _without_borrowed(trace: Trace, found: I64) -> I64:
+    """Take from ops the launches that are others'.
+
+    An op that was launched before the recording began finds the id that it shares with a later op, or, in a file joined
+    from several processes, with an op of another. So a call that began after this op but before another one of its own
+    is not this op's launch (clocks that disagree put all ops of a call before it); and of the devices that a call seems
+    to work for, all but its process's own are another's. A graph's launch has many ops, on several devices maybe.
+    """
+    graphs = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
+    single = np.flatnonzero(found >= 0)
+    single = single[~graphs[trace.calls.name[found[single]]]]
+    late = trace.calls.start_ns[found[single]] > trace.ops.start_ns[single]
+    on_time = np.zeros(len(trace.calls), dtype=np.bool_)
+    on_time[found[single[~late]]] = True
+    kept = found.copy()
+    kept[single[late & on_time[found[single]]]] = -1
+    if trace.format == "chrome":
+        # Elsewhere a correlation names its process.
+        kept[_of_other_processes(trace, kept)] = -1
+    return kept
+
+
+def _of_other_processes(trace: Trace, found: I64) -> I64:
+    """The ops whose launch is of a process that works elsewhere, while another one works on their device."""
+    launched = np.flatnonzero(found >= 0)
+    process = process_of_thread(trace)[trace.calls.thread[found[launched]]]
+    names, process = coded(process)
+    devices, device = coded(trace.ops.device[launched])
+    if len(names) < 2 or len(devices) < 2:
+        return launched[:0]
+    pair = process * len(devices) + device
+    own = _alone(found[launched], device)
+    ops = sum_by(pair[own], np.ones(int(own.sum()), dtype=np.int64), len(names) * len(devices))
+    ops = ops.reshape(len(names), len(devices))
+    stranger = (ops < ops.max(axis=1, keepdims=True)) & (ops < ops.max(axis=0, keepdims=True))
+    return int64(launched[stranger.ravel()[pair]])
+
+
+def _alone(call: I64, device: I64) -> Bools:
+    """Which ops have a call that launched nothing on other devices."""
+    together, group = coded(call)
+    low, high = np.full(len(together), np.iinfo(np.int64).max), np.full(len(together), -1)
+    np.minimum.at(low, group, device)
+    np.maximum.at(high, group, device)
+    return np.asarray((low == high)[group], dtype=np.bool_)
+
+
+def process_of_thread(trace: Trace) -> I64:
+    """A number for the process of each of the trace's threads."""
     numbers: dict[str, int] = {}
     return int64([numbers.setdefault(process, len(numbers)) for process, _ in trace.threads])
 

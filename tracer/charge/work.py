@@ -13,7 +13,7 @@ import numpy as np
 
 from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import find_launches
+from tracer.charge.launches import find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.trace.columns import NO_THREAD
 
@@ -139,7 +139,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         return int64(np.append(column, without)[call])
 
     start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
-    stage, reason = attribute_ops(start_ns, thread, ranges, any_thread=any_thread)
+    stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
     ledger = charge_device_ops(trace, call, ranges)
     return Work(
         on_device=True,
