@@ -10,7 +10,12 @@ WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
-.PHONY: help demo test check format surface clean
+LOWEST := .venv-lowest
+# The rooms between a trace's file and its report, and the command line over them.
+WITHOUT_TORCH := $(addprefix tests/,charge compare document findings kernels measure peaks predict reports statistics \
+	trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py)
+
+.PHONY: help demo test lowest check format surface clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +26,9 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 
 test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lowest: $(LOWEST)/.installed  ## run the tests of reading and summarising with the lowest versions allowed, without PyTorch
+	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(WITHOUT_TORCH)
 
 check: $(TOOLS)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
@@ -37,7 +45,7 @@ surface: $(TOOLS)  ## write down what other programs may rely on, where that is 
 	mv surface.txt tests/data/public_surface.txt
 
 clean:  ## remove what the other commands made
-	rm -rf $(VENV) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -49,4 +57,9 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(TOOLS): $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check]'
+	touch $@
+
+$(LOWEST)/.installed: constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -r constraints-lowest.txt
 	touch $@

@@ -8,6 +8,7 @@ Each of the pairs is two recordings of the same run, and a third whose stage was
 it took in the first: on a CPU by a busy wait at the end of the stage, on a GPU by a kernel there that spins. Any row
 called slower or faster between the first two is a false claim; the planted one is found if its stage's row says slower.
 Options that are not its own go to `tracer record`, such as --batch-frames, which makes vision the device's work alone.
+One recording of each run claims nothing unless a tolerance is given, so the default finds nothing with --recordings 1.
 With --recordings N each of the three is recorded so often, in turns, and compared by `compare --recordings N`.
 By default each recording is a process of its own, as a person would make them; --one-process loads the model once.
 Results go to benchmarks/results/compare_error_rate_DEVICE_SIZE.json and .md.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from model.errors import CheckpointError, ModelError
-from model.weights import DTYPES, first_line, only_this_folder
+from model.extras import in_one_line, install, missing_package
+from model.weights import DTYPES, only_this_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from model.registry import ModelOptions
 
 # Packages that a quantised checkpoint needs, by the method its configuration names.
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 QUANTISERS = {"bitsandbytes": ("bitsandbytes", "accelerate")}
 
 
@@ -43,7 +46,9 @@ def load_network(network_class: Any, folder: Path, options: ModelOptions) -> Any
     except torch.OutOfMemoryError:
         raise ModelError(f"{options.device} has no room for {folder} in {options.dtype}") from None
     except Exception as error:  # damaged configurations and weights raise nearly anything
-        raise CheckpointError(f"{folder}: cannot be loaded ({first_line(error)})") from None
+        if needed := missing_package(error):
+            raise CheckpointError(f"{folder}: its network {needed}") from None
+        raise CheckpointError(f"{folder}: cannot be loaded ({in_one_line(error)})") from None
     for key, what in (("missing_keys", "no tensor named"), ("mismatched_keys", "a tensor of another shape:")):
         if names := sorted(str(name) for name in found.get(key) or ()):
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -60,6 +65,11 @@ def check_folder(folder: Path) -> None:
     Raises:
         CheckpointError: so it is.
     """
+    if not folder.exists() and HUB_ID.fullmatch(str(folder)):
+        raise CheckpointError(
+            f"{folder}: no such folder, and nothing is fetched from the Hub: download it "
+            f"(hf download {folder} --local-dir FOLDER) and give that folder"
+        )
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: not a checkpoint folder")
     method = _quantiser(folder)
@@ -67,7 +77,7 @@ def check_folder(folder: Path) -> None:
     if missing:
         raise CheckpointError(
             f"{folder}: its weights are quantised by {method}, and {' and '.join(missing)} is missing; "
-            "pip install 'vlm-tracer[quantised]'"
+            f"{install('quantised')}"
         )
 
 

@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from model.errors import CheckpointError, ModelError
+from model.extras import in_one_line, install, missing_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,18 +84,11 @@ def load_tokenizer(folder: Path) -> Any:
     only_this_folder()
     try:
         return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ImportError as error:
-        raise CheckpointError(
-            f"{folder}: its tokenizer needs a package that is missing ({first_line(error)}); "
-            "pip install 'vlm-tracer[checkpoint]'"
-        ) from None
     except Exception as error:  # tokenizers raise nearly anything on damaged files
-        raise CheckpointError(f"{folder}: no usable tokenizer files ({first_line(error)})") from None
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if isinstance(error, ImportError):
+            needed = missing_package(error) or f"needs a package that is missing: {install('checkpoint')}"
+            raise CheckpointError(f"{folder}: its tokenizer {needed} ({in_one_line(error)})") from None
+        raise CheckpointError(f"{folder}: no usable tokenizer files ({in_one_line(error)})") from None
 
 
 def random_prompt(length: int, vocabulary: int, seed: int) -> list[int]:

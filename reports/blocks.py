@@ -123,7 +123,7 @@ class Note:
         return " ".join(one.text if isinstance(one, Sentence) else one for one in plain)
 
 
-def note(*sentences: str | Sentence) -> Note:
+def note(*sentences: str | Sentence | None) -> Note:
     """A note of the sentences that are not empty."""
     return Note(tuple(sentence for sentence in sentences if sentence))
 

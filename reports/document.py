@@ -5,15 +5,19 @@ A new part is one file under `parts` and one line here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reports.asked import AS_IT_IS
 from reports.parts import (
     breakdown,
     categories,
     decode_steps,
+    devices,
     findings,
     gates,
     header,
+    idle,
     latency,
     limits,
     prediction,
@@ -21,31 +25,46 @@ from reports.parts import (
     stages,
     warnings,
 )
-from reports.parts.compared import kernels, measures, overlaps, runs, steps
+from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from reports.asked import Asked
     from reports.blocks import Block
-    from tracer.document.comparison import Comparison, Gate
+    from tracer.document.comparison import Comparison
     from tracer.document.summary import Prediction, Summary
 
-SUMMARY = (header, stages, decode_steps, latency, categories, ranges, limits, findings)
+SUMMARY = (
+    header,
+    stages,
+    idle,
+    devices,
+    decode_steps,
+    latency,
+    categories,
+    ranges,
+    limits,
+    findings,
+    gates,
+    warnings,
+)
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header, breakdown)
-PAIR = (measures, steps, kernels, overlaps)
+BROKEN_DOWN = (header, breakdown, gates, warnings)
+PAIR = (measures, options, steps, totals, kernels, overlaps)
 
 
-def of_summary(summary: Summary, held_to: Sequence[Gate] = ()) -> list[Block]:
-    """The report on one trace, with the budgets that it was held to."""
+def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
+    """The report on one trace."""
     parts = SUMMARY if summary.breakdown is None else BROKEN_DOWN
-    return _there([*[one.part(summary) for one in parts], gates.part(held_to), warnings.part(summary)])
+    return _there(one.part(summary, asked) for one in parts)
 
 
-def of_comparison(comparison: Comparison) -> list[Block]:
+def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on several runs, each against the first."""
-    pairs = [one.part(comparison, pair) for pair in comparison.pairs for one in PAIR]
-    return _there([runs.part(comparison), *pairs, gates.part(comparison.gates)])
+    asked = replace(asked, gates=comparison.gates)
+    pairs = [one.part(comparison, pair, asked) for pair in comparison.pairs for one in PAIR]
+    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison, asked)])
 
 
 def of_prediction(found: Prediction) -> list[Block]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tracer.trace.limits import DEFAULT, Limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -25,6 +27,7 @@ class Choices:
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
+        limits: how much the file may ask for.
     """
 
     patterns: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +41,7 @@ class Choices:
     jobs: int | None = None
     strict: bool = False
     nsys: Path | None = None
+    limits: Limits = DEFAULT
 
     def in_words(self) -> list[str]:
         """Those that changed the attribution or the times."""

@@ -12,7 +12,7 @@ from tracer.document.errors import InputError, MissingError
 
 PROGRAM = "nsys"
 INSTALL = "install Nsight Systems (Debian: nsight-systems; or developer.nvidia.com/nsight-systems)"
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 
 def find(path: Path | None = None) -> Path:

@@ -49,15 +49,33 @@ def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: it is neither, or a saved summary that is damaged or of another version.
         MissingError: it takes nsys to read it, and there is none.
     """
-    with Source(path) as source:
-        head = next(source.blocks(), b"")[:HEAD_BYTES].removeprefix(BOM)
-        kind = _HEAD.match(head)
+    with Source(path, (choices or Choices()).limits) as source:
+        kind = _kind(source)
         if kind is not None:
-            return _read(source, kind[1].decode())
+            return _read(source, kind)
         if source.name != "standard input":
             return summarize_file(path, choices)
     # Standard input can be read once only.
     raise InputError(f"{source.name}: no saved summary; give a trace by its name")
+
+
+def saved_summary(path: Path, choices: Choices) -> Summary | None:
+    """The saved summary in a file, or None if it is something else; standard input is never looked into.
+
+    Raises:
+        InputError: it is a saved summary that is damaged or of another version, or another saved document.
+    """
+    if not path.is_file():
+        return None
+    with Source(path, choices.limits) as source:
+        kind = _kind(source)
+        return None if kind is None else _read(source, kind)
+
+
+def _kind(source: Source) -> str | None:
+    """Which document of ours it is, None of anything else."""
+    kind = _HEAD.match(next(source.blocks(), b"")[:HEAD_BYTES].removeprefix(BOM))
+    return None if kind is None else kind[1].decode()
 
 
 def _read(source: Source, kind: str) -> Summary:
@@ -96,6 +114,7 @@ def _numbers(summary: Summary) -> Iterator[tuple[str, Any]]:
         yield from (("request", latency.request_ns), ("ttft", latency.ttft_ns or 0), ("tpot", latency.tpot_ns or 0))
     for stage in summary.stages:
         yield from ((stage.stage, number) for number in (stage.calls, stage.busy_ns, stage.idle_ns, stage.cpu_ns))
+        yield from ((stage.stage, number) for number in (stage.runs, stage.wall_ns or 0))
         for kernel in stage.kernels:
             yield from (("a kernel's count", kernel.count), ("a kernel's time", kernel.time_ns))
     for token in summary.tokens:

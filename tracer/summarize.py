@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
+from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -22,8 +23,9 @@ from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
-from tracer.measure.runs import run_times, runs_of
+from tracer.measure.runs import runs_of
 from tracer.measure.stages import stage_rows
+from tracer.measure.takes import run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -46,7 +48,7 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
         InputError: the file is no trace.
     """
     choices = choices or Choices()
-    with Source(path) as source:
+    with Source(path, choices.limits) as source:
 
         def read(want: Want) -> Trace:
             return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
@@ -79,12 +81,13 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     stages, tokens = stage_rows(trace.strings, runs, counts), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
-    times = with_fused(run_times(runs, latency, trace.manifest), trace, runs)
+    times = with_fused(run_times(runs, trace.manifest), trace, runs)
     decoding = describe(tokens, trace.manifest)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
     annotations = annotation_rows(trace, work)
     evidence = Evidence(
         trace=trace,
@@ -102,7 +105,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes]),
+        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful]),
         window=window_of(work),
         device=device,
         stages=stages,

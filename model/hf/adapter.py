@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from model.decoding.boundaries import step_boundaries
-from model.errors import InputError
+from model.errors import CheckpointError, InputError
+from model.extras import in_one_line, missing_package
 from model.hf import synthetic
-from model.hf.parts import FEATURE_CALL, features_given, find_parts
+from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
 from model.staged import RequestCost, RequestShape
-from model.weights import first_line, left_pad
+from model.weights import left_pad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,11 @@ class FolderInputs:
     def input_ids(self) -> torch.Tensor:
         """int64 [B, S]."""
         return self.given["input_ids"]
+
+    @property
+    def attention_mask(self) -> torch.Tensor | None:
+        """int64 [B, S], zero where padded; None where a processor gives none."""
+        return self.given.get("attention_mask")
 
 
 class StagedFolder:
@@ -107,8 +113,10 @@ class StagedFolder:
             return dict(
                 self._processor(text=texts, images=[[one] for one in pictures], padding=True, return_tensors="pt")
             )
-        except (ValueError, TypeError, KeyError, ImportError) as error:
-            raise InputError(f"{self._folder}: its processor refuses the sample ({first_line(error)})") from None
+        except (ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
+            if needed := missing_package(error):
+                raise CheckpointError(f"{self._folder}: its processor {needed}") from None
+            raise InputError(f"{self._folder}: its processor refuses the sample ({in_one_line(error)})") from None
 
     def _chat(self, question: str) -> str:
         """A prompt by the folder's chat template, or the placeholder and the question where there is none."""
@@ -140,9 +148,7 @@ class StagedFolder:
         if not self._parts.owners:
             return 0
         output = self._encode(pictures)
-        features = getattr(output, "pooler_output", output)
-        stacked = features if isinstance(features, torch.Tensor) else torch.cat(list(features))
-        return stacked.numel() // int(self.network.config.get_text_config().hidden_size)
+        return sum(leaf.shape[:-1].numel() for leaf in feature_tensors(output))
 
     @torch.no_grad()
     def _encode(self, given: Mapping[str, torch.Tensor]) -> Any:

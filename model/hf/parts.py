@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from torch import nn
 
 FEATURE_CALL = "get_image_features"
@@ -47,6 +48,19 @@ def find_parts(network: Any) -> Parts:
             names[part] = prefix + found
             tower = getattr(core, found) if part == "vision" else tower
     return Parts(owners, tower, names)
+
+
+def feature_tensors(output: Any) -> list[torch.Tensor]:
+    """The features in what a feature call returns, each [.., width]: of all pictures, or of each.
+
+    Most models put them into the pooled output; Llama 4 has them in the last hidden state, and projects them later.
+    """
+    features = output
+    for name in ("pooler_output", "last_hidden_state"):
+        if getattr(output, name, None) is not None:
+            features = getattr(output, name)
+            break
+    return [features] if hasattr(features, "shape") else list(features)
 
 
 @contextmanager

@@ -35,13 +35,18 @@ def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch
         raise InputError(f"{network.config.model_type}: its configuration has no vision_config")
     taken = inspect.signature(getattr(network.base_model, FEATURE_CALL, network.forward)).parameters
     if "image_grid_thw" in taken:
-        return _patches(vision, pictures)
-    if "image_sizes" in taken and network.config.model_type not in ("llava", "vipllava"):
+        return _patches(network.config.model_type, vision, pictures, merge_sizes="image_merge_sizes" in taken)
+    if "spatial_shapes" in taken:
+        return _flat_patches(vision, pictures)
+    whole = network.config.model_type in ("llava", "vipllava") or getattr(vision, "model_type", "") == "pixtral"
+    if "image_sizes" in taken and not whole:
         raise InputError(
             f"{network.config.model_type}: cuts pictures into tiles as its processor says; "
             "put the processor's files into the folder"
         )
     pixels = torch.stack([_pixels(picture, _side(vision)) for picture in pictures])
+    if "image_sizes" in taken and getattr(vision, "model_type", "") == "pixtral":
+        return {"pixel_values": pixels, "image_sizes": torch.tensor([pixels.shape[-2:]] * len(pictures))}
     if "aspect_ratio_ids" in inspect.signature(network.forward).parameters:  # one tile of one picture
         count = len(pictures)
         return {
@@ -68,21 +73,44 @@ def _pixels(picture: Picture, side: int) -> torch.Tensor:
     return torch.from_numpy(resized / 127.5 - 1.0).permute(2, 0, 1).contiguous()
 
 
-def _patches(vision: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+def _patches(
+    model_type: str, vision: Any, pictures: Sequence[Picture], *, merge_sizes: bool
+) -> dict[str, torch.Tensor]:
     """Pictures as rows of patches [n, 3 * T * P * P], those that are merged side by side, and their grids [B, 3].
 
     The layout is Qwen2-VL's (arXiv:2409.12191), which its relatives share: T frames of a picture are the same one.
+    VideoLLaMA3 and PaddleOCR-VL have no T; VideoLLaMA3 is told how many patches are merged, PaddleOCR-VL takes
+    [n, 3, P, P].
     """
     patch = int(vision.patch_size)
     merge = int(getattr(vision, "spatial_merge_size", 1))
-    frames = int(getattr(vision, "temporal_patch_size", TEMPORAL_PATCH))
+    still = model_type in ("video_llama_3", "paddleocr_vl")
+    frames = 1 if still else int(getattr(vision, "temporal_patch_size", TEMPORAL_PATCH))
     grid = DEFAULT_SIDE // (patch * merge) * merge
     rows = []
     for picture in pictures:
         pixels = _pixels(picture, grid * patch).expand(frames, -1, -1, -1)
         cut = pixels.reshape(frames, 3, grid // merge, merge, patch, grid // merge, merge, patch)
         rows.append(cut.permute(2, 5, 3, 6, 1, 0, 4, 7).reshape(grid * grid, -1))
-    return {"pixel_values": torch.cat(rows), "image_grid_thw": torch.tensor([[1, grid, grid]] * len(pictures))}
+    values = torch.cat(rows)
+    values = values.unflatten(1, (3, patch, patch)) if model_type == "paddleocr_vl" else values
+    given = {"pixel_values": values, "image_grid_thw": torch.tensor([[1, grid, grid]] * len(pictures))}
+    return given | ({"image_merge_sizes": torch.tensor([merge] * len(pictures))} if merge_sizes else {})
+
+
+def _flat_patches(vision: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+    """Pictures as SigLIP 2 takes them (arXiv:2502.14786): patches [B, n, P * P * 3], row by row, and grids [B, 2]."""
+    patch = int(vision.patch_size)
+    grid = DEFAULT_SIDE // patch // 2 * 2
+    rows = []
+    for picture in pictures:
+        cut = _pixels(picture, grid * patch).reshape(3, grid, patch, grid, patch)
+        rows.append(cut.permute(1, 3, 2, 4, 0).reshape(grid * grid, -1))
+    return {
+        "pixel_values": torch.stack(rows),
+        "spatial_shapes": torch.tensor([[grid, grid]] * len(pictures)),
+        "pixel_attention_mask": torch.ones((len(pictures), grid * grid), dtype=torch.int64),
+    }
 
 
 def image_token(config: Any) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.errors import InputError
+from model.extras import install
 from model.inputs.budget import PictureBudget
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def read_video(path: Path, frames: int | None) -> list[Picture]:
     try:
         import av
     except ImportError:
-        raise InputError(
-            f"{path}: videos are read by PyAV, which is missing; pip install 'vlm-tracer[video]'"
-        ) from None
+        raise InputError(f"{path}: videos are read by PyAV, which is missing: {install('video')}") from None
     try:
         # An absolute path: a file's name may look like a protocol's.
         name = str(path.absolute())

@@ -9,6 +9,7 @@ from reports.parts.words import kind, on_cpu
 from reports.units import counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 TOP = 12
@@ -23,7 +24,7 @@ MEANING = {
 }
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a name, under its stage."""
     found = summary.breakdown
     if found is None:
@@ -34,17 +35,18 @@ def part(summary: Summary) -> Block | None:
         *map(Column, ("ops", "self" if on_cpu(summary) else "device", "share")),
     ]
     shorter = short_kernels(row.name for row in found.rows)
+    top = asked.top or TOP
     rows = []
     seen: dict[str, int] = {}
     for row in found.rows:
         seen[row.stage] = seen.get(row.stage, 0) + 1
-        if seen[row.stage] > TOP:
+        if seen[row.stage] > top:
             continue
         stage = (row.stage or "no stage") if seen[row.stage] == 1 else ""
         name = shorter[row.name] if found.by == "kernel" else row.name
         times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
         rows.append(Row([stage, name, f"{row.ops:,}", *times]))
-    more = sum(max(0, count - TOP) for count in seen.values())
+    more = sum(max(0, count - top) for count in seen.values())
     wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
     says = note(
         f"{MEANING[found.by]} share: of all {kind(summary)} time.",
@@ -55,6 +57,6 @@ def part(summary: Summary) -> Block | None:
         if found.by_external_id
         else "",
         f"{wrong} an operator that was over, or not begun, by then." if found.wrong_external_ids else "",
-        f"{counted(more, 'more row')}: --format json lists all." if more else "",
+        f"{counted(more, 'more row')}: --top {max(seen.values())}." if more else "",
     )
     return block("", Table(columns, rows), says)

@@ -9,13 +9,14 @@ from reports.parts.words import kind
 from reports.units import share
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 # What takes less than one part in so many of its stage is left out.
 LEAST = 200
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """A row a stage, its categories by time."""
     if not summary.stages or not summary.device.ops:
         return None

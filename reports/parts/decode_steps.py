@@ -9,10 +9,11 @@ from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Decoding, Summary, Token
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """Percentiles over the steps, their course, and what the median step asks for."""
     tokens = summary.tokens
     if not tokens:
@@ -28,7 +29,7 @@ def part(summary: Summary) -> Block | None:
         "decode tokens",
         line(
             Piece(counted(len(tokens), "step"), "strong"),
-            "" if on_device else " on the host",
+            f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
         ),
         Curve(times, duration(times[0]), duration(times[-1]), "decode"),

@@ -8,10 +8,11 @@ from reports.blocks import Block, Item, block
 from reports.units import duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Finding, Summary
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """An item a finding."""
     return block("findings", *[_item(finding) for finding in summary.findings])
 

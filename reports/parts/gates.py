@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block
+from reports.palette import NONE
 from reports.units import duration, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from reports.asked import Asked
+    from tracer.document.comparison import Comparison, Gate
+    from tracer.document.summary import Summary
 
-    from tracer.document.comparison import Gate
 
-
-def part(found: Sequence[Gate]) -> Block | None:
+def part(_: Summary | Comparison, asked: Asked) -> Block | None:
     """A row a gate."""
-    if not found:
+    if not asked.gates:
         return None
     columns = [
         Column("", right=False),
@@ -26,21 +27,30 @@ def part(found: Sequence[Gate]) -> Block | None:
     ]
     rows = [
         Row(
-            ["kept" if gate.passed else "FAILED", gate.gate, gate.of, measured(gate), gate.path],
+            [_state(gate), gate.gate, gate.of or NONE, measured(gate), gate.path],
             "" if gate.passed else "bad",
         )
-        for gate in found
+        for gate in asked.gates
     ]
     return block("gates", Table(columns, rows))
 
 
+def _state(gate: Gate) -> str:
+    return "kept" if gate.passed else "cannot be judged" if gate.value is None else "FAILED"
+
+
 def measured(gate: Gate) -> str:
     """What a gate found, in its unit."""
+    if gate.value is None:
+        return NONE
     return duration(gate.value) if gate.kind == "time" else percent(gate.value, signed=gate.kind == "regression")
 
 
 def sentence(gate: Gate) -> str:
     """A gate that failed, in one line."""
+    if gate.value is None:
+        option = gate.gate if gate.kind == "regression" else f"budget {gate.gate}"
+        return f"{gate.path}: --{option} cannot be judged: {gate.reason}"
     found, limit, over = [
         duration(value) if gate.kind == "time" else percent(value, signed=False)
         for value in (gate.value, gate.limit, gate.value - gate.limit)

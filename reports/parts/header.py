@@ -5,13 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
-from reports.units import counted, duration
+from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 
-def part(summary: Summary) -> Block | None:
+# What told the stages apart.
+FOUND_BY = {
+    "tracer": "the ranges that tracer record writes",
+    "vllm": "vLLM's ranges",
+    "sglang": "SGLang's ranges",
+    "modules": "the calls of the model's modules; no range in the file says which stage it is",
+    "pattern": "--marker",
+    "generation": "the frames of transformers' generate; no range in the file says which stage it is",
+    "inferred": "what repeats; no range in the file says which stage it is",
+}
+
+
+def part(summary: Summary, _: Asked) -> Block | None:
     """The run's title, the file, its work, and what to know before reading on."""
     run = summary.run or {}
     return block(
@@ -19,6 +32,8 @@ def part(summary: Summary) -> Block | None:
         line(_title(run), role="strong") if run else None,
         _file(summary),
         line(_work(summary)),
+        _copying(summary),
+        line(_found_by(summary), role="dim") if summary.stages else None,
         *(_notes(run) if run else ()),
         *[line(f"by choice: {choice}", role="caution") for choice in summary.trace.choices],
     )
@@ -77,8 +92,24 @@ def _work(summary: Summary) -> str:
     return "no device work and no operators in this trace"
 
 
+def _copying(summary: Summary) -> Line | None:
+    """That most of the device's time is no computing, where it is so."""
+    device = summary.device
+    copied_ns = device.categories.get("copy", 0)
+    if device.kind != "gpu" or copied_ns * 2 < device.time_ns or not copied_ns:
+        return None
+    return line(f"{share(copied_ns, device.time_ns)} of the device time is copying and filling memory", role="caution")
+
+
+def _found_by(summary: Summary) -> str:
+    markers = summary.trace.markers
+    return f"stages: by {FOUND_BY.get(markers, markers)}"
+
+
 def _notes(run: dict[str, Any]) -> list[Line]:
     notes = [_verification(run)]
+    if run.get("weights") == "random":
+        notes.append(line("random weights: the times are a model's of this size, its answers mean nothing", role="dim"))
     if run.get("warmed_up", True) is not True:
         notes.append(line("measured without a warm-up: the latencies hold what is slow the first time", role="caution"))
     if run.get("decode", "eager") != "eager":
@@ -94,12 +125,22 @@ def _notes(run: dict[str, Any]) -> list[Line]:
 
 
 def _verification(run: dict[str, Any]) -> Line:
+    verified, shapes = run.get("verified_shapes", 1), run.get("shapes", 1)
+    if run["verification"] == "passed" and verified < shapes:
+        equal = counted(run["verified_tokens"], "token equals", "tokens equal")
+        some = f"{equal} the model's own generate, in {verified} of {counted(shapes, 'shape')} of requests alone"
+        return line(f"verified in part: {some}", role="caution")
+    if run["verification"] == "passed" and shapes > 1:
+        equal = counted(run["verified_tokens"], "token equals", "tokens equal")
+        return line(f"verified: {equal} the model's own generate, in all {shapes} shapes of requests", role="good")
     if run["verification"] == "passed":
         equal = counted(run["verified_tokens"], "token equals", "tokens equal")
         return line(f"verified: {equal} the model's own generate", role="good")
     if run["verification"] == "differs":
         first, tokens = run.get("first_difference"), run["verified_tokens"]
         differs = f"from token {first} of {tokens} on, the tokens differ from the model's own generate"
+        if shapes > 1:
+            differs += f"; in {verified} of {shapes} shapes of requests they do not"
         return line(differs, role="caution")
     if because := run.get("not_verified_because"):
         return line(f"not verified: {because}", role="caution")

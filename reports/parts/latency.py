@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Line, Row, Table, block, line, note
 from reports.palette import NONE
-from reports.units import duration, printable, significant
+from reports.units import duration, percent, printable, share, significant
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Latency, SampleLatency, Statistic, Summary
 
 CLOCKS = {"cuda_event": "by device events", "host": "by the host clock"}
 LONGEST_NAME = 24
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """TTFT and TPOT, the gaps between tokens, and a column a stage."""
     latency = summary.latency
     if latency is None:
@@ -24,7 +25,12 @@ def part(summary: Summary) -> Block | None:
     # The first stages are the first to go: what comes before prefill is most often the least of a request.
     stages = [Column(stage, rank=rank) for rank, stage in enumerate(reversed(latency.stages_ns), start=1)]
     columns = [Column("", right=False), *reversed(stages), Column("request")]
-    rows = [[latency.source, *map(duration, latency.stages_ns.values()), duration(latency.request_ns)], *statistics]
+    shares = [share(time_ns, latency.request_ns) for time_ns in latency.stages_ns.values()]
+    rows = [
+        [latency.source, *map(duration, latency.stages_ns.values()), duration(latency.request_ns)],
+        *statistics,
+        ["share", *shares, ""],
+    ]
     if latency.distortion:
         ratios = [latency.distortion.get(stage) for stage in latency.stages_ns]
         rows.append(["profiler", *[NONE if ratio is None else f"× {ratio:.2f}" for ratio in ratios], ""])
@@ -38,9 +44,10 @@ def part(summary: Summary) -> Block | None:
             _source(latency),
             "TTFT: request start to the end of prefill, load and preprocess included. "
             "TPOT: (end of last token - end of token 0) / (tokens - 1).",
+            "share: of the request.",
             f"Of a request, {duration(latency.outside_ns)} lie in no stage." if latency.outside_ns > 0 else "",
             "Last row: how much slower each stage is under the profiler." if latency.distortion else "",
-            "Mean, and its 95 % interval by bootstrap over the requests (from, to)." if statistics else "",
+            _intervals(latency),
         ),
     )
 
@@ -68,17 +75,27 @@ def _source(latency: Latency) -> str:
 
 
 def _statistics(latency: Latency) -> list[list[str]]:
-    """Mean, its interval and the 95th percentile, in the columns of the stages; none of one request."""
+    """The medians' intervals, means and 95th percentiles, in the columns of the stages; none of one request."""
     if latency.requests < 2:
         return []
     found = {statistic.of: statistic for statistic in latency.statistics}
     columns = [found.get(name) for name in (*latency.stages_ns, "request")]
-    table = [["mean", *[NONE if one is None else duration(one.mean_ns) for one in columns]]]
+    table = []
     if any(one is not None and one.low_ns is not None for one in columns):
         table.append(["  from", *[_bound(one, "low_ns") for one in columns]])
         table.append(["  to", *[_bound(one, "high_ns") for one in columns]])
+    table.append(["mean", *[NONE if one is None else duration(one.mean_ns) for one in columns]])
     table.append(["p95", *[NONE if one is None else duration(one.p95_ns) for one in columns]])
     return table
+
+
+def _intervals(latency: Latency) -> str:
+    """What from and to are, "" where there are none."""
+    found = next((one for one in latency.statistics if one.low_ns is not None), None)
+    if found is None or latency.requests < 2:
+        return ""
+    level = "95 %" if found.level is None else percent(found.level, signed=False)
+    return f"From, to: the {found.interval_of}'s {level} interval, if requests are independent of each other."
 
 
 def _bound(statistic: Statistic | None, which: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Table, block, line, note
+from reports.blocks import Block, Column, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
 from reports.parts.words import kind
 from reports.units import counted, duration, share, significant
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Roofline, StageRoofline, Summary, VisualToken
 
 TITLE = "what limits each stage"
@@ -24,7 +25,7 @@ LIMITS = {
 }
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """From the model's own work; from the operators' recorded shapes where that was asked for."""
     roof = summary.roofline
     if roof is None:
@@ -60,14 +61,15 @@ def _analytic(roof: Roofline) -> Block | None:
         for row in roof.stages
     ]
     clean = all(row.step_source == "clean" for row in roof.stages)
-    says = (
-        f"floor: the model's own operations and bytes (weights, KV cache) at peak, {_peaks(roof)}. "
-        f"busy: kernels ran. takes: {'without a profiler' if clean else 'in the trace'}. "
-        "MFU, MBU: what peak arithmetic or bandwidth would need, as a share of that."
+    says = note(
+        f"floor: the model's own operations and bytes (weights, KV cache) at peak, {_peaks(roof)}.",
+        Sentence("busy", "busy: kernels ran."),
+        f"takes: {'without a profiler' if clean else 'in the trace'}.",
+        Sentence("MFU", "MFU, MBU: what peak arithmetic or bandwidth would need, as a share of that."),
     )
     token = roof.visual_token
     visual = None if token is None or token.prefill_ns is None else line(_visual_tokens(token, token.prefill_ns))
-    return block(TITLE, Table(columns, rows), note(says), visual)
+    return block(TITLE, Table(columns, rows), says, visual)
 
 
 def _recorded(roof: Roofline, of: str) -> Block | None:
@@ -84,13 +86,15 @@ def _recorded(roof: Roofline, of: str) -> Block | None:
         Column("limited by", right=False, rank=1, wraps=True),
     ]
     peaks = _peaks(roof) if roof.peak_source else "unknown, see --peak-tflops and --peak-gbs"
-    says = (
+    says = note(
         "From recorded shapes: operations of matrix products, convolutions and attention; bytes of their inputs and "
-        f"outputs. covered: the share of {of} time that these asked for; what else ran counts as busy, not as work. "
-        "TFLOP/s: while busy. FLOP/B: operations per byte. MFU, MBU: what peak arithmetic or bandwidth would need, as "
-        f"a share of what a run takes. Peak in {roof.dtype}: {peaks}."
+        f"outputs. covered: the share of {of} time that these asked for; what else ran counts as busy, not as work.",
+        "TFLOP/s: while busy.",
+        Sentence("FLOP/B", "FLOP/B: operations per byte."),
+        "MFU, MBU: what peak arithmetic or bandwidth would need, as a share of what a run takes.",
+        f"Peak in {roof.dtype}: {peaks}.",
     )
-    return block(TITLE, Table(columns, [_recorded_row(row) for row in roof.stages]), note(says))
+    return block(TITLE, Table(columns, [_recorded_row(row) for row in roof.stages]), says)
 
 
 def _recorded_row(row: StageRoofline) -> Row:

@@ -9,47 +9,56 @@ from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Summary
+    from reports.asked import Asked
+    from tracer.document.summary import RangeRow, Summary
 
 TOP = 15
+PROJECTED = "Projected, kernels: as nsys stats has them; spans with gaps, and nested ranges of one name add up."
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a name, most device time first."""
     if summary.stages or not summary.ranges:
         return None
-    columns = [
-        Column("name", right=False, named=True),
-        *map(Column, ("count", "ops", "device", "share")),
-        Column("projected", rank=1),
-        Column("kernels", rank=1),
-    ]
-    whole_ns = 0 if on_cpu(summary) else summary.device.time_ns
-    rows = [
-        Row(
-            [
-                row.name,
-                f"{row.count:,}",
-                f"{row.ops:,}",
-                duration(row.device_time_ns),
-                share(row.device_time_ns, whole_ns),
-                duration(row.projected_ns),
-                duration(row.kernel_ns),
-            ]
-        )
-        for row in summary.ranges[:TOP]
-    ]
+    top = asked.top or TOP
+    columns = _columns(summary)
+    rows = [_row(row, summary)[: len(columns)] for row in summary.ranges[:top]]
     lost = summary.device.unattributed.reasons["no_launch_record"]
-    more = len(summary.ranges) - TOP
+    more = len(summary.ranges) - top
+    asked_by = "beginning" if on_cpu(summary) else "launch"
     says = note(
-        "Device ops by the ranges around their launch; an op counts for every range that encloses it.",
-        Sentence(
-            "projected",
-            "Projected, kernels: as nsys stats has them; spans with gaps, and nested ranges of one name add up.",
-        ),
+        f"{'Operators' if on_cpu(summary) else 'Device ops'} by the ranges around their {asked_by}; an op counts for "
+        "every range that encloses it.",
+        Sentence("host", "host: the ranges on the CPU."),
+        None if on_cpu(summary) else Sentence("projected", PROJECTED),
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
-        f"{counted(more, 'more name')}: --format json lists all." if more > 0 else "",
+        f"{counted(more, 'more name')}: --top {len(summary.ranges)}." if more > 0 else "",
     )
-    return block("ranges", Table(columns, rows), says)
+    return block("ranges", Table(columns, [Row(row) for row in rows]), says)
+
+
+def _columns(summary: Summary) -> list[Column]:
+    columns = [
+        Column("name", right=False, named=True),
+        Column("count", rank=1),
+        Column("host", rank=3),
+        Column("ops", rank=2),
+        Column("self" if on_cpu(summary) else "device"),
+        Column("share"),
+    ]
+    return columns if on_cpu(summary) else [*columns, Column("projected", rank=4), Column("kernels", rank=4)]
+
+
+def _row(row: RangeRow, summary: Summary) -> list[str]:
+    return [
+        row.name,
+        f"{row.count:,}",
+        duration(row.cpu_ns),
+        f"{row.ops:,}",
+        duration(row.device_time_ns),
+        share(row.device_time_ns, summary.device.time_ns),
+        duration(row.projected_ns),
+        duration(row.kernel_ns),
+    ]

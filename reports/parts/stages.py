@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Bar, Block, Column, Row, Table, block, note
+from reports.blocks import Bar, Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Stage, Summary
 
 ON_HOST = ("stage", "calls", "host")
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """A row a stage, and one for what belongs to none."""
     if not summary.stages:
         return None
@@ -32,7 +33,7 @@ def part(summary: Summary) -> Block | None:
     columns = _columns(summary)
     kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
     table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
-    return block("", table, note(_meaning(summary), _between(summary), _outside(summary)))
+    return block("", table, note(*_meaning(summary), _between(summary), _outside(summary)))
 
 
 def _columns(summary: Summary) -> list[Column]:
@@ -59,18 +60,19 @@ def _share(time_ns: int, whole_ns: int) -> Bar:
     return Bar(share(time_ns, whole_ns), time_ns, whole_ns)
 
 
-def _meaning(summary: Summary) -> str:
+def _meaning(summary: Summary) -> list[str | Sentence]:
+    host = Sentence("host", "host: the ranges on the CPU.")
     if not summary.device.ops:
-        return "host: the ranges on the CPU."
+        return [host]
     if on_cpu(summary):
-        return (
-            "host: the ranges on the CPU. self, busy: operators' own time. idle: time between operators, "
-            "charged to the stage of the operator that ends it."
-        )
-    return (
-        "host: the ranges on the CPU. device: kernel durations added up. busy: time in which any of them "
-        "ran. idle: gaps, charged to the stage of the op that ends them."
-    )
+        idle = "idle: time between operators, charged to the stage of the operator that ends it."
+        return [host, "self, busy: operators' own time.", Sentence("idle", idle)]
+    return [
+        host,
+        "device: kernel durations added up.",
+        Sentence("busy", "busy: time in which any of them ran."),
+        Sentence("idle", "idle: gaps, charged to the stage of the op that ends them."),
+    ]
 
 
 def _between(summary: Summary) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Caution, block
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.summary import Summary
 
 
-def part(summary: Summary) -> Block | None:
+def part(summary: Summary, _: Asked) -> Block | None:
     """A line a warning."""
     return block("", *[Caution(warning) for warning in summary.trace.warnings], close=True)

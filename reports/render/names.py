@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 CUT = "…"
 # Of what stays of a name whose middle tells it apart, the share that is given to its beginning.
@@ -17,43 +17,37 @@ BEGINNING = 3
 def shortened(names: Sequence[str], cells: int) -> list[str]:
     """The names, each of at most `cells` terminal cells; those that differ stay different.
 
-    A long name loses its middle: beginnings say where a kernel comes from, endings which of its kind it is. Where that
-    makes two alike, another place is cut, the same in all; and where none tells all apart, the alike ones are cut
-    before what they differ in, or counted.
+    A long name loses its middle: beginnings say where a kernel comes from, endings which of its kind it is. Those that
+    this makes alike are cut at another place, the same in all of them; where none tells them apart, they are cut before
+    what they differ in, or counted.
 
     Args:
         names: printable, in the order in which they are shown; some may be the same.
         cells: of each at most; from 4 on names stay different, below that they are cut only.
     """
     distinct = list(dict.fromkeys(names))
-    long = {name for name in distinct if not _fits(name, cells)}
+    long = [name for name in distinct if not _fits(name, cells)]
     if not long:
         return list(names)
     if cells < 4:
         return [_head(name, cells) for name in names]
-    cut = _cut_alike(distinct, long, cells)
-    for alike in _alike({name: cut[name] for name in distinct if name in long}):
-        for name, text in zip(alike, _apart(alike, cells), strict=True):
-            cut[name] = text
-    taken = set(distinct) - long
-    for name in distinct:
-        if name in long:
-            cut[name] = _unlike(cut[name], taken, cells)
-            taken.add(cut[name])
+    cut = {name: name for name in distinct} | {name: _without_middle(name, cells, (cells - 1) // 2) for name in long}
+    for alike in _alike({name: cut[name] for name in long}):
+        cut |= _cut_elsewhere(alike, cells)
+    taken = set(distinct) - set(long)
+    for name in long:
+        cut[name] = _unlike(cut[name], taken, cells)
+        taken.add(cut[name])
     return [cut[name] for name in names]
 
 
-def _cut_alike(distinct: Sequence[str], long: Collection[str], cells: int) -> dict[str, str]:
-    """All too long names cut at the same place: the one nearest to the middle that keeps most of them apart."""
-    room = cells - 1
-    best: dict[str, str] = {}
-    for tail in sorted(range(room), key=lambda tail: abs(tail - room // 2)):
-        cut = {name: _without_middle(name, room - tail, tail) if name in long else name for name in distinct}
-        if len(set(cut.values())) > len(set(best.values())):
-            best = cut
-        if len(set(best.values())) == len(distinct):
-            break
-    return best
+def _cut_elsewhere(alike: Sequence[str], cells: int) -> dict[str, str]:
+    """All cut at the place nearest to the middle that tells them apart, or before what they differ in."""
+    for tail in sorted(range(cells), key=lambda tail: abs(tail - (cells - 1) // 2)):
+        cut = {name: _without_middle(name, cells, tail) for name in alike}
+        if len(set(cut.values())) == len(alike):
+            return cut
+    return dict(zip(alike, _apart(alike, cells), strict=True))
 
 
 def _fits(name: str, cells: int) -> bool:
@@ -61,8 +55,10 @@ def _fits(name: str, cells: int) -> bool:
     return len(name) <= 4 * cells and cell_len(name) <= cells
 
 
-def _without_middle(name: str, head: int, tail: int) -> str:
-    return f"{_head(name, head)}{CUT}{_tail(name, tail)}"
+def _without_middle(name: str, cells: int, tail: int) -> str:
+    """So many cells of a name, so many of them its end."""
+    end = _tail(name, min(tail, cells - 1))
+    return f"{_head(name, cells - 1 - min(tail, cells - 1))}{CUT}{end}"
 
 
 def _alike(cut: dict[str, str]) -> list[list[str]]:

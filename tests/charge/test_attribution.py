@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
 from support.chrome import MAIN, OTHER, call, kernel, launch, span, trace_of
 
 from tracer.charge.attribution import Reason
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of_ops
+from tracer.choices import Choices
 from tracer.document.names import ALL_STAGES
+from tracer.summarize import summarize
 from tracer.trace.columns import Trace
 
 
@@ -66,12 +69,18 @@ def test_a_launch_at_the_end_of_a_range_is_outside() -> None:
     assert _stages_of_ops(trace) == ["-"]
 
 
-def test_any_thread_stays_within_the_process() -> None:
-    events = [span("tracer/decode#1", 0, 900), launch(10, 5, 1), kernel("mine", 20, 100, 1)]
-    events += [launch(30, 5, 2) | {"pid": 200, "tid": 7}, kernel("another processes", 40, 800, 2, device=1)]
-    events += [launch(50, 5, 3, tid=OTHER), kernel("a helper thread's", 130, 10, 3)]
-    trace = trace_of(*events)
-    ranges = find_stages(trace)
-    strict, guessed = work_of_ops(trace, ranges), work_of_ops(trace, ranges, any_thread=True)
-    assert [Reason(reason).name for reason in strict.reason] == ["ATTRIBUTED", "OUTSIDE_RANGES", "OTHER_THREAD"]
-    assert guessed.stage.tolist() == [0, -1, 0]
+def _beside(process: int) -> Trace:
+    """A decode step on one thread, and a launch of another process, or of another thread of its own."""
+    other = launch(30, 5, 2, tid=7) | {"pid": process}
+    return trace_of(
+        span("tracer/request#0", 0, 1000), span("tracer/decode#1", 0, 900), launch(10, 5, 1),
+        kernel("mine", 20, 100, 1, device=0), other, kernel("other", 40, 800, 2, device=1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("process", "reason", "ops"), [(100, "other_thread", 2), (200, "outside_ranges", 1)])
+def test_any_thread_stays_within_the_process(process: int, reason: str, ops: int) -> None:
+    trace = _beside(process)
+    reasons = summarize(trace).device.unattributed.reasons
+    assert reasons[reason].ops == sum(one.ops for one in reasons.values()) == 1
+    assert [stage.ops for stage in summarize(trace, Choices(any_thread=True)).stages] == [ops]

@@ -82,14 +82,17 @@ RECORD_OPTIONS = """
     --sync-stages --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --format --help --jobs --marker --nsys-path --peak-gbs
-    --peak-tflops --rank --shapes --strict
+    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
 """.split()
-COMPARE_OPTIONS = "--budget --format --help --jobs --max-regression --nsys-path --recordings --tolerance".split()
+COMPARE_OPTIONS = """
+    --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings --tolerance
+    --top --width
+""".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --peak-gbs --peak-tflops
-    --speculate --stage --verify --visual-tokens
+    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --no-limit --peak-gbs
+    --peak-tflops --speculate --stage --verify --visual-tokens
 """.split()
 
 
@@ -128,7 +131,7 @@ def test_help_is_shown_as_it_is_written(verb: str) -> None:
 
 def test_some_help_has_brackets() -> None:
     assert "[default: cuda if there is one]" in _tracer("calibrate", "--help", COLUMNS="200").stdout
-    assert "'vlm-tracer[hta]'" in _tracer("critical-path", "--help", COLUMNS="200").stdout
+    assert "'.[hta]'" in _tracer("critical-path", "--help", COLUMNS="200").stdout
 
 
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
@@ -199,7 +202,7 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert document["ranges"][0] == {
         "name": "tracer/request#0", "count": 1, "ops": 2, "device_time_ns": 2000, "style": "push_pop",
-        "projected_ns": 11000, "kernel_ns": 2000,
+        "projected_ns": 11000, "kernel_ns": 2000, "cpu_ns": 30000,
     }  # fmt: skip
     assert document["latency"] is None
 
@@ -395,7 +398,7 @@ def test_the_critical_path_needs_hta_and_says_so(data: Path) -> None:
     done = _tracer("critical-path", trace, "--range", "[param|pytorch.model.alex_net|0|0|0|measure|forward]")
     if find_spec("hta") is None:
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "tracer: critical-path needs HolisticTraceAnalysis: pip install 'vlm-tracer[hta]'\n"
+        assert done.stderr == "tracer: critical-path needs HolisticTraceAnalysis: pip install '.[hta]'\n"
         return
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^cpu bound +\S+ ms +95.\d%$", done.stdout, re.MULTILINE)

@@ -20,7 +20,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_saved_summaries_are_compared(files: list[Path]) -> None:
-    done = _tracer("compare", *files)
+    done = _tracer("compare", *files, "--tolerance", "1%")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\nB is slower in vision (+10 %), " in done.stdout
     assert "\nC is faster in vision (-10 %), " in done.stdout
@@ -29,7 +29,8 @@ def test_saved_summaries_are_compared(files: list[Path]) -> None:
 
 
 def test_the_json_document_is_versioned_and_has_the_gates(files: list[Path]) -> None:
-    done = _tracer("compare", *files[:2], "--format", "json", "--budget", "tpot<=1s", "--max-regression", "50%")
+    gates = ["--budget", "tpot<=1s", "--tolerance", "1%", "--max-regression", "50%"]
+    done = _tracer("compare", *files[:2], "--format", "json", *gates)
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert document["schema"] == "tracer.comparison/1"
@@ -39,7 +40,8 @@ def test_the_json_document_is_versioned_and_has_the_gates(files: list[Path]) -> 
 
 def test_each_gate_that_failed_is_a_line_and_the_code_is_3(files: list[Path]) -> None:
     budgets = ["--budget", "vision<=20%", "--budget", "tpot <= 20ms", "--budget", "ttft<=1s"]
-    done = _tracer("compare", *files[:2], *budgets, "--max-regression", "5%", "--format", "markdown")
+    limit = ["--tolerance", "1%", "--max-regression", "5%"]
+    done = _tracer("compare", *files[:2], *budgets, *limit, "--format", "markdown")
     assert done.returncode == 3
     assert done.stdout.startswith("## tracer compare\n")
     assert done.stderr.splitlines() == [
@@ -70,9 +72,25 @@ def test_a_real_trace_against_itself(data: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^\d\d+ kernels take the same time\.$", done.stdout, re.MULTILINE)
     refused = _tracer("compare", trace, trace, "--max-regression", "5%")
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "A and B beside each other; nothing could be tested." in refused.stdout
-    assert "--max-regression has nothing to judge by" in refused.stderr
+    assert "--max-regression 5% cannot be judged: times are of the traces" in refused.stderr
+
+
+def test_one_recording_of_each_is_judged_by_no_limit_unless_drift_is_allowed_for(files: list[Path]) -> None:
+    refused = _tracer("compare", *files[:2], "--max-regression", "90%")
+    assert refused.returncode == 3
+    assert "--max-regression 90% cannot be judged: one recording of each run" in refused.stderr
+    assert "cannot be judged" in refused.stdout
+    assert _tracer("compare", *files[:2], "--max-regression", "90%", "--tolerance", "3%").returncode == 0
+
+
+def test_a_trace_without_stages_is_compared_by_totals_and_kernels(data: Path) -> None:
+    trace = data / "kineto_alexnet.json.gz"
+    done = _tracer("compare", trace, trace)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^device time +66.2 ms +66.2 ms +× 1.000$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ kernels take the same time\.$", done.stdout, re.MULTILINE)
 
 
 def test_several_recordings_of_each_run(files: list[Path]) -> None:

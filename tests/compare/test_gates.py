@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from support.summaries import requests, summary
 
@@ -112,6 +113,18 @@ def test_a_regression_that_cannot_be_judged_is_not_kept_and_says_why(
     (gate,) = check_regressions(compare([before, after], tolerance=tolerance), 0.05)
     assert (gate.passed, gate.value, gate.path) == (False, None, "a.json")
     assert reason in gate.reason
+
+
+def test_noise_that_leaves_room_for_more_than_the_limit_cannot_be_judged_and_for_less_is_kept() -> None:
+    found = compare([summary(requests(30, louder=30)), summary(requests(30, louder=-30))], tolerance=0.01)
+    wild = [row for row in found.pairs[0].rows if row.verdict == "cannot tell" and not row.per]
+    found = msgspec.structs.replace(found, pairs=[msgspec.structs.replace(found.pairs[0], rows=wild)])
+    most = max(row.high_ratio or 0 for row in wild)
+    assert most > 1.01
+    (gate,) = check_regressions(found, most - 1 + 0.001)
+    assert gate.passed
+    (gate,) = check_regressions(found, 0.0)
+    assert (gate.passed, gate.reason) == (False, "no measure leaves it sure; record more requests (--requests 30)")
 
 
 def test_one_recording_of_each_is_judged_once_drift_is_allowed_for() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from support.chrome import Event, call, kernel, launch, span, trace_of
 
-from tracer.document.summary import Decoding
+from tracer.document.summary import Decoding, Idle, Token
+from tracer.measure.decoding import describe
 from tracer.summarize import summarize
 
 STEP_US = 100
@@ -67,3 +68,62 @@ def test_drift_is_the_slope_over_requests() -> None:
 def test_a_trace_that_names_no_requests_is_not_described() -> None:
     trace = trace_of(*[event for k in range(1, 12) for event in _step(0, k, STEP_US * k)])
     assert summarize(trace).decoding is None
+
+
+def _token(index: int, busy_ns: int, request: int = 0, **idle: int) -> Token:
+    total = sum(idle.values())
+    return Token(
+        request=request, index=index, ops=1, device_time_ns=busy_ns, busy_ns=busy_ns, idle_ns=total,
+        idle=Idle(**idle), cpu_ns=busy_ns + total,
+    )  # fmt: skip
+
+
+def _outliers(*busy_ns: int) -> list[int]:
+    found = describe([_token(k, ns) for k, ns in enumerate(busy_ns, start=1)], None)
+    assert found is not None
+    return [outlier.time_ns for outlier in found.outliers]
+
+
+def test_a_step_stands_out_beyond_five_deviations() -> None:
+    """Of steps 2 ns to either side of 100, five are 14.8 ns."""
+    around = [98] * 20 + [100] + [102] * 19
+    assert _outliers(*around, 114) == []
+    assert _outliers(*around, 115) == [115]
+
+
+def test_a_step_stands_out_beyond_a_tenth_of_the_median_however_alike_the_others_are() -> None:
+    alike = [999] * 20 + [1000] + [1001] * 19
+    assert _outliers(*alike, 1100) == []
+    assert _outliers(*alike, 1101) == [1101]
+
+
+def test_of_seven_steps_nothing_is_said_and_of_eight_it_is() -> None:
+    seven, eight = ([_token(k, 100 + k) for k in range(1, count + 1)] for count in (7, 8))
+    assert [found and found.growth is not None for found in (describe(seven, None), describe(eight, None))] == [
+        False, True,
+    ]  # fmt: skip
+    assert _outliers(*[100] * 6, 300) == []
+    assert _outliers(*[100] * 7, 300) == [300]
+
+
+def test_the_twenty_longest_of_many_outliers_are_listed() -> None:
+    assert _outliers(*[100] * 40, *range(201, 226)) == list(range(225, 205, -1))
+
+
+def test_the_cause_is_what_grew_and_not_what_is_largest() -> None:
+    steps = [_token(k, 1000, host_ns=10) for k in range(1, 12)]
+    found = describe([*steps, _token(12, 1001, host_ns=400)], None)
+    assert found is not None
+    assert [outlier.cause for outlier in found.outliers] == ["host"]
+
+
+def test_drift_compares_the_steps_that_all_requests_have() -> None:
+    """Later requests answer longer; each shared step takes 3 ns more than in the request before."""
+    steps = [_token(k, 100 + 3 * r, request=r) for r in range(8) for k in range(1, 3 + r)]
+    found = describe(steps, None)
+    assert found is not None
+    assert found.drift is not None
+    assert found.drift.ns == 2 * 3
+    seven = describe([step for step in steps if step.request < 7], None)
+    assert seven is not None
+    assert seven.drift is None

@@ -38,6 +38,12 @@ def test_statistics_over_requests() -> None:
     assert latency.samples == []
 
 
+def test_p95_is_the_request_at_or_above_nineteen_in_twenty() -> None:
+    latency = _summary([latencies(vision) for vision in range(21, 0, -1)]).latency
+    assert latency is not None
+    assert next(row.p95_ns for row in latency.statistics if row.of == "vision") == 20 * MS
+
+
 def test_answers_of_one_token_have_no_tpot() -> None:
     latency = _summary([latencies(tokens=1), latencies(tokens=1)]).latency
     assert latency is not None

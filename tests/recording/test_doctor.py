@@ -33,6 +33,19 @@ def test_a_library_that_is_missing_broken_or_old_fails(monkeypatch: pytest.Monke
     assert doctor.check_library("nvtx") == doctor.Check("nvtx", "failure", "not installed", "pip install nvtx")
 
 
+def test_a_library_that_only_some_need_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.check_optional("torchvision", "processors").status in ("ok", "note", "warning")
+    with monkeypatch.context() as patch:
+        patch.setattr(doctor, "version", lambda name: _raise(PackageNotFoundError(name)))
+        expected = doctor.Check("av", "note", "not installed: video files want it", "pip install '.[video]'")
+        assert doctor.check_optional("av", "video files") == expected
+    monkeypatch.setattr(doctor, "version", lambda _: "0.21")
+    monkeypatch.setattr(doctor, "import_module", lambda _: _raise(RuntimeError("operator torchvision::nms\ndoes not")))
+    check = doctor.check_optional("torchvision", "processors")
+    assert (check.status, check.advice) == ("warning", "install the release that was made for this torch")
+    assert check.found == "0.21 does not import: operator torchvision::nms does not"
+
+
 def test_requirements_are_our_own_distributions() -> None:
     assert unmet("torch", "2.13.0+cpu") is None
     assert unmet("torch", "2.5.1") == "torch>=2.6"

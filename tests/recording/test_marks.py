@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 import tracer
 from tracer.document.errors import InputError
@@ -20,7 +19,7 @@ from tracer.document.names import STAGES
 from tracer.recording import marks as marks_module
 from tracer.recording.laps import GAP, SWITCHING, Label, measure
 from tracer.recording.marks import Marks, noticing_profilers
-from tracer.recording.own.sitting import check_marks, manifest_of, sitting_of
+from tracer.recording.own.sitting import check_marks, sitting_of
 from tracer.staging import recorded_by
 
 
@@ -202,21 +201,6 @@ def test_a_profiler_of_somebody_elses_is_noticed_and_refused(where: str) -> None
     with recorded_by(calm), noticing_profilers(calm), tracer.request(), tracer.stage("vision"):
         torch.ones(9) + 1
     assert not calm.profiled_itself
-
-
-def test_what_ran_beside_is_said_in_the_manifest(clock: _Clock) -> None:
-    marks = Marks()
-    with recorded_by(marks), tracer.request(), tracer.stage("vision"):
-        thread = threading.Thread(target=lambda: tracer.request()(lambda: None)())
-        thread.start()
-        thread.join()
-    sitting = sitting_of(marks)
-    made = manifest_of(sitting, sitting, model={"name": "m"}, warmup=0, options={}, reason="")
-    (warning,) = made.warnings
-    assert warning.startswith("1 of 2 requests were not measured, as another was open on another thread; ")
-    assert replace(made, warnings=[]) == manifest_of(
-        replace(sitting, beside=0), sitting, model={"name": "m"}, warmup=0, options={}, reason=""
-    )
 
 
 def test_a_request_that_cannot_begin_is_not_left_open(monkeypatch: pytest.MonkeyPatch) -> None:

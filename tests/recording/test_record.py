@@ -81,7 +81,7 @@ def test_the_manifest_says_what_ran(run: Path) -> None:
     }  # fmt: skip
     assert manifest["verification"] == {
         "status": "passed", "tokens": TOKENS, "encoder_calls": 5, "expected_encoder_calls": 5, "first_difference": None,
-        "reason": "",
+        "reason": "", "shapes": 1, "shapes_verified": 1,
     }  # fmt: skip
     assert manifest["clock"] == "host"
     assert len(manifest["clean"]) == 2
@@ -108,7 +108,8 @@ def test_the_samples_of_a_data_set_take_turns(tmp_path: Path, data: Path) -> Non
     manifest = json.loads(again.read_text())["tracer"]
     assert [sample["batch_size"] for sample in manifest["samples"]] == [2, 1]
     assert [request["sample"] for request in manifest["clean"]] == [0, 1, 0]
-    assert manifest["verification"]["tokens"] == 2 * TOKENS
+    checked = manifest["verification"]  # a batch of two, and the last one
+    assert (checked["tokens"], checked["shapes"], checked["shapes_verified"]) == (3 * TOKENS, 2, 2)
 
 
 def test_work_is_unknown_where_the_recorded_samples_differ(tmp_path: Path) -> None:
@@ -133,7 +134,8 @@ def test_other_models_are_recorded_alike(tmp_path: Path, model: str) -> None:
     ]  # fmt: skip
     manifest = json.loads(run.read_text())["tracer"]
     assert manifest["verification"]["status"] == "passed"
-    assert manifest["verification"]["tokens"] == 2 * TOKENS
+    checked = manifest["verification"]  # a batch of two, and the last one
+    assert (checked["tokens"], checked["shapes"], checked["shapes_verified"]) == (3 * TOKENS, 2, 2)
 
 
 def _tracks(path: Path) -> dict[tuple[Any, Any], list[tuple[int, int]]]:

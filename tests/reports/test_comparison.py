@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from support.chrome import kernel, launch, trace_of
 from support.summaries import KERNELS, requests, summary
 
 from reports.document import of_comparison
@@ -11,12 +12,14 @@ from tracer.compare.gates import check_budgets, check_regressions, parse_budget
 from tracer.compare.pairs import compare
 from tracer.document.comparison import Comparison
 from tracer.document.summary import Summary
+from tracer.summarize import Choices, summarize
 
 AFTER = (("vision", "conv", 33), *KERNELS[1:3], ("decode#2", "gemv", 26))
 
 
-def _compare(*summaries: Summary) -> Comparison:
-    return compare(summaries or (summary(requests(30)), summary(requests(33), path="b.json", kernels=AFTER)))
+def _compare(*summaries: Summary, tolerance: float | None = 0.01) -> Comparison:
+    given = summaries or (summary(requests(30)), summary(requests(33), path="b.json", kernels=AFTER))
+    return compare(given, tolerance=tolerance)
 
 
 def _text(found: Comparison, width: int = 80) -> str:
@@ -29,14 +32,69 @@ def test_the_stage_table() -> None:
     assert lines[0].split() == ["file", "run", "requests", "tokens", "in", "out"]
     assert lines[1].split() == "A a.json eventgpt 7b, bfloat16 on GPU 8 582 + 64 3".split()
     assert lines[4:6] == ["B against A", "B is slower in vision (+10 %), request (+2.4 %), ttft (+3.6 %)."]
-    assert lines[6].split() == "A B delta ratio p verdict".split()
+    assert lines[6].split() == "A B delta ratio 95 % verdict".split()
     assert lines[9:11] == [
-        "vision              30.0 ms  33.0 ms  +3.00 ms  × 1.100  0.0003  slower",
-        "  per visual token  51.6 µs  56.7 µs  +5.16 µs  × 1.100  0.0003  slower",
+        "vision              30.0 ms  33.0 ms  +3.00 ms  × 1.100  1.097 – 1.103  slower",
+        "  per visual token  51.6 µs  56.7 µs  +5.16 µs  × 1.100  1.097 – 1.103  slower",
     ]
     words = " ".join(text.split())
     assert "called slower or faster is at most 5 %" in words
+    assert "Allowed for as drift between recordings: 1 %." in words
+    assert "95 %: an interval of the ratio" in words
+    wide = _text(_compare(), 120).splitlines()
+    assert wide[6].split() == "A B delta ratio 95 % p on the device verdict".split()
+    assert wide[9].split()[-7:] == ["0.0003", "30.0", "µs", "→", "33.0", "µs", "slower"]
+
+
+def test_one_recording_of_each_without_a_tolerance_is_said_to_tell_nothing() -> None:
+    words = " ".join(_text(_compare(tolerance=None)).split())
+    assert "Whether B differs from A in vision, request, ttft cannot be told." in words
+    assert "one recording of each run" in words
     assert "differ by if that is more (here up to 1 %)" in words
+
+
+def test_a_difference_that_is_the_hosts_is_said_to_be() -> None:
+    lead = "The device did the same work in the same time in "
+    one = " ".join(_text(_compare(summary(requests()), summary(requests(prefill_ms=70)))).split())
+    assert f"{lead}prefill (50.0 µs and 50.0 µs): this difference is the host's." in one
+    two = " ".join(_text(_compare(summary(requests()), summary(requests(40, prefill_ms=70)))).split())
+    assert f"{lead}vision (30.0 µs and 30.0 µs), prefill (50.0 µs and 50.0 µs): these differences are the" in two
+    assert lead not in _text(_compare())
+
+
+def test_options_that_differ_are_listed_and_cannot_steer_the_terminal() -> None:
+    after = summary(requests(), dtype="\x1b[2J[red]")
+    text = _text(_compare(summary(requests()), after))
+    table = text.split("what B was recorded with otherwise than A\n")[1].splitlines()
+    assert table[0].split() == ["option", "A", "B"]
+    assert table[1].split() == ["dtype", "bfloat16", "\\x1b[2J[red]"]
+    assert "otherwise" not in _text(_compare())
+
+
+def test_traces_without_stages_are_tables_of_totals_and_kernels() -> None:
+    one, other = (
+        summarize(trace_of(launch(0, 1, 1), kernel("gemm", 5, length, 1)), Choices(by="kernel"))
+        for length in (100, 150)
+    )
+    text = _text(_compare(one, other))
+    assert "A and B have no stages in common." in text
+    assert text.split("whole traces, B against A\n")[1].splitlines()[:3] == [
+        "                  A       B    ratio",
+        "ops               1       1  × 1.000",
+        "device time  100 µs  150 µs  × 1.500",
+    ]
+    assert "slower  gemm    100 µs (1)  150 µs (1)  +50.0 µs" in text
+    assert "Times (and how often) in the whole trace" in " ".join(text.split())
+
+
+def test_a_gate_that_cannot_be_judged_says_why() -> None:
+    found = _compare(tolerance=None)
+    gates = check_regressions(found, 0.05)
+    (row,) = _text(msgspec.structs.replace(found, gates=gates)).split("\ngates\n")[1].splitlines()[1:]
+    assert row.split() == "cannot be judged max-regression 5% – – b.json".split()
+    said = sentence(gates[0])
+    assert said.startswith("b.json: --max-regression 5% cannot be judged: one recording of each run: ")
+    assert "--tolerance 3%" in said
 
 
 def test_steps_kernels_and_overlap_windows() -> None:

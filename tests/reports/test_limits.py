@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 from support.chrome import trace_of
 
+from reports.asked import AS_IT_IS
 from reports.parts.limits import part
 from reports.render.text import render
 from tracer.document.summary import Roofline, StageRoofline, VisualToken
@@ -19,7 +20,7 @@ def _row(stage: str, limited_by: str | None, **changes: object) -> StageRoofline
 
 
 def _render(roof: Roofline) -> str:
-    block = part(msgspec.structs.replace(summarize(trace_of()), roofline=roof))
+    block = part(msgspec.structs.replace(summarize(trace_of()), roofline=roof), AS_IT_IS)
     assert block is not None
     return render([block])
 

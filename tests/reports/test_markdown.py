@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from support.manifests import latencies
 from support.summaries import KERNELS, requests, summary
 
+from reports.asked import Asked
 from reports.blocks import Table
 from reports.document import of_comparison, of_summary
 from reports.render.markdown import escape, name, render
@@ -70,13 +71,14 @@ def test_ordinary_names_stay_readable() -> None:
 
 def test_a_comparison_is_tables_under_headings() -> None:
     evil = (("vision", "k|`<b>`", 33), *KERNELS[1:])
-    found = compare([summary(requests(30)), summary(requests(33), path="b|<i>.json", kernels=evil)])
+    found = compare([summary(requests(30)), summary(requests(33), path="b|<i>.json", kernels=evil)], tolerance=0.01)
     text = render(of_comparison(found), heading="tracer compare")
     assert text.startswith(
         "## tracer compare\n\n|   | file | run | requests | tokens in | out |\n| --- | --- | --- | ---: |"
     )
     assert "\n### B against A\n\n**B is slower in vision (+10 %), request (+2.4 %), ttft (+3.6 %).**\n" in text
-    assert "\n| **vision** | 30.0 ms | 33.0 ms | +3.00 ms | × 1.100 | 0.0003 | **slower** |\n" in text
+    vision = "| 30.0 ms | 33.0 ms | +3.00 ms | × 1.100 | 1.097 – 1.103 | 0.0003 | 30.0 µs → 33.0 µs | **slower** |"
+    assert f"\n| **vision** {vision}\n" in text
     assert "<code>k&#124;&#96;&#60;b&#62;&#96;</code>" in text
     assert "<b>" not in text
     page = _rendered(text)
@@ -88,7 +90,9 @@ def test_a_comparison_is_tables_under_headings() -> None:
 
 def test_a_summary_is_tables_too() -> None:
     run = summary([latencies(vision) for vision in (30, 31, 32)], path="a|b.json")
-    text = render(of_summary(run, check_budgets(run, [parse_budget("vision<=5%")])), heading="tracer summarize")
+    text = render(
+        of_summary(run, Asked(gates=check_budgets(run, [parse_budget("vision<=5%")]))), heading="tracer summarize"
+    )
     assert text.startswith("## tracer summarize\n\n**eventgpt 7b, bfloat16 on GPU: 5 frames, 582 + 64 tokens in")
     assert "\n<code>a&#124;b.json</code> · <code>tracer" in text
     assert "\n| stage | calls | host | device | share | busy | idle | kernels |\n" in text

@@ -15,6 +15,7 @@ from support.manifests import as_metadata, latencies, sample
 from support.summaries import KERNELS, requests, summary
 
 import reports.render
+from reports.asked import Asked
 from reports.blocks import Bar, Block, Caution, Curve, Item, Line, Note, Table
 from reports.document import of_comparison, of_prediction, of_summary
 from reports.render import markdown, text
@@ -115,7 +116,9 @@ def test_of_a_recording_with_budgets_samples_and_what_was_done_on_purpose() -> N
     clean = [latencies(30), latencies(90, sample=1), latencies(40)]
     metadata = as_metadata(clean, samples=[sample("a|b"), sample("<c>")], coupled=True, synchronised=True)
     found = summarize(trace_of(span("tracer/vision", 0, 9), operator("aten::mm", 1, 2), tracer=metadata))
-    blocks = of_summary(found, check_budgets(found, [parse_budget("vision<=5%"), parse_budget("ttft<=1s")]))
+    blocks = of_summary(
+        found, Asked(gates=check_budgets(found, [parse_budget("vision<=5%"), parse_budget("ttft<=1s")]))
+    )
     _hold(blocks)
     for rendered in RENDERERS.values():
         said = rendered(blocks)

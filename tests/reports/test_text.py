@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.chrome import call, kernel, launch, operator, span, trace_of
 
@@ -72,6 +73,27 @@ def test_what_was_done_on_purpose_is_said() -> None:
     assert "not verified" in render(_run(verified="skipped"))
 
 
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"verified_shapes": 1, "shapes": 1}, "verified: 3 tokens equal the model's own generate\n"),
+        ({"verified_shapes": 2, "shapes": 2}, "verified: 3 tokens equal the model's own generate, in all 2 shapes of"),
+        (
+            {"verified_shapes": 1, "shapes": 2},
+            "verified in part: 3 tokens equal .*, in 1 of 2 shapes of requests alone",
+        ),
+        (
+            {"verification": "differs", "first_difference": 2, "verified_shapes": 3, "shapes": 4},
+            "from token 2 of 3 on, the tokens differ .*; in 3 of 4 shapes of requests they do not",
+        ),
+    ],
+)
+def test_verification_says_of_how_many_shapes_it_speaks(run: dict[str, object], said: str) -> None:
+    summary = _run()
+    text = render(msgspec.structs.replace(summary, run={**summary.run, **run}), width=200)
+    assert re.search(said, text)
+
+
 def test_names_from_a_file_cannot_steer_the_terminal_or_the_markup() -> None:
     name = "\x1b[2J[red]evil[/red]\r\nkernel"
     trace = trace_of(span("tracer/vision", 0, 9), launch(1, 1, 1), kernel(name, 2, 1, 1), span(name, 20, 1))
@@ -85,18 +107,18 @@ def test_a_trace_without_stages_lists_its_ranges() -> None:
     trace = trace_of(span("forward", 0, 9), span("idle", 10, 1), launch(1, 1, 1), kernel("k", 2, 4, 1))
     assert render(summarize(trace)).endswith(
         "ranges\n"
-        "name     count  ops   device   share  projected  kernels\n"
-        "forward      1    1  4.00 µs  100.0%    4.00 µs  4.00 µs\n"
-        "idle         1    0     0 ns    0.0%       0 ns     0 ns\n"
+        "name     count     host  ops   device   share  projected  kernels\n"
+        "forward      1  9.00 µs    1  4.00 µs  100.0%    4.00 µs  4.00 µs\n"
+        "idle         1  1.00 µs    0     0 ns    0.0%       0 ns     0 ns\n"
         "Device ops by the ranges around their launch; an op counts for every range that\n"
-        "encloses it. Projected, kernels: as nsys stats has them; spans with gaps, and\n"
-        "nested ranges of one name add up.\n"
+        "encloses it. host: the ranges on the CPU. Projected, kernels: as nsys stats has\n"
+        "them; spans with gaps, and nested ranges of one name add up.\n"
     )
 
 
 def test_many_ranges_are_cut_and_the_rest_is_counted() -> None:
     trace = trace_of(kernel("k", 0, 1), *[span(f"range {i}", i, 1) for i in range(40)])
-    assert "25 more names: --format json lists all." in " ".join(render(summarize(trace)).split())
+    assert "25 more names: --top 40." in " ".join(render(summarize(trace)).split())
 
 
 def test_a_trace_without_anything_is_no_error() -> None:

@@ -54,7 +54,7 @@ def check_file(path: Path) -> None:
         assert _of_wanted(document) == _of_wanted(scanned), "scanner and document disagree"
     _outcome(path, strict=True)
     for choices in (Choices(), Choices(any_thread=True, clip_overlaps=True, all_ranges=True), Choices(shapes=True)):
-        _check_summary(path, choices)
+        check_summary(path, choices)
 
 
 def _outcome(path: Path, **options: Any) -> Outcome:
@@ -85,7 +85,8 @@ def _of_wanted(outcome: Outcome) -> Outcome:
     return {key: outcome[key] for key in outcome if key != "events"} | {"warnings": warnings}
 
 
-def _check_summary(path: Path, choices: Choices) -> None:
+def check_summary(path: Path, choices: Choices) -> None:
+    """Summarise a file, if it can be read: its parts add up, and its document is read again as it is."""
     try:
         summary = summarize_file(path, choices)
     except InputError:

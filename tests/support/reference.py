@@ -11,10 +11,7 @@ from tracer.trace.columns import Trace
 
 
 def launches(trace: Trace) -> list[int]:
-    """For each op its launch: of the calls with its correlation, not inside another, the last before it.
-
-    Without one before it, the first; unless that has ops that began after it, and is no graph's.
-    """
+    """For each op its launch: of the calls with its correlation, not inside another, the last before it, if any."""
     calls = trace.calls
     by_correlation: dict[int, list[int]] = defaultdict(list)
     for i, correlation in enumerate(calls.correlation.tolist()):
@@ -26,11 +23,8 @@ def launches(trace: Trace) -> list[int]:
         outer = [i for i in same if not any(_inside(trace, i, j) for j in same if j != i)]
         outer.sort(key=lambda i: calls.start_ns[i])
         before = [i for i in outer if calls.start_ns[i] <= trace.ops.start_ns[op]]
-        found.append(before[-1] if before else outer[0] if outer else -1)
-    single = [i for i, call in enumerate(found) if call >= 0 and "GraphLaunch" not in trace.strings[calls.name[call]]]
-    late = [op for op in single if calls.start_ns[found[op]] > trace.ops.start_ns[op]]
-    own = {found[op] for op in single if op not in late}
-    return [-1 if op in late and call in own else call for op, call in enumerate(found)]
+        found.append(before[-1] if before else -1)
+    return found
 
 
 def _inside(trace: Trace, i: int, j: int) -> bool:

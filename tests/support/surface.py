@@ -20,7 +20,8 @@ import msgspec
 
 import tracer
 import tracer.document
-from tracer.cli.main import INTERRUPTED, VERBS, build_app
+from tracer.cli.app import VERBS, build_app
+from tracer.cli.main import INTERRUPTED
 from tracer.document.errors import TracerError, UsageError
 from tracer.document.summary import Prediction
 

@@ -66,3 +66,21 @@ def test_knows_the_calls_that_start_kernels(name: str) -> None:
 @pytest.mark.parametrize("name", ["cudaLaunchHostFunc", "cuLaunchHostFunc", "cudaMemcpyAsync", "myLaunchKernel"])
 def test_what_starts_no_kernel(name: str) -> None:
     assert not launches(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cuLaunchKernel", True),
+        ("cudaLaunchCooperativeKernelMultiDevice", True),
+        ("cudaLaunchHostFunc", False),
+        ("cudaLaunchHostFuncThenLaunchKernel", True),
+        ("cudaGraphLaunch_ptsz", True),
+        ("hipExtLaunchMultiKernelMultiDevice", True),
+        ("Launch", False),
+        ("cudaMalloc", False),
+        ("cudaLaunchKernel (2)", False),
+    ],
+)
+def test_the_last_launch_in_a_name_says_what_is_launched(name: str, expected: bool) -> None:
+    assert launches(name) is expected

@@ -21,6 +21,7 @@ import tracer.trace.chrome.scanner as scanner
 import tracer.trace.source as source_module
 from tracer.trace.chrome.layout import sniff
 from tracer.trace.columns import Trace, Want
+from tracer.trace.names import LONGEST_NAME
 
 
 def _as_document(data: bytes, want: Want = EVERYTHING) -> Trace:
@@ -201,6 +202,6 @@ def test_an_argument_may_be_called_as_a_category_is() -> None:
 
 def test_an_event_of_many_blocks_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module, "BLOCK_BYTES", 1000)
-    long = "x" * 50_000
+    long = "x" * LONGEST_NAME
     trace = read_bytes(document(kernel("a", 0, 1, 1), kernel(long, 1, 1, 2), kernel("b", 2, 1, 3)), jobs=3)
     assert [trace.strings[name] for name in trace.ops.name.tolist()] == ["a", long, "b"]

@@ -48,24 +48,18 @@ def attribute_ops(
     launched = np.flatnonzero(thread != NO_THREAD)
     stage = np.full(len(thread), -1, dtype=np.int64)
     stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
-    elsewhere = _on_any_thread(asked_ns[launched], process[thread[launched]], ranges, process)
+    elsewhere = np.full(len(launched), -1, dtype=np.int64)
+    process_of_range, process_of_op = process[ranges.thread], process[thread[launched]]
+    for number in distinct(process_of_range):
+        own, asked = np.flatnonzero(process_of_range == number), np.flatnonzero(process_of_op == number)
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[launched[asked]])
+        elsewhere[asked] = np.where(place >= 0, own[place], -1)
     if any_thread:
         stage[launched] = np.where(stage[launched] >= 0, stage[launched], elsewhere)
     reason = np.full(len(thread), Reason.NO_LAUNCH_RECORD, dtype=np.int8)
     reason[launched] = np.where(elsewhere >= 0, Reason.OTHER_THREAD, Reason.OUTSIDE_RANGES)
     reason[stage >= 0] = Reason.ATTRIBUTED
     return stage, int8(reason)
-
-
-def _on_any_thread(asked_ns: I64, asked_by: I64, ranges: StageRanges, process: I64) -> I64:
-    """The innermost stage range open at each time in the process that asks, on whichever thread; -1 without one."""
-    found = np.full(len(asked_ns), -1, dtype=np.int64)
-    owner = process[ranges.thread]
-    for number in distinct(owner):
-        own, asked = np.flatnonzero(owner == number), np.flatnonzero(asked_by == number)
-        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[asked])
-        found[asked] = np.where(place >= 0, own[place], -1)
-    return found
 
 
 def attribute_operators(start_ns: I64, thread: I64, ranges: StageRanges) -> tuple[I64, I8]:

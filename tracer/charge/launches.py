@@ -8,7 +8,6 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.trace.api import launches_graph
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -16,13 +15,18 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
+# Of a device that ran most of its work, and so much of it, before it was asked for, the clock is off.
+CLOCK_IS_OFF_OPS = 20
+
+
 def find_launches(trace: Trace) -> I64:
     """For each device op, the index of the host call that launched it, or -1.
 
     A launch may be recorded by the runtime and by the driver below it, with one correlation: the outer call counts.
-    Where a correlation occurs again, in a file joined from several processes, the call of the process that uses the
-    op's device counts, and in one process (a counter that wrapped) the last call that began before the op did. Left
-    without a launch are ops that can only have another's: see `_without_borrowed`.
+    Where a correlation occurs again (a counter that wrapped) the last call that began before the op did counts. In a
+    file joined from several processes, that is a call of the process that uses the op's device; one of another
+    process only if it launched nothing of its own. What began after the op did not launch it: such ops have no launch,
+    unless they are most of a device's, whose clock is off then.
     """
     ops, calls = trace.ops, trace.calls
     usable = np.flatnonzero(calls.correlation != NO_CORRELATION)
@@ -30,97 +34,104 @@ def find_launches(trace: Trace) -> I64:
     order = _without_inner_calls(trace, order)
     if not len(order) or not len(ops):
         return np.full(len(ops), -1, dtype=np.int64)
-    correlation = calls.correlation[order]
-    first = np.searchsorted(correlation, ops.correlation, side="left")
-    count = np.searchsorted(correlation, ops.correlation, side="right") - first
-    place = np.minimum(first, len(order) - 1)
-    known = (count > 0) & (ops.correlation != NO_CORRELATION)
-    found = int64(np.where(known, order[place], -1))
-    if (count[known] > 1).any():
-        found = _of_several(trace, order, found, repeated=known & (count > 1))
-    return _without_borrowed(trace, found)
+    processes = process_of_thread(trace)[calls.thread[order]]
+    names = distinct(processes)
+    if len(names) == 1:
+        found = _only(trace, order)
+    else:
+        found = _of_several(trace, np.stack([_last_before(trace, order[processes == process]) for process in names]))
+    return int64(np.where(begins_before(trace, found) & ~_clock_is_off(trace, found), -1, found))
+
+
+def begins_before(trace: Trace, call: I64) -> Bools:
+    """Which ops began before the call that bears their correlation; with one of -1 none did."""
+    return np.asarray((call >= 0) & (trace.ops.start_ns < np.append(trace.calls.start_ns, 0)[call]), dtype=np.bool_)
+
+
+def doubtful_launches(trace: Trace, call: I64) -> str | None:
+    """What to say of ops that bear a call's correlation and have begun before it, or belong to another process."""
+    early = int(np.count_nonzero(begins_before(trace, call)))
+    if early:
+        return (
+            f"{early:,} device ops begin before their launch: the device's clock is off against the host's, "
+            "and nothing is said of why it was idle before them"
+        )
+    known = distinct(trace.calls.correlation[trace.calls.correlation != NO_CORRELATION])
+    orphans = trace.ops.correlation[call < 0]
+    if not len(known) or not len(orphans):
+        return None
+    place = np.minimum(np.searchsorted(known, orphans), len(known) - 1)
+    refused = int(np.count_nonzero(int64(known)[place] == orphans))
+    return (
+        f"{refused:,} device ops have the number of a call that began after them or is another process's: "
+        "they count as without a launch record"
+        if refused
+        else None
+    )
+
+
+def _clock_is_off(trace: Trace, call: I64) -> Bools:
+    """Which ops ran on a device whose clock is off against the host's."""
+    devices = distinct(trace.ops.device)
+    device = int64(np.searchsorted(devices, trace.ops.device))
+    early = np.bincount(device[begins_before(trace, call)], minlength=len(devices))
+    joined = np.bincount(device[call >= 0], minlength=len(devices))
+    return np.asarray(((early >= CLOCK_IS_OFF_OPS) & (2 * early > joined))[device], dtype=np.bool_)
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
-    """Drop calls that lie inside the one before them with the same correlation and thread."""
+    """Drop calls that lie inside one that began before them with the same correlation and thread."""
     if len(order) < 2:
         return order
     calls = trace.calls
-    before, after = order[:-1], order[1:]
-    inner = (
-        (calls.correlation[before] == calls.correlation[after])
-        & (calls.thread[before] == calls.thread[after])
-        & (calls.end_ns[after] <= calls.end_ns[before])
-    )
-    return int64(order[np.concatenate([[True], ~inner])])
+    grouped = order[
+        np.lexsort((-calls.end_ns[order], calls.start_ns[order], calls.thread[order], calls.correlation[order]))
+    ]
+    thread, correlation = calls.thread[grouped], calls.correlation[grouped]
+    begins = np.append(True, (thread[1:] != thread[:-1]) | (correlation[1:] != correlation[:-1]))
+    group = np.cumsum(begins) - 1
+    # The end that the group has reached so far: places of ends keep their order and are small enough to number groups.
+    ends, place = coded(calls.end_ns[grouped])
+    reach = np.maximum.accumulate(group * len(ends) + place)
+    inner = np.append(False, (group[1:] * len(ends) + place[1:] <= reach[:-1]) & ~begins[1:])
+    kept = np.zeros(len(calls), dtype=np.bool_)
+    kept[grouped[~inner]] = True
+    return int64(order[kept[order]])
 
 
-def _of_several(trace: Trace, order: I64, found: I64, *, repeated: Bools) -> I64:
-    """Settle the ops whose correlation several calls have."""
-    processes = process_of_thread(trace)[trace.calls.thread[order]]
-    names = distinct(processes)
-    candidates = np.stack([_last_before(trace, order[processes == process]) for process in names])
-    if len(names) == 1:
-        return int64(np.where(repeated & (candidates[0] >= 0), candidates[0], found))
-    chosen = _process_of_device(trace, candidates)[np.searchsorted(distinct(trace.ops.device), trace.ops.device)]
-    own = candidates[chosen, np.arange(len(chosen))]
-    # An op whose device's process has no such call: the latest call of any process that began before it.
-    start = np.where(candidates >= 0, trace.calls.start_ns[candidates], np.iinfo(np.int64).min)
-    start = np.where(start <= trace.ops.start_ns, start, np.iinfo(np.int64).min)
-    latest = candidates[start.argmax(axis=0), np.arange(len(chosen))]
-    settled = np.where(own >= 0, own, np.where(latest >= 0, latest, found))
-    return int64(np.where(repeated, settled, found))
+def _only(trace: Trace, order: I64) -> I64:
+    """For each op, the call with its correlation, of several the last before it, or -1; of calls of one process."""
+    correlation = trace.calls.correlation[order]
+    first = np.searchsorted(correlation, trace.ops.correlation, side="left")
+    count = np.searchsorted(correlation, trace.ops.correlation, side="right") - first
+    if (count > 1).any():
+        return _last_before(trace, order)
+    return int64(np.where(count == 1, order[np.minimum(first, len(order) - 1)], -1))
 
 
-def _without_borrowed(trace: Trace, found: I64) -> I64:
-    """Take from ops the launches that are others'.
-
-    An op that was launched before the recording began finds the id that it shares with a later op, or, in a file joined
-    from several processes, with an op of another. So a call that began after this op but before another one of its own
-    is not this op's launch (clocks that disagree put all ops of a call before it); and of the devices that a call seems
-    to work for, all but its process's own are another's. A graph's launch has many ops, on several devices maybe.
-    """
-    graphs = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
-    single = np.flatnonzero(found >= 0)
-    single = single[~graphs[trace.calls.name[found[single]]]]
-    late = trace.calls.start_ns[found[single]] > trace.ops.start_ns[single]
-    on_time = np.zeros(len(trace.calls), dtype=np.bool_)
-    on_time[found[single[~late]]] = True
-    kept = found.copy()
-    kept[single[late & on_time[found[single]]]] = -1
-    if trace.format == "chrome":
-        # Elsewhere a correlation names its process.
-        kept[_of_other_processes(trace, kept)] = -1
-    return kept
-
-
-def _of_other_processes(trace: Trace, found: I64) -> I64:
-    """The ops whose launch is of a process that works elsewhere, while another one works on their device."""
-    launched = np.flatnonzero(found >= 0)
-    process = process_of_thread(trace)[trace.calls.thread[found[launched]]]
-    names, process = coded(process)
-    devices, device = coded(trace.ops.device[launched])
-    if len(names) < 2 or len(devices) < 2:
-        return launched[:0]
-    pair = process * len(devices) + device
-    own = _alone(found[launched], device)
-    ops = sum_by(pair[own], np.ones(int(own.sum()), dtype=np.int64), len(names) * len(devices))
-    ops = ops.reshape(len(names), len(devices))
-    stranger = (ops < ops.max(axis=1, keepdims=True)) & (ops < ops.max(axis=0, keepdims=True))
-    return int64(launched[stranger.ravel()[pair]])
-
-
-def _alone(call: I64, device: I64) -> Bools:
-    """Which ops have a call that launched nothing on other devices."""
-    together, group = coded(call)
-    low, high = np.full(len(together), np.iinfo(np.int64).max), np.full(len(together), -1)
-    np.minimum.at(low, group, device)
-    np.maximum.at(high, group, device)
-    return np.asarray((low == high)[group], dtype=np.bool_)
+def _of_several(trace: Trace, candidates: I64) -> I64:
+    """The launch of each op where several processes have launches, a row of candidates of each."""
+    ops, calls = trace.ops, trace.calls
+    of_device = _process_of_device(trace, candidates)
+    chosen = of_device[np.searchsorted(distinct(ops.device), ops.device)]
+    own = candidates[chosen, np.arange(len(ops))]
+    own = np.where(begins_before(trace, own), -1, own)
+    # An op whose device's process has no such call: the latest call that launched nothing of its own, of any process
+    # that no device is the own of.
+    busy = np.zeros(len(calls) + 1, dtype=np.bool_)
+    busy[own] = True
+    busy[-1] = False
+    start = np.where((candidates >= 0) & ~busy[candidates], calls.start_ns[candidates], np.iinfo(np.int64).min)
+    start = np.where(start <= ops.start_ns, start, np.iinfo(np.int64).min)
+    start[of_device] = np.iinfo(np.int64).min
+    latest = np.where(start.max(axis=0) > np.iinfo(np.int64).min, start.argmax(axis=0), -1)
+    other = np.where(latest >= 0, candidates[latest, np.arange(len(ops))], -1)
+    # A clock that is off makes them all early: then the device's process is all there is to go by.
+    return int64(np.where(own >= 0, own, np.where(other >= 0, other, candidates[chosen, np.arange(len(ops))])))
 
 
 def process_of_thread(trace: Trace) -> I64:
-    """A number for the process of each of the trace's threads."""
+    """The number of each thread's process."""
     numbers: dict[str, int] = {}
     return int64([numbers.setdefault(process, len(numbers)) for process, _ in trace.threads])
 

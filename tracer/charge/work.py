@@ -13,7 +13,7 @@ import numpy as np
 
 from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import find_launches, process_of_thread
+from tracer.charge.launches import begins_before, find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.trace.columns import NO_THREAD
 
@@ -140,7 +140,8 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
 
     start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
-    ledger = charge_device_ops(trace, call, ranges)
+    # A device whose clock is off says nothing of what its idle time waited for.
+    ledger = charge_device_ops(trace, int64(np.where(begins_before(trace, call), NONE, call)), ranges)
     return Work(
         on_device=True,
         name=ops.name,

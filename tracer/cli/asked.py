@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tracer.cli.choices import choose_device, choose_dtype
+from tracer.cli.choices import check_names, choose_device, choose_dtype
 from tracer.document.errors import InputError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -77,18 +77,6 @@ def parse_window(text: str | None, max_new_tokens: int | None) -> DecodeWindow:
     return DecodeWindow(start, stop)
 
 
-def _choose_size(entry: ModelEntry, size: str | None, *, on_gpu: bool) -> str:
-    if not entry.sizes:
-        if size is not None:
-            raise UsageError(f"--size {size}: {entry.name} has the size that its folder says")
-        return ""
-    if size is None:
-        return entry.sizes[-1] if on_gpu else entry.sizes[0]
-    if size not in entry.sizes:
-        raise UsageError(f"--size {size}: {entry.name} comes in {', '.join(entry.sizes)}")
-    return size
-
-
 def check_together(typed: Collection[str]) -> None:
     """Refuse options that contradict each other.
 
@@ -106,56 +94,71 @@ def check_together(typed: Collection[str]) -> None:
         raise UsageError("--max-samples and --shuffle-seed belong to --dataset")
 
 
-def check_there(model: str, checkpoint: Path | None, sample: Path | None) -> None:
-    """Refuse a folder or file that is not there, before anything that takes seconds is imported.
+def check_model(model: str, size: str | None, device: str | None, dtype: str | None, decode: str) -> ModelEntry | None:
+    """Refuse names that mean nothing, before torch is imported, and find the model.
 
-    What somebody's own function makes of its parameters is its own affair.
+    Returns:
+        The built-in model; None where it is somebody's own.
 
     Raises:
-        InputError: it is not there.
+        UsageError: there is no such model, size, device, type or way of decoding.
     """
-    from pathlib import Path
+    from model import registry
+    from model.errors import ModelError
+    from tracer.recording.own.spelling import parse
 
-    from model.registry import HF_PREFIX, MODELS
+    check_names(device, dtype)
+    if decode not in registry.DECODE_MODES:
+        raise UsageError(f"--decode {decode}: choose from {', '.join(registry.DECODE_MODES)}")
+    try:
+        entry = None if parse(model) else registry.find(model)
+    except ModelError as error:
+        raise UsageError(str(error)) from None
+    if entry is not None and size is not None and size not in entry.sizes:
+        which = f"comes in {', '.join(entry.sizes)}" if entry.sizes else "has the size that its folder says"
+        raise UsageError(f"--size {size}: {entry.name} {which}")
+    return entry
 
-    if model.startswith(HF_PREFIX):
-        checkpoint = Path(model.removeprefix(HF_PREFIX))
-    elif model not in MODELS:
+
+def check_files(entry: ModelEntry | None, checkpoint: Path | None, sample: Path | None, dataset: Path | None) -> None:
+    """Refuse what is not there, before torch is imported; a model of somebody's own may take names for what it likes.
+
+    Raises:
+        InputError: something is not.
+    """
+    if entry is None:
         return
+    if entry.folder is not None and not entry.folder.is_dir():
+        raise InputError(
+            f"{entry.folder}: not a checkpoint folder; of a model on a hub, download the files first, or record a "
+            "script that calls its generate: tracer record --auto -- python my_infer.py"
+        )
     if checkpoint is not None and not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: not a checkpoint folder")
-    if sample is not None and not sample.exists():
-        raise InputError(f"{sample}: no such file or folder")
+    for path in (sample, dataset):
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: no such file or folder")
 
 
 def complete(
-    build: Callable[..., ModelOptions], model: str, size: str | None, device: str | None, dtype: str | None
+    build: Callable[..., ModelOptions],
+    entry: ModelEntry | None,
+    size: str | None,
+    device: str | None,
+    dtype: str | None,
 ) -> ModelOptions:
     """Choose what nobody chose, which takes torch.
 
     Args:
         build: makes the options of those that are chosen here.
-        model, size, device, dtype: as typed.
+        entry: the model, if it is a built-in one.
+        size, device, dtype: as typed.
 
     Raises:
-        UsageError: there is no such model, size, type or way of decoding.
         MissingError: there is no such device here.
     """
-    from model import registry
-    from model.errors import ModelError
-    from tracer.recording.own import files as own
-
-    try:
-        entry = None if own.parse(model) else registry.find(model)
-    except ModelError as error:
-        raise UsageError(str(error)) from None
     device = choose_device(device)
     on_gpu = device.startswith("cuda")
-    options = build(
-        size=(size or "") if entry is None else _choose_size(entry, size, on_gpu=on_gpu),
-        device=device,
-        dtype=choose_dtype(dtype, on_gpu=on_gpu),
-    )
-    if options.decode not in registry.DECODE_MODES:
-        raise UsageError(f"--decode {options.decode}: choose from {', '.join(registry.DECODE_MODES)}")
-    return options
+    sizes = entry.sizes if entry is not None else ()
+    default = (sizes[-1] if on_gpu else sizes[0]) if sizes else ""
+    return build(size=size or default, device=device, dtype=choose_dtype(dtype, on_gpu=on_gpu))

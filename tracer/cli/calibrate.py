@@ -19,8 +19,9 @@ def command(
     A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
     place of the data sheet's figures for traces of such a device; of a CPU, of the same model with as many threads.
     """
-    from tracer.cli.choices import choose_device, choose_dtype
+    from tracer.cli.choices import check_names, choose_device, choose_dtype
 
+    check_names(device, dtype)
     device = choose_device(device)
     dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))
     import torch

@@ -7,22 +7,36 @@ import re
 from tracer.cli.options import DTYPES
 from tracer.document.errors import MissingError, UsageError
 
+_DEVICE = re.compile(r"cpu|cuda(?::(\d{1,4}))?")
 
-def choose_device(name: str | None) -> str:
-    """Check a device name, or choose one.
+
+def check_names(device: str | None, dtype: str | None) -> None:
+    """Refuse names that mean nothing, before torch is imported.
 
     Raises:
-        UsageError: it is no device name.
+        UsageError: one does.
+    """
+    if device is not None and _DEVICE.fullmatch(device) is None:
+        raise UsageError(f"--device {device}: choose cpu, cuda or cuda:N")
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype}: choose from {', '.join(DTYPES)}")
+
+
+def choose_device(name: str | None) -> str:
+    """Look for a device, or choose one. Imports torch.
+
+    Args:
+        name: checked (`check_names`), or None.
+
+    Raises:
         MissingError: there is no such device here.
     """
     import torch
 
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    match = re.fullmatch(r"cpu|cuda(?::(\d{1,4}))?", name)
-    if match is None:
-        raise UsageError(f"--device {name}: choose cpu, cuda or cuda:N")
-    if name == "cpu":
+    match = _DEVICE.fullmatch(name)
+    if match is None or name == "cpu":
         return name
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(match[1] or 0) >= found:
@@ -32,13 +46,5 @@ def choose_device(name: str | None) -> str:
 
 
 def choose_dtype(dtype: str | None, *, on_gpu: bool) -> str:
-    """Check the name of a type, or choose one.
-
-    Raises:
-        UsageError: it is none that is known.
-    """
-    if dtype is None:
-        return "bfloat16" if on_gpu else "float32"
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype}: choose from {', '.join(DTYPES)}")
-    return dtype
+    """Choose a type where nobody did."""
+    return dtype or ("bfloat16" if on_gpu else "float32")

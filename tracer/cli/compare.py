@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat
-from tracer.cli.streams import write
+from tracer.cli.options import Budgets, Force, Format, Jobs, NoLimit, NsysPath, Output, OutputFormat, Top, Width
+from tracer.cli.printed import check_output, put, rendered
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def command(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Drift between recordings to allow for; by default the larger of 1% and what a recording's own "
-            "halves differ by.",
+            help="Drift between recordings to allow for. Without it one recording of each run shows no difference.",
             show_default=False,
         ),
     ] = None,
@@ -49,12 +48,18 @@ def command(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Exit with 3 if anything is slower than the baseline by more, beyond the noise.",
+            help="Exit with 3 if anything is slower than the baseline by more, beyond the noise, or if that cannot be "
+            "judged.",
             show_default=False,
         ),
     ] = None,
+    top: Top = None,
+    output: Output = None,
+    force: Force = False,
+    width: Width = None,
     jobs: Jobs = None,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Compare runs stage by stage, token by token and kernel by kernel.
 
@@ -66,10 +71,12 @@ def command(
         raise UsageError("compare takes two files or more; the first is the baseline")
     if len(files) % recordings or len(files) < 2 * recordings:
         raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
+    check_output(output, force=force)
     from tracer.compare.gates import check_budgets, check_regressions, parse_budget, parse_percent
     from tracer.compare.pairs import compare
     from tracer.saved import load_summary
     from tracer.summarize import Choices
+    from tracer.trace.limits import limits
 
     budgets = [parse_budget(text) for text in budget or []]
     limit = None if max_regression is None else parse_percent("--max-regression", max_regression)
@@ -77,7 +84,8 @@ def command(
     for path in files:
         if path.is_dir():
             raise InputError(f"{path}: a folder; name the trace in it")
-    choices = Choices(jobs=jobs, nsys=nsys_path)
+    # Traces without stages are compared by kernels.
+    choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
     summaries = [load_summary(path, choices) for path in files]
     found = compare(summaries, tolerance=allowed, recordings=recordings)
     gates, unjudged = [], None
@@ -89,27 +97,21 @@ def command(
         unjudged = error
     import msgspec
 
-    write(_text(msgspec.structs.replace(found, gates=gates), output_format), json=output_format is Format.JSON)
+    found = msgspec.structs.replace(found, gates=gates)
+    text = _text(found, output_format, top=top, width=width, output=output)
+    put(text, output, json=output_format is Format.JSON)
     if unjudged is not None:
         raise unjudged
     refuse(gates)
 
 
-def _text(found: Comparison, output_format: Format) -> str:
+def _text(found: Comparison, output_format: Format, *, top: int | None, width: int | None, output: Path | None) -> str:
     if output_format is Format.JSON:
         from tracer.document.comparison import encode
 
         return encode(found).decode()
+    from reports.asked import Asked
     from reports.document import of_comparison
 
-    blocks = of_comparison(found)
-    if output_format is Format.MARKDOWN:
-        from reports.render.markdown import render as render_markdown
-
-        return render_markdown(blocks, heading="tracer compare")
-    from rich.console import Console
-
-    from reports.render.text import render
-
-    console = Console()
-    return render(blocks, width=console.width, colours=console.color_system)
+    blocks = of_comparison(found, Asked(top=top))
+    return rendered(blocks, output_format, heading="tracer compare", width=width, output=output)

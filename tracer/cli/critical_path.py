@@ -24,12 +24,12 @@ def command(
 ) -> None:
     """Find the critical path through a range: the chain of operators, launches and kernels that nothing overlaps.
 
-    The path and its breakdown are HolisticTraceAnalysis' own (pip install 'vlm-tracer[hta]'), in whole microseconds.
+    The path and its breakdown are HolisticTraceAnalysis' own (pip install '.[hta]'), in whole microseconds.
     """
     from importlib.util import find_spec
 
     if find_spec("hta") is None:
-        raise MissingError("critical-path needs HolisticTraceAnalysis: pip install 'vlm-tracer[hta]'")
+        raise MissingError("critical-path needs HolisticTraceAnalysis: pip install '.[hta]'")
     if not trace.is_file():
         raise InputError(f"{trace}: no such file")
     rows = _path(trace, name, instance)

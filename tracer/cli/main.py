@@ -97,9 +97,6 @@ def _place(error: Exception) -> str:
 
 
 def _complain(message: str) -> None:
-    line = " ".join(message.split())
-    try:
-        sys.stderr.write(f"tracer: {line}\n")
-        sys.stderr.flush()
-    except OSError:  # there is nobody to tell
-        pass
+    from tracer.cli.streams import tell
+
+    tell(message)

@@ -30,7 +30,21 @@ Budgets = Annotated[
         "Several may follow; quote them.",
     ),
 ]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write to this file instead of standard output.", show_default=False),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")]
+Width = Annotated[int | None, typer.Option(min=20, max=1000, help="Columns of text. [default: the terminal's]")]
+Top = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Rows of each table of kernels, operators or ranges. [default: 12 to 15]"),
+]
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
+NoLimit = Annotated[
+    bool,
+    typer.Option("--no-limit", help="Read also what asks for far more memory than a file of its size has a use for."),
+]
 PeakTflops = Annotated[
     float | None,
     typer.Option(min=0.001, help="Peak dense TFLOP/s of the device. [default: measured, else its data sheet]"),

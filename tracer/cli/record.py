@@ -13,8 +13,9 @@ import typer
 from tracer.cli import options as shared
 from tracer.cli.asked import (
     DEFAULT_WINDOW_STEPS,
+    check_files,
+    check_model,
     check_nsys,
-    check_there,
     check_together,
     complete,
     parse_window,
@@ -221,8 +222,9 @@ def command(
     if script:
         _report(output, record_command(script, output, auto=auto, **profiled))
         return
+    entry = check_model(model, size, device, dtype, decode)
+    check_files(entry, checkpoint, sample, dataset)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
-    check_there(model, checkpoint, sample)
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
@@ -256,7 +258,7 @@ def command(
         **profiled,
     )
     with Bars() as bars:
-        recording = _record(options, partial(complete, model_options, model, size, device, dtype), bars)
+        recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
     _report(output, recording.manifest, recording.report)
 
 
@@ -280,14 +282,17 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None) -> Non
     checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
-        typer.echo(
-            f"verified: {checked.tokens} tokens equal the model's own generate; the encoder ran {runs} per request"
-        )
+        shapes, encoded = "", f"the encoder ran {runs} per request"
+        if checked.shapes > 1:
+            shapes = f", in all {checked.shapes} shapes of requests"
+            encoded = f"every picture was encoded {'twice, on purpose' if manifest.coupled else 'once'}"
+        typer.echo(f"verified: {checked.tokens} tokens equal the model's own generate{shapes}; {encoded}")
     elif checked.reason:
         typer.echo(f"not verified: {checked.reason}")
     elif checked.status == "differs":
+        alike = f"; in {checked.shapes_verified} of {checked.shapes} shapes they are" if checked.shapes > 1 else ""
         typer.echo(
-            f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens"
+            f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens{alike}"
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from tracer.cli.streams import tell
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,4 +50,4 @@ def record_command(command: Sequence[str], output: Path, **options: Any) -> Mani
 
 def _tell(line: str) -> None:
     if sys.stderr.isatty():
-        typer.echo(f"tracer: {line}", err=True)
+        tell(line)

@@ -1,4 +1,7 @@
-"""Standard output and standard error as they may be: closed, full, or of a narrow encoding."""
+"""Standard output and standard error as they may be: closed, full, of a narrow encoding, or a terminal to be steered.
+
+They are the one place where what could steer it is spelled out (see `output`).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,24 @@ import errno
 import os
 import sys
 from io import TextIOWrapper
+from typing import Any
+
+from tracer.cli import output
 
 OUTPUT = "standard output"
 
 
 class _Output(TextIOWrapper):
-    """Standard output whose errors say that they are its own."""
+    """Standard output whose errors say that they are its own, and whose text is safe to show."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._safe = output.for_output(terminal=self.isatty())
 
     def write(self, text: str) -> int:
         """See `io.TextIOWrapper`."""
         try:
-            return super().write(text)
+            return super().write(self._safe(text))
         except OSError as error:
             raise _named(error) from None
 
@@ -26,6 +36,18 @@ class _Output(TextIOWrapper):
             super().flush()
         except OSError as error:
             raise _named(error) from None
+
+
+class _Errors(TextIOWrapper):
+    """Standard error whose text is safe to show."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._safe = output.for_errors(terminal=self.isatty())
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOWrapper`."""
+        return super().write(self._safe(text))
 
 
 class _Closed(_Output):
@@ -61,6 +83,9 @@ def prepare() -> None:
         sys.stdout = _Output(old.buffer, old.encoding, "replace", line_buffering=old.line_buffering)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    elif type(sys.stderr) is TextIOWrapper:
+        errors = sys.stderr
+        sys.stderr = _Errors(errors.buffer, errors.encoding, "backslashreplace", line_buffering=True)
 
 
 def write(text: str, *, json: bool = False) -> None:
@@ -78,6 +103,15 @@ def write(text: str, *, json: bool = False) -> None:
         out.reconfigure(encoding="utf-8")
     out.write(text)
     out.flush()
+
+
+def tell(message: str) -> None:
+    """Say on stderr, in one line, what is wrong or what is going on; no colour is part of a message."""
+    try:
+        sys.stderr.write(f"tracer: {output.spelled_out(' '.join(message.split()))}\n")
+        sys.stderr.flush()
+    except OSError:  # there is nobody to tell
+        pass
 
 
 def give_up_on_output(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,15 +11,36 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.gated import refuse
-from tracer.cli.options import Budgets, Format, Jobs, NsysPath, OutputFormat, PeakGbs, PeakTflops
-from tracer.cli.streams import write
+from tracer.cli.options import (
+    Budgets,
+    Force,
+    Format,
+    Jobs,
+    NoLimit,
+    NsysPath,
+    Output,
+    OutputFormat,
+    PeakGbs,
+    PeakTflops,
+    Top,
+    Width,
+)
+from tracer.cli.printed import check_output, put, rendered
+from tracer.cli.streams import tell
 from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracer.choices import Choices
     from tracer.document.comparison import Gate
     from tracer.document.summary import Summary
+
+
+# Choices whose options have other names.
+OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path"}
+# What reading a saved summary heeds too.
+HEEDED = ("limits",)
 
 
 class By(StrEnum):
@@ -37,7 +59,7 @@ def command(
         Path,
         typer.Argument(
             help="A Chrome trace (.json, also .gz, .zst or .zip), an Nsight report (.nsys-rep, .sqlite), "
-            "a profiler's output folder, or - for standard input.",
+            "a profiler's output folder, a summary saved by --format json, or - for standard input.",
             show_default=False,
         ),
     ],
@@ -77,25 +99,30 @@ def command(
     ] = False,
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
+    top: Top = None,
+    output: Output = None,
+    force: Force = False,
+    width: Width = None,
     rank: Annotated[int | None, typer.Option(min=0, help="Of a folder, the newest trace of this rank.")] = None,
     jobs: Jobs = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a torn file instead of reading it up to its last whole event.")
     ] = False,
     nsys_path: NsysPath = None,
+    no_limit: NoLimit = False,
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
     Kernels belong to the stage whose range encloses their launch. Traces of vLLM and SGLang are understood
     as they are; in others, --marker says which ranges are the stages.
     """
-    patterns = _patterns(marker or [])
-    path = _choose(trace, rank)
-    from tracer.summarize import Choices, summarize_file
-
     gates = _gates(budget or [])
+    check_output(output, force=force)
+    from tracer.choices import Choices
+    from tracer.trace.limits import limits
+
     choices = Choices(
-        patterns=patterns,
+        patterns=_patterns(marker or []),
         all_ranges=all_ranges,
         any_thread=any_thread,
         clip_overlaps=clip_overlaps,
@@ -106,11 +133,46 @@ def command(
         jobs=jobs,
         strict=strict,
         nsys=nsys_path,
+        limits=limits(lifted=no_limit),
     )
-    summary = summarize_file(path, choices)
+    summary = _summary(trace, rank, choices)
     checked = gates(summary)
-    write(_text(summary, output_format, checked), json=output_format is Format.JSON)
+    if output_format is Format.JSON:
+        from tracer.document.summary import encode
+
+        put(encode(summary).decode(), output, json=True)
+    else:
+        from reports.asked import Asked
+        from reports.document import of_summary
+
+        blocks = of_summary(summary, Asked(gates=checked, top=len(summary.ranges) if all_ranges and not top else top))
+        put(rendered(blocks, output_format, heading="tracer summarize", width=width, output=output), output)
     refuse(checked)
+
+
+def _summary(trace: Path, rank: int | None, choices: Choices) -> Summary:
+    """Read the trace, or the summary that was saved of it.
+
+    Raises:
+        UsageError: a saved summary was asked for what only its trace has.
+        InputError: it is neither.
+    """
+    from tracer.choices import Choices
+    from tracer.saved import saved_summary
+    from tracer.summarize import summarize_file
+
+    path = _choose(trace, rank)
+    saved = saved_summary(path, choices)
+    if saved is None:
+        return summarize_file(path, choices)
+    if saved.breakdown is not None and choices.by == saved.breakdown.by:
+        choices = replace(choices, by=None)
+    plain = Choices()
+    chosen = [one.name for one in fields(Choices) if getattr(choices, one.name) != getattr(plain, one.name)]
+    needed = [OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in chosen if name not in HEEDED]
+    if needed:
+        raise UsageError(f"{', '.join(needed)}: {path} is a saved summary; give the trace that it was made of")
+    return saved
 
 
 def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
@@ -125,26 +187,6 @@ def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
 
     parsed = [parse_budget(text) for text in budgets]
     return lambda summary: check_budgets(summary, parsed)
-
-
-def _text(summary: Summary, output_format: Format, gates: list[Gate]) -> str:
-    if output_format is Format.JSON:
-        from tracer.document.summary import encode
-
-        return encode(summary).decode()
-    from reports.document import of_summary
-
-    blocks = of_summary(summary, gates)
-    if output_format is Format.MARKDOWN:
-        from reports.render.markdown import render as render_markdown
-
-        return render_markdown(blocks, heading="tracer summarize")
-    from rich.console import Console
-
-    from reports.render.text import render
-
-    console = Console()
-    return render(blocks, width=console.width, colours=console.color_system)
 
 
 def _choose(path: Path, rank: int | None) -> Path:
@@ -162,7 +204,7 @@ def _choose(path: Path, rank: int | None) -> Path:
 
     chosen, found = choose_trace(path, rank)
     which = "the only one" if found == 1 else f"the newest of {found}"
-    typer.echo(f"tracer: reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}", err=True)
+    tell(f"reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}")
     return chosen
 
 

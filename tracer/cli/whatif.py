@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.bars import Bars
-from tracer.cli.options import PeakGbs, PeakTflops
+from tracer.cli.options import NoLimit, PeakGbs, PeakTflops
 from tracer.cli.streams import write
 from tracer.document.errors import UsageError
 
@@ -57,6 +57,7 @@ def command(
             "--batch-frames and --decode.",
         ),
     ] = False,
+    no_limit: NoLimit = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> None:
     """Predict stage and request times under a change, each assumption printed.
@@ -77,8 +78,10 @@ def command(
     if changes == Changes(stages={}):
         raise UsageError("nothing to change: give at least one of --stage, --launch-overhead, --batch-frames, ...")
     from tracer.summarize import Choices, summarize_file
+    from tracer.trace.limits import limits
 
-    summary = summarize_file(trace, Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs))
+    choices = Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs, limits=limits(lifted=no_limit))
+    summary = summarize_file(trace, choices)
     found = predict(summary, changes)
     if verify:
         found = _measured(found, summary, changes)

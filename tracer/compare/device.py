@@ -38,9 +38,9 @@ def _of_one(summary: Summary) -> dict[str, float]:
     if summary.device.kind != "gpu":
         return {}
     return {
-        TPOT if stage.stage == DECODE else stage.stage: stage.device_time_ns / stage.calls
+        TPOT if stage.stage == DECODE else stage.stage: stage.device_time_ns / stage.runs
         for stage in summary.stages
-        if stage.calls > 0 and stage.ops
+        if stage.runs > 0 and stage.ops
     }
 
 

@@ -10,7 +10,7 @@ from tracer.document.summary import measures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracer.document.summary import RequestLatency, Summary
+    from tracer.document.summary import RequestLatency, Stage, Summary
 
 REQUESTS, MEDIANS, TRACE = "requests", "medians", "trace"
 # From the best to the least: tested request by request, measured without a profiler, taken from the trace.
@@ -35,9 +35,15 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
         later = {TTFT: latency.ttft_ns, TPOT: latency.tpot_ns}
         known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
         return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
-    in_trace = {stage.stage: (stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns, stage.calls)
-                for stage in summary.stages if stage.calls > 0}  # fmt: skip
-    return {TPOT if stage == DECODE else stage: time_ns / calls for stage, (time_ns, calls) in in_trace.items()}
+    in_trace = {stage.stage: _took_ns(stage) / stage.runs for stage in summary.stages if stage.runs > 0}
+    return {TPOT if stage == DECODE else stage: time_ns for stage, time_ns in in_trace.items()}
+
+
+def _took_ns(stage: Stage) -> int:
+    """All calls of a stage; where a document does not say what passed, all of its devices' time."""
+    if stage.wall_ns is not None:
+        return stage.wall_ns
+    return stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns
 
 
 def shares(summary: Summary, source: str) -> dict[str, float]:
@@ -47,9 +53,7 @@ def shares(summary: Summary, source: str) -> dict[str, float]:
         whole = found.pop(REQUEST)
         found.pop(TPOT, None)
     else:
-        found = {
-            stage.stage: float(stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns) for stage in summary.stages
-        }
+        found = {stage.stage: float(_took_ns(stage)) for stage in summary.stages}
         whole = sum(found.values())
     return {name: time_ns / whole for name, time_ns in found.items()} if whole > 0 else {}
 

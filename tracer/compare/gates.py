@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.compare.figures import TRACE, best_source, figures, shares
-from tracer.compare.verdicts import FASTER, SLOWER, WITHIN
+from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
@@ -15,7 +15,7 @@ from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.document.comparison import Comparison, Pair
+    from tracer.document.comparison import Comparison, Pair, Row
     from tracer.document.summary import Summary
 
 NAMES = (*ALL_STAGES, REQUEST, TTFT, TPOT)
@@ -111,8 +111,8 @@ def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
 
     Of each run there is one gate for every measure that failed, or one for the worst measure if none did. Where nothing
-    could be tested, or each run was recorded once and no drift between recordings is allowed for, there is one that
-    cannot be judged: silence would be taken for a pass.
+    could be tested, no measure leaves it sure, or each run was recorded once and no drift between recordings is allowed
+    for, there is one that cannot be judged: silence would be taken for a pass.
     """
     paths = {run.label: run.path for run in comparison.runs}
     unallowed = comparison.tolerance is None
@@ -123,11 +123,18 @@ def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     ]
 
 
+def _is_sure(row: Row, limit: float) -> bool:
+    """Whether it is known of a measure that it is slower by more than the limit, or that it is not."""
+    if row.verdict == CANNOT_TELL:
+        return row.high_ratio is not None and row.high_ratio <= 1 + limit
+    return row.verdict in (SLOWER, FASTER, WITHIN)
+
+
 def _of_a_pair(pair: Pair, path: str, limit: float, *, alone: bool) -> list[Gate]:
-    rows = [row for row in pair.rows if not row.per and row.verdict in (SLOWER, FASTER, WITHIN)]
+    rows = [row for row in pair.rows if not row.per and _is_sure(row, limit)]
     name = f"max-regression {limit * 100:g}%"
     if alone or not rows:
-        reason = "; ".join(pair.notes) or ("each row may be anything" if pair.rows else "no stages")
+        reason = "; ".join(pair.notes) or "no measure leaves it sure; record more requests (--requests 30)"
         return [
             Gate(gate=name, path=path, of="", kind=REGRESSION, value=None, limit=limit, passed=False, reason=reason)
         ]

@@ -60,7 +60,7 @@ def _by_stage(summary: Summary) -> dict[str, dict[str, KernelUse]]:
 
 
 def _uses(stage: Stage) -> dict[str, KernelUse]:
-    runs = max(1, stage.calls)
+    runs = max(1, stage.runs)
     return {
         kernel.name: KernelUse(count=kernel.count / runs, time_ns=kernel.time_ns / runs) for kernel in stage.kernels
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tracer.document.bounds import Count
+from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
 from tracer.document.names import STAGES
 
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 SCHEMA = "tracer.manifest/1"
 KEY = "tracer"
 MARK = "tracer/manifest "
+# A thousand requests of a thousand tokens take ten; what is read takes up to thirty times as much.
+MOST_BYTES = 64 << 20
+UNKNOWN_VERSION = "it is of an unknown version"
+
+
+class _Versioned(msgspec.Struct):
+    schema: str
 
 
 class Latencies(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,28 +59,33 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         status: "passed", "skipped", or "differs" where steps made in another way chose other tokens than transformers'
             own; any other failure ends the recording.
         tokens: tokens compared between the staged loop and both ways of calling `generate`.
-        encoder_calls: how often the encoder ran in one staged request.
-        first_difference: index of the first token that differs.
+        encoder_calls: how often the encoder ran in one staged request; of the first, where shapes differ.
+        first_difference: index of the first token that differs, in the first shape that does.
         expected_encoder_calls: how often it had to, to encode each picture once.
         reason: why the pass was skipped, where nobody asked for that.
+        shapes: distinct shapes of the requests that were measured (tokens, sequences, padding); 0 in recordings that
+            looked at their first sample alone.
+        shapes_verified: so many of them gave the model's own tokens.
     """
 
     status: str
-    tokens: int = 0
-    encoder_calls: int = 0
-    expected_encoder_calls: int = 0
-    first_difference: int | None = None
+    tokens: Count = 0
+    encoder_calls: Count = 0
+    expected_encoder_calls: Count = 0
+    first_difference: Count | None = None
     reason: str = ""
+    shapes: int = 0
+    shapes_verified: int = 0
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Token counts of a request; 0 where nobody knows, as in code that only marks its stages."""
 
-    batch_size: int
-    frames: int
-    visual_tokens: int
-    prompt_tokens: int
-    new_tokens: int
+    batch_size: Count
+    frames: Count
+    visual_tokens: Count
+    prompt_tokens: Count
+    new_tokens: Count
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,10 +108,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Analytic work of one run of a stage (see `model.staged.StageCost`)."""
 
-    flops: int
-    weight_bytes: int
-    kv_bytes: int
-    least_flops: int | None = None
+    flops: Amount
+    weight_bytes: Amount
+    kv_bytes: Amount
+    least_flops: Amount | None = None
 
     @property
     def floor_flops(self) -> int:
@@ -146,7 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     software: dict[str, str]
     device: dict[str, Any]
     dtype: str
-    seed: int
+    seed: Number
     shape: Shape
     coupled: bool
     synchronised: bool
@@ -167,12 +179,42 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(data: bytes | msgspec.Raw) -> Manifest | None:
-    """Read a manifest, or return None where it is none of a version known here."""
+    """Read a manifest, or return None where it is none that can be."""
+    manifest = read(data)
+    return manifest if isinstance(manifest, Manifest) else None
+
+
+def read(data: bytes | msgspec.Raw) -> Manifest | str:
+    """Read a manifest, or say why it is none that can be: of another version, or with a value out of its bounds."""
+    size_bytes = memoryview(data).nbytes
+    if size_bytes > MOST_BYTES:
+        return f"it has {size_bytes:,} bytes"
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        version = _version(data)
+        return UNKNOWN_VERSION if version is not None and version != SCHEMA else str(error).partition("\n")[0]
+    if manifest.schema != SCHEMA:
+        return UNKNOWN_VERSION
+    if oversized((manifest.model, manifest.device, manifest.options)):
+        return "it holds a number of more than 64 bits"
+    if any(_whole_ns(request) > LONGEST_NS for request in (*manifest.clean, *manifest.profiled)):
+        return "one of its requests took more than 104 days"
+    return manifest
+
+
+def _whole_ns(request: Latencies) -> int:
+    """All that a request took."""
+    stages = (request.load_ns, request.preprocess_ns, request.vision_ns, request.prefill_ns, request.decode_whole_ns)
+    return sum(stages) + request.outside_ns + request.outside_later_ns + sum(request.decode_ns)
+
+
+def _version(data: bytes | msgspec.Raw) -> str | None:
+    """What a manifest says that it is, where nothing else of it can be read."""
+    try:
+        return msgspec.json.decode(data, type=_Versioned).schema
+    except (ValueError, RecursionError):
         return None
-    return manifest if manifest.schema == SCHEMA else None
 
 
 def to_mark(manifest: Manifest) -> str:

@@ -28,7 +28,7 @@ def find(evidence: Evidence) -> Found | None:
     row = evidence.longest_limited_by("compute")
     if row is None or evidence.roofline is None or evidence.roofline.peak_tflops is None:
         return None
-    peak_tflops = evidence.roofline.peak_tflops
+    peak_tflops = evidence.roofline.peak_tflops * row.devices
     return Found(
         f"{title(row.stage)} is bound by arithmetic: {_rounded(row.tflops)} TFLOP/s while busy, "
         f"{row.tflops / peak_tflops:.0%} of peak",

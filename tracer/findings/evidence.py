@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tracer.charge.overlaps import Overlaps
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.manifest import Manifest
+    from tracer.document.manifest import Latencies, Manifest
     from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, RunTime, Stage, StageRoofline, Token
     from tracer.measure.encoders import EncoderRuns
     from tracer.measure.unfused import Unfused
@@ -57,6 +57,16 @@ class Evidence:
     def manifest(self) -> Manifest | None:
         """What the recording says about itself, if it is one of ours."""
         return self.trace.manifest
+
+    @property
+    def like_the_first(self) -> list[Latencies]:
+        """The first request without a profiler, and all later ones that are like it."""
+        clean = [] if self.manifest is None else self.manifest.clean
+        if self.manifest is None or not clean:
+            return []
+        from tracer.measure.alike import same_shape
+
+        return same_shape(self.manifest, clean[0].sample)
 
     @property
     def whole_ns(self) -> float:

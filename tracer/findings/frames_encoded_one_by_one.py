@@ -31,7 +31,7 @@ def find(evidence: Evidence) -> Found | None:
     vision = evidence.stage(VISION)
     if vision is None or not evidence.on_gpu:
         return None
-    frames = evidence.encoders.stage.count(VISION) / vision.calls
+    frames = evidence.encoders.stage.count(VISION) / vision.runs
     time = evidence.times[VISION]
     if frames < FEWEST_FRAMES or time.waiting_ns <= time.busy_ns:
         return None

@@ -21,8 +21,8 @@ FINDING = Rule(
     severity="warning",
     rule=(
         "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
-        "twice its busy time without a profiler too, where that was measured; not load and preprocess, whose work "
-        "is the host's"
+        "twice the time in which any device works, without a profiler where that was measured; not load and "
+        "preprocess, whose work is the host's"
     ),
     reason=(
         "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
@@ -38,7 +38,7 @@ def find(evidence: Evidence) -> Found | None:
     if not evidence.on_gpu:
         return None
     shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops and stage.stage not in ON_HOST}
-    bound = [name for name, share in shares.items() if share > IDLE and _idles_without_profiler(evidence, name)]
+    bound = [name for name, share in shares.items() if share > IDLE and _idles(evidence, name)]
     if not bound:
         return None
     lost = {name: evidence.times[name].waiting_ns * evidence.times[name].runs for name in bound}
@@ -59,7 +59,7 @@ def _host_share(stage: Stage) -> float:
     return stage.idle.host_ns / window_ns if window_ns else 0.0
 
 
-def _idles_without_profiler(evidence: Evidence, stage: str) -> bool:
-    """Whether more than half of a run is idle; of a trace without clean latencies its own idle time says so."""
+def _idles(evidence: Evidence, stage: str) -> bool:
+    """Whether more than half of a run is idle, on all of its devices at once."""
     time = evidence.times[stage]
-    return not time.clean or time.waiting_ns > IDLE * time.step_ns
+    return time.waiting_ns > IDLE * time.step_ns

@@ -31,7 +31,7 @@ def find(evidence: Evidence) -> Found | None:
     row = evidence.longest_limited_by("memory")
     if row is None or evidence.roofline is None or evidence.roofline.peak_gbs is None:
         return None
-    peak_gbs = evidence.roofline.peak_gbs
+    peak_gbs = evidence.roofline.peak_gbs * row.devices
     weights = row.weight_bytes / row.bytes
     return Found(
         f"{title(row.stage)} is bound by memory bandwidth: {row.bytes / 1e9:.2f} GB a run at {row.gbs:,.0f} GB/s, "

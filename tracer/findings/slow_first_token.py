@@ -20,7 +20,7 @@ FINDING = Rule(
     severity="warning",
     rule=(
         "the first decode step of a request takes more than twice the median step, or vision and prefill of the "
-        "first request half as much again as the others'"
+        "first request half as much again as of the others that were given the same, or pictures and prompts as long"
     ),
     reason="Something is set up inside the measurement: kernels loaded, tuned or compiled, memory allocated.",
     next_step="warm up longer (tracer record --warmup), or report the first request apart",
@@ -34,16 +34,16 @@ def find(evidence: Evidence) -> Found | None:
 
 
 def _first_request(evidence: Evidence) -> Found | None:
-    manifest = evidence.manifest
-    if manifest is None or len(manifest.clean) <= FEWEST_REQUESTS:
+    like = [one.vision_ns + one.prefill_ns for one in evidence.like_the_first]
+    if len(like) <= FEWEST_REQUESTS:
         return None
-    first_ns, *rest = [one.vision_ns + one.prefill_ns for one in manifest.clean]
+    first_ns, *rest = like
     usual_ns = median(rest)
     if not usual_ns or first_ns <= FIRST_REQUEST * usual_ns:
         return None
     return Found(
         f"vision and prefill of the first request took {duration(first_ns)}, of the others {duration(usual_ns)}",
-        {"first_ns": first_ns, "others_ns": round(usual_ns), "requests": len(manifest.clean)},
+        {"first_ns": first_ns, "others_ns": round(usual_ns), "requests": 1 + len(rest)},
     )
 
 

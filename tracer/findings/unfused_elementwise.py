@@ -37,7 +37,7 @@ def find(evidence: Evidence) -> Found | None:
             found[stage.stage] = {
                 "time_ns": small.time_ns,
                 "count": small.count,
-                "per_run_ns": small.time_ns / stage.calls,
+                "per_run_ns": small.time_ns / stage.runs,
                 "share": small.time_ns / stage.device_time_ns,
             }
     if not found:

@@ -27,7 +27,8 @@ def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:
     """One row per name and style, most device time first, then by name.
 
     An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
-    counts once for a name however many of that name enclose it, and once for every enclosing name.
+    counts once for a name however many of that name enclose it, and once for every enclosing name. Of a trace
+    without device ops the operators are counted that start inside, with their self time.
 
     Args:
         trace: with its ranges.
@@ -50,6 +51,7 @@ def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "s
         *(column.tolist() for column in held),
         sum_by(name, projections.span_ns, size).tolist(),
         sum_by(name, projections.kernel_ns, size).tolist(),
+        _host_time(ranges, name, size).tolist(),
         strict=True,
     )
     return [
@@ -61,17 +63,21 @@ def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "s
             style=style,
             projected_ns=projected_ns,
             kernel_ns=kernel_ns,
+            cpu_ns=cpu_ns,
         )
-        for text, count, ops, time_ns, projected_ns, kernel_ns in columns
+        for text, count, ops, time_ns, projected_ns, kernel_ns, cpu_ns in columns
     ]
 
 
 def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
-    """For each of `size` names, how many ops were launched inside its ranges, and their device time."""
+    """For each of `size` names, how many ops were asked for inside its ranges, and their time.
+
+    An op is asked for by its launch, an operator by itself.
+    """
     ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
-    launched = np.flatnonzero(work.call >= 0)
+    launched = np.flatnonzero(work.asked)
     starts, threads = work.call_start_ns[launched], work.call_thread[launched]
-    durations = work.end_ns[launched] - work.start_ns[launched]
+    durations = work.time_ns[launched]
     for thread in distinct(ranges.thread):
         on_thread = np.flatnonzero(threads == thread)
         on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]
@@ -84,6 +90,16 @@ def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I
         ops += sum_by(group, int64(high - low), size)
         time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), size)
     return ops, time_ns
+
+
+def _host_time(ranges: Spans, name: I64, size: int) -> I64:
+    """For each of `size` names, the time inside its ranges, on each thread once."""
+    found = np.zeros(size, dtype=np.int64)
+    for thread in distinct(ranges.thread):
+        rows = np.flatnonzero(ranges.thread == thread)
+        group, start, end = _unions(name[rows], ranges.start_ns[rows], ranges.end_ns[rows])
+        found += sum_by(group, int64(end - start), size)
+    return found
 
 
 def _unions(group: I64, start_ns: I64, end_ns: I64) -> tuple[I64, I64, I64]:

@@ -9,10 +9,12 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.summary import Decoding, Outlier, Slope
+from tracer.measure.alike import shape_of
+from tracer.measure.samples import sample_of
 from tracer.statistics.robust import far_above, median, theil_sen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from tracer.document.manifest import Manifest
     from tracer.document.summary import Token
@@ -30,18 +32,38 @@ def describe(tokens: Sequence[Token], manifest: Manifest | None) -> Decoding | N
     requests = [list(steps) for _, steps in groupby(tokens, key=lambda token: token.request)]
     if not tokens or tokens[0].request < 0:
         return None
-    prompt = None if manifest is None else manifest.shape.visual_tokens + manifest.shape.prompt_tokens
     return Decoding(
         steps=len(tokens),
         requests=len(requests),
-        kv_tokens=[]
-        if prompt is None
-        else [prompt + min(t.index for t in tokens), prompt + max(t.index for t in tokens)],
+        kv_tokens=_cached(tokens, manifest),
         device_time_ns=round(median(_column(tokens, "device_time_ns"))),
         growth=_growth(requests),
-        drift=_drift(requests),
-        outliers=_outliers(tokens),
+        drift=_drift(requests, manifest),
+        outliers=_outliers(tokens, manifest),
     )
+
+
+def _cached(tokens: Sequence[Token], manifest: Manifest | None) -> list[int]:
+    """The shortest cache and the longest that a step began with, as far as the recording tells for all of them."""
+    if manifest is None:
+        return []
+    samples = {request: sample_of(manifest, request) for request in {token.request for token in tokens}}
+    if manifest.samples and min(samples.values()) < 0:
+        return []
+    prompts = {}
+    for request, sample in samples.items():
+        given = manifest.samples[sample] if manifest.samples else manifest.shape
+        prompts[request] = given.visual_tokens + given.prompt_tokens
+    lengths = [prompts[token.request] + token.index for token in tokens]
+    return [min(lengths), max(lengths)]
+
+
+def _likeness(request: int, manifest: Manifest | None) -> Hashable:
+    """Equal of requests whose steps do the same; of a data set where nothing tells, a request is like no other."""
+    if manifest is None or not manifest.samples:
+        return None
+    sample = sample_of(manifest, request)
+    return (request,) if sample < 0 else shape_of(manifest, sample)
 
 
 def _growth(requests: Sequence[Sequence[Token]]) -> Slope | None:
@@ -52,13 +74,19 @@ def _growth(requests: Sequence[Sequence[Token]]) -> Slope | None:
     return _slope(points)
 
 
-def _drift(requests: Sequence[Sequence[Token]]) -> Slope | None:
-    """Device time of the same decode steps from one request to the next."""
+def _drift(requests: Sequence[Sequence[Token]], manifest: Manifest | None) -> Slope | None:
+    """Device time of the same decode steps of like requests, from one request to the next."""
     shared = set.intersection(*({token.index for token in steps} for steps in requests))
-    if len(requests) < FEWEST_STEPS or not shared:
+    if not shared:
         return None
-    times = [sum(token.device_time_ns for token in steps if token.index in shared) for steps in requests]
-    return _slope([(np.arange(len(times)), int64(times))])
+    like: dict[Hashable, list[tuple[int, int]]] = {}
+    for number, steps in enumerate(requests):
+        time_ns = sum(token.device_time_ns for token in steps if token.index in shared)
+        like.setdefault(_likeness(steps[0].request, manifest), []).append((number, time_ns))
+    series = [points for points in like.values() if len(points) > 1]
+    if sum(map(len, series)) < FEWEST_STEPS:
+        return None
+    return _slope([(int64([x for x, _ in points]), int64([y for _, y in points])) for points in series])
 
 
 def _slope(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Slope | None:
@@ -66,13 +94,19 @@ def _slope(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Slope | None:
     return None if found is None else Slope(ns=found.value, low_ns=found.low, high_ns=found.high)
 
 
-def _outliers(tokens: Sequence[Token]) -> list[Outlier]:
-    """The steps that take far longer than the others, each with the part of it that grew most.
+def _outliers(tokens: Sequence[Token], manifest: Manifest | None) -> list[Outlier]:
+    """The steps that take far longer than the others of like requests, each with the part of it that grew most.
 
     A step's time is busy and idle as charged: all of the device's time between the end of the step before and its own.
     """
-    if len(tokens) < FEWEST_STEPS:
-        return []
+    like: dict[Hashable, list[Token]] = {}
+    for token in tokens:
+        like.setdefault(_likeness(token.request, manifest), []).append(token)
+    found = [outlier for steps in like.values() if len(steps) >= FEWEST_STEPS for outlier in _far_above(steps)]
+    return sorted(found, key=lambda outlier: -outlier.time_ns)[:MOST_OUTLIERS]
+
+
+def _far_above(tokens: Sequence[Token]) -> list[Outlier]:
     parts = np.array([_parts(token) for token in tokens], dtype=np.int64)
     total = parts.sum(axis=1)
     typical = median(parts)

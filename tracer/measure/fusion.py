@@ -36,7 +36,11 @@ def with_fused(times: Mapping[str, RunTime], trace: Trace, runs: Runs) -> dict[s
     fused_ns = fused_decode(trace, runs.ranges, runs.work)
     if fused_ns is None or DECODE not in times:
         return dict(times)
-    return {**times, DECODE: replace(times[DECODE], fused_ns=fused_ns / len(runs.of(DECODE)))}
+    own = runs.of(DECODE)
+    busy_ns = int(runs.busy_ns[own].sum())
+    # Of several devices that work at once the same share is left of the time that passes.
+    left = fused_ns / busy_ns if busy_ns else 0.0
+    return {**times, DECODE: replace(times[DECODE], fused_ns=times[DECODE].busy_ns * left)}
 
 
 def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:

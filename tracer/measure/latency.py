@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT
+from tracer.document.names import PREFILL, REQUEST, TPOT, TTFT
 from tracer.document.summary import Latency, Percentiles, measures
-from tracer.measure.requests import marked_stages, sample_statistics, stage_ns, statistics
+from tracer.measure.distortion import distortion
+from tracer.measure.requests import marked_stages, sample_statistics, statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency
         request_ns=_median(row[REQUEST] for row in taken),
         tokens_per_s=manifest.shape.batch_size * 1e9 / median(tpot) if tpot and median(tpot) else None,
         stages_ns={stage: _median(row[stage] for row in taken) for stage in marked_stages(manifest)},
-        distortion=_distortion(manifest),
+        distortion=distortion(manifest),
         statistics=statistics(rows),
         samples=sample_statistics(manifest, rows),
         outside_ns=_median(row.outside_ns + row.outside_later_ns for row in rows),
@@ -61,27 +62,3 @@ def _median(values: Iterable[float]) -> int:
     from statistics import median  # it imports more than all of this package, and few traces need it
 
     return round(median(values))
-
-
-def _distortion(manifest: Manifest) -> dict[str, float]:
-    """Profiled over clean, per stage; decode over the steps that were profiled, or as a whole."""
-    from statistics import median
-
-    if not manifest.profiled or not manifest.clean:
-        return {}
-    first = manifest.profiled[0].first_step
-    steps = min(len(request.decode_ns) for request in manifest.profiled)
-    steps = min([steps, *(len(request.decode_ns) - first + 1 for request in manifest.clean)])
-    ratios = {}
-    for stage in marked_stages(manifest):
-        if stage == DECODE and any(request.decode_ns for request in (*manifest.clean, *manifest.profiled)):
-            if steps < 1:
-                continue
-            clean = [sum(request.decode_ns[first - 1 : first - 1 + steps]) for request in manifest.clean]
-            profiled = [sum(request.decode_ns[:steps]) for request in manifest.profiled]
-        else:
-            clean = [stage_ns(request, stage) for request in manifest.clean]
-            profiled = [stage_ns(request, stage) for request in manifest.profiled]
-        if median(clean) > 0:
-            ratios[stage] = median(profiled) / median(clean)
-    return ratios

@@ -8,6 +8,20 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Manifest
 
 
+def _verified_shapes(manifest: Manifest) -> int:
+    """Of so many shapes of requests it was proved that the stages are the model."""
+    checked = manifest.verification
+    return checked.shapes_verified if checked.shapes else int(checked.status == "passed")
+
+
+def _shapes(manifest: Manifest) -> int:
+    """Distinct shapes among the requests: those that verification counted, or those of the samples."""
+    if manifest.verification.shapes:
+        return manifest.verification.shapes
+    kinds = {(one.batch_size, one.frames, one.visual_tokens, one.prompt_tokens) for one in manifest.samples}
+    return max(1, len(kinds))
+
+
 def describe(manifest: Manifest) -> dict[str, Any]:
     """The model, its input, how it was run and with what."""
     return {
@@ -29,6 +43,8 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "not_verified_because": manifest.verification.reason,
         "warmed_up": manifest.options.get("warmed_up", True),
         "verified_tokens": manifest.verification.tokens,
+        "verified_shapes": _verified_shapes(manifest),
+        "shapes": _shapes(manifest),
         "first_difference": manifest.verification.first_difference,
         "decode": manifest.model.get("decode", "eager"),
         "batch_frames": manifest.model.get("batch_frames", False),
@@ -36,4 +52,5 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "samples": len(manifest.samples),
         "seed": manifest.seed,
         "software": manifest.software,
+        "options": manifest.options,
     }

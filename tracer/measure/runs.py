@@ -1,6 +1,7 @@
-"""The runs of the stages, one by one, and what one run of each stage takes.
+"""The runs of the stages, one by one.
 
-A run is one stage range with the work that was asked for inside it. Whatever is said of "a run", of shares or of busy
+A run is what a request spends in one stage: mostly one stage range with the work that was asked for inside it; where
+code opens a stage several times in a request, all of these together. Whatever is said of "a run", of shares or of busy
 time is to be made of these.
 """
 
@@ -14,10 +15,10 @@ import numpy as np
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import Cover, distinct, sum_by
 from tracer.charge.work import NO_DEVICE
-from tracer.document.names import ALL_STAGES, DECODE
-from tracer.document.summary import RunTime
+from tracer.document.names import ALL_STAGES
 from tracer.measure.samples import sample_of
-from tracer.trace.columns import Want
+from tracer.measure.together import devices_of_a_run, groups, together
+from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import Latency
 
 NEEDS = Want.SUMMARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of one stage.
+    """One range of a stage; a run of it, or a part of one.
 
     Attributes:
         stage: its name.
@@ -69,15 +69,19 @@ class Runs:
 
     Attributes:
         ranges, work: what they are made of.
+        number: of the run that each is a part of; the same for ranges of one stage (one decode step) in one request.
         sample: of each, index into the manifest's samples; -1 where nothing tells.
         ops: pieces of work.
-        time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of these, added up.
+        time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of these, added up over devices.
+        together_busy_ns, together_idle_ns: time that passed while any of its devices worked, and while all of them
+            waited; see `tracer.measure.together`.
         start_ns, end_ns: first instant and last of its work, or of its range where it asked for none.
         order, begin: the work sorted by run, and where each run's begins in it.
     """
 
     ranges: StageRanges
     work: Work
+    number: I64
     sample: I64
     ops: I64
     time_ns: I64
@@ -86,6 +90,8 @@ class Runs:
     sync_ns: I64
     launch_ns: I64
     unknown_ns: I64
+    together_busy_ns: I64
+    together_idle_ns: I64
     start_ns: I64
     end_ns: I64
     order: I64
@@ -129,6 +135,27 @@ class Runs:
         """The work of these runs, run by run."""
         pieces = [self.order[self.begin[place] : self.begin[place + 1]] for place in own.tolist()]
         return np.concatenate([self.order[:0], *pieces])
+
+    def count(self, own: I64) -> int:
+        """How many runs these are parts of."""
+        return len(distinct(self.number[own]))
+
+    def takes_ns(self, own: I64) -> int:
+        """What these runs take, added up: on the device; on the host where they asked for nothing."""
+        if not self.ops[own].any():
+            return self.cpu_ns(own)
+        return int(self.together_busy_ns[own].sum() + self.together_idle_ns[own].sum())
+
+    def devices(self, own: I64) -> int:
+        """How many devices work in one of these runs, the most that do; 0 of none, as on a CPU.
+
+        Copies alone are no work where there are kernels.
+        """
+        rows = self.rows(own)
+        rows = rows[self.work.device[rows] != NO_DEVICE]
+        kernels = rows[self.work.kind[rows] == OpKind.KERNEL]
+        rows = kernels if len(kernels) else rows
+        return devices_of_a_run(self.number[self.work.stage[rows]], self.work.device[rows])
 
     def cpu_ns(self, own: I64) -> int:
         """Time on the host inside the ranges of these runs, on each thread once."""
@@ -179,11 +206,13 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
     def total(column: I64) -> I64:
         return sum_by(run, column[order], size)
 
+    busy_ns, idle_ns = together(work, groups(work.stage, work.device))
     requests, request = coded(ranges.request)
     samples = int64([sample_of(manifest, number) for number in requests.tolist()])
     return Runs(
         ranges=ranges,
         work=work,
+        number=_numbered(ranges),
         sample=samples[request],
         ops=int64(ops),
         time_ns=total(work.time_ns),
@@ -192,6 +221,8 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
         sync_ns=total(work.sync_ns),
         launch_ns=total(work.launch_ns),
         unknown_ns=total(work.unknown_ns),
+        together_busy_ns=total(busy_ns),
+        together_idle_ns=total(idle_ns),
         start_ns=first,
         end_ns=last,
         order=order,
@@ -199,44 +230,14 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
     )
 
 
-def run_times(runs: Runs, latency: Latency | None, manifest: Manifest | None) -> dict[str, RunTime]:
-    """What one run of each stage takes, by the stage's name, in the order of a request."""
-    found = {}
-    for stage in runs.stages():
-        own = runs.of(stage)
-        busy_ns, idle_ns = int(runs.busy_ns[own].sum()), int(runs.idle_ns[own].sum())
-        in_trace_ns = busy_ns + idle_ns if runs.ops[own].any() else runs.cpu_ns(own)
-        found[stage] = run_time(stage, len(own), busy_ns, in_trace_ns, latency, manifest)
-    return found
-
-
-def run_time(
-    stage: str, calls: int, busy_ns: int, in_trace_ns: int, latency: Latency | None, manifest: Manifest | None
-) -> RunTime:
-    """What one run of a stage takes.
-
-    Args:
-        stage: its name.
-        calls: its runs in the trace.
-        busy_ns, in_trace_ns: busy time of all of them, and all of their time.
-        latency: of the recording's clean pass, if it has one.
-        manifest: of the recording, if there is one.
-    """
-    runs = calls
-    if manifest is not None:
-        runs = max(1, manifest.shape.new_tokens - 1) if stage == DECODE else 1
-    measured = _clean_ns(stage, latency if latency is not None and latency.source == "clean" else None)
-    return RunTime(
-        stage=stage,
-        runs=runs,
-        busy_ns=busy_ns / calls,
-        step_ns=measured or in_trace_ns / calls,
-        clean=bool(measured),
-    )
-
-
-def _clean_ns(stage: str, clean: Latency | None) -> int | None:
-    """What one run takes without a profiler: the median over requests; of decode, over its steps."""
-    if clean is None:
-        return None
-    return clean.tpot_ns if stage == DECODE else clean.stages_ns.get(stage)
+def _numbered(ranges: StageRanges) -> I64:
+    """The number of the run that each range is a part of."""
+    order = np.lexsort((ranges.index, ranges.stage, ranges.request, ranges.thread))
+    first = np.ones(len(order), dtype=np.bool_)
+    for column in (ranges.thread, ranges.request, ranges.stage, ranges.index):
+        first[1:] &= column[order][1:] == column[order][:-1]
+    first = ~first | (ranges.request[order] < 0)
+    first[:1] = True
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.cumsum(first) - 1
+    return number

@@ -42,6 +42,8 @@ def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str) -> Sta
         span_ns=runs.span_ns(own),
         cpu_ns=runs.cpu_ns(own),
         counts=counts.of(own),
+        wall_ns=runs.takes_ns(own),
+        recorded_runs=runs.count(own),
         kernels=kernels,
         categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
     )

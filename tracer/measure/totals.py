@@ -9,7 +9,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.attribution import Reason
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import Between, DeviceTotals, Unattributed, Window
+from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattributed, Window
 from tracer.document.summary import Reason as ReasonRow
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
@@ -49,7 +49,25 @@ def device_totals(strings: list[str], work: Work, overlaps: Overlaps) -> DeviceT
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
         categories=by_category((strings[name], int(time_ns[name])) for name in distinct(work.name)),
+        each=_each(work) if work.on_device else [],
     )
+
+
+def _each(work: Work) -> list[DeviceTime]:
+    """A row a device, by id."""
+    found = []
+    for device in sorted(distinct(work.device)):
+        own = work.device == device
+        found.append(
+            DeviceTime(
+                id=device,
+                ops=int(own.sum()),
+                time_ns=int(work.time_ns[own].sum()),
+                busy_ns=int(work.busy_ns[own].sum()),
+                idle_ns=int(work.gap_ns[own].sum()),
+            )
+        )
+    return found
 
 
 def _unattributed(work: Work) -> Unattributed:

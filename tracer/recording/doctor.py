@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from model.extras import EXTRA, in_one_line, install
 from tracer import nsys
 from tracer.document.errors import TracerError
 from tracer.recording.requirements import unmet
@@ -32,6 +33,14 @@ MOST_PARANOID_FOR_SAMPLING = 2
 WATCHED_BY_NSYS = ("NSYS_PROFILING_SESSION_ID", "CUDA_INJECTION64_PATH")
 PROBE = "tracer/probe"
 _PROBE_CODE = f"import nvtx\nwith nvtx.annotate({PROBE!r}, domain='tracer'): pass"
+# What wants each.
+OPTIONAL = {
+    "torchvision": "processors of many folders of transformers (--model hf:)",
+    "timm": "vision towers of some of them",
+    "av": "video files",
+    "sentencepiece": "vocabularies of some LLaMA checkpoints",
+    "bitsandbytes": "quantised checkpoints",
+}
 NVTX_FOR_OLD_NSYS = "0.2.11"
 
 
@@ -64,6 +73,7 @@ def examine(program: Path | None = None) -> Iterator[Check]:
     if libraries[0].status == "ok":
         yield check_gpu()
         yield check_profiler()
+    yield from (check_optional(name, use) for name, use in OPTIONAL.items())
     yield from check_permissions()
     yield from check_nsys(program)
 
@@ -81,6 +91,20 @@ def check_library(name: str) -> Check:
     needed = unmet(name, found)
     if needed is not None:
         return Check(name, "failure", f"{found} is too old or too new", f"pip install '{needed}'")
+    return Check(name, "ok", found)
+
+
+def check_optional(name: str, use: str) -> Check:
+    """Whether a library that only some models and inputs need is there, and imports."""
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        return Check(name, "note", f"not installed: {use} want it", install(EXTRA[name]))
+    try:
+        import_module(name)
+    except Exception as error:  # torchvision beside another torch than its own raises what torch raises
+        advice = "install the release that was made for this torch"
+        return Check(name, "warning", f"{found} does not import: {in_one_line(error)}", advice)
     return Check(name, "ok", found)
 
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model import registry
-from tracer.recording.own import files as own
+from tracer.recording.own import files
+from tracer.recording.own.spelling import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,9 @@ def opened(options: RecordOptions) -> Iterator[StagedModel[Any, Any] | OwnCallab
         ModelError: the options, the checkpoint or the input cannot be right.
         TracerError: so it is with a file of somebody's own.
     """
-    file = own.parse(options.model)
+    file = parse(options.model)
     if file is None:
         yield registry.find(options.model).build(options.model_options)
         return
-    with own.opened(file, options.model_options, options.typed) as model:
+    with files.opened(file, options.model_options, options.typed) as model:
         yield model

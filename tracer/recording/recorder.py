@@ -21,7 +21,7 @@ from tracer.recording.own.adapter import OwnCallable, OwnStaged
 from tracer.recording.own.functions import record_calls
 from tracer.recording.passes.clean import clean_pass
 from tracer.recording.passes.profiled import profiled_pass
-from tracer.recording.passes.verify import verify_pass
+from tracer.recording.passes.verify import STEPS, distinct_shapes, verify_pass
 from tracer.recording.write.workspace import workspace
 from tracer.staging import Silence, recorded_by
 from tracer.version import __version__
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tracer.recording.options import RecordOptions
     from tracer.recording.window import Schedule
     from tracer.recording.write.workspace import Workspace
-
-VERIFY_STEPS = 3
 
 
 class Progress(Protocol):
@@ -93,17 +91,23 @@ def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progres
         return _run_passes(model, options, progress, work)
 
 
+def _verify(model: StagedModel[Any, Any], options: RecordOptions, requests: int, progress: Progress) -> Verification:
+    """Prove every shape of request that the other two passes are going to run."""
+    if not options.verify:
+        return Verification(status="skipped")
+    if why := getattr(model, "unverifiable", ""):
+        return Verification(status="skipped", reason=why)
+    turns = [*range(requests), *map(options.schedule.turn, range(options.schedule.requests))]
+    numbers = distinct_shapes(model, sorted({turn % len(model.samples) for turn in turns}))
+    progress.begin("verify", STEPS * len(numbers))
+    return verify_pass(model, options, numbers, progress.advance)
+
+
 def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress, work: Workspace) -> Manifest:
     shape = model.shape(model.prepare(model.load()))
-    verification = Verification(status="skipped")
-    if options.verify and (why := getattr(model, "unverifiable", "")):
-        verification = Verification(status="skipped", reason=why)
-    elif options.verify:
-        progress.begin("verify", VERIFY_STEPS)
-        verification = verify_pass(model, options, progress.advance)
-
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
+    verification = _verify(model, options, requests, progress)
     progress.begin("clean", options.schedule.warmup + requests)
     clean = clean_pass(model, options, requests, progress.advance)
     progress.begin("profiled", options.schedule.requests)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.statistics.permutation import ROUNDING, align, deals, rank
+from tracer.statistics.permutation import MOST_EXACT, ROUNDING, align, deals, rank
 from tracer.statistics.robust import median
 
 if TYPE_CHECKING:
     from tracer.arrays import F64, I64, Bools
 
 LEVEL = 0.95
-# Of more requests the rank sum is normal for all that can be told, and of still more each k-th says as much.
-MOST_DEALT, MOST_RANKED = 60, 10_000
+# Of more than that, each k-th says as much.
+MOST_RANKED = 10_000
 # Of a normal distribution: its 97.5th percentile.
 Z_975 = 1.959964
-HALVINGS = 30
+HALVINGS = 26
 
 
 def shift_intervals(values: F64, second: Bools, strata: I64) -> list[tuple[float, float] | None]:
@@ -65,9 +65,9 @@ class _Test:
     def __init__(self, second: Bools, strata: I64) -> None:
         self._second = second.astype(np.float64)
         self._strata = strata
-        self._deals = None
-        if len(second) <= MOST_DEALT:
-            self._deals = np.concatenate(list(deals(second, strata)[0]))
+        dealt, ways, _ = deals(second, strata)
+        # Where there are more ways to deal them out, rank sums are normal for all that can be told.
+        self._deals = np.concatenate(list(dealt)) if ways <= MOST_EXACT else None
 
     def accepts(self, values: F64, shift: F64) -> Bools:
         """For each measure whether the groups may be alike once the second is moved back by its shift."""

@@ -10,10 +10,10 @@ import re
 # 15.46 ms and cudaFreeHost 25.3 ms, where cudaMalloc took 0.27.
 _SYNCHRONISES = re.compile(
     r"(?:cuda|cu|hip)(?:"
-    r"\w*Synchronize"
+    r"\w*Synchronize(?:_ptsz|_ptds|_v\d+)*"
     r"|Memcpy(?!\w*Async)\w*"
-    r"|(?:Mem)?Free(?:Host)?|HostFree"
-    r")(?:_ptsz|_ptds|_v\d+)*"
+    r"|(?:(?:Mem)?Free(?:Host)?|HostFree)(?:_v\d+)?"
+    r")"
 )
 
 
@@ -30,9 +30,12 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-_LAUNCHES = re.compile(r"(?:cuda|cu|hip)\w*Launch(?!\w*HostFunc)\w*")
+_RUNTIME = re.compile(r"(?:cu|hip)\w*")
 
 
 def launches(name: str) -> bool:
     """Whether a call starts kernels, one by one or as a graph."""
-    return _LAUNCHES.fullmatch(name) is not None
+    if _RUNTIME.fullmatch(name) is None:
+        return False
+    _, launch, behind = name.rpartition("Launch")
+    return bool(launch) and "HostFunc" not in behind

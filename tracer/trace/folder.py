@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".json", ".json.gz", ".json.zst", ".json.zip")
 _NAMED = re.compile(r"rank[-_]?0*(\d+)", re.IGNORECASE)
-_STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d+)')
+_STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d{1,9})\b')
 ENDS_BYTES = 1 << 20
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.trace.chrome.reader import read_chrome
+from tracer.trace.limits import ADVICE, DEFAULT, Limits, OverLimitError
 from tracer.trace.source import NSYS_REPORT, QDSTRM, SQLITE, Source
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def read_trace(
-    path: str | Path, want: Want, *, jobs: int | None = None, strict: bool = False, nsys: Path | None = None
+    path: str | Path,
+    want: Want,
+    *,
+    jobs: int | None = None,
+    strict: bool = False,
+    nsys: Path | None = None,
+    limits: Limits = DEFAULT,
 ) -> Trace:
     """Read a trace file.
 
@@ -25,12 +32,13 @@ def read_trace(
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file instead of reading it up to where it is torn.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
+        limits: how much the file may ask for.
 
     Raises:
         InputError: it is missing, damaged, or no trace.
         MissingError: it takes nsys to read it, and there is none.
     """
-    with Source(path) as source:
+    with Source(path, limits) as source:
         return read_source(source, want, jobs=jobs, strict=strict, nsys=nsys)
 
 
@@ -47,7 +55,10 @@ def read_source(
             f"{source.name}: a raw Nsight recording; QdstrmImporter -i FILE makes a report (.nsys-rep) of it"
         )
     if not source.magic.startswith((SQLITE, NSYS_REPORT)):
-        return read_chrome(source, want, jobs=jobs, strict=strict)
+        try:
+            return read_chrome(source, want, jobs=jobs, strict=strict)
+        except OverLimitError as error:
+            raise InputError(f"{source.name}: {error}; {ADVICE}") from None
     from tracer.trace.nsight.reader import read_export, read_report
 
     if source.magic.startswith(SQLITE):

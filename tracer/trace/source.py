@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from tracer.document.errors import InputError
+from tracer.trace.limits import ADVICE, DEFAULT, Limits, OverLimitError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ STDIN = "-"
 # Small enough to stay in the processor's cache while it is searched.
 BLOCK_BYTES = 256 << 10
 GZIP_READ_BYTES = 64 << 10
+# Fewer bytes than this are not worth a search.
+SMALL_BYTES = 4 << 10
 GZIP, ZSTD, ZIP, SQLITE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"SQLite format 3\0"
 NSYS_REPORT, QDSTRM = b"NVIDIA ", b"U3w[END]"
 BOM = b"\xef\xbb\xbf"
@@ -35,10 +38,12 @@ class Source(AbstractContextManager["Source"]):
         packed: whether it is compressed, so that it cannot be entered in the middle.
         size_bytes: on disk.
         damage: what was wrong with the packing, once a read has met it.
+        limits: how much the file may ask for.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.name = "standard input" if str(path) == STDIN else str(path)
+    def __init__(self, path: str | Path, limits: Limits = DEFAULT) -> None:
+        self.limits = limits
+        self.name = "standard input" if str(path) == STDIN else _as_text(path)
         self._temporary: IO[bytes] | None = None
         self.damage: str | None = None
         try:
@@ -81,9 +86,10 @@ class Source(AbstractContextManager["Source"]):
         Packing that breaks off or is damaged ends the content there and is noted in `damage`.
 
         Raises:
-            InputError: the file cannot be read, or a zip has not exactly one member.
+            InputError: the file cannot be read, a zip has not exactly one member, or it unpacks to more than it may.
         """
         passed = 0
+        most = self.limits.most_unpacked(self.size_bytes) if self.packed else None
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(start)
@@ -91,6 +97,8 @@ class Source(AbstractContextManager["Source"]):
                 while block := read(BLOCK_BYTES):
                     yield block
                     passed += len(block)
+                    if most is not None and passed > most:
+                        raise self._refused(f"{in_words(self.size_bytes)} that unpack to more than {in_words(most)}")
         except _packing_errors(self.magic) as error:
             self.damage = str(error) or "it breaks off"
             yield from self._before_damage(passed)
@@ -110,15 +118,29 @@ class Source(AbstractContextManager["Source"]):
             yield bytes(rescued)
 
     def read_all(self) -> bytes:
-        """The whole unpacked content.
+        """The whole unpacked content, to be decoded as one document.
 
         Raises:
-            InputError: it does not fit in memory, or cannot be read.
+            InputError: it does not fit in memory, would not once it is decoded, or cannot be read.
         """
         try:
-            return b"".join(self.blocks())
+            text = b"".join(self._counted())
+            self.limits.check_document(text)
         except MemoryError:
             raise InputError(f"{self.name}: does not fit in memory") from None
+        except OverLimitError as error:
+            raise self._refused(str(error)) from None
+        return text
+
+    def _refused(self, why: str) -> InputError:
+        return InputError(f"{self.name}: {why}; {ADVICE}")
+
+    def _counted(self) -> Iterator[bytes]:
+        size_bytes = 0
+        for block in self.blocks():
+            size_bytes += len(block)
+            self.limits.check_text(size_bytes)
+            yield block
 
     def _reader(self, file: IO[bytes]) -> Callable[[int], bytes]:
         """A function that reads so many bytes or fewer of the unpacked content; none at its end."""
@@ -143,11 +165,25 @@ class _Gunzip:
         self._packed = b""
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes or fewer; none at the end.
+        """Read so many bytes or fewer; none at the end. Members may be tiny: what is read is not.
 
         Raises:
             EOFError: the file ends inside a member.
         """
+        pieces = [self._piece(size)]
+        length = len(pieces[0])
+        while 0 < length < min(size, SMALL_BYTES):
+            try:
+                piece = self._piece(size - length)
+            except EOFError:
+                break  # met again by the next read
+            if not piece:
+                break
+            pieces.append(piece)
+            length += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _piece(self, size: int) -> bytes:
         while True:
             unpacker = self._unpacker
             if unpacker.eof:
@@ -165,6 +201,11 @@ class _Gunzip:
             packed, self._packed = self._packed, b""
             if block := unpacker.decompress(packed, size):
                 return bytes(block)
+
+
+def _as_text(path: str | Path) -> str:
+    """A path as text; the bytes of one that is none are spelled out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _packing_errors(magic: bytes) -> tuple[type[Exception], ...]:

@@ -10,13 +10,14 @@ from reports.parts.compared.words import count, signed
 from reports.units import counted, duration, short_kernels
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, KernelChange, Pair
 
 TOP = 12
 CHANGES = ("appeared", "vanished", "slower", "faster")
 
 
-def part(_: Comparison, pair: Pair) -> Block | None:
+def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     """The largest changes first."""
     title = f"kernels, {pair.other} against {pair.baseline}"
     if not pair.kernels:
@@ -32,13 +33,17 @@ def part(_: Comparison, pair: Pair) -> Block | None:
         Column("delta"),
     ]
     counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in CHANGES]
-    more = len(pair.kernels) - TOP
+    top = asked.top or TOP
+    more = len(pair.kernels) - top
     says = note(
-        f"{', '.join(counts)}, {pair.same_kernels:,} alike. Times (and how often) in one run of the stage, of decode "
-        "one step; from the profiled pass, where nothing is tested.",
-        f"{more:,} more: --format json." if more > 0 else "",
+        f"{', '.join(counts)}, {pair.same_kernels:,} alike.",
+        "Times (and how often) in the whole trace; nothing is tested."
+        if pair.totals
+        else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
+        "is tested.",
+        f"{more:,} more: --top {len(pair.kernels)}." if more > 0 else "",
     )
-    shown = pair.kernels[:TOP]
+    shown = pair.kernels[:top]
     shorter = short_kernels(change.name for change in shown)
     return block(title, Table(columns, [_row(change, shorter[change.name]) for change in shown]), says)
 

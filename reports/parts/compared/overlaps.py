@@ -8,10 +8,11 @@ from reports.blocks import Block, Column, Row, Table, block, note
 from reports.units import duration
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair
 
 
-def part(_: Comparison, pair: Pair) -> Block | None:
+def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
     """A row for either direction."""
     if not pair.overlaps:
         return None

@@ -9,10 +9,11 @@ from reports.palette import NONE
 from reports.parts.compared.words import count
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Run
 
 
-def part(comparison: Comparison) -> Block | None:
+def part(comparison: Comparison, _: Asked) -> Block | None:
     """A row a run, the baseline first."""
     columns = [
         Column("", right=False),

@@ -10,12 +10,13 @@ from reports.parts.compared.words import signed
 from reports.units import duration, percent
 
 if TYPE_CHECKING:
+    from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair, Steps
 
 NAMES = {"device": "device time", "latency": "latency"}
 
 
-def part(_: Comparison, pair: Pair) -> Block | None:
+def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
     """A row by device time, one by latency."""
     columns = [
         Column("", right=False),

@@ -10,9 +10,8 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.sizes import SIZES
 from model.staged import RequestShape, StageCost
 from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
-from tracer.document.summary import Counts, Idle, Kernel, Latency, Roofline, Stage, StageRoofline, Token
+from tracer.document.summary import Counts, Idle, Kernel, Latency, Roofline, RunTime, Stage, StageRoofline, Token
 from tracer.measure.roofline.analytic import draw
-from tracer.measure.runs import run_time
 from tracer.peaks.measured import remember
 from tracer.peaks.peak import Peak
 
@@ -55,10 +54,13 @@ def _draw(
     manifest: Manifest, stages: list[Stage], tokens: list[Token], latency: Latency | None, **peaks: float
 ) -> Roofline | None:
     times = {
-        one.stage: run_time(one.stage, one.calls, one.busy_ns, one.busy_ns + one.idle_ns, latency, manifest)
+        one.stage: RunTime(
+            stage=one.stage, runs=1, recorded=one.calls, busy_ns=one.busy_ns / one.calls, clean=latency is not None,
+            step_ns=(one.busy_ns + one.idle_ns) / one.calls if latency is None else latency.tpot_ns or 0,
+        )
         for one in stages
-    }
-    return draw(manifest, stages, tokens, times, **peaks)
+    }  # fmt: skip
+    return draw(manifest, stages, tokens, times, device=str(manifest.device["name"]), **peaks)
 
 
 def _row(stage: Stage, manifest: Manifest, tokens: list[Token] | None = None, **more: object) -> StageRoofline:

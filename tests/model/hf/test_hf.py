@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,53 @@ CONFIGS: dict[str, tuple[dict[str, Any], int]] = {
             "image_token_index": IMAGE,
         },
         16,
+    ),
+    "llama4": (  # features in the last hidden state, as wide as the tower
+        {
+            "text_config": {
+                **TEXT, "num_local_experts": 2, "num_experts_per_tok": 1, "intermediate_size_mlp": 128,
+                "moe_layers": [0, 1], "no_rope_layers": [1, 1],
+            },
+            "vision_config": {
+                **VISION, "projector_input_dim": 48, "projector_output_dim": 48, "vision_output_dim": 48,
+                "intermediate_size": 128, "pixel_shuffle_ratio": 0.5,
+            },
+            "image_token_index": IMAGE, "boi_token_index": 291, "eoi_token_index": 292,
+        },
+        4,
+    ),
+    "lfm2_vl": (
+        {
+            "text_config": {**TEXT, "model_type": "lfm2", "layer_types": ["conv", "full_attention"]},
+            "vision_config": {**VISION, "model_type": "siglip2_vision_model", "num_patches": 16},
+            "image_token_id": IMAGE, "downsample_factor": 2, "projector_hidden_size": 64,
+        },
+        64,
+    ),
+    "video_llama_3": (
+        {
+            "text_config": {**TEXT, "model_type": "qwen2"}, "vision_config": VISION, "image_token_id": IMAGE,
+            "video_token_id": 291,
+        },
+        256,
+    ),
+    "paddleocr_vl": (
+        {"text_config": MROPE, "vision_config": {**VISION, "spatial_merge_size": 2}, **QWEN},
+        64,
+    ),
+    "mistral3": (
+        {
+            "text_config": {**TEXT, "model_type": "mistral"}, "vision_config": {**VISION, "model_type": "pixtral"},
+            "image_token_index": IMAGE, "spatial_merge_size": 2,
+        },
+        4,
+    ),
+    "lighton_ocr": (
+        {
+            "text_config": {**TEXT, "model_type": "qwen3"}, "vision_config": {**VISION, "model_type": "pixtral"},
+            "image_token_id": IMAGE, "spatial_merge_size": 2,
+        },
+        4,
     ),
 }  # fmt: skip
 # Cross-attention: pictures never become tokens of the prompt.
@@ -255,7 +303,15 @@ def test_options_that_cannot_be_right_are_refused(
     [
         (None, "needs it"),
         ("{", "not JSON"),
-        ('{"model_type": "llama"}', "no image-text-to-text model"),
+        (
+            '{"model_type": "llama"}',
+            "llama is no image-text.* but a model of text alone; .* --auto -- python",
+        ),
+        (
+            '{"model_type": "phi4_multimodal"}',
+            "phi4_multimodal is no image-text.* record --auto -- python",
+        ),
+        ('{"model_type": "clip"}', "clip is no image-text-to-text model of transformers; a script"),
         ('{"model_type": "no such thing"}', "no image-text-to-text model"),
         ('{"auto_map": {"AutoConfig": "code.Evil"}, "model_type": "evil"}', "no image-text-to-text model"),
     ],
@@ -277,6 +333,32 @@ def test_a_damaged_processor_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, "llava", CONFIGS["llava"][0])
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(CheckpointError, match="processor cannot be loaded"):
+        _build(tmp_path)
+
+
+def test_what_looks_like_an_id_of_the_hub_is_not_fetched() -> None:
+    with pytest.raises(CheckpointError, match=r"hf download Qwen/Qwen2.5-VL-3B-Instruct --local-dir FOLDER"):
+        _build(Path("Qwen/Qwen2.5-VL-3B-Instruct"))
+
+
+def test_a_processor_that_needs_a_missing_package_names_its_extra(tmp_path: Path) -> None:
+    if importlib.util.find_spec("torchvision") is not None:
+        pytest.skip("torchvision is here")
+    _write(tmp_path, "qwen2_5_vl", CONFIGS["qwen2_5_vl"][0])
+    write_tokenizer(tmp_path)
+    settings = {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError) as error:
+        _build(tmp_path)
+    assert str(error.value) == f"{tmp_path}: its processor needs torchvision, which is missing: pip install '.[vision]'"
+
+
+def test_a_tower_out_of_a_missing_package_names_its_extra(tmp_path: Path) -> None:
+    if importlib.util.find_spec("timm") is not None:
+        pytest.skip("timm is here")
+    tower = {"model_type": "timm_wrapper", "architecture": "vit_pe_core_large_patch14_336"}
+    _write(tmp_path, "perception_lm", {"text_config": {**TEXT, "model_type": "llama"}, "vision_config": tower})
+    with pytest.raises(CheckpointError, match=r"its network needs timm, which is missing: pip install '\.\[vision\]'$"):
         _build(tmp_path)
 
 

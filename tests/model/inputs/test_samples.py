@@ -233,5 +233,5 @@ def test_without_pyav_a_video_says_what_to_install(tmp_path: Path, monkeypatch: 
     import sys
 
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"pip install 'vlm-tracer\[video\]'"):
+    with pytest.raises(InputError, match=r"PyAV, which is missing: pip install '\.\[video\]'$"):
         read_video(tmp_path / "a.mp4", 4)

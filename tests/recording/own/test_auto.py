@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,3 +104,62 @@ def test_nothing_is_left_behind_and_methods_of_the_instance_come_back(network: A
 def test_without_a_recorder_generate_answers_as_ever(network: Any) -> None:
     assert network.generate(2) == "answer"
     assert network.generate.__name__ == "generate"
+
+
+class _NotesOfThreads(_Notes):
+    """What each thread's marks say, apart."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self.of: list[list[str]] = []
+
+    @property
+    def heard(self) -> list[str]:  # type: ignore[override]
+        if not hasattr(self._own, "heard"):
+            self._own.heard = []
+            self.of.append(self._own.heard)
+        return self._own.heard  # type: ignore[no-any-return]
+
+
+def test_calls_on_two_threads_at_once_have_steps_of_their_own(network: Any) -> None:
+    """The second begins and ends within the first, on the same model."""
+    notes = _NotesOfThreads()
+    other = threading.Thread(target=lambda: network.generate(3))
+
+    class Meanwhile:
+        def generate(self, _: int) -> None:
+            other.start()
+            other.join()
+
+    with recorded_by(notes):
+        network.generate(2, assistant=Meanwhile())
+        network.generate(1)
+    assert [" ".join(heard) for heard in notes.of] == [
+        "request prefill vision / / decode#1 /d1 done request prefill vision / / done",
+        "request prefill vision / / decode#1 /d1 decode#2 /d2 done",
+    ]
+    assert set(vars(network)) == {"base_model"}
+
+
+def test_a_call_that_outlives_the_one_it_began_in_leaves_nothing_behind(network: Any) -> None:
+    notes = _NotesOfThreads()
+    begun, over = threading.Event(), threading.Event()
+
+    class Waiting:
+        def generate(self, _: int) -> None:
+            begun.set()
+            assert over.wait(10)
+
+    with recorded_by(notes):
+        other = threading.Thread(target=lambda: network.generate(3, assistant=Waiting()))
+        other.start()
+        assert begun.wait(10)
+        network.generate(2)
+        over.set()
+        other.join()
+        network.generate(1)
+    assert sorted(" ".join(heard) for heard in notes.of) == [
+        "request prefill vision / / decode#1 /d1 decode#2 /d2 done",
+        "request prefill vision / / decode#1 /d1 done request prefill vision / / done",
+    ]
+    assert set(vars(network)) == {"base_model"}

@@ -15,7 +15,7 @@ from model.registry import ModelOptions
 from tracer.document.errors import InputError, UsageError, VerificationError
 from tracer.document.summary import Summary
 from tracer.recording.options import RecordOptions
-from tracer.recording.own import files as own
+from tracer.recording.own.spelling import parse
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summarize import summarize_file
@@ -152,7 +152,7 @@ def test_a_callable_is_recorded_by_its_marks(tmp_path: Path) -> None:
     assert manifest["stages"] == ["vision", "prefill", "decode"]
     assert manifest["verification"] == {
         "status": "skipped", "tokens": 0, "encoder_calls": 0, "expected_encoder_calls": 0, "first_difference": None,
-        "reason": "a plain callable has no generate to compare with",
+        "reason": "a plain callable has no generate to compare with", "shapes": 0, "shapes_verified": 0,
     }  # fmt: skip
     assert len(manifest["clean"]) == 2
     assert [stage.stage for stage in summary.stages] == ["vision", "prefill", "decode"]
@@ -227,11 +227,11 @@ def test_their_package_called_model_lives_beside_ours(tmp_path: Path) -> None:
 
 
 def test_a_spelling_without_a_function_or_a_file_is_refused(tmp_path: Path) -> None:
-    assert own.parse("eventgpt") is None
-    assert own.parse("hf:folder") is None
+    assert parse("eventgpt") is None
+    assert parse("hf:folder") is None
     for text in ("mine.py", "mine.py:", "mine.py:a-b"):
         with pytest.raises(UsageError, match="name the function that returns the model: mine.py:build"):
-            own.parse(text)
+            parse(text)
     with pytest.raises(InputError, match="lost.py: no such file"):
         record(
             RecordOptions(

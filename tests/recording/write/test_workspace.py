@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from support.manifests import latencies, manifest
 
-from tracer.document import manifest as manifests
 from tracer.document.errors import InputError
 from tracer.recording.write.output import check_output
 from tracer.recording.write.workspace import Workspace, workspace
+from tracer.summarize import summarize_file
 
 MANIFEST = manifest([latencies()])
 
@@ -90,21 +90,25 @@ def test_where_nothing_can_be_written_the_captures_stay(tmp_path: Path) -> None:
         captures = _captures(work.folder, 3)
         with _room_for(0):
             said = _fails(work, tmp_path / "run.json", captures)
-    assert said.endswith(f"what the profiler left (1 file) is kept in {work.folder}")
+    assert said.endswith(f"what the profiler left is kept in {work.folder}")
     assert captures[0].is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
 
 
-def test_a_capture_that_broke_off_is_kept_with_the_latencies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", ["broken off", "missing"])
+def test_where_a_capture_is_damaged_the_latencies_are_a_run_of_their_own(tmp_path: Path, broken: str) -> None:
     with workspace() as work:
         captures = _captures(work.folder, 3)
-        captures[0].write_bytes(captures[0].read_bytes()[:-9])
+        text = captures[0].read_bytes()
+        captures[0].write_bytes(text[:-9]) if broken == "broken off" else captures[0].rename(work.folder / "left.tmp")
         said = _fails(work, tmp_path / "run.json", captures)
-    assert re.search(
-        r"a trace that is not JSON .*; what the profiler left \(1 file\) is kept in .*manifest.json$", said
-    )
-    assert manifests.decode((work.folder / "manifest.json").read_bytes()) == MANIFEST
-    assert captures[0].is_file()
+    kept = tmp_path / "run.latencies.json"
+    assert re.search(r"run.json: torch.profiler wrote (a trace that is not JSON|no trace) \(", said)
+    assert said.endswith(f"; what the profiler left is kept in {work.folder}, the latencies in {kept}")
+    assert len(list(work.folder.iterdir())) == 1
+    summary = summarize_file(kept)
+    assert summary.latency is not None
+    assert summary.latency.requests == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

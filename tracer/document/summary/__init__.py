@@ -2,7 +2,7 @@
 
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
-from tracer.document.summary.device import Between, Counts, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.latency import (
     MEAN,
@@ -32,6 +32,7 @@ __all__ = [
     "Counts",
     "Decoding",
     "DeviceRef",
+    "DeviceTime",
     "DeviceTotals",
     "Finding",
     "Gain",

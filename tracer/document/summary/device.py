@@ -65,6 +65,16 @@ class Unattributed(msgspec.Struct, frozen=True, kw_only=True):
     idle: Idle = Idle()
 
 
+class DeviceTime(msgspec.Struct, frozen=True, kw_only=True):
+    """The work of one device; `busy_ns` and `idle_ns` are its window, from its first op to its last."""
+
+    id: int
+    ops: int
+    time_ns: int
+    busy_ns: int
+    idle_ns: int
+
+
 class Between(msgspec.Struct, frozen=True, kw_only=True):
     """Idle time of devices in which no range of a stage or a request was open on any thread: between requests."""
 
@@ -85,6 +95,7 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
         same_stream_overlap_ns: time that ops spent overlapping others on their own stream.
         same_stream_overlaps: how many did.
         categories: time by kernel category; "other" is what no rule knows.
+        each: the devices that worked, by id; none of a trace without device ops.
     """
 
     kind: str
@@ -97,3 +108,4 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
     same_stream_overlap_ns: int = 0
     same_stream_overlaps: int = 0
     categories: dict[str, int] = {}
+    each: list[DeviceTime] = []

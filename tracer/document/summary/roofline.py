@@ -15,8 +15,8 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
         bytes: analytic bytes of weights and KV cache; of inputs and outputs where they come from shapes.
         weight_bytes: those of the weights.
         intensity: operations per byte.
-        busy_ns: time in which its work ran on the device.
-        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        busy_ns: time that passed while its work ran on any device.
+        step_ns: what a run takes: without a profiler where that was measured, else in the trace.
         step_source: "clean" or "trace".
         tflops, gbs: achieved while busy.
         mfu, mbu: what peak arithmetic, or peak bandwidth, would take of `step_ns`; None without a peak.
@@ -28,6 +28,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
             None where the peak is needed and unknown, or too little is `covered`.
         covered: share of the stage's device time that operators with a formula asked for; None where the work is
             the model's own and thus whole.
+        devices: that work in one run; peaks are those of all of them.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
     distance_ns: int | None
     limited_by: str | None
     covered: float | None = None
+    devices: int = 1
 
 
 class VisualToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         device, dtype: whose peak it is.
-        peak_tflops, peak_gbs: dense arithmetic and memory bandwidth; None if unknown.
+        peak_tflops, peak_gbs: dense arithmetic and memory bandwidth of one device; None if unknown.
         peak_source: a data sheet's address, "measured by tracer calibrate" or the options' names; "" if unknown.
         stages: those whose work is known.
         visual_token: None where the model's work does not say.

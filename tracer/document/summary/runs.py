@@ -11,11 +11,13 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stage: its name.
         runs: in a request where the recording says so, else in the trace; decode has one a step.
-        busy_ns: of one run, on average, in the trace.
-        step_ns: what a run takes: without a profiler where that was measured, else busy and idle in the trace.
+        busy_ns: of one run, on average, in the trace; time that passed while any of its devices worked.
+        step_ns: what a run takes: without a profiler where that was measured, else in the trace; time that passed.
         clean: whether it was.
         fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
             concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
+        devices: that work in one run, at most.
+        recorded: runs that the trace holds; a stage that is opened several times in a request is one run of it.
     """
 
     stage: str
@@ -24,6 +26,8 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     step_ns: float
     clean: bool
     fused_ns: float | None = None
+    devices: int = 1
+    recorded: int = 0
 
     @property
     def total_ns(self) -> float:

@@ -20,7 +20,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stage: its name.
-        calls: ranges of it; decode has one per token.
+        calls: ranges of it; decode has one a step.
         ops: device ops launched inside.
         device_time_ns: sum of their durations.
         busy_ns: its share of the time in which anything ran.
@@ -31,6 +31,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         categories: device time by kernel category.
         kernels: by name, most time first.
         counts: launches, waits and copies of its ranges.
+        wall_ns: what its calls took on the device, or on the host where they asked for nothing, added up: time that
+            passed, on several devices at once counted once; None in documents from before there was this key.
+        recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
     """
 
     stage: str
@@ -45,6 +48,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, int]
     kernels: list[Kernel]
     counts: Counts = Counts()
+    wall_ns: int | None = None
+    recorded_runs: int | None = None
+
+    @property
+    def runs(self) -> int:
+        """Runs of it in the trace."""
+        return self.calls if self.recorded_runs is None else self.recorded_runs
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

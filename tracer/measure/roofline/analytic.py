@@ -34,6 +34,7 @@ def draw(
     tokens: Sequence[Token],
     times: Mapping[str, RunTime],
     *,
+    device: str,
     tflops: float | None = None,
     gbs: float | None = None,
     traced_gbs: float | None = None,
@@ -44,12 +45,12 @@ def draw(
         manifest: of the recording.
         stages, tokens: of the trace.
         times: what a run of each stage takes.
-        tflops, gbs: peaks that a person gave.
+        device: whose peaks count, by name; "" of several kinds.
+        tflops, gbs: peaks of one device that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
     if manifest.cost is None:
         return None
-    device = str(manifest.device.get("name", ""))
     threads = manifest.device.get("threads")
     dtype = product_type(manifest.dtype, ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels))
     peak = find_peak(
@@ -82,11 +83,14 @@ def _runs(manifest: Manifest, stage: Stage, tokens: Sequence[Token]) -> list[Cos
     if cost is None:
         return []
     if stage.stage == VISION:
-        return [cost.vision] * stage.calls
+        return [cost.vision] * stage.runs
     if stage.stage == PREFILL:
-        return [_total([cost.vision, cost.prefill]) if manifest.coupled else cost.prefill] * stage.calls
+        return [_total([cost.vision, cost.prefill]) if manifest.coupled else cost.prefill] * stage.runs
     if stage.stage == DECODE and all(1 <= token.index <= len(cost.decode) for token in tokens):
-        return [cost.decode[token.index - 1] for token in tokens]
+        # A step that is opened twice in a request is one.
+        steps = dict.fromkeys((number if token.request < 0 else token.request, token.index)
+                              for number, token in enumerate(tokens))  # fmt: skip
+        return [cost.decode[index - 1] for _, index in steps]
     return []
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.charge.intervals import distinct
+from tracer.charge.work import NO_DEVICE
 from tracer.measure.roofline import analytic, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tracer.charge.work import Work
     from tracer.choices import Choices
     from tracer.document.summary import Roofline, RunTime, Stage, Token
     from tracer.measure.runs import Runs
@@ -31,10 +34,22 @@ def draw_roofline(
         times: what one run of each stage takes.
         choices: what a person chose.
     """
+    device = _device(trace, runs.work)
     bandwidth = max((one.memory_bandwidth or 0 for one in trace.devices), default=0)
     peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
     if choices.shapes:
-        return recorded.draw(trace, runs.ranges, runs.work, stages, times, **peaks)
+        return recorded.draw(trace, runs.ranges, runs.work, stages, times, device=device, **peaks)
     if trace.manifest is None:
         return None
-    return analytic.draw(trace.manifest, stages, tokens, times, **peaks)
+    return analytic.draw(trace.manifest, stages, tokens, times, device=device, **peaks)
+
+
+def _device(trace: Trace, work: Work) -> str:
+    """The name of the devices that worked; "" where they are of different kinds, which have no peak in common."""
+    worked = set(distinct(work.device)) - {NO_DEVICE}
+    names = {device.name for device in trace.devices if device.id in worked}
+    if len(names) > 1:
+        return ""
+    if trace.manifest is not None:
+        return str(trace.manifest.device.get("name", ""))
+    return names.pop() if names else ""

@@ -12,14 +12,17 @@ import msgspec
 import numpy as np
 
 from tracer.charge.intervals import distinct
+from tracer.charge.work import NO_DEVICE
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Roofline, Stage
+from tracer.document.summary import Roofline, RunTime, Stage
 from tracer.measure.idle import idle_of
+from tracer.measure.kernels import kernel_rows
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
-from tracer.measure.runs import run_time
+from tracer.measure.together import together
 from tracer.peaks.find import find_peak
+from tracer.peaks.precision import product_type
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime, StageRoofline
+    from tracer.document.summary import StageRoofline
     from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
@@ -38,8 +41,6 @@ NO_SHAPES = (
 WHOLE_TRACE = ""
 # Of a stage of which less is known, what limits it is not said unless that is idle time.
 ENOUGH = 0.5
-# The types that data sheets are about; of the peak of others nothing is known unless it was given or measured.
-LISTED_TYPES = ("float32", "float16", "bfloat16")
 
 
 def draw(
@@ -49,6 +50,7 @@ def draw(
     stages: Sequence[Stage],
     times: Mapping[str, RunTime],
     *,
+    device: str,
     tflops: float | None = None,
     gbs: float | None = None,
     traced_gbs: float | None = None,
@@ -60,16 +62,16 @@ def draw(
         ranges, work: of the trace.
         stages: of the trace.
         times: what a run of each takes.
-        tflops, gbs: peaks that a person gave.
+        device: whose peaks count, by name; "" of several kinds.
+        tflops, gbs: peaks of one device that a person gave.
         traced_gbs: what the trace says of the device's memory.
     """
     recorded = recorded_work(trace, ranges, work)
     if recorded is None:
         return None
-    device = _device(trace)
-    peak = find_peak(device, recorded.dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
-    if recorded.dtype not in LISTED_TYPES and peak.source.startswith("https://"):
-        peak = msgspec.structs.replace(peak, tflops=None)
+    kernels = kernel_rows(trace.strings, work, np.arange(len(work)))
+    dtype = product_type(recorded.dtype, ((kernel.name, kernel.time_ns) for kernel in kernels))
+    peak = find_peak(device, dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     rows = []
     if stages:
         for stage in stages:
@@ -77,11 +79,10 @@ def draw(
             if done is not None and stage.busy_ns:
                 rows.append(_row(stage, done, peak, times[stage.stage]))
     elif (whole := _whole_trace(work)).busy_ns:
-        time = run_time(WHOLE_TRACE, 1, whole.busy_ns, whole.busy_ns + whole.idle_ns, None, None)
-        rows.append(_row(whole, recorded.whole, peak, time))
+        rows.append(_row(whole, recorded.whole, peak, _time_of(work)))
     return Roofline(
         device=device,
-        dtype=recorded.dtype,
+        dtype=dtype,
         peak_tflops=peak.tflops,
         peak_gbs=peak.gbs,
         peak_source=peak.source,
@@ -100,6 +101,22 @@ def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofl
     return msgspec.structs.replace(row, covered=covered, limited_by=limit)
 
 
+def _time_of(work: Work) -> RunTime:
+    """What a trace without stages takes: the time of all its devices together."""
+    devices = [device for device in distinct(work.device) if device != NO_DEVICE]
+    busy_ns, idle_ns = together(work, [devices] if len(devices) > 1 else [])
+    busy = int(busy_ns.sum())
+    return RunTime(
+        stage=WHOLE_TRACE,
+        runs=1,
+        busy_ns=busy,
+        step_ns=busy + int(idle_ns.sum()),
+        clean=False,
+        devices=max(1, len(devices)),
+        recorded=1,
+    )
+
+
 def _whole_trace(work: Work) -> Stage:
     """A trace without stages as one, called once."""
     idle = idle_of(work, np.arange(len(work)))
@@ -116,11 +133,3 @@ def _whole_trace(work: Work) -> Stage:
         categories={},
         kernels=[],
     )
-
-
-def _device(trace: Trace) -> str:
-    """The device whose peaks count, by name."""
-    if trace.manifest is not None:
-        return str(trace.manifest.device.get("name", ""))
-    used = set(distinct(trace.ops.device))
-    return next((device.name for device in trace.devices if device.id in used), "")

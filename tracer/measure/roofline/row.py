@@ -17,31 +17,41 @@ if TYPE_CHECKING:
 
 
 def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofline:
-    """One stage; all figures are of one run of it, on average."""
-    flops, moved = work.flops / stage.calls, (work.weight_bytes + work.kv_bytes) / stage.calls
+    """One stage; all figures are of one run of it, on average.
+
+    Args:
+        stage: all of its runs.
+        work: of all of them.
+        peak: of one device; a run has those of all devices that work in it.
+        time: what a run takes.
+    """
+    flops, moved = work.flops / stage.runs, (work.weight_bytes + work.kv_bytes) / stage.runs
     busy_ns, step_ns = time.busy_ns, time.step_ns
-    compute_ns = None if not peak.tflops else work.floor_flops / stage.calls / peak.tflops / 1e3
-    memory_ns = None if not peak.gbs else moved / peak.gbs
+    tflops = peak.tflops * time.devices if peak.tflops else None
+    gbs = peak.gbs * time.devices if peak.gbs else None
+    compute_ns = None if not tflops else work.floor_flops / stage.runs / tflops / 1e3
+    memory_ns = None if not gbs else moved / gbs
     floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
     floor_ns = max(floors) if len(floors) == 2 else None
     return StageRoofline(
         stage=stage.stage,
-        runs=stage.calls,
+        runs=stage.runs,
         flops=round(flops),
         bytes=round(moved),
-        weight_bytes=round(work.weight_bytes / stage.calls),
+        weight_bytes=round(work.weight_bytes / stage.runs),
         intensity=flops / moved if moved else None,
         busy_ns=round(busy_ns),
         step_ns=round(step_ns),
         step_source="clean" if time.clean else "trace",
         tflops=flops / busy_ns / 1e3,
         gbs=moved / busy_ns,
-        mfu=None if not peak.tflops else flops / peak.tflops / 1e3 / step_ns,
+        mfu=None if not tflops else flops / tflops / 1e3 / step_ns,
         mbu=None if memory_ns is None else memory_ns / step_ns,
         bound=_bound(compute_ns, memory_ns),
         floor_ns=None if floor_ns is None else round(floor_ns),
         distance_ns=None if floor_ns is None else round(step_ns - floor_ns),
         limited_by=_limit(stage, busy_ns, step_ns, compute_ns, memory_ns),
+        devices=time.devices,
     )
 
 

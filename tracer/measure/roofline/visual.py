@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.names import PREFILL
+from tracer.document.names import DECODE, PREFILL
 from tracer.document.summary import VisualToken
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def visual_token(manifest: Manifest, rows: Sequence[StageRoofline], peak: Peak) 
     text = shape.prompt_tokens
     saved = products * shape.visual_tokens + attention * (length**2 - text**2)
     kv_bytes = second.kv_bytes - first.kv_bytes
-    prefill = next((row for row in rows if row.stage == PREFILL), None)
+    by_stage = {row.stage: row for row in rows}
+    prefill = by_stage.get(PREFILL)
+    devices = by_stage[DECODE].devices if DECODE in by_stage else 1
     share = saved / cost.prefill.flops
     return VisualToken(
         count=shape.visual_tokens,
@@ -42,5 +44,5 @@ def visual_token(manifest: Manifest, rows: Sequence[StageRoofline], peak: Peak) 
         prefill_share=share,
         prefill_ns=None if prefill is None else prefill.busy_ns * share / shape.visual_tokens,
         kv_bytes=kv_bytes,
-        decode_ns=None if not peak.gbs else kv_bytes / peak.gbs,
+        decode_ns=None if not peak.gbs else kv_bytes / (peak.gbs * devices),
     )

@@ -35,7 +35,7 @@ def _static(case: Case, decode: Run) -> tuple[Run, str]:
     if mode != EAGER:
         raise InputError(f"{case.path}: recorded with --decode {mode}, its cache is a static one already")
     stage = next(stage for stage in case.summary.stages if stage.stage == DECODE)
-    gone_ns = sum(kernel.time_ns for kernel in stage.kernels if concatenates(kernel.name)) / stage.calls
+    gone_ns = sum(kernel.time_ns for kernel in stage.kernels if concatenates(kernel.name)) / stage.runs
     if not gone_ns:
         raise InputError(
             f"{case.path}: --decode static: nothing is concatenated in its decode steps (no kernel of "
@@ -98,7 +98,7 @@ def _recorded_with(case: Case) -> str:
 
 def _replays_a_step(case: Case) -> float:
     """Graphs that a step replays, whoever recorded it."""
-    return sum(stage.counts.graphs / stage.calls for stage in case.summary.stages if stage.stage == DECODE)
+    return sum(stage.counts.graphs / stage.runs for stage in case.summary.stages if stage.stage == DECODE)
 
 
 def _refuse_without_device(case: Case, mode: str) -> None:

@@ -103,7 +103,12 @@ def _run_requests(model: StagedModel[Any, Any], options: RecordOptions, manifest
             number = options.schedule.turn(request) % len(model.samples)
             run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
             synchronise(model.device)
-        profiled = [request.latencies for request in marks.requests]
+        profiled = [
+            msgspec.structs.replace(
+                request.latencies, sample=options.schedule.turn(request.number) % len(model.samples)
+            )
+            for request in marks.requests
+        ]
         emitter.mark(manifests.to_mark(msgspec.structs.replace(manifest, profiled=profiled)))
 
 

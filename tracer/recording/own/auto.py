@@ -28,7 +28,11 @@ HOME = "transformers.generation.utils"
 FEATURE_CALLS = ("get_image_features", "get_video_features")
 PREPARE = "prepare_inputs_for_generation"
 
+# Of each thread: whether it is in `generate`, and in a feature call, and the steps of its request.
 _inside = threading.local()
+# How many threads have a method of an object replaced, and what the object itself had in its place.
+_replacements: dict[tuple[int, str], tuple[int, Any]] = {}
+_replacing = threading.Lock()
 
 
 def install() -> None:
@@ -87,11 +91,13 @@ def hook(module: Any) -> None:
 
 @contextmanager
 def _marked(network: Any) -> Iterator[None]:
-    """While open, the network's forward passes are stages."""
+    """While open, the network's forward passes are stages of the request on this thread."""
     with ExitStack() as stack:
         steps = _Steps()
         stack.push(steps.close)
-        stack.enter_context(_replaced(network, PREPARE, steps.before))
+        stack.callback(setattr, _inside, "steps", None)
+        _inside.steps = steps
+        stack.enter_context(_replaced(network, PREPARE, _as_step))
         for owner in {id(module): module for module in (network, network.base_model)}.values():
             for name in FEATURE_CALLS:
                 if hasattr(owner, name):
@@ -107,29 +113,37 @@ class _Steps:
         self._open = staging.stage(PREFILL)
         self._open.__enter__()
 
-    def before(self, prepare: Callable[..., Any]) -> Callable[..., Any]:
-        """The function that `generate` calls before each forward pass: it begins a step, except for prefill."""
-
-        @wraps(prepare)
-        def prepare_and_mark(*args: Any, **kwargs: Any) -> Any:
-            if self._passes:
-                self._open.__exit__(None, None, None)
-                self._open = staging.stage(DECODE, index=self._passes)
-                self._open.__enter__()
-            self._passes += 1
-            return prepare(*args, **kwargs)
-
-        return prepare_and_mark
+    def before_pass(self) -> None:
+        """A forward pass begins: it begins a step, except for prefill."""
+        if self._passes:
+            self._open.__exit__(None, None, None)
+            self._open = staging.stage(DECODE, index=self._passes)
+            self._open.__enter__()
+        self._passes += 1
 
     def close(self, *error: Any) -> None:
         """End the last step."""
         self._open.__exit__(*error)
 
 
+def _as_step(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that `generate` calls before each forward pass."""
+
+    @wraps(prepare)
+    def prepare_and_mark(*args: Any, **kwargs: Any) -> Any:
+        steps: _Steps | None = getattr(_inside, "steps", None)  # other threads have steps of their own, or none
+        if steps is not None:
+            steps.before_pass()
+        return prepare(*args, **kwargs)
+
+    return prepare_and_mark
+
+
 def _as_vision(encode: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(encode)
     def encode_and_mark(*args: Any, **kwargs: Any) -> Any:
-        if getattr(_inside, "vision", False):  # the model's call makes that of its base
+        # The model's call makes that of its base.
+        if getattr(_inside, "vision", False) or getattr(_inside, "steps", None) is None:
             return encode(*args, **kwargs)
         _inside.vision = True
         try:
@@ -143,16 +157,24 @@ def _as_vision(encode: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _replaced(owner: Any, name: str, replacement: Callable[[Any], Any]) -> Iterator[None]:
-    """While open, an object has another method, made from the one it has."""
-    own = vars(owner).get(name)
-    setattr(owner, name, replacement(getattr(owner, name)))
+    """While open on any thread, an object has another method, made once from the one it has."""
+    key = id(owner), name
+    with _replacing:
+        users, own = _replacements.get(key, (0, vars(owner).get(name)))
+        if not users:
+            setattr(owner, name, replacement(getattr(owner, name)))
+        _replacements[key] = users + 1, own
     try:
         yield
     finally:
-        if own is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, own)
+        with _replacing:
+            users, own = _replacements.pop(key)
+            if users > 1:
+                _replacements[key] = users - 1, own
+            elif own is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, own)
 
 
 def _tell(network: Any, args: Sequence[Any], kwargs: dict[str, Any], answer: Any) -> None:

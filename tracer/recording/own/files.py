@@ -8,11 +8,10 @@ everything is as it was before, and both live side by side.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib import invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -29,34 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import ModuleType
 
-_SPELLING = re.compile(r"(?P<path>.+\.py)(?::(?P<name>.*))?")
+    from tracer.recording.own.spelling import OwnFile
+
 _OURS = "model"
 # What a file's function may ask for besides, by this name.
 _MAX_NEW_TOKENS = "max_new_tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFile:
-    """A function in a file, `text` as it was typed."""
-
-    text: str
-    path: Path
-    name: str
-
-
-def parse(text: str) -> OwnFile | None:
-    """Read `path/to/file.py:build`; None if it is no such thing.
-
-    Raises:
-        UsageError: it names a file but no function.
-    """
-    match = _SPELLING.fullmatch(text)
-    if match is None:
-        return None
-    name = match["name"] or ""
-    if not name.isidentifier():
-        raise UsageError(f"--model {text}: name the function that returns the model: {match['path']}:build")
-    return OwnFile(text, Path(match["path"]), name)
 
 
 @contextmanager

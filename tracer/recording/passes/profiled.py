@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from model.staged import run_request
 from tracer.recording.capture import Capture
 from tracer.recording.encoders import EncoderWatch
@@ -54,4 +56,8 @@ def profiled_pass(
                 number = options.schedule.turn(request) % len(model.samples)
                 run_request(model, number, max_new_tokens=options.max_new_tokens, hook=hook, couple=options.couple)
                 advance()
-    return Profiled(marks.files, [request.latencies for request in marks.requests])
+    latencies = [
+        replace(request.latencies, sample=options.schedule.turn(request.number) % len(model.samples))
+        for request in marks.requests
+    ]
+    return Profiled(marks.files, latencies)

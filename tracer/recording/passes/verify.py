@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
 from torch.utils._pytree import tree_flatten
 
@@ -16,44 +17,81 @@ from tracer.document.manifest import Verification
 from tracer.recording.encoders import EncoderWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from model.staged import StagedModel
     from tracer.recording.options import RecordOptions
 
 
-def verify_pass(model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]) -> Verification:
+# Answers that each shape's proof takes: the stages', and the model's own from features and from pictures.
+STEPS = 3
+
+
+def distinct_shapes(model: StagedModel[Any, Any], numbers: Iterable[int]) -> list[int]:
+    """Of these samples the first of each shape: token counts, sequences, and where shorter ones are padded."""
+    first: dict[Any, int] = {}
+    for number in numbers:
+        inputs = model.prepare(model.load(number))
+        first.setdefault((model.shape(inputs), _padding(inputs)), number)
+    return list(first.values())
+
+
+def _padding(inputs: Any) -> tuple[int, ...]:
+    """The tokens of each sequence, where the inputs have a mask."""
+    mask = getattr(inputs, "attention_mask", None)
+    return tuple(mask.sum(dim=-1).tolist()) if isinstance(mask, torch.Tensor) else ()
+
+
+def verify_pass(
+    model: StagedModel[Any, Any], options: RecordOptions, numbers: Sequence[int], advance: Callable[[], None]
+) -> Verification:
     """Prove that the stages are the model: same tokens, same features, each picture encoded once.
 
     The comparison runs on deterministic kernels. Others may give the same model other tokens from run to run
     (cuDNN's attention does, on an H200), which says nothing about the stages.
 
+    Args:
+        model: to be recorded.
+        options: of the recording.
+        numbers: of the samples, one of each shape that is going to be measured (`distinct_shapes`).
+        advance: is told of each answer, `STEPS` for each sample.
+
     Raises:
         VerificationError: they are not.
     """
     with _deterministic_kernels():
-        return _verify(model, options, advance)
+        proofs = [_verify(model, options, number, advance, several=len(numbers) > 1) for number in numbers]
+    differing = next((proof for proof in proofs if proof.first_difference is not None), None)
+    return msgspec.structs.replace(
+        differing or proofs[0],
+        tokens=sum(proof.tokens for proof in proofs),
+        shapes=len(proofs),
+        shapes_verified=sum(proof.status == "passed" for proof in proofs),
+    )
 
 
-def _verify(model: StagedModel[Any, Any], options: RecordOptions, advance: Callable[[], None]) -> Verification:
+def _verify(
+    model: StagedModel[Any, Any], options: RecordOptions, number: int, advance: Callable[[], None], *, several: bool
+) -> Verification:
+    name = f"{model.samples[number]}: " if several else ""
     with EncoderWatch(model.encoders) as encoder:
-        staged = run_request(model, max_new_tokens=options.max_new_tokens, couple=options.couple)
+        staged = run_request(model, number, max_new_tokens=options.max_new_tokens, couple=options.couple)
     advance()
-    inputs = model.prepare(model.load())
+    inputs = model.prepare(model.load(number))
     features = model.encode_vision(inputs)
     if not _same(features, model.encode_vision(inputs)):
-        raise VerificationError("encoding the same pictures twice gave different features")
+        raise VerificationError(f"{name}encoding the same pictures twice gave different features")
     difference = None
     for argument, given in (("features", features), ("pictures", None)):
         stock = model.generate(inputs, given, max_new_tokens=options.max_new_tokens)
         if options.model_options.decode == EAGER:
-            _compare(staged, stock, argument)
+            _compare(staged, stock, name, argument)
         else:  # other kernels, whose rounding may choose another token: said, not refused
             difference = first_difference(staged, stock) if difference is None else difference
         advance()
     expected = model.expected_encoder_calls(inputs) * (2 if options.couple else 1)
     if encoder.calls != expected:
-        raise VerificationError(f"the vision encoder ran {encoder.calls} times in a request, not {expected}")
+        raise VerificationError(f"{name}the vision encoder ran {encoder.calls} times in a request, not {expected}")
     return Verification(
         status="passed" if difference is None else "differs",
         tokens=staged.numel(),
@@ -97,7 +135,7 @@ def first_difference(staged: torch.Tensor, stock: torch.Tensor) -> int | None:
     return None if staged.shape == stock.shape else length
 
 
-def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
+def _compare(staged: torch.Tensor, stock: torch.Tensor, name: str, argument: str) -> None:
     """Raise VerificationError unless the tokens [B, N] are equal."""
     if torch.equal(staged, stock):
         return
@@ -107,6 +145,6 @@ def _compare(staged: torch.Tensor, stock: torch.Tensor, argument: str) -> None:
         row, step = (staged != stock).nonzero()[0].tolist()
         found = f"token {step} is {staged[row, step]} instead of {stock[row, step]}"
     raise VerificationError(
-        f"the staged run disagrees with the model's own generate, given {argument}: {found}; "
+        f"{name}the staged run disagrees with the model's own generate, given {argument}: {found}; "
         "--no-verify records it all the same"
     )

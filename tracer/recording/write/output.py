@@ -51,14 +51,15 @@ def check_output(path: Path, *, force: bool) -> None:
 def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
     """Join the captures into one Chrome trace with the manifest under its key.
 
-    The metadata is the first capture's; events keep the profiler's own text, digit for digit.
+    The metadata is the first capture's; events keep the profiler's own text, digit for digit. Without captures it is a
+    run without events, which has the latencies.
 
     Raises:
         InputError: a capture is not the JSON that torch.profiler should have written.
     """
     documents = [_top_level(capture) for capture in captures]
     name = path.name.encode("utf-8", "replace").decode()  # names of files may be no text at all
-    first = documents[0] | {"traceName": msgspec.Raw(msgspec.json.encode(name))}
+    first = (documents[0] if documents else {}) | {"traceName": msgspec.Raw(msgspec.json.encode(name))}
     metadata = {key: value for key, value in first.items() if key not in (EVENTS, manifests.KEY)}
     with atomic_writer(path) as file:
         file.write(b'{\n"%s": %s' % (manifests.KEY.encode(), manifests.encode(manifest)))
@@ -84,6 +85,8 @@ def _top_level(capture: Path) -> dict[str, msgspec.Raw]:
         if bytes(document[EVENTS]).lstrip()[:1] == b"[":
             return document
         reason = f"{EVENTS} is no list"
+    except OSError as error:
+        raise InputError(f"torch.profiler wrote no trace ({error.strerror})") from None
     except (msgspec.MsgspecError, KeyError) as error:
         reason = str(error)
     raise InputError(

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.document import manifest as manifests
 from tracer.document.errors import InputError
 from tracer.recording.write.output import write_run
 
@@ -42,12 +41,12 @@ class Workspace:
             write_run(output, captures, manifest)
         except (OSError, InputError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            kept = self._write_elsewhere(output, captures, manifest) or self._keep(captures, manifest)
+            kept = self._write_elsewhere(output, captures, manifest) or self._keep(output, manifest)
             raise InputError(f"{output}: {self._why(reason)}; {kept}") from None
 
     def _write_elsewhere(self, output: Path, captures: Sequence[Path], manifest: Manifest) -> str:
         """Try a packed file beside the output, which takes a tenth, and then one in the folder; "" if neither works."""
-        packed = f"{output.name.removesuffix('.gz').removesuffix('.json')}.json.gz"
+        packed = f"{_stem(output)}.json.gz"
         for path in (output.with_name(packed), self.folder / packed):
             if path.exists() or path == output:
                 continue
@@ -60,19 +59,25 @@ class Workspace:
                 return f"the recording is kept in {path}"
         return ""
 
-    def _keep(self, captures: Sequence[Path], manifest: Manifest) -> str:
-        """Keep the captures as they are, and the manifest with its latencies beside them."""
+    def _keep(self, output: Path, manifest: Manifest) -> str:
+        """Keep what the profiler left as it is, and the latencies in a run without events."""
         self.kept = True
-        files = "1 file" if len(captures) == 1 else f"{len(captures)} files"
-        left = f"what the profiler left ({files}) is kept in {self.folder}"
-        with suppress(OSError):
-            (self.folder / "manifest.json").write_bytes(manifests.encode(manifest))
-            return f"{left}, with the latencies in manifest.json"
+        left = f"what the profiler left is kept in {self.folder}"
+        name = f"{_stem(output)}.latencies.json"
+        for path in (output.with_name(name), self.folder / name):
+            if not path.exists():
+                with suppress(OSError):
+                    write_run(path, [], manifest)
+                    return f"{left}, the latencies in {path}"
         return left
 
     def _why(self, reason: str | None) -> str:
         full = shutil.disk_usage(self.folder).free < FULL_BYTES
         return f"{reason}, and there is no room left in {self.folder.parent}" if full else str(reason)
+
+
+def _stem(output: Path) -> str:
+    return output.name.removesuffix(".gz").removesuffix(".json")
 
 
 @contextmanager

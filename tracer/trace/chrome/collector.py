@@ -13,6 +13,8 @@ from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event,
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
 from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Spans, Want
+from tracer.trace.limits import OverLimitError
+from tracer.trace.names import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,18 +38,27 @@ class _Numbering(dict[Any, int]):
         return number
 
 
+class _Names(_Numbering):
+    """Numbers names: the one place where those of a Chrome trace become ours."""
+
+    def __missing__(self, key: str) -> int:
+        short = cut(key)
+        return super().__missing__(key) if short is key else self[short]
+
+
 class Collector:
-    """Takes in batches of events and keeps the wanted columns.
+    """Takes in batches of events and keeps the wanted columns, of so many events at most.
 
     One bad event never costs the good ones beside it: it is left out and counted in `skipped`.
     """
 
-    def __init__(self, want: Want) -> None:
+    def __init__(self, want: Want, most_events: int | None = None) -> None:
+        self._room = most_events
         self.skipped: Counter[str] = Counter()
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = _Numbering()
-        self._names = _Numbering()
+        self._names = _Names()
         self._tracks = _Numbering()
         self._passed_over: dict[str, bool] = {}
         self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
@@ -68,7 +79,12 @@ class Collector:
         self.add_group(Group.FLOW, [event for event in events if self._groups.get(event.cat) is Group.FLOW], 0)
 
     def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
-        """Take in events that are all of one group."""
+        """Take in events that are all of one group.
+
+        Raises:
+            OverLimitError: they are more than there is room for.
+        """
+        self._make_room(len(events))
         if group is Group.FLOW:
             ends = [event for event in events if event.ph in ("s", "f")]
             self._rows[group].append((place, _flow_columns(ends, self._tracks)))
@@ -97,6 +113,13 @@ class Collector:
         if self._detailed:
             columns += self._details(group, events)
         self._rows[group].append((place, tuple(columns)))
+
+    def _make_room(self, count: int) -> None:
+        if self._room is None:
+            return
+        self._room -= count
+        if self._room < 0:
+            raise OverLimitError("it holds more events than a packed file of its size can be believed to")
 
     def _ignored(self, name: str) -> bool:
         known = self._passed_over.get(name)
@@ -200,7 +223,7 @@ class Columns:
         self._skipped = skipped
         # The same id may be written as a number here and as a string there.
         numbering = _Numbering()
-        thread = int32([numbering[str(pid), str(tid)] for pid, tid in tracks])
+        thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
         self.threads = list(numbering)
         self._thread_of_track = thread
         self._rows = rows

@@ -27,7 +27,7 @@ _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
 # Where an event begins in text that may not be JSON: behind the list's bracket or a comma.
 _HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:)')
 # Where a damaged last event may end: at the list's bracket, with nothing or a key of the document behind it.
-_LAST = re.compile(rb'\}(?=\s*\]\s*(?:\}?\s*\Z|,\s*"))')
+_LAST = re.compile(rb'\}(?=\s*\]\s*+(?:(?:\}\s*)?\Z|,\s*"))')
 
 
 class _Untyped(msgspec.Struct):

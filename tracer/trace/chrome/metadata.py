@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from tracer.document import manifest as manifests
+from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace.chrome.events import UNREADABLE
 from tracer.trace.columns import Device
+from tracer.trace.names import cut
 
 
 class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
@@ -23,7 +25,7 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
 
 
 class _DeviceProperties(msgspec.Struct):
-    id: int
+    id: Number
     name: str = ""
 
 
@@ -46,10 +48,11 @@ def read_metadata(*documents: bytes) -> Metadata:
         return next((value for keys in found if bytes(value := getattr(keys, key))), msgspec.Raw(b""))
 
     raw = first("manifest")
-    manifest = manifests.decode(raw) if bytes(raw) else None
+    manifest = manifests.read(raw) if bytes(raw) else None
     warnings = []
-    if bytes(raw) and manifest is None:
-        warnings.append("its manifest is of an unknown version and was ignored")
+    if isinstance(manifest, str):
+        warnings.append(f"its manifest was ignored: {manifest}")
+        manifest = None
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
         devices=_devices(first("deviceProperties")),
@@ -71,7 +74,7 @@ def _devices(properties: msgspec.Raw) -> list[Device]:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
     except UNREADABLE:
         return []
-    return [Device(device.id, device.name) for device in found]
+    return [Device(device.id, cut(device.name)) for device in found]
 
 
 def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:

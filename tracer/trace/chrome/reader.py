@@ -147,9 +147,10 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
         UnscannableError: the file is not laid out as its head promised.
     """
     handover = Handover(jobs - 1) if source.packed else None
+    most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
 
     def work(share: int) -> _Share:
-        scanner, rest, recent = Scanner(layout, want), None, b""
+        scanner, rest, recent = Scanner(layout, want, most), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
         elif share:
@@ -189,7 +190,8 @@ def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, sha
     length = max(0, source.size_bytes - begin)
     low, high = (begin + length * part // shares for part in (share, share + 1))
     limit = None if share == shares - 1 else high - low
-    for text in texts(source.blocks(low), layout, inside=share > 0, limit=limit):
+    most = source.limits.event_bytes
+    for text in texts(source.blocks(low), layout, inside=share > 0, limit=limit, most_bytes=most):
         if text.last:
             return text.content
         scanner.scan(text, share)
@@ -202,7 +204,7 @@ def _scan_and_hand_over(
     """Unpack a file, and scan what nobody else does; what is left at its end, and what comes before that."""
     recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES))
     rest = b""
-    for text in texts(_skipping(source.blocks(), begin), layout):
+    for text in texts(_skipping(source.blocks(), begin), layout, most_bytes=source.limits.event_bytes):
         if text.last:
             rest = text.content
         else:

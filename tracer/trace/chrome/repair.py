@@ -29,7 +29,7 @@ def _word(key: bytes) -> re.Pattern[bytes]:
 _PH, _CAT = _word(b"ph"), _word(b"cat")
 _NAME = re.compile(rb'"name"\s*:\s*"')
 # A name ends where the next key follows, or the event is over.
-_NAME_END = re.compile(rb'"\s*(?:,\s*(?=' + _KEY + rb")|\}?\s*\Z)")
+_NAME_END = re.compile(rb'"\s*+(?:,\s*(?=' + _KEY + rb")|(?:\}\s*)?\Z)")
 _PID, _TID, _ID = _word(b"pid"), _word(b"tid"), _word(b"id")
 _TS, _DUR = _number(b"ts"), _number(b"dur")
 _ARGS = re.compile(rb'"args"\s*:\s*\{')

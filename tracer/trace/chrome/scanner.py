@@ -19,6 +19,7 @@ from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, en
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
 from tracer.trace.chrome.repair import repair
+from tracer.trace.limits import OverLimitError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,8 +45,8 @@ class Scanner:
         events: events seen, wanted or not.
     """
 
-    def __init__(self, layout: Layout, want: Want) -> None:
-        self.collector = Collector(want)
+    def __init__(self, layout: Layout, want: Want, most_events: int | None = None) -> None:
+        self.collector = Collector(want, most_events)
         self.events = 0
         self._layout = layout
         self._decoders = decoders(want)
@@ -179,7 +180,14 @@ class Text:
     last: bool = False
 
 
-def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limit: int | None = None) -> Iterator[Text]:
+def texts(
+    blocks: Iterable[bytes],
+    layout: Layout,
+    *,
+    inside: bool = False,
+    limit: int | None = None,
+    most_bytes: int | None = None,
+) -> Iterator[Text]:
     """Cut a stream of blocks at ends of events.
 
     Args:
@@ -188,9 +196,14 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
         inside: the stream begins anywhere in the list of events: what comes before the first end of an event is
             left out, for whoever reads the part before.
         limit: offset in the stream; the first event whose end begins there or later is the last. None reads all.
+        most_bytes: that one event may take.
+
+    Raises:
+        OverLimitError: one takes more.
     """
     stop, keep = layout.stop, layout.keep
     rest: list[bytes] = []  # of an event that began in blocks before
+    held = 0  # bytes of those
     offset = 0  # in the stream, of the block
     for block in blocks:
         content, begin = block, 0
@@ -203,7 +216,10 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
         if closing and limit is not None:
             end = content.find(stop, max(0, limit - offset)) + keep
         if first < 0:
+            held = len(content) + (held if rest else 0)
             rest.append(content)  # in the middle of a very long event
+            if most_bytes is not None and held > most_bytes:
+                raise OverLimitError(f"a single event of more than {in_words(most_bytes)}")
         elif inside:
             if closing and first + keep == end:
                 return  # one event reaches across this whole part
@@ -217,7 +233,7 @@ def texts(blocks: Iterable[bytes], layout: Layout, *, inside: bool = False, limi
                 yield Text(content, begin, end)
             if closing:
                 return
-            rest = [content[end:]]
+            rest, held = [content[end:]], len(content) - end
         offset += len(content)
     # Without an end of an event behind the limit there is none for the next reader to begin at: the rest is ours.
     if not inside:

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.errors import InputError
+from tracer.trace.names import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from tracer.arrays import I64
 
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
 # What a missing value is read as. Nsight's own values are never negative.
 MISSING = -1
 # Rows that SQLite joins into one text at a time: enough to make Python's part small, little enough to stay in cache.
 CHUNK_ROWS = 16384
 # Some tables count their rows from 0 on.
 FIRST_ROW = 0
+# A row takes more bytes than this, its place in the page's list of rows included.
+LEAST_ROW_BYTES = 4
+# UTF-16, which a database may be in, becomes up to one and a half times as long in UTF-8.
+TIMES_FILE = 2
+# Of texts that SQLite makes: at least what it joins of a chunk's numbers, at most what it can.
+LEAST_LENGTH, LONGEST_LENGTH = 4 << 20, 1_000_000_000
 # In the header of a database that keeps a write-ahead log.
 WRITE_AHEAD = b"\x02\x02"
 
@@ -48,6 +56,11 @@ class Database(AbstractContextManager["Database"]):
             self._connection.execute("PRAGMA trusted_schema = OFF")
             # Names in real files are not always UTF-8.
             self._connection.text_factory = bytes
+            # Rows may share their texts' pages, and a chain of pages may be a ring: no honest text, and no honest
+            # table, is larger than its file.
+            self._size_bytes = path.stat().st_size
+            longest = min(max(LEAST_LENGTH, TIMES_FILE * self._size_bytes), LONGEST_LENGTH)
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             self.tables = self._probe()
 
     def __exit__(
@@ -101,8 +114,13 @@ class Database(AbstractContextManager["Database"]):
         present = [column for column in columns if column in self.tables.get(table, ())]
         last = self.last_row(table) if present else FIRST_ROW - 1
         after = last * share // shares if share else FIRST_ROW - 1
+        chunks, rows = [], 0
         with self._refusing_damage():
-            chunks = list(self._chunks(table, present, after, last * (share + 1) // shares))
+            for chunk in self._chunks(table, present, after, last * (share + 1) // shares):
+                chunks.append(chunk)
+                rows += len(chunk[0])
+                if rows * LEAST_ROW_BYTES > self._size_bytes:
+                    raise sqlite3.DatabaseError(f"{table} has more rows than the file has room for")
         joined = [int64(np.concatenate(parts)) for parts in zip(*chunks, strict=True)] or [int64([]) for _ in present]
         found = dict(zip(present, joined, strict=True))
         rows = len(joined[0]) if joined else 0
@@ -111,6 +129,7 @@ class Database(AbstractContextManager["Database"]):
     def _chunks(self, table: str, columns: Sequence[str], after: int, upto: int) -> Iterator[list[I64]]:
         part = f"FROM {_quoted(table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
         names = "".join(f", {_quoted(column)}" for column in columns)
+        whole_numbers = ", ".join(map(_whole_number, columns))
         joined = "".join(f", group_concat({_quoted(column)})" for column in columns)
         query = f"SELECT count(*), max(place){joined} FROM (SELECT rowid AS place{names} {part})"  # noqa: S608
         while after < upto:
@@ -120,7 +139,7 @@ class Database(AbstractContextManager["Database"]):
             found = [_parsed(text) for text in texts]
             # Values that are missing or no integers leave a different number of them.
             if any(len(column) != count for column in found):
-                found = list(self._one_by_one(f"{names.removeprefix(', ')} {part}", (after, upto, CHUNK_ROWS)))
+                found = list(self._one_by_one(f"{whole_numbers} {part}", (after, upto, CHUNK_ROWS)))
             yield found
             after = last
 
@@ -140,27 +159,48 @@ class Database(AbstractContextManager["Database"]):
         part = f"CAST({_quoted(key)} AS INTEGER), CAST({_quoted(value)} AS TEXT) FROM {_quoted(table)}"
         with self._refusing_damage():
             found = self._connection.execute(f"SELECT {part}")
-            return {number: None if text is None else _text(text) for number, text in found}
+            return {number: None if text is None else _text(text) for number, text in self._counted(found)}
 
-    def texts(self, table: str, column: str) -> list[str | None]:
+    def texts(self, table: str, column: str, rows: int | None = None) -> list[str | None]:
         """A whole column of texts in the table's order; empty without it.
 
+        Args:
+            table: its name.
+            column: likewise.
+            rows: how many another reading of the table found.
+
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged; then it may also have other rows each time.
         """
         if column not in self.tables.get(table, ()):
             return []
         query = f"SELECT CAST({_quoted(column)} AS TEXT) FROM {_quoted(table)} WHERE rowid >= ? ORDER BY rowid"  # noqa: S608
         with self._refusing_damage():
-            return [None if text is None else _text(text) for (text,) in self._connection.execute(query, (FIRST_ROW,))]
+            rows_found = self._counted(self._connection.execute(query, (FIRST_ROW,)))
+            found = [None if text is None else _text(text) for (text,) in rows_found]
+            if rows is not None and len(found) != rows:
+                raise sqlite3.DatabaseError(f"{table} has {len(found):,} rows, and had {rows:,} before")
+        return found
+
+    def _counted(self, rows: Iterable[RowT]) -> Iterator[RowT]:
+        """The rows, as long as their texts, the last of their values, and they themselves have room in the file."""
+        texts = 0
+        for count, row in enumerate(rows):
+            texts += len(row[-1] or b"")
+            if texts > TIMES_FILE * self._size_bytes or count * LEAST_ROW_BYTES > self._size_bytes:
+                raise sqlite3.DatabaseError("its rows share their texts, which are longer than the file")
+            yield row
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+        """Turn SQLite's errors into ours; their words may come from the file, and be no text at all."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self._name}: damaged, or no SQLite file ({error}); export the report again") from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            reason = "its own words are no text" if isinstance(error, UnicodeDecodeError) else cut(str(error))
+            raise InputError(
+                f"{self._name}: damaged, or no SQLite file ({' '.join(reason.split())}); export the report again"
+            ) from None
 
 
 def _being_written(path: Path) -> bool:
@@ -190,6 +230,12 @@ def _parsed(text: bytes | None) -> I64:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", errors="replace")
+
+
+def _whole_number(column: str) -> str:
+    """A column's integers, NULL for what is none: a text in its place is not even read."""
+    name = _quoted(column)
+    return f"CASE typeof({name}) WHEN 'integer' THEN {name} END"
 
 
 def _quoted(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int32
+from tracer.trace.names import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ class Names:
 
     def number(self, name: str) -> int:
         """The number of a name."""
-        return self._numbers.setdefault(name, len(self._numbers))
+        return self._numbers.setdefault(cut(name), len(self._numbers))
 
     def of_ids(self, ids: I64) -> I32:
         """The numbers of names that are given by their ids in the export's table of strings."""

@@ -16,6 +16,7 @@ from tracer.document.errors import InputError, MissingError
 from tracer.nsys import export, find
 from tracer.trace.columns import Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
+from tracer.trace.names import cut
 from tracer.trace.nsight.database import MISSING, Database
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
@@ -139,7 +140,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
     own, of_calls = unique_correlations([ops.correlation, calls[3]], [process_of_op, processes.number(calls[2])])
     threads = Threads.of([calls[2], nvtx[3]], processes)
     latest_ns = max((int(column.max(initial=0)) for column in (ops.end_ns, calls[1], nvtx[0], nvtx[1])), default=0)
-    labels = range_labels(database.texts(NVTX[0], "text"), nvtx, known)
+    labels = range_labels(database.texts(NVTX[0], "text", len(nvtx[0])), nvtx, known)
     ranges = read_ranges(nvtx, labels, latest_ns, names, threads, skipped)
     gpu_of_op, devices = _gpus(database, ops.device, process_of_op, processes)
     host_calls = read_calls(calls, of_calls, names, threads)
@@ -170,9 +171,9 @@ def _gpus(database: Database, ordinal: I64, process: I64, processes: Processes) 
     """
     columns = ("id", "cuDevice", "memoryBandwidth", "smCount")
     gpus = list(zip(*(column.tolist() for column in database.integers(GPUS, columns)), strict=True))
-    names = database.texts(GPUS, "name") or [None] * len(gpus)
+    names = database.texts(GPUS, "name", len(gpus)) or [None] * len(gpus)
     by_id = {
-        number: Device(number, name or "", max(bandwidth, 0) or None, max(count, 0) or None)
+        number: Device(number, cut(name or ""), max(bandwidth, 0) or None, max(count, 0) or None)
         for (number, _, bandwidth, count), name in zip(gpus, names, strict=True)
     }
     by_ordinal = {cuda: number for number, cuda, _, _ in gpus if cuda != MISSING}
@@ -193,7 +194,9 @@ def _gpus(database: Database, ordinal: I64, process: I64, processes: Processes) 
 
 
 def _producer(database: Database, manifest: Manifest | None) -> str:
-    settings = dict(zip(database.texts(EXPORT, "name"), database.texts(EXPORT, "value"), strict=True))
+    keys = database.texts(EXPORT, "name")
+    values = database.texts(EXPORT, "value", len(keys)) or [None] * len(keys)
+    settings = dict(zip(keys, values, strict=True))
     nsight = f"Nsight Systems {settings.get('EXPORT_PRODUCT_VERSION') or ''}".rstrip()
     return nsight if manifest is None else f"tracer {manifest.version} under {nsight}"
 

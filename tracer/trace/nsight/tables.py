@@ -15,6 +15,7 @@ import numpy as np
 from tracer.arrays import coded, int8, int32, int64
 from tracer.document.names import DOMAIN as OUR_DOMAIN
 from tracer.trace.columns import NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans
+from tracer.trace.names import cut
 from tracer.trace.nsight.database import MISSING
 
 if TYPE_CHECKING:
@@ -262,10 +263,12 @@ def range_labels(texts: Sequence[str | None], columns: Sequence[I64], known: Map
     prefixes: dict[tuple[int, int], str] = {}
     for row in np.flatnonzero(kind == DOMAIN).tolist():
         name = texts[row] or known.get(int(text_id[row]))
-        prefix = f"{name}:" if name and name != OUR_DOMAIN else ""
+        prefix = f"{cut(name)}:" if name and name != OUR_DOMAIN else ""
         prefixes.setdefault((int(process[row]), int(domain[row])), prefix)
-    rows = zip(process.tolist(), domain.tolist(), text_id.tolist(), texts, strict=True)
-    # An id wins over a text, as in Nsight's own reports.
+    rows = zip(process.tolist(), domain.tolist(), text_id.tolist(), texts, (kind == MARK).tolist(), strict=True)
+    # An id wins over a text, as in Nsight's own reports. A mark may be a manifest, which is no name.
     return [
-        prefixes.get((owner, number), "") + (known.get(string) or text or "") for owner, number, string, text in rows
+        prefixes.get((owner, number), "") + (found if whole else cut(found))
+        for owner, number, string, text, whole in rows
+        for found in (known.get(string) or text or "",)
     ]

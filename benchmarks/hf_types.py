@@ -1,0 +1,184 @@
+"""Which model types of transformers `--model hf:FOLDER` takes from a configuration alone, tried one by one.
+
+    python benchmarks/hf_types.py [TYPE ...] [--output docs/hf-models.md]
+
+Each type that transformers lists as image-text-to-text is made small from its own default configuration, with random
+weights, and recorded's way: built, split, its answer compared with its own `generate`. Each in a process of its own,
+with a bound on memory and time. The table says what came of it, and is written into the page between its two marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HERE))
+BEGIN, END = "<!-- begin: python benchmarks/hf_types.py -->", "<!-- end -->"
+MEMORY_BYTES, SECONDS = 12 << 30, 240
+TOKENS = 4
+
+# Sizes by what configurations call them.
+SMALL = {
+    **dict.fromkeys(("num_hidden_layers", "depth", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("hidden_size", "embed_dim", "d_model", "out_hidden_size", "text_hidden_size"), 64),
+    **dict.fromkeys(("projection_dim", "projector_hidden_size", "vision_output_dim", "mm_hidden_size"), 64),
+    **dict.fromkeys(("intermediate_size", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim", "mlp_dim"), 128),
+    **dict.fromkeys(("moe_intermediate_size", "intermediate_size_mlp", "shared_expert_intermediate_size"), 64),
+    **dict.fromkeys(("num_attention_heads", "num_heads", "attention_heads", "n_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "n_shared_experts", "moe_k", "moe_num_shared_experts"), 1),
+    "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 400, "max_position_embeddings": 2048, "image_size": 56,
+    "patch_size": 14, "deepstack_visual_indexes": [0], "fullatt_block_indexes": [1], "cross_attention_layers": [1],
+    "num_global_layers": 1, "intermediate_layers_indices": [0], "supported_aspect_ratios": [[1, 1]], "max_num_tiles": 1,
+    "sliding_window": 64, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1, "mlp_ratio": 2,
+}  # fmt: skip
+# What single types want otherwise: parts whose widths must fit each other, or sections that must fit a head.
+MORE: dict[str, dict[str, Any]] = {
+    "llama4": {
+        "vision_config": {"vision_output_dim": 64, "projector_input_dim": 64, "projector_output_dim": 64},
+        "text_config": {"interleave_moe_layer_step": 1, "moe_layers": [0, 1], "no_rope_layers": [1, 1]},
+    },
+    "paddleocr_vl": {"text_config": {"head_dim": 128}},
+    "gemma3n": {"text_config": {"intermediate_size": 128, "num_kv_shared_layers": 0}},
+}
+MROPE = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e6}
+
+
+def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
+    """A configuration with the sizes of `SMALL`; ids of tokens become other ones below the vocabulary's end."""
+    made: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and key.endswith("_config"):
+            made[key] = small(value, first_id)
+        elif key.endswith(("_token_id", "_token_index")) and isinstance(value, int) and not isinstance(value, bool):
+            first_id += 1
+            made[key] = value if 0 <= value < 300 else first_id
+        elif key == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
+            made[key] = {**value, **MROPE}
+        elif key == "layer_types" and isinstance(value, list):
+            made[key] = value[:2]
+        elif key in SMALL and value is not None:
+            made[key] = (
+                [SMALL[key]] * len(value) if isinstance(value, list) and isinstance(SMALL[key], int) else SMALL[key]
+            )
+        else:
+            made[key] = value
+    return made
+
+
+def try_type(model_type: str) -> tuple[str, str]:
+    """What came of a type, in a word and a line."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    from model.errors import ModelError
+    from model.registry import ModelOptions, find
+    from model.staged import run_request
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            default = transformers.AutoConfig.for_model(model_type).to_dict()
+            config = small(default)
+            for part, more in MORE.get(model_type, {}).items():
+                config[part] = {**config[part], **more}
+            (folder / "config.json").write_text(json.dumps(config))
+            transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            return "not made small", f"this script's configuration: {type(error).__name__}: {str(error)[:100]}"
+        options = ModelOptions(size="", device="cpu", dtype="float32", prompt_tokens=12)
+        try:
+            model = find(f"hf:{folder}").build(options)
+            inputs = model.prepare(model.load())
+            staged = run_request(model, max_new_tokens=TOKENS)
+            same = torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
+        except ModelError as error:
+            return "told", str(error).replace(str(folder), "FOLDER")
+        if not same:
+            return "differs", "its tokens are not those of its own generate"
+        missing = model.describe().get("missing_stages", {}).get("vision")
+        return ("whole", str(missing)) if missing else ("split", f"{model.shape(inputs).visual_tokens} visual tokens")
+
+
+def _in_child(model_type: str, pipe: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            pipe.send(try_type(model_type))
+        except BaseException as error:
+            pipe.send(("raised", f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"))
+
+
+def outcome(model_type: str) -> tuple[str, str]:
+    """What came of a type, tried in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    mine, its = context.Pipe()
+    child = context.Process(target=_in_child, args=(model_type, its))
+    child.start()
+    its.close()
+    try:
+        return mine.recv() if mine.poll(SECONDS) else ("too long", f"more than {SECONDS} s")
+    except EOFError:
+        return "died", "out of memory, or worse"
+    finally:
+        child.kill()
+        child.join()
+
+
+WORDS = {
+    "split": "vision is a stage of its own; tokens equal its own `generate`'s",
+    "whole": "runs, vision inside prefill",
+    "told": "refused in one line",
+    "not made small": "not tried: its default configuration could not be made small",
+}
+
+
+def table(types: list[str]) -> str:
+    """The table of the page, with versions."""
+    found = {model_type: outcome(model_type) for model_type in types}
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch"))
+    all_words = [word for word, _ in found.values()]
+    order = list(dict.fromkeys([*WORDS, *all_words]))
+    counts = {word: all_words.count(word) for word in order if word in all_words}
+    lines = [f"Tried with {versions}: " + ", ".join(f"{count} {word}" for word, count in counts.items()) + ".", ""]
+    lines += [f"- *{word}*: {WORDS[word]}" for word in counts if word in WORDS]
+    lines += ["", "| type | what came of it | |", "| --- | --- | --- |"]
+    for model_type, (word, line) in sorted(found.items(), key=lambda one: (order.index(one[1][0]), one[0])):
+        lines.append(f"| `{model_type}` | {word} | {line.replace('|', '/')} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("types", nargs="*")
+    parser.add_argument("--output", type=Path, help="the page whose table is written again")
+    given = parser.parse_args()
+    import transformers  # once, for all children
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN
+
+    import model.hf.builder  # noqa: F401
+
+    transformers.logging.set_verbosity_error()
+    text = table(given.types or sorted(KNOWN))
+    print(text)
+    if given.output:
+        page = given.output.read_text()
+        before, rest = page.split(BEGIN)
+        given.output.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
+
+
+if __name__ == "__main__":
+    main()

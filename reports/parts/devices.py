@@ -1,0 +1,48 @@
+"""Each device for itself, where several worked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Row, Sentence, Table, block, note
+from reports.units import duration, share
+
+if TYPE_CHECKING:
+    from reports.asked import Asked
+    from tracer.document.summary import Summary
+
+
+def part(summary: Summary, _: Asked) -> Block | None:
+    """A row a device; figures above are sums over them."""
+    found = summary.device.each
+    if len(found) < 2:
+        return None
+    names = {device.id: device.name for device in summary.trace.devices}
+    columns = [
+        Column("device", right=False),
+        Column("name", right=False, named=True),
+        Column("ops", rank=2),
+        Column("device time"),
+        Column("busy"),
+        Column("idle"),
+        Column("share", rank=1),
+    ]
+    rows = [
+        Row(
+            [
+                f"{one.id}",
+                names.get(one.id, ""),
+                f"{one.ops:,}",
+                duration(one.time_ns),
+                duration(one.busy_ns),
+                duration(one.idle_ns),
+                share(one.idle_ns, one.busy_ns + one.idle_ns),
+            ]
+        )
+        for one in found
+    ]
+    says = note(
+        "busy, idle: in its own window, from its first op to its last; added up elsewhere in this report.",
+        Sentence("share", "share: idle of that window."),
+    )
+    return block("devices", Table(columns, rows), says)

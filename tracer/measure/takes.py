@@ -1,0 +1,92 @@
+"""What one run of each stage takes, and how many a request has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.document.names import DECODE
+from tracer.document.summary import RunTime
+from tracer.measure.alike import alike
+from tracer.measure.requests import marked_stages, stage_ns
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.document.manifest import Latencies, Manifest
+    from tracer.measure.runs import Runs
+
+
+def run_times(runs: Runs, manifest: Manifest | None) -> dict[str, RunTime]:
+    """What one run of each stage takes, by the stage's name, in the order of a request.
+
+    Without a profiler where the recording measured that for requests that are like those in the trace, else in the
+    trace: a data set's median says nothing of the sample that was recorded.
+    """
+    return {stage: _run_time(runs, stage, manifest) for stage in runs.stages()}
+
+
+def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
+    own = runs.of(stage)
+    recorded = runs.count(own)
+    kind = Kind(stage, steps=stage == DECODE and bool((runs.ranges.index[own] >= 0).any()))
+    samples = runs.sample[own].tolist()
+    clean_ns = None if manifest is None else _clean_ns(manifest, kind, samples)
+    return RunTime(
+        stage=stage,
+        runs=recorded if manifest is None else _runs_of_a_request(runs, own, kind, manifest),
+        busy_ns=int(runs.together_busy_ns[own].sum()) / recorded,
+        step_ns=clean_ns or runs.takes_ns(own) / recorded,
+        clean=bool(clean_ns),
+        devices=max(1, runs.devices(own)),
+        recorded=recorded,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a run is one of: a stage, or the steps of decoding where these are told apart."""
+
+    stage: str
+    steps: bool
+
+    def clean_ns(self, request: Latencies) -> float | None:
+        """What a run took in a request without a profiler, on average; None if that was not measured."""
+        if self.steps:
+            return sum(request.decode_ns) / len(request.decode_ns) if request.decode_ns else None
+        return stage_ns(request, self.stage)
+
+
+def _clean_ns(manifest: Manifest, kind: Kind, samples: list[int]) -> float | None:
+    """The median over requests like each that was recorded, averaged over these; None if one is like no other."""
+    from statistics import median
+
+    if kind.stage not in marked_stages(manifest):
+        return None
+    whole_ns = 0
+    for sample, times in Counter(samples).items():
+        like = alike(manifest, sample, kind.stage, whole=not kind.steps)
+        taken = [taken_ns for request in like if (taken_ns := kind.clean_ns(request)) is not None]
+        if not taken:
+            return None
+        whole_ns += round(median(taken)) * times
+    return whole_ns / len(samples)
+
+
+def _runs_of_a_request(runs: Runs, own: I64, kind: Kind, manifest: Manifest) -> int:
+    """How often a request runs the stage: once, or once a step; on average over the recorded ones."""
+    if not kind.steps:
+        return 1
+    requests = dict(zip(runs.ranges.request[own].tolist(), runs.sample[own].tolist(), strict=True))
+    steps = [steps_of_a_request(manifest, sample) for sample in requests.values()]
+    return max(1, round(sum(steps) / len(steps)))
+
+
+def steps_of_a_request(manifest: Manifest, sample: int) -> int:
+    """Decode steps of a request that was given `sample`: as many as were measured, else one less than its tokens."""
+    known = 0 <= sample < len(manifest.samples)
+    own = [request for request in manifest.clean if not manifest.samples or request.sample == sample]
+    counted = sorted(request.first_step - 1 + len(request.decode_ns) for request in own if request.decode_ns)
+    if counted:
+        return counted[(len(counted) - 1) // 2]
+    return max(1, (manifest.samples[sample] if known else manifest.shape).new_tokens - 1)
