@@ -115,15 +115,18 @@ def _only(trace: Trace, order: I64) -> I64:
 def _of_several(trace: Trace, candidates: I64) -> I64:
     """The launch of each op where several processes have launches, a row of candidates of each."""
     ops, calls = trace.ops, trace.calls
-    chosen = _process_of_device(trace, candidates)[np.searchsorted(distinct(ops.device), ops.device)]
+    of_device = _process_of_device(trace, candidates)
+    chosen = of_device[np.searchsorted(distinct(ops.device), ops.device)]
     own = candidates[chosen, np.arange(len(ops))]
     own = np.where(begins_before(trace, own), -1, own)
-    # An op whose device's process has no such call: the latest call of any process that launched nothing of its own.
+    # An op whose device's process has no such call: the latest call that launched nothing of its own, of any process
+    # that no device is the own of.
     busy = np.zeros(len(calls) + 1, dtype=np.bool_)
     busy[own] = True
     busy[-1] = False
     start = np.where((candidates >= 0) & ~busy[candidates], calls.start_ns[candidates], np.iinfo(np.int64).min)
     start = np.where(start <= ops.start_ns, start, np.iinfo(np.int64).min)
+    start[of_device] = np.iinfo(np.int64).min
     latest = np.where(start.max(axis=0) > np.iinfo(np.int64).min, start.argmax(axis=0), -1)
     other = np.where(latest >= 0, candidates[latest, np.arange(len(ops))], -1)
     # A clock that is off makes them all early: then the device's process is all there is to go by.
