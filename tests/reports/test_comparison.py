@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 from support.chrome import kernel, launch, operator, span, trace_of
+from support.expected import expected
 from support.manifests import as_metadata
 from support.summaries import KERNELS, requests, summary
 
@@ -27,6 +28,14 @@ def _compare(*summaries: Summary, tolerance: float | None = 0.01) -> Comparison:
 
 def _text(found: Comparison, width: int = 80) -> str:
     return render(of_comparison(found), width=width)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_whole_comparison(width: int) -> None:
+    long = (("vision", f"{'very_' * 20}long", 33), *KERNELS[1:3], ("decode#2", f"{'very_' * 20}longer", 26))
+    after = summary(requests(33), path=f"{'folder/' * 20}b.json", kernels=long)
+    found = _text(_compare(summary(requests(30)), after), width)
+    assert found == expected(f"comparison_{width}.txt", found)
 
 
 def test_the_stage_table() -> None:
