@@ -31,6 +31,20 @@ _PROJECTOR = re.compile(r"(?:Projector|Connector|Resampler|PatchMerger|Adaptor)\
 PREFILL_LONGER = 1.5
 
 
+def seen_by_modules(trace: Trace) -> tuple[I64, I64]:
+    """The outermost calls of vision towers, and of what projects their features; a tower holds no decoder layer."""
+    modules = trace.modules
+    found: list[tuple[I64, I64]] = []
+    for thread in distinct(modules.thread):
+        own = np.flatnonzero(modules.thread == thread)
+        towers = _matching(trace, own, _VISION)
+        vision = _outermost(trace, towers[~_holding(trace, towers, _matching(trace, own, _DECODER))])
+        found.append((vision, _outermost(trace, _matching(trace, own, _PROJECTOR))))
+    if not found:
+        return int64([]), int64([])
+    return int64(np.concatenate([one for one, _ in found])), int64(np.concatenate([one for _, one in found]))
+
+
 def stages_of_modules(trace: Trace) -> StageRanges | None:
     """The stages that the modules' calls tell; None without a language model among them."""
     modules = trace.modules
@@ -97,6 +111,7 @@ def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRang
         encoder_thread=int64([]),
         request_start_ns=request_start,
         request_end_ns=request_end,
+        tokens=False,
     )
 
 
