@@ -72,7 +72,7 @@ def test_without_vision_the_long_calls_are_prefills() -> None:
 
 def test_steps_recorded_without_their_prompt_are_all_steps() -> None:
     events = [event for i in range(4) for event in _call(100 * i, 20, i + 1, 5)]
-    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(4)]
+    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(1, 5)]
 
 
 def test_models_without_a_decoder_and_marked_traces_are_left_alone() -> None:

@@ -83,7 +83,8 @@ def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRang
     modules = trace.modules
     first = _is_prefill(trace, calls, vision)
     request = np.cumsum(first) - 1
-    index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), 0))
+    # Steps are counted from the prompt's call, or from 1 where that was not recorded.
+    index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), -1))
     # A step is not over when the forward call is: choosing the token and preparing the next input belong to it.
     end = modules.end_ns[calls].copy()
     follows = np.flatnonzero(request[1:] == request[:-1])
