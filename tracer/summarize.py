@@ -17,6 +17,7 @@ from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
+from tracer.measure.doubt import doubts, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
@@ -25,7 +26,7 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.stages import stage_rows
-from tracer.measure.takes import run_times
+from tracer.measure.takes import covered, run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -78,10 +79,11 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
 
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
-    stages, tokens = stage_rows(trace.strings, runs, counts), token_rows(runs, counts)
+    stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
+    latency = without_doubted(latency, times)
     decoding = describe(tokens, trace.manifest)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
@@ -89,6 +91,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
     doubtful = doubtful_launches(trace, work.call) if work.on_device else None
     annotations = annotation_rows(trace, work)
+    coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -101,11 +104,12 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         latency=latency,
         decoding=decoding,
         roofline=roofline,
+        coverage=coverage,
         frames=frames,
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful]),
+        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful, *doubts(times)]),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -119,4 +123,5 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         decoding=decoding,
         roofline=roofline,
         requests=requests,
+        coverage=coverage,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Curve, Piece, block, line, note
 from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
+from tracer.document.names import DECODE
 from tracer.document.summary import PASSES
 
 if TYPE_CHECKING:
@@ -27,20 +28,28 @@ def part(summary: Summary, _: Asked) -> Block | None:
     def rank(percent: int) -> str:
         return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
 
+    several = len(tokens) > 1
     return block(
         f"decode {summary.trace.steps}",
         line(
-            Piece(counted(len(tokens), "pass", "passes") if passes else counted(len(tokens), "step"), "strong"),
+            Piece(_steps(summary), "strong"),
             f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
-            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
+            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
         ),
-        Curve(times, duration(times[0]), duration(times[-1]), "decode"),
+        Curve(times, duration(times[0]), duration(times[-1]), "decode") if several else None,
         None if on_cpu(summary) else line(f"a {'pass' if passes else 'token'}: {_per_token(tokens)}"),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
         note("pass: a forward pass, which may yield no token, or several; how many is not recorded.")
         if passes
         else None,
     )
+
+
+def _steps(summary: Summary) -> str:
+    """How many, and of how many."""
+    count = len(summary.tokens)
+    part = next((one for one in summary.coverage if one.stage == DECODE), None)
+    return counted(count, "step") if part is None else f"{count:,} of {part.of_runs:,} steps recorded"
 
 
 def _per_token(tokens: list[Token]) -> str:

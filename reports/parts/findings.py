@@ -26,4 +26,7 @@ def _advice(finding: Finding) -> str:
     gain = finding.gain
     if gain is None or not gain.of_ns:
         return finding.next_step
-    return f"saves up to {duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of}): {finding.next_step}"
+    saved = f"{duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of})"
+    if gain.at_most:
+        return f"saves up to {saved}: {finding.next_step}"
+    return f"saves {saved}, by {gain.basis}: {finding.next_step}"

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
 from reports.units import counted, duration, share
+from tracer.document.words import runs_of
 
 if TYPE_CHECKING:
     from reports.asked import Asked
-    from tracer.document.summary import Summary
+    from tracer.document.summary import Coverage, Summary
 
 
 # What told the stages apart.
@@ -35,6 +36,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
         _copying(summary),
         line(_found_by(summary), role="dim") if summary.stages else None,
         *(_notes(run) if run else ()),
+        *[line(_recorded(part), role="caution") for part in summary.coverage],
         *[line(f"by choice: {choice}", role="caution") for choice in summary.trace.choices],
     )
 
@@ -122,6 +124,14 @@ def _notes(run: dict[str, Any]) -> list[Line]:
     if run["synchronised"]:
         notes.append(line("synchronised at stage boundaries: for checking, not for measuring", role="caution"))
     return notes
+
+
+def _recorded(part: Coverage) -> str:
+    """How much of a stage was, and what that means for what follows."""
+    runs = f"{part.recorded_runs:,} of {part.of_runs:,} {runs_of(part.stage)} recorded"
+    if not part.recorded_runs:
+        return f"{runs}: nothing here says how long they take on the device"
+    return f"{runs}: shares, findings and gains are of the whole request, the others taken to be like these"
 
 
 def _verification(run: dict[str, Any]) -> Line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Sentence, Table, block, line, note
+from reports.blocks import Block, Caution, Column, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
 from reports.parts.words import kind
 from reports.units import counted, duration, share, significant
@@ -69,7 +69,7 @@ def _analytic(roof: Roofline) -> Block | None:
     )
     token = roof.visual_token
     visual = None if token is None or token.prefill_ns is None else line(_visual_tokens(token, token.prefill_ns))
-    return block(TITLE, Table(columns, rows), says, visual)
+    return block(TITLE, Table(columns, rows), says, visual, *_errors(roof))
 
 
 def _recorded(roof: Roofline, of: str) -> Block | None:
@@ -94,7 +94,12 @@ def _recorded(roof: Roofline, of: str) -> Block | None:
         "MFU, MBU: what peak arithmetic or bandwidth would need, as a share of what a run takes.",
         f"Peak in {roof.dtype}: {peaks}.",
     )
-    return block(TITLE, Table(columns, [_recorded_row(row) for row in roof.stages]), says)
+    return block(TITLE, Table(columns, [_recorded_row(row) for row in roof.stages]), says, *_errors(roof))
+
+
+def _errors(roof: Roofline) -> list[Caution]:
+    """Why a row has no share of a peak."""
+    return [Caution(row.error, label="error") for row in roof.stages if row.error]
 
 
 def _recorded_row(row: StageRoofline) -> Row:

@@ -8,6 +8,7 @@ from reports.blocks import Bar, Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
+from tracer.document.words import runs_of
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -20,7 +21,8 @@ def part(summary: Summary, _: Asked) -> Block | None:
     """A row a stage, and one for what belongs to none."""
     if not summary.stages:
         return None
-    whole_ns = summary.device.time_ns
+    rest_ns = summary.device.unattributed.time_ns
+    whole_ns = sum(stage.whole_time_ns for stage in summary.stages) + rest_ns
     rows = [_row(stage, whole_ns) for stage in summary.stages]
     rest = summary.device.unattributed
     if rest.ops:
@@ -33,7 +35,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     columns = _columns(summary)
     kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
     table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
-    return block("", table, note(*_meaning(summary), _between(summary), _outside(summary)))
+    return block("", table, note(*_meaning(summary), _scaled(summary), _between(summary), _outside(summary)))
 
 
 def _columns(summary: Summary) -> list[Column]:
@@ -52,7 +54,7 @@ def _columns(summary: Summary) -> list[Column]:
 def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
     times = [stage.device_time_ns, stage.busy_ns, stage.idle_ns]
     device, busy, idle = [duration(time_ns) if stage.ops else NONE for time_ns in times]
-    drawn = _share(stage.device_time_ns, whole_ns)
+    drawn = _share(stage.whole_time_ns, whole_ns)
     return [stage.stage, f"{stage.calls:,}", duration(stage.cpu_ns), device, drawn, busy, idle, f"{stage.ops:,}"]
 
 
@@ -79,6 +81,16 @@ def _between(summary: Summary) -> str:
     if not summary.device.between.idle_ns:
         return ""
     return "between: idle while no stage and no request was open on any thread: nobody's."
+
+
+def _scaled(summary: Summary) -> str:
+    """Which shares are of more than was recorded."""
+    parts = [
+        f"{stage.stage}'s by {stage.scale:.3g} ({stage.runs:,} of {stage.of_runs:,} {runs_of(stage.stage)} recorded)"
+        for stage in summary.stages
+        if stage.scale > 1
+    ]
+    return f"share: of whole requests, so scaled: {', '.join(parts)}." if parts else ""
 
 
 def _outside(summary: Summary) -> str:

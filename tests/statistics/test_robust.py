@@ -70,3 +70,11 @@ def test_far_above_asks_for_both_distances() -> None:
     assert far_above(values, deviations_apart=3, at_least=0.1).tolist() == [7]
     assert far_above(values, deviations_apart=3, at_least=0.05).tolist() == [6, 7]
     assert far_above(int64([]), deviations_apart=3, at_least=0.1).tolist() == []
+
+
+def test_the_interval_of_a_slope_is_between_the_ranks_of_sens_formula() -> None:
+    """Of x cubed the slope from i to j is i² + ij + j²; 20 points have 190, and 1.96 times the root of 950 is 60.4."""
+    slopes = sorted(i * i + i * j + j * j for j in range(20) for i in range(j))
+    slope = theil_sen([_group([i**3 for i in range(20)])])
+    assert slope is not None
+    assert (slope.low, slope.high) == (slopes[65], slopes[125])

@@ -50,13 +50,13 @@ def _took_ns(stage: Stage) -> int:
 
 
 def shares(summary: Summary, source: str) -> dict[str, float]:
-    """Each stage's share of the request; of a trace alone, of the time of all its stages."""
+    """Each stage's share of the request; of a trace alone, of the time of all its stages, recorded or not."""
     if source != TRACE:
         found = figures(summary, source)
         whole = found.pop(REQUEST)
         found.pop(TPOT, None)
     else:
-        found = {stage.stage: float(_took_ns(stage)) for stage in summary.stages}
+        found = {stage.stage: _took_ns(stage) * stage.scale for stage in summary.stages}
         whole = sum(found.values())
     return {name: time_ns / whole for name, time_ns in found.items()} if whole > 0 else {}
 
@@ -72,7 +72,7 @@ def per_token(request: RequestLatency) -> dict[tuple[str, str], float]:
         (VISION, VISUAL, request.visual_tokens * batch),
         (PREFILL, VISUAL, request.visual_tokens * batch),
         (PREFILL, PROMPT, (request.visual_tokens + request.prompt_tokens) * batch),
-        (DECODE, OUTPUT, len(request.decode_ns) * batch),
+        (DECODE, OUTPUT, request.later_tokens * batch),
     )
     return {
         (stage, kind): request.stages_ns[stage] / count

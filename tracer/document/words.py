@@ -12,6 +12,11 @@ def title(stage: str) -> str:
     return f"LLM {stage}" if stage in LLM_STAGES else stage
 
 
+def runs_of(stage: str) -> str:
+    """What the runs of a stage are called."""
+    return "decode steps" if stage == DECODE else f"runs of {stage}"
+
+
 def times(ratio: float) -> str:
     """A ratio: 1.7 x, 40 x."""
     return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import VISION
-from tracer.document.words import times, title
+from tracer.document.words import runs_of, times, title
 from tracer.findings.rule import Found, Rule
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 FINDING = Rule(
     id="bottleneck-stage",
     severity="info",
-    rule="the stage with the most device time",
+    rule=(
+        "the stage with the most device time; of a stage that was recorded in part, as a window of decode steps, the "
+        "rest is taken to be like it"
+    ),
     reason="Work elsewhere cannot gain more than the other stages' share.",
     next_step="look at this stage first",
     leads=True,
@@ -26,18 +29,24 @@ def find(evidence: Evidence) -> Found | None:
     """The stage with the most device time, and how far ahead of vision, or else of the next one, it is."""
     if len(evidence.stages) < 2 or not any(stage.device_time_ns for stage in evidence.stages):
         return None
-    first, second = sorted(evidence.stages, key=lambda stage: -stage.device_time_ns)[:2]
-    share = first.device_time_ns / evidence.device.time_ns
+    if any(not part.recorded_runs for part in evidence.coverage):
+        return None  # of what was not recorded at all, nothing tells how long it is
+    first, second = sorted(evidence.stages, key=lambda stage: -stage.whole_time_ns)[:2]
+    whole_ns = sum(stage.whole_time_ns for stage in evidence.stages) + evidence.device.unattributed.time_ns
+    share = first.whole_time_ns / whole_ns
     message = f"{title(first.stage)} takes {share * 100:.1f} % of {evidence.kind} time"
     vision = evidence.stage(VISION)
     other = vision if vision is not None and vision.stage != first.stage else second
-    if other.device_time_ns:
-        message += f": {times(first.device_time_ns / other.device_time_ns)} {other.stage}"
+    if other.whole_time_ns:
+        message += f": {times(first.whole_time_ns / other.whole_time_ns)} {other.stage}"
+    for part in evidence.coverage:
+        recorded = f"{part.recorded_runs:,} of {part.of_runs:,} {runs_of(part.stage)} recorded"
+        message += f" ({recorded}, the others taken to be alike)"
     figures = {
         "stage": first.stage,
-        "device_time_ns": first.device_time_ns,
+        "device_time_ns": first.whole_time_ns,
         "share": share,
         "next": second.stage,
-        "next_device_time_ns": second.device_time_ns,
+        "next_device_time_ns": second.whole_time_ns,
     }
     return Found(message, figures)

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Latencies, Manifest
-    from tracer.document.summary import Decoding, DeviceTotals, Latency, Roofline, RunTime, Stage, StageRoofline, Token
+    from tracer.document.summary import (
+        Coverage,
+        Decoding,
+        DeviceTotals,
+        Latency,
+        Roofline,
+        RunTime,
+        Stage,
+        StageRoofline,
+        Token,
+    )
     from tracer.measure.encoders import EncoderRuns
     from tracer.measure.unfused import Unfused
     from tracer.measure.waits import Waits
@@ -41,6 +51,7 @@ class Evidence:
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None
+    coverage: list[Coverage]
     frames: Callable[[], Trace] | None = None
 
     @property
@@ -70,8 +81,14 @@ class Evidence:
 
     @property
     def whole_ns(self) -> float:
-        """All stages together: of one request where the recording says so, else of the trace."""
-        return sum(time.total_ns for time in self.times.values())
+        """A request where the recording says what one takes, the same that its latencies say; else all stages together.
+
+        Those are of one request where the recording says how often it runs each, else of the trace.
+        """
+        latency, times = self.latency, self.times.values()
+        if latency is not None and not latency.samples and times and all(time.clean for time in times):
+            return latency.request_ns
+        return sum(time.total_ns for time in times)
 
     def less_busy_ns(self, stage: str, share: float) -> float:
         """What all runs of a stage save if the device is busy for this share less: nothing where it mostly waits.
@@ -82,12 +99,16 @@ class Evidence:
         time = self.times[stage]
         return 0.0 if time.busy_ns < time.step_ns / 2 else share * min(time.busy_ns, time.step_ns) * time.runs
 
-    def saves(self, time_ns: float, basis: str) -> Saving | None:
-        """A gain that is taken from all stages together; None of nothing."""
-        if not round(time_ns):
+    def saves(self, time_ns: float, basis: str, *, at_most: bool = True) -> Saving | None:
+        """A gain that is taken from all stages together, and no more than these; None of nothing."""
+        whole_ns = round(self.whole_ns)
+        saved_ns = min(round(time_ns), whole_ns)
+        if saved_ns <= 0:
             return None
-        of = "a request" if self.manifest is not None else "the trace"
-        return Saving(round(time_ns), of_ns=round(self.whole_ns), of=of, basis=basis)
+        of = "the trace"
+        if self.manifest is not None:
+            of = "a request like the recorded" if self.manifest.samples else "a request"
+        return Saving(saved_ns, of_ns=whole_ns, of=of, basis=basis, at_most=at_most)
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, if it occurs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tracer.findings.registry import findings
@@ -36,5 +37,5 @@ def _document(rule: Rule, found: Found) -> Finding:
         evidence=found.evidence,
         rule=rule.rule,
         next_step=rule.next_step if found.also is None else f"{rule.next_step}; {found.also}",
-        gain=None if gain is None else Gain(time_ns=gain.time_ns, of_ns=gain.of_ns, of=gain.of, basis=gain.basis),
+        gain=None if gain is None else Gain(**asdict(gain)),
     )

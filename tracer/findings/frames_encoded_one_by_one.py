@@ -43,5 +43,6 @@ def find(evidence: Evidence) -> Found | None:
         evidence.saves(
             (time.step_ns - batched_ns) * time.runs,
             "one batch: the host's time divided by the frames, but no less than the busy time",
+            at_most=False,
         ),
     )

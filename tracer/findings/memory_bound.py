@@ -38,6 +38,8 @@ def find(evidence: Evidence) -> Found | None:
         f"{row.gbs / peak_gbs:.0%} of peak",
         {"stage": row.stage, "bytes": row.bytes, "gbs": row.gbs, "peak_gbs": peak_gbs},
         evidence.saves(
-            evidence.less_busy_ns(row.stage, weights / 2), "weights of half the size at the bandwidth reached"
+            evidence.less_busy_ns(row.stage, weights / 2),
+            "weights of half the size at the bandwidth reached",
+            at_most=False,
         ),
     )

@@ -46,12 +46,14 @@ class Saving:
         of_ns: of this.
         of: what `of_ns` is the time of, in words.
         basis: how it was estimated.
+        at_most: whether it is an upper bound; else what `basis` would save, if that were done.
     """
 
     time_ns: int
     of_ns: int
     of: str
     basis: str
+    at_most: bool = True
 
 
 @dataclass(frozen=True, slots=True)

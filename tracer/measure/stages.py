@@ -8,27 +8,31 @@ from tracer.document.summary import Stage
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
+from tracer.measure.takes import whole_runs
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from tracer.document.manifest import Manifest
     from tracer.measure.counts import RangeCounts
     from tracer.measure.runs import Runs
 
 NEEDS = Want.SUMMARY
 
 
-def stage_rows(strings: list[str], runs: Runs, counts: RangeCounts) -> list[Stage]:
+def stage_rows(strings: list[str], runs: Runs, counts: RangeCounts, manifest: Manifest | None) -> list[Stage]:
     """Add up the runs of each stage that occurs, in the order of a request.
 
     Args:
         strings: the trace's names.
         runs: of its stages.
         counts: of the same ranges.
+        manifest: of the recording, if it has one.
     """
-    return [_row(strings, runs, counts, stage) for stage in runs.stages()]
+    whole = whole_runs(runs, manifest)
+    return [_row(strings, runs, counts, stage, whole.get(stage)) for stage in runs.stages()]
 
 
-def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str) -> Stage:
+def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str, of_runs: int | None) -> Stage:
     own = runs.of(stage)
     kernels = kernel_rows(strings, runs.work, runs.rows(own))
     return Stage(
@@ -44,6 +48,7 @@ def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str) -> Sta
         counts=counts.of(own),
         wall_ns=runs.takes_ns(own),
         recorded_runs=runs.count(own),
+        of_runs=of_runs,
         kernels=kernels,
         categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE
-from tracer.document.summary import RunTime
+from tracer.document.summary import Coverage, RunTime
 from tracer.measure.alike import alike
 from tracer.measure.requests import marked_stages, stage_ns
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.document.manifest import Latencies, Manifest
     from tracer.measure.runs import Runs
+
+
+# A latency that many times shorter than the device was busy is none of the stage's.
+BY_FAR = 2
 
 
 def run_times(runs: Runs, manifest: Manifest | None) -> dict[str, RunTime]:
@@ -32,14 +36,18 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     kind = Kind(stage, steps=stage == DECODE and bool((runs.ranges.index[own] >= 0).any()))
     samples = runs.sample[own].tolist()
     clean_ns = None if manifest is None else _clean_ns(manifest, kind, samples)
+    busy_ns = int(runs.together_busy_ns[own].sum()) / recorded
+    # A profiler may make kernels a little longer; operators of a CPU it makes much longer.
+    doubted = bool(clean_ns) and runs.work.on_device and (clean_ns or 0) < busy_ns / BY_FAR
     return RunTime(
         stage=stage,
         runs=recorded if manifest is None else _runs_of_a_request(runs, own, kind, manifest),
-        busy_ns=int(runs.together_busy_ns[own].sum()) / recorded,
-        step_ns=clean_ns or runs.takes_ns(own) / recorded,
-        clean=bool(clean_ns),
+        busy_ns=busy_ns,
+        step_ns=runs.takes_ns(own) / recorded if doubted or not clean_ns else clean_ns,
+        clean=bool(clean_ns) and not doubted,
         devices=max(1, runs.devices(own)),
         recorded=recorded,
+        doubted_ns=clean_ns if doubted else None,
     )
 
 
@@ -71,6 +79,35 @@ def _clean_ns(manifest: Manifest, kind: Kind, samples: list[int]) -> float | Non
             return None
         whole_ns += round(median(taken)) * times
     return whole_ns / len(samples)
+
+
+def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
+    """How many runs of each stage the requests in the trace had, recorded or not; of stages where that is known.
+
+    Of decoding by steps a window may have been recorded; decode is here although the trace holds none of it.
+    """
+    known = runs.ranges.request >= 0
+    if manifest is None or not known.any():
+        return {}
+    found = {stage: runs.count(runs.of(stage)) for stage in runs.stages()}
+    own = runs.of(DECODE)
+    if DECODE not in manifest.stages or (len(own) and bool((runs.ranges.index[own] < 0).any())):
+        return found
+    if not any(request.decode_ns for request in manifest.clean) and not len(own):
+        return found  # nobody knows of steps
+    requests = dict(zip(runs.ranges.request[known].tolist(), runs.sample[known].tolist(), strict=True))
+    steps = sum(steps_of_a_request(manifest, sample) for sample in requests.values())
+    return {**found, DECODE: max(steps, found.get(DECODE, 0))}
+
+
+def covered(runs: Runs, manifest: Manifest | None) -> list[Coverage]:
+    """The stages of which runs are missing in the trace."""
+    recorded = {stage: runs.count(runs.of(stage)) for stage in runs.stages()}
+    return [
+        Coverage(stage=stage, recorded_runs=recorded.get(stage, 0), of_runs=of_runs)
+        for stage, of_runs in whole_runs(runs, manifest).items()
+        if recorded.get(stage, 0) < of_runs
+    ]
 
 
 def _runs_of_a_request(runs: Runs, own: I64, kind: Kind, manifest: Manifest) -> int:

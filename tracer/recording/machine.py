@@ -41,4 +41,13 @@ def describe_device(device: torch.device) -> dict[str, Any]:
         "memory_bytes": properties.total_memory,
         "multiprocessors": properties.multi_processor_count,
         "compute_capability": f"{properties.major}.{properties.minor}",
+        "float32_matmul_precision": _precision(),
     }
+
+
+def _precision() -> str:
+    """How float32 matrix products are made: "highest", or "high" or "medium" where their inputs may be rounded."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # set in two ways that contradict each other, of which torch refuses to tell
+        return "unknown"

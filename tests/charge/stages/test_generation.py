@@ -129,3 +129,11 @@ def test_recordings_with_a_known_number_of_passes(name: str) -> None:
     calls = {stage.stage: stage.calls for stage in summary.stages}
     assert (calls["prefill"], calls["decode"], summary.trace.steps) == KNOWN[name]
     assert summary.device.unattributed.ops <= 1
+
+
+def test_time_on_the_host_of_a_stage_within_another_counts_once() -> None:
+    trace = trace_of(_frame("generate", 0, 100), module("CLIPVisionModel_0", 5, 20), *_pass(30), *_pass(60))
+    summary = summarize(trace)
+    assert {stage.stage: stage.cpu_ns for stage in summary.stages} == {
+        "vision": 20_000, "prefill": 40_000, "decode": 40_000
+    }  # fmt: skip

@@ -188,3 +188,32 @@ def test_a_window_of_attention_is_not_mistaken_for_a_line() -> None:
     roof = _draw(_manifest(msgspec.structs.replace(costs, decode=bent)), [], [], None)
     assert roof is not None
     assert roof.visual_token is None
+
+
+@pytest.mark.parametrize(("busy_ns", "latency_ns"), [(2_000, 9_000), (9_000, 2_000)])
+def test_a_floor_above_what_was_measured_is_an_error_that_is_said(busy_ns: int, latency_ns: int) -> None:
+    """6 million operations at 1 TFLOP/s take 6 us."""
+    stage = _stage("prefill", 1, busy_ns, host_ns=latency_ns - busy_ns if latency_ns > busy_ns else 0)
+    times = {"prefill": RunTime(stage="prefill", runs=1, recorded=1, busy_ns=busy_ns, step_ns=latency_ns, clean=True)}
+    roof = draw(_manifest(PREFILL), [stage], [], times, device="", tflops=1, gbs=2)
+    assert roof is not None
+    (row,) = roof.stages
+    assert (row.mfu, row.mbu, row.floor_ns, row.distance_ns, row.bound) == (None,) * 5
+    assert row.limited_by in (None, "host")
+    assert row.error.startswith("LLM prefill: its work takes 6.00 µs at peak, and 2.00 µs were measured")
+    assert row.tflops == pytest.approx(6 / busy_ns * 1000)
+
+
+def test_a_floor_below_what_was_measured_is_no_error() -> None:
+    assert _row(_stage("prefill", 1, 6_001), _manifest(PREFILL)).error == ""
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [(None, "float32"), ("highest", "float32"), ("high", "tf32"), ("medium", "tf32")]
+)
+def test_float32_that_a_recording_allowed_to_be_rounded_has_the_rounded_peak(precision: str | None, dtype: str) -> None:
+    device = {"name": "NVIDIA H100 80GB HBM3"} | ({"float32_matmul_precision": precision} if precision else {})
+    manifest = msgspec.structs.replace(_manifest(PREFILL), dtype="float32", device=device)
+    roof = _draw(manifest, [_stage("prefill", 1, 10_000)], [], None)
+    assert roof is not None
+    assert (roof.dtype, roof.peak_tflops) == (dtype, 494.7 if dtype == "tf32" else 66.9)

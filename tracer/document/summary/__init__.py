@@ -1,6 +1,7 @@
 """The summary document, a file for each part; see `whole`."""
 
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
+from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
 from tracer.document.summary.findings import Finding, Gain
@@ -32,6 +33,7 @@ __all__ = [
     "Breakdown",
     "BreakdownRow",
     "Counts",
+    "Coverage",
     "Decoding",
     "DeviceRef",
     "DeviceTime",

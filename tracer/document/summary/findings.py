@@ -15,12 +15,14 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
         of_ns: of this.
         of: what `of_ns` is the time of: "a request", "the trace", or in words.
         basis: how it was estimated.
+        at_most: whether it is an upper bound; else what `basis` would save, if that were done.
     """
 
     time_ns: int
     of_ns: int
     of: str
     basis: str
+    at_most: bool = True
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,8 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
         covered: share of the stage's device time that operators with a formula asked for; None where the work is
             the model's own and thus whole.
         devices: that work in one run; peaks are those of all of them.
+        error: why the figures cannot be: the work takes longer at peak than was measured. Then there is no utilisation,
+            no bound and no floor; "" where all is well.
     """
 
     stage: str
@@ -50,6 +52,7 @@ class StageRoofline(msgspec.Struct, frozen=True, kw_only=True):
     limited_by: str | None
     covered: float | None = None
     devices: int = 1
+    error: str = ""
 
 
 class VisualToken(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,9 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
         fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
             concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
         devices: that work in one run, at most.
+        doubted_ns: what the recording's clock said without a profiler where that is less than half of `busy_ns`: the
+            stage's work then ran where that clock does not look (a stream that nobody waits for), and `step_ns` is of
+            the trace; None where there is no doubt.
         recorded: runs that the trace holds; a stage that is opened several times in a request is one run of it.
     """
 
@@ -28,6 +31,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     fused_ns: float | None = None
     devices: int = 1
     recorded: int = 0
+    doubted_ns: float | None = None
 
     @property
     def total_ns(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tracer.document.summary.breakdown import Breakdown
+from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
@@ -27,7 +28,10 @@ READ = ("tracer.summary/1", SCHEMA)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
-    """The whole document; `requests` are those without a profiler, in their order."""
+    """The whole document.
+
+    `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part.
+    """
 
     schema_: str
     trace: TraceInfo
@@ -44,6 +48,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     breakdown: Breakdown | None = None
     budget: list[RunTime] = []
     requests: list[RequestLatency] = []
+    coverage: list[Coverage] = []
 
 
 def encode(summary: Summary) -> bytes:

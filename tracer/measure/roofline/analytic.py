@@ -52,7 +52,8 @@ def draw(
     if manifest.cost is None:
         return None
     threads = manifest.device.get("threads")
-    dtype = product_type(manifest.dtype, ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels))
+    kernels = ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels)
+    dtype = product_type(manifest.dtype, kernels, allowed=rounds_float32(manifest))
     peak = find_peak(
         device,
         dtype,
@@ -75,6 +76,11 @@ def draw(
         stages=rows,
         visual_token=visual_token(manifest, rows, peak),
     )
+
+
+def rounds_float32(manifest: Manifest | None) -> bool:
+    """Whether the recording allowed that matrix products round float32; older ones do not say."""
+    return manifest is not None and manifest.device.get("float32_matmul_precision") in ("high", "medium")
 
 
 def _runs(manifest: Manifest, stage: Stage, tokens: Sequence[Token]) -> list[Cost]:

@@ -18,6 +18,7 @@ from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Roofline, RunTime, Stage
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
+from tracer.measure.roofline.analytic import rounds_float32
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
 from tracer.measure.together import together
@@ -70,7 +71,8 @@ def draw(
     if recorded is None:
         return None
     kernels = kernel_rows(trace.strings, work, np.arange(len(work)))
-    dtype = product_type(recorded.dtype, ((kernel.name, kernel.time_ns) for kernel in kernels))
+    products = ((kernel.name, kernel.time_ns) for kernel in kernels)
+    dtype = product_type(recorded.dtype, products, allowed=rounds_float32(trace.manifest))
     peak = find_peak(device, dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     rows = []
     if stages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.summary import StageRoofline
+from tracer.document.words import duration, title
 
 if TYPE_CHECKING:
     from tracer.document.manifest import Cost
@@ -32,7 +33,13 @@ def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofl
     compute_ns = None if not tflops else work.floor_flops / stage.runs / tflops / 1e3
     memory_ns = None if not gbs else moved / gbs
     floors = [floor for floor in (compute_ns, memory_ns) if floor is not None]
-    floor_ns = max(floors) if len(floors) == 2 else None
+    mfu = None if not tflops else flops / tflops / 1e3 / step_ns
+    error = _impossible(stage.stage, max(floors, default=0.0), min(busy_ns, step_ns))
+    if mfu is not None and mfu > 1:  # it counts attention that a mask hides
+        error = error or _impossible(stage.stage, mfu * step_ns, step_ns)
+    if error:
+        compute_ns = memory_ns = mfu = None
+    floor_ns = max(floors) if len(floors) == 2 and not error else None
     return StageRoofline(
         stage=stage.stage,
         runs=stage.runs,
@@ -45,13 +52,30 @@ def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofl
         step_source="clean" if time.clean else "trace",
         tflops=flops / busy_ns / 1e3,
         gbs=moved / busy_ns,
-        mfu=None if not tflops else flops / tflops / 1e3 / step_ns,
+        mfu=mfu,
         mbu=None if memory_ns is None else memory_ns / step_ns,
         bound=_bound(compute_ns, memory_ns),
         floor_ns=None if floor_ns is None else round(floor_ns),
         distance_ns=None if floor_ns is None else round(step_ns - floor_ns),
         limited_by=_limit(stage, busy_ns, step_ns, compute_ns, memory_ns),
         devices=time.devices,
+        error=error,
+    )
+
+
+def _impossible(stage: str, floor_ns: float, measured_ns: float) -> str:
+    """Say that something took less time than its work takes at peak; "" where it did not.
+
+    A device is busy, and a run takes, at least as long as the floor; one of the figures is wrong, and no share of a
+    peak follows from it.
+    """
+    if floor_ns <= measured_ns:
+        return ""
+    what = f"{title(stage)}: " if stage else ""
+    return (
+        f"{what}its work takes {duration(floor_ns)} at peak, and {duration(measured_ns)} were "
+        "measured: the peak is too low for what the kernels did, its bytes came from a cache, or the time is not "
+        "that of the work; no share of a peak follows"
     )
 
 
