@@ -190,7 +190,7 @@ def decode_modes() -> None:
 
 
 def edges() -> None:
-    """The shortest answers in each way of decoding, data sets of unequal prompts, and an answer longer than the window."""
+    """The shortest answers in each way of decoding, and an answer longer than the window."""
     folder = OUT.parent / "edges"
     folder.mkdir(exist_ok=True)
     for mode in ("graph", "static", "compile"):
