@@ -3,7 +3,7 @@
     python benchmarks/hf_types.py [TYPE ...] [--output docs/hf-models.md]
 
 Each type that transformers lists as image-text-to-text is made small from its own default configuration, with random
-weights, and taken as a recording takes it: built, split, its answer compared with its own `generate`. Each in a process of
+weights, and taken as a recording takes it: built, split, its answer compared with `generate`. Each in a process of
 its own, with a bound on memory and time. The table says what came of it, and is written into the page between its two
 marks; with TYPEs given, their rows alone are tried and written again.
 """
