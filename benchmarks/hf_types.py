@@ -57,13 +57,18 @@ MORE: dict[str, dict[str, Any]] = {
         "text_config": {"interleave_moe_layer_step": 1, "moe_layers": [0, 1], "no_rope_layers": [1, 1]},
     },
     "paddleocr_vl": {"text_config": {"head_dim": 128}},
-    **{one: {"text_config": {"rope_parameters": MROPE}} for one in ("qwen2_5_vl", "glm4v", "glm46v", "glm_ocr")},
+    **{
+        one: {"text_config": {"rope_parameters": MROPE}}
+        for one in ("qwen2_5_vl", "glm4v", "glm4v_moe", "glm46v", "glm_ocr")
+    },
     "qwen2_vl": {
         "text_config": {"rope_parameters": MROPE},
         "vision_config": {"embed_dim": 32, "hidden_size": 64, "num_heads": 2, "spatial_merge_size": 2},
     },
     "smolvlm": {"text_config": {"model_type": "llama", "pad_token_id": 0}},
     "mllama": {"vision_config": {"vision_output_dim": 128}},
+    "gemma3": {"mm_tokens_per_image": 4},
+    "shieldgemma2": {"mm_tokens_per_image": 4},
     "gemma3n": {"text_config": {"intermediate_size": 128, "num_kv_shared_layers": 0}},
 }
 
@@ -80,7 +85,7 @@ def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
         elif key == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
             made[key] = {**value, **MROPE}
         elif key in ("layer_types", "mlp_layer_types") and isinstance(value, list):
-            made[key] = value[:2]
+            made[key] = [value[0], "full_attention" if "full_attention" in value else value[-1]]
         elif isinstance(value, dict) and value and all(str(one).isdigit() for one in value):  # by the layer's number
             made[key] = {one: inner for one, inner in value.items() if int(one) < 2}
         elif isinstance(value, float) and key in SMALL:
@@ -111,7 +116,7 @@ def try_type(model_type: str) -> tuple[str, str]:
             default = transformers.AutoConfig.for_model(model_type).to_dict()
             config = small(default)
             for part, more in MORE.get(model_type, {}).items():
-                config[part] = {**config[part], **more}
+                config[part] = {**config[part], **more} if isinstance(more, dict) else more
             (folder / "config.json").write_text(json.dumps(config))
             transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         except Exception as error:
