@@ -243,7 +243,7 @@ def test_a_quantised_checkpoint_says_what_is_missing(tmp_path: Path, monkeypatch
 
     _write_checkpoint(tmp_path, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(CheckpointError, match=r"bitsandbytes and accelerate is missing.*vlm-tracer\[quantised\]"):
+    with pytest.raises(CheckpointError, match=r"bitsandbytes and accelerate is missing; pip install '\.\[quantised\]'"):
         _build("llava15", checkpoint=tmp_path)
 
 
