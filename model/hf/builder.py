@@ -102,6 +102,8 @@ def _random(auto: Any, folder: Path, options: ModelOptions) -> Any:
         if needed := missing_package(error):
             raise CheckpointError(f"{folder}: its network {needed}") from None
         raise CheckpointError(f"{folder}: its network cannot be made ({in_one_line(error)})") from None
+    if getattr(network, "generation_config", None) is None:  # PI0 answers with a robot's movements
+        raise CheckpointError(f"{folder}: {config.model_type} generates no text; {SCRIPT}")
     network.generation_config.eos_token_id = None
     network.generation_config.pad_token_id = 0
     randomise(network, network.device, options.seed)

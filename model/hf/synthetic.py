@@ -30,6 +30,19 @@ def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch
     Raises:
         InputError: its kind of picture input is not known here.
     """
+    given = _known_inputs(network, pictures)
+    call = getattr(network.base_model, FEATURE_CALL, None)
+    taken = {} if call is None else inspect.signature(call).parameters
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    wanted = [one.name for one in taken.values() if one.kind in named and one.default is inspect.Parameter.empty]
+    if missing := [name for name in wanted if name not in given]:
+        raise InputError(
+            f"{network.config.model_type}: its pictures also come with {', '.join(missing)}, which its processor makes"
+        )
+    return given
+
+
+def _known_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
     vision = getattr(network.config, "vision_config", None)
     if vision is None:
         raise InputError(f"{network.config.model_type}: its configuration has no vision_config")

@@ -87,6 +87,11 @@ class StagedVLM:
         batch = self._batches[number]
         return Loaded(batch, [read_sample(sample, self._frames) for sample in batch])
 
+    def prompt_lengths(self) -> list[tuple[str, int]]:
+        """Every sequence's name and the tokens of its prompt, visual ones included."""
+        visual = self._frames * self._family.tokens_per_frame(self._size)
+        return [(one.name, len(self._prompt_ids(one, visual))) for batch in self._batches for one in batch]
+
     @property
     def _frames(self) -> int:
         return self._options.frames or self._size.frames

@@ -30,14 +30,15 @@ def build_staged(family: Family, options: ModelOptions) -> StagedVLM:
     if options.decode != EAGER:
         raise ModelError(f"--decode {options.decode}: {family.name} makes its steps as transformers does, eagerly")
     model = _from_checkpoint(family, options) if options.checkpoint else _random(family, options)
-    # The first sample, before anything is timed, so that a bad file stops the run at once.
-    shape = model.shape(model.prepare(model.load()))
+    # The first sample is prepared and all prompts measured before anything is timed, so that what is bad stops the run.
+    visual = model.shape(model.prepare(model.load())).visual_tokens
     positions = model.network.config.get_text_config().max_position_embeddings
-    if shape.visual_tokens + shape.prompt_tokens >= positions:
-        raise InputError(
-            f"{shape.visual_tokens} visual and {shape.prompt_tokens} prompt tokens do not fit the decoder's "
-            f"{positions} positions: use a shorter prompt or fewer frames"
-        )
+    for name, length in model.prompt_lengths():
+        if length >= positions:
+            raise InputError(
+                f"{name}: {visual} visual and {length - visual} prompt tokens do not fit the decoder's "
+                f"{positions} positions: use a shorter prompt or fewer frames"
+            )
     return model
 
 

@@ -338,6 +338,25 @@ def test_a_model_whose_pictures_have_no_place_in_the_prompt_says_so(tmp_path: Pa
     assert str(error.value).startswith(f"{tmp_path}: blip: its configuration has no image_token_id; put its")
 
 
+def test_a_model_that_generates_no_text_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = torch.nn.Linear(1, 1)
+    monkeypatch.setattr(transformers.AutoModelForImageTextToText, "from_config", lambda *_: silent)
+    with pytest.raises(CheckpointError, match="llava generates no text; a script of your own"):
+        _build(_write(tmp_path, "llava", CONFIGS["llava"][0]))
+
+
+def test_a_feature_call_that_wants_what_only_a_processor_makes_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wanting(self: Any, pixel_values: torch.Tensor, crops: torch.Tensor, strategy: str = "", **_: Any) -> None: ...
+
+    monkeypatch.setattr(transformers.LlavaModel, "get_image_features", wanting)
+    with pytest.raises(
+        InputError, match="llava: its pictures also come with crops, which its processor makes; put its"
+    ):
+        _build(_write(tmp_path, "llava", CONFIGS["llava"][0]))
+
+
 def test_a_damaged_processor_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, "llava", CONFIGS["llava"][0])
     (tmp_path / "preprocessor_config.json").write_text("{")

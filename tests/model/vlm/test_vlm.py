@@ -169,6 +169,20 @@ def test_a_checkpoint_folder_answers_its_own_prompt(tmp_path: Path) -> None:
     assert torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
 
 
+def test_a_later_sample_that_does_not_fit_the_decoder_is_named(tmp_path: Path) -> None:
+    checkpoint, samples = tmp_path / "checkpoint", tmp_path / "samples"
+    _write_checkpoint(checkpoint)
+    samples.mkdir()
+    Image.fromarray(np.zeros((28, 28, 3), dtype=np.uint8)).save(samples / "0.png")
+    entries = [
+        {"id": name, "image": "0.png", "conversations": [{"from": "human", "value": question}]}
+        for name, question in (("short", "what is this"), ("long", "what is this " * 300))
+    ]
+    (samples / "all.json").write_text(json.dumps(entries))
+    with pytest.raises(InputError, match="^long: 4 visual and .* do not fit the decoder's 512 positions"):
+        _build("llava15", checkpoint=checkpoint, dataset=samples)
+
+
 def test_ragged_prompts_are_padded_on_the_left_and_answer_as_alone(tmp_path: Path) -> None:
     checkpoint, samples = tmp_path / "checkpoint", tmp_path / "samples"
     _write_checkpoint(checkpoint)
@@ -229,7 +243,7 @@ def test_a_quantised_checkpoint_says_what_is_missing(tmp_path: Path, monkeypatch
 
     _write_checkpoint(tmp_path, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(CheckpointError, match=r"bitsandbytes and accelerate is missing.*vlm-tracer\[quantised\]"):
+    with pytest.raises(CheckpointError, match=r"bitsandbytes and accelerate is missing; pip install '\.\[quantised\]'"):
         _build("llava15", checkpoint=tmp_path)
 
 
