@@ -70,3 +70,16 @@ def test_far_above_asks_for_both_distances() -> None:
     assert far_above(values, deviations_apart=3, at_least=0.1).tolist() == [7]
     assert far_above(values, deviations_apart=3, at_least=0.05).tolist() == [6, 7]
     assert far_above(int64([]), deviations_apart=3, at_least=0.1).tolist() == []
+
+
+@pytest.mark.parametrize(("correlation", "least"), [(0.0, 0.92), (0.5, 0.88), (0.8, 0.84)])
+def test_errors_that_go_on_from_point_to_point_widen_the_interval(correlation: float, least: float) -> None:
+    random, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        errors = [random.normal()]
+        for _ in range(59):
+            errors.append(correlation * errors[-1] + (1 - correlation**2) ** 0.5 * random.normal())
+        slope = theil_sen([(np.arange(60), int64(1000 * np.arange(60) + 20_000 * np.array(errors)))])
+        assert slope is not None
+        held += slope.low <= 1000 <= slope.high
+    assert held / 200 >= least
