@@ -23,7 +23,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE))
 BEGIN, END = "<!-- begin: python benchmarks/hf_types.py -->", "<!-- end -->"
-MEMORY_BYTES, SECONDS = 12 << 30, 240
+MEMORY_BYTES, SECONDS = 12 << 30, 60
 TOKENS = 4
 
 # Sizes by what configurations call them.
@@ -65,8 +65,12 @@ def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
             made[key] = value if 0 <= value < 300 else first_id
         elif key == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
             made[key] = {**value, **MROPE}
-        elif key == "layer_types" and isinstance(value, list):
+        elif key in ("layer_types", "mlp_layer_types") and isinstance(value, list):
             made[key] = value[:2]
+        elif isinstance(value, dict) and value and all(str(one).isdigit() for one in value):  # by the layer's number
+            made[key] = {one: inner for one, inner in value.items() if int(one) < 2}
+        elif isinstance(value, float) and key in SMALL:
+            made[key] = float(SMALL[key])
         elif key in SMALL and value is not None:
             made[key] = (
                 [SMALL[key]] * len(value) if isinstance(value, list) and isinstance(SMALL[key], int) else SMALL[key]
@@ -97,7 +101,10 @@ def try_type(model_type: str) -> tuple[str, str]:
             (folder / "config.json").write_text(json.dumps(config))
             transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         except Exception as error:
-            return "not made small", f"this script's configuration: {type(error).__name__}: {str(error)[:100]}"
+            return (
+                "not made small",
+                f"this script's configuration: {type(error).__name__}: {' '.join(str(error).split())[:160]}",
+            )
         options = ModelOptions(size="", device="cpu", dtype="float32", prompt_tokens=12)
         try:
             model = find(f"hf:{folder}").build(options)
@@ -129,13 +136,16 @@ def outcome(model_type: str) -> tuple[str, str]:
     child = context.Process(target=_in_child, args=(model_type, its))
     child.start()
     its.close()
+    found: tuple[str, str]
     try:
-        return mine.recv() if mine.poll(SECONDS) else ("too long", f"more than {SECONDS} s")
+        found = mine.recv() if mine.poll(SECONDS) else ("too long", f"more than {SECONDS} s")
     except EOFError:
-        return "died", "out of memory, or worse"
+        found = "died", "out of memory, or worse"
     finally:
         child.kill()
         child.join()
+    print(model_type, *found, file=sys.stderr, flush=True)
+    return found
 
 
 WORDS = {

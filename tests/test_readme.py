@@ -10,8 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.typed import typed
+
+from reports.text import render
+from tracer.saved import load_summary
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -29,6 +33,14 @@ def test_every_kind_of_command_is_tried_here() -> None:
     """`make test` is what runs this test; the others are below."""
     rest = set(_commands()) - set(TRACER)
     assert rest == {"make demo", "make test", "pip install ."}
+
+
+def test_the_report_that_the_page_begins_with_is_what_the_saved_summary_reads_like() -> None:
+    saved = load_summary(ROOT / "benchmarks/results/h200_eventgpt_7b/summary.json")
+    saved = msgspec.structs.replace(saved, trace=msgspec.structs.replace(saved.trace, path="run.json.gz"))
+    shown = re.search(r"```text\n(eventgpt 7b.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert shown is not None
+    assert shown[1] == render(saved, width=80)
 
 
 class Reader:

@@ -54,6 +54,10 @@ class Recorder(Protocol):
         """It ends."""
         ...
 
+    def yielded(self, tokens: int) -> None:
+        """The stage that is open has yielded so many tokens more, of each sequence."""
+        ...
+
 
 _recorder: Recorder | None = None
 
@@ -88,6 +92,12 @@ def recorded_by(recorder: Recorder) -> Iterator[None]:
         attach(before)
 
 
+def yielded(tokens: int) -> None:
+    """Tell a recording that the open stage has yielded so many tokens more, of each sequence."""
+    if _recorder is not None:
+        _recorder.yielded(tokens)
+
+
 class Silence:
     """Hears nothing: for staged models, whose stages the recording itself knows."""
 
@@ -101,6 +111,9 @@ class Silence:
         """See `Recorder`."""
 
     def end_stage(self, stage: str, index: int | None) -> None:
+        """See `Recorder`."""
+
+    def yielded(self, tokens: int) -> None:
         """See `Recorder`."""
 
 

@@ -10,6 +10,7 @@ Shape legend: B sequences, S prompt length with placeholders.
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from model.staged import RequestCost, RequestShape
 from model.weights import left_pad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from model.inputs.pictures import Picture
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from model.registry import ModelOptions
 
 DEFAULT_PROMPT = "What is happening here?"
+SCRIPT = "a script of your own that runs it is recorded by tracer record --auto -- python SCRIPT"
 NO_CALL = f"it has no {FEATURE_CALL}"
 ENCODES_AGAIN = f"it encodes pictures although {FEATURE_CALL} has been answered"
 
@@ -99,9 +101,23 @@ class StagedFolder:
     def prepare(self, raw: Loaded) -> FolderInputs:
         """Run the folder's own processor, or make what the configuration asks for."""
         pictures = [as_pictures(one, 1)[0] for one in raw.raws]
-        given = self._synthesise(raw.batch, pictures) if self._processor is None else self._process(raw.batch, pictures)
-        count = int((given["input_ids"][0] == synthetic.image_token(self.network.config)).sum())
+        if self._processor is None:
+            with self._by_configuration():
+                given = self._synthesise(raw.batch, pictures)
+        else:
+            given = self._process(raw.batch, pictures)
+        with self._by_configuration():
+            count = int((given["input_ids"][0] == synthetic.image_token(self.network.config)).sum())
         return FolderInputs({name: self._placed(value) for name, value in given.items()}, count)
+
+    @contextmanager
+    def _by_configuration(self) -> Iterator[None]:
+        """Say what will take the model where its configuration does not tell enough."""
+        try:
+            yield
+        except InputError as error:
+            way = "" if self._processor is not None else "put its processor's files into the folder, or: "
+            raise InputError(f"{self._folder}: {error}; {way}{SCRIPT}") from None
 
     def _placed(self, value: torch.Tensor) -> torch.Tensor:
         return value.to(self.device, self.network.dtype) if value.is_floating_point() else value.to(self.device)
@@ -128,10 +144,7 @@ class StagedFolder:
         return f"{getattr(self._processor, 'image_token', '<image>')}\n{question}"
 
     def _synthesise(self, batch: Sequence[Sample], pictures: Sequence[Picture]) -> Mapping[str, torch.Tensor]:
-        try:
-            given = synthetic.picture_inputs(self.network, pictures)
-        except InputError as error:
-            raise InputError(f"{self._folder}: {error}") from None
+        given = synthetic.picture_inputs(self.network, pictures)
         if self._visual_tokens is None:  # as many as there are features of a picture
             placed = {name: self._placed(value) for name, value in given.items()}
             self._visual_tokens = self._count_features(placed) // len(pictures)

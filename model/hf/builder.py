@@ -9,7 +9,7 @@ import transformers
 
 from model.errors import CheckpointError, InputError, ModelError
 from model.extras import in_one_line, missing_package
-from model.hf.adapter import StagedFolder
+from model.hf.adapter import SCRIPT, StagedFolder
 from model.pretrained import check_folder, load_network
 from model.registry import EAGER
 from model.weights import allocate, only_this_folder, randomise
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 NO_SUCH_MODEL = "no image-text-to-text model of transformers"
-SCRIPT = "a script of your own that runs it is recorded by tracer record --auto -- python SCRIPT"
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 

@@ -40,10 +40,7 @@ def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch
         return _flat_patches(vision, pictures)
     whole = network.config.model_type in ("llava", "vipllava") or getattr(vision, "model_type", "") == "pixtral"
     if "image_sizes" in taken and not whole:
-        raise InputError(
-            f"{network.config.model_type}: cuts pictures into tiles as its processor says; "
-            "put the processor's files into the folder"
-        )
+        raise InputError(f"{network.config.model_type}: cuts pictures into tiles as its processor says")
     pixels = torch.stack([_pixels(picture, _side(vision)) for picture in pictures])
     if "image_sizes" in taken and getattr(vision, "model_type", "") == "pixtral":
         return {"pixel_values": pixels, "image_sizes": torch.tensor([pixels.shape[-2:]] * len(pictures))}

@@ -34,4 +34,4 @@ def part(summary: Summary, _: Asked) -> Block | None:
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     columns = [Column("", right=False), Column("", right=False, wraps=True)]
     says = f"By name; {other} of the {kind(summary)} time has a name that says nothing (other)."
-    return block("kinds of work", Table(columns, rows), note(says, "More: --by kernel, op or module."))
+    return block("kinds of work", Table(columns, rows), note(says, "More: --by kernel."))

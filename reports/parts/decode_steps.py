@@ -26,14 +26,15 @@ def part(summary: Summary, _: Asked) -> Block | None:
     def rank(percent: int) -> str:
         return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
 
+    several = len(tokens) > 1
     return block(
         "decode tokens",
         line(
             Piece(_steps(summary), "strong"),
             f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
-            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}",
+            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
         ),
-        Curve(times, duration(times[0]), duration(times[-1]), "decode"),
+        Curve(times, duration(times[0]), duration(times[-1]), "decode") if several else None,
         None if on_cpu(summary) else line(_per_token(tokens)),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
     )

@@ -20,27 +20,18 @@ def part(summary: Summary, _: Asked) -> Block | None:
     names = {device.id: device.name for device in summary.trace.devices}
     columns = [
         Column("device", right=False),
-        Column("name", right=False, named=True),
+        *([Column("name", right=False, named=True)] if any(names.values()) else []),
         Column("ops", rank=2),
         Column("device time"),
         Column("busy"),
         Column("idle"),
         Column("share", rank=1),
     ]
-    rows = [
-        Row(
-            [
-                f"{one.id}",
-                names.get(one.id, ""),
-                f"{one.ops:,}",
-                duration(one.time_ns),
-                duration(one.busy_ns),
-                duration(one.idle_ns),
-                share(one.idle_ns, one.busy_ns + one.idle_ns),
-            ]
-        )
-        for one in found
-    ]
+    rows = []
+    for one in found:
+        name = [names.get(one.id, "")] if any(names.values()) else []
+        times = [duration(time_ns) for time_ns in (one.time_ns, one.busy_ns, one.idle_ns)]
+        rows.append(Row([f"{one.id}", *name, f"{one.ops:,}", *times, share(one.idle_ns, one.busy_ns + one.idle_ns)]))
     says = note(
         "busy, idle: in its own window, from its first op to its last; added up elsewhere in this report.",
         Sentence("share", "share: idle of that window."),

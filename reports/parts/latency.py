@@ -65,7 +65,10 @@ def _between(latency: Latency) -> Line | None:
     itl = latency.itl_ns
     if itl is None:
         return None
-    return line(f"between tokens: p50 {duration(itl.p50)} · p90 {duration(itl.p90)} · p99 {duration(itl.p99)}")
+    gaps = f"p50 {duration(itl.p50)} · p90 {duration(itl.p90)} · p99 {duration(itl.p99)}"
+    if latency.tokens_per_step in (None, 1.0):
+        return line(f"between tokens: {gaps}")
+    return line(f"between steps, each of which yields {latency.tokens_per_step:.2f} tokens on average: {gaps}")
 
 
 def _source(latency: Latency) -> str:
@@ -76,7 +79,7 @@ def _source(latency: Latency) -> str:
 
 def _statistics(latency: Latency) -> list[list[str]]:
     """The medians' intervals, means and 95th percentiles, in the columns of the stages; none of one request."""
-    if latency.requests < 2:
+    if latency.requests < 2 or not latency.statistics:  # summaries saved before they came have none
         return []
     found = {statistic.of: statistic for statistic in latency.statistics}
     columns = [found.get(name) for name in (*latency.stages_ns, "request")]

@@ -89,7 +89,8 @@ def _table(table: Table) -> list[str]:
         return []
     columns = table.columns
     heads = [escape(column.name) or " " for column in columns]
-    rules = ["---:" if column.right else "---" for column in columns]
+    bars = {i for row in table.rows for i, cell in enumerate(row.cells) if isinstance(cell, Bar)}
+    rules = ["---:" if column.right or i in bars else "---" for i, column in enumerate(columns)]
     rows = [[_cell(row, i, column) for i, column in enumerate(columns)] for row in table.rows]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CUT = "…"
+# Of what stays of a long name, the share of its ending: kernels' beginnings say more, their endings which of its kind.
+ENDING = 0.4
 # Of what stays of a name whose middle tells it apart, the share that is given to its beginning.
 BEGINNING = 3
 
@@ -31,7 +33,7 @@ def shortened(names: Sequence[str], cells: int) -> list[str]:
         return list(names)
     if cells < 4:
         return [_head(name, cells) for name in names]
-    cut = {name: name for name in distinct} | {name: _without_middle(name, cells, (cells - 1) // 2) for name in long}
+    cut = {name: name for name in distinct} | {name: _without_middle(name, cells, _ending(cells)) for name in long}
     for alike in _alike({name: cut[name] for name in long}):
         cut |= _cut_elsewhere(alike, cells)
     taken = set(distinct) - set(long)
@@ -43,11 +45,15 @@ def shortened(names: Sequence[str], cells: int) -> list[str]:
 
 def _cut_elsewhere(alike: Sequence[str], cells: int) -> dict[str, str]:
     """All cut at the place nearest to the middle that tells them apart, or before what they differ in."""
-    for tail in sorted(range(cells), key=lambda tail: abs(tail - (cells - 1) // 2)):
+    for tail in sorted(range(cells), key=lambda tail: abs(tail - _ending(cells))):
         cut = {name: _without_middle(name, cells, tail) for name in alike}
         if len(set(cut.values())) == len(alike):
             return cut
     return dict(zip(alike, _apart(alike, cells), strict=True))
+
+
+def _ending(cells: int) -> int:
+    return int((cells - 1) * ENDING)
 
 
 def _fits(name: str, cells: int) -> bool:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import reference
 from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
@@ -144,3 +146,54 @@ def test_the_twin_without_the_orphan_has_all_its_launches() -> None:
     trace = trace_of(*_two_ranks())
     assert (find_launches(trace) >= 0).all()
     assert summarize(trace).device.unattributed.reasons["no_launch_record"].ops == 0
+
+
+def _ranks(*more: Event, own_call: bool = True) -> Trace:
+    """Each process has a device of its own; the first launched number 12 of the last argument."""
+    events: list[Event] = []
+    for number in range(6):
+        at = 50 * number
+        events += [_of_process(100, launch(at, 5, 20 + number)), kernel("gemm", at + 10, 30, 20 + number, device=0)]
+        events += [_of_process(200, launch(at, 5, 40 + number)), kernel("gemm", at + 10, 30, 40 + number, device=1)]
+    return trace_of(*events, _of_process(100, launch(110, 2, 12)), *more)
+
+
+@pytest.mark.parametrize("has_an_op_of_its_own", [True, False])
+def test_an_op_of_one_rank_is_never_given_the_launch_of_another(has_an_op_of_its_own: bool) -> None:
+    own = [kernel("own", 113, 1, 12, device=0)] if has_an_op_of_its_own else []
+    trace = _ranks(kernel("orphan", 112, 8, 12, device=1), *own)
+    found = dict(zip([trace.strings[name] for name in trace.ops.name], find_launches(trace).tolist(), strict=True))
+    assert found["orphan"] == -1
+    assert found.get("own", 0) >= 0
+    assert sum(call >= 0 for call in find_launches(trace).tolist()) == 12 + len(own)
+
+
+def test_one_process_may_drive_both_devices() -> None:
+    events = [launch(0, 1, 1), kernel("a", 5, 1, 1, device=0), launch(10, 1, 2), kernel("b", 15, 1, 2, device=1)]
+    assert find_launches(trace_of(*events)).tolist() == [0, 1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 60), st.integers(0, 9), st.booleans()), max_size=12))
+def test_joined_ranks_launch_what_they_launched_alone(rows: list[tuple[int, int, int, bool]]) -> None:
+    """Numbers that both ranks use, ops whose launch was not recorded: each op finds its own launch or none."""
+    events: list[Event] = []
+    for rank in (0, 1):
+        for number in range(20):
+            at = 1000 + 50 * number + rank
+            events += [_of_process(100 + rank, launch(at, 1, 500 + 100 * rank + number))]
+            events += [kernel("whole", at + 5, 1, 500 + 100 * rank + number, device=rank)]
+    used = set()
+    for rank, at, number, recorded in rows:
+        if (rank, number) in used:
+            continue
+        used.add((rank, number))
+        events += [_of_process(100 + rank, launch(at, 1, number + 1))] if recorded else []
+        events.append(kernel("some" if recorded else "orphan", at + 5, 1, number + 1, device=rank))
+    trace = trace_of(*events)
+    for op, found in enumerate(find_launches(trace).tolist()):
+        orphan = trace.strings[trace.ops.name[op]] == "orphan"
+        assert (found < 0) == orphan
+        if found >= 0:
+            assert trace.threads[trace.calls.thread[found]][0] == str(100 + int(trace.ops.device[op]))
+            assert trace.calls.start_ns[found] == trace.ops.start_ns[op] - 5_000

@@ -93,6 +93,12 @@ def test_output_is_what_would_have_been_printed(tracer: Any, verb: str, tmp_path
         assert written.read_text() == printed
 
 
+def test_a_dash_is_standard_output(tracer: Any, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trace.parent)
+    assert tracer("summarize", trace, "-o", "-") == tracer("summarize", trace)
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
+
+
 def test_an_output_is_never_overwritten_unasked(tracer: Any, trace: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.txt"
     there.write_text("mine")
@@ -136,6 +142,16 @@ def test_top_says_how_many_rows_and_the_report_how_to_see_all(tracer: Any, trace
     assert [len(rows(*options)) for options in ([], ["--top", 3], ["--top", 30], ["--all-ranges"])] == [15, 3, 30, 30]
     assert [len(rows("--by", "kernel", *options)) for options in ([], ["--top", 30])] == [12, 30]
     assert " 15 more names: --top 30." in " ".join(tracer("summarize", trace)[1].split())
+
+
+def test_what_the_report_names_can_be_asked_for(tracer: Any, data: Path, nsight_export: Path) -> None:
+    for trace in (data / "kineto_b200_vllm_eager.json.gz", nsight_export):
+        said = " ".join(tracer("summarize", trace)[1].split())
+        for option in set(re.findall(r"--(?:by|top) \w+", said)):
+            code, out, err = tracer("summarize", trace, *option.split())
+            assert (code, err) == (0, "")
+            assert out
+            assert " more " not in out or option.startswith("--by")
 
 
 def test_top_of_a_comparison(tracer: Any, tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def test_noise_from_step_to_step_widens_what_is_allowed() -> None:
     assert found.delta_ns == 60
 
 
+def test_three_deviations_of_the_noise_of_both_are_allowed() -> None:
+    """Neighbours that differ by 1 % all along have 1.4826 times that over the root of two as their deviation."""
+    one, both = (_latency(_run(*[1_000_000] * 9), _run(*steps)) for steps in ([1_000_000] * 9, [10**6, 1_010_000] * 5))
+    assert one.beyond == 0.01
+    assert both.beyond == pytest.approx(3 * 1.4826 * 0.00995 / 2**0.5, rel=1e-3)
+
+
 @given(st.lists(st.integers(1, 10**6), min_size=3, max_size=20), st.integers(2, 9))
 def test_steps_that_all_take_longer_part_at_the_first(steps: list[int], factor: int) -> None:
     found = _latency(_run(*steps), _run(*[step * factor for step in steps]))

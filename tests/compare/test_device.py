@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from support.chrome import operator, span, trace_of
-from support.manifests import as_metadata
+from support.manifests import as_metadata, sample
 from support.summaries import KERNELS, requests, summary
 
 from tracer.compare.pairs import compare
@@ -44,6 +44,15 @@ def test_kernels_that_take_longer_or_less_by_more_than_a_fiftieth_are_not_the_ho
 def test_a_stage_that_takes_as_long_as_before_owes_nothing_to_anybody() -> None:
     rows = _rows(summary(requests()), summary(requests(prefill_ms=51)), tolerance=0.05)
     assert not rows["prefill"].of_host
+
+
+def test_of_other_samples_nothing_is_said_of_the_host() -> None:
+    def run(name: str, prefill_ms: float) -> Summary:
+        clean = [*requests(prefill_ms=prefill_ms), *requests(prefill_ms=prefill_ms, sample=1)]
+        return summary(clean, samples=[sample(f"{name}0"), sample(f"{name}1")])
+
+    assert _rows(run("a", 50), run("a", 70))["prefill"].of_host
+    assert not _rows(run("a", 50), run("b", 70))["prefill"].of_host
 
 
 def test_of_several_recordings_the_median_counts() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from support.chrome import span, trace_of
+from support.manifests import as_metadata, latencies
 
+from reports.text import render
 from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
 from tracer.document.summary import Latency
 from tracer.measure.latency import clean_latency, percentile, percentiles
 from tracer.measure.requests import request_rows
+from tracer.summarize import summarize
 
 
 def _latency(stages: list[str], clean: Latencies, profiled: Latencies) -> Latency:
@@ -60,6 +64,8 @@ def test_decoding_is_distorted_by_the_steps_that_were_profiled_and_no_others() -
     clean = _latencies(decode_ns=[100, 100, 10, 20, 100])
     assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=3)).distortion == {"decode": 3.0}
     assert _latency(["decode"], clean, _latencies(decode_ns=[20, 70], first_step=6)).distortion == {}
+    shorter = _latencies(decode_ns=[100, 100, 10])
+    assert _latency(["decode"], shorter, _latencies(decode_ns=[20, 70], first_step=3)).distortion == {"decode": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -77,3 +83,13 @@ def test_the_shown_percentiles_are_half_nine_tenths_and_all_but_a_hundredth() ->
     assert shown is not None
     assert (shown.p50, shown.p90, shown.p99) == (500, 900, 990)
     assert percentiles([]) is None
+
+
+def test_steps_that_yield_several_tokens_are_said_to() -> None:
+    guessed = replace(latencies(tokens=3), step_tokens=[3, 1])
+    summary = summarize(trace_of(span("tracer/vision", 0, 9), tracer=as_metadata([guessed])))
+    assert summary.latency is not None
+    assert (summary.latency.tokens_per_step, summary.latency.tpot_ns) == (2.0, 10_000_000)
+    assert "between steps, each of which yields 2.00 tokens on average: p50 20.0 ms" in render(summary)
+    plain = summarize(trace_of(span("tracer/vision", 0, 9), tracer=as_metadata([latencies(tokens=3)])))
+    assert "between tokens: p50 20.0 ms" in render(plain)

@@ -50,3 +50,13 @@ def test_what_the_trace_says_of_memory_is_the_last_resort() -> None:
     assert find_peak("abacus", "float32", traced_gbs=3) == Peak(tflops=None, gbs=3, source="the trace")
     assert find_peak("NVIDIA H200", "float16", traced_gbs=3).gbs == 4800
     assert find_peak("abacus", "float32", gbs=2, traced_gbs=3).gbs == 2
+
+
+def test_what_the_trace_says_of_the_memory_of_a_whole_device_is_not_that_of_its_slice() -> None:
+    slice_of = "NVIDIA H100 80GB HBM3 MIG 1g.10gb"
+    assert find_peak(slice_of, "bfloat16", traced_gbs=3350) == Peak(tflops=None, gbs=None, source="")
+    assert find_peak(slice_of, "bfloat16", gbs=400, traced_gbs=3350).gbs == 400
+    own = Peak(tflops=100, gbs=380, source="measured")
+    remember(slice_of, "bfloat16", own)
+    assert find_peak(slice_of, "bfloat16", traced_gbs=3350) == own
+    assert find_peak("NVIDIA H100 80GB HBM3e", "bfloat16", traced_gbs=3350).gbs == 3350

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
-from support.chrome import kernel, launch, trace_of
+from support.chrome import kernel, launch, operator, span, trace_of
+from support.expected import expected
+from support.manifests import as_metadata
 from support.summaries import KERNELS, requests, summary
 
 from reports.document import of_comparison
@@ -24,6 +28,14 @@ def _compare(*summaries: Summary, tolerance: float | None = 0.01) -> Comparison:
 
 def _text(found: Comparison, width: int = 80) -> str:
     return render(of_comparison(found), width=width)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_whole_comparison(width: int) -> None:
+    long = (("vision", f"{'very_' * 20}long", 33), *KERNELS[1:3], ("decode#2", f"{'very_' * 20}longer", 26))
+    after = summary(requests(33), path=f"{'folder/' * 20}b.json", kernels=long)
+    found = _text(_compare(summary(requests(30)), after), width)
+    assert found == expected(f"comparison_{width}.txt", found)
 
 
 def test_the_stage_table() -> None:
@@ -85,6 +97,22 @@ def test_traces_without_stages_are_tables_of_totals_and_kernels() -> None:
     ]
     assert "slower  gemm    100 µs (1)  150 µs (1)  +50.0 µs" in text
     assert "Times (and how often) in the whole trace" in " ".join(text.split())
+
+
+def test_times_of_operators_are_not_called_those_of_a_device() -> None:
+    def of_a_cpu(length_us: float) -> Summary:
+        steps = [span(f"tracer/decode#{k}", 100 * k, 100) for k in (1, 2, 3)]
+        work = [operator("aten::mm", 100 * k + 10, length_us) for k in (1, 2, 3)]
+        return summarize(trace_of(*steps, *work, tracer=as_metadata(requests())))
+
+    found = _compare(of_a_cpu(20), of_a_cpu(30))
+    text = _text(found)
+    assert found.pairs[0].work == "operators"
+    assert "operators, B against A" in text
+    assert re.search(r"^operator time +3 ", text, re.MULTILINE)
+    assert "device time" not in text
+    assert _compare().pairs[0].work == "device"
+    assert _compare(summary(requests()), of_a_cpu(20)).pairs[0].work == "mixed"
 
 
 def test_a_gate_that_cannot_be_judged_says_why() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from support.expected import expected
 from support.manifests import latencies
 from support.summaries import KERNELS, requests, summary
 
@@ -98,6 +99,13 @@ def test_a_summary_is_tables_too() -> None:
     assert "\n| stage | calls | host | device | share | busy | idle | kernels |\n" in text
     assert "\n| clean | 1.00 ms | 2.00 ms | 31.0 ms | 50.0 ms | 40.0 ms | 124 ms |\n" in text
     assert "\n| **FAILED** | vision&#60;=5% | vision | 25 % | <code>a&#124;b.json</code> |\n" in text
+
+
+def test_the_whole_summary() -> None:
+    run = summary([latencies(vision) for vision in (30, 31, 32)], path="a|b.json")
+    asked = Asked(gates=check_budgets(run, [parse_budget("vision<=5%")]))
+    found = render(of_summary(run, asked), heading="tracer summarize")
+    assert found == expected("summary.md", found)
 
 
 def test_every_real_trace_is_headings_and_whole_tables(chrome_trace: object) -> None:

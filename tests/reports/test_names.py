@@ -14,7 +14,7 @@ CUTLASS = [
 
 
 def test_a_name_loses_its_middle() -> None:
-    assert shortened(["at::native::vectorized_elementwise_kernel<4>"], 20) == ["at::native…kernel<4>"]
+    assert shortened(["at::native::vectorized_elementwise_kernel<4>"], 20) == ["at::native::…rnel<4>"]
 
 
 def test_names_that_fit_stay() -> None:

@@ -57,10 +57,12 @@ def test_several_devices_have_a_row_each_and_one_has_none() -> None:
         kernel("k", 12, 50, 2, device=1),
     ]
     assert _part(summarize(trace_of(*work)), "devices")[:3] == [
-        "device  name  ops  device time     busy     idle  share",
-        "0               2      10.0 µs  10.0 µs  15.0 µs  60.0%",
-        "1               1      50.0 µs  50.0 µs     0 ns   0.0%",
+        "device  ops  device time     busy     idle  share",
+        "0         2      10.0 µs  10.0 µs  15.0 µs  60.0%",
+        "1         1      50.0 µs  50.0 µs     0 ns   0.0%",
     ]
+    named = summarize(trace_of(*work, deviceProperties=[{"id": 0, "name": "Large"}, {"id": 1, "name": "Small"}]))
+    assert [line.split()[:2] for line in _part(named, "devices")[1:3]] == [["0", "Large"], ["1", "Small"]]
     assert not _part(summarize(trace_of(*work[:3])), "devices")
 
 
@@ -109,10 +111,20 @@ def test_the_header_says_that_weights_are_random_and_says_nothing_of_others() ->
 
 
 def test_decode_steps_say_whose_time_they_are_and_tokens_between_them_are_another() -> None:
-    step = [span("tracer/decode#1", 0, 20)]
-    on_device = summarize(trace_of(*step, launch(1, 1, 1), kernel("k", 2, 4, 1)))
-    assert _part(on_device, "decode tokens")[0] == "1 step · device time · p50 4.00 µs · p90 4.00 µs · p99 4.00 µs"
-    on_cpu = summarize(trace_of(*step, operator("aten::mm", 2, 3)))
-    assert _part(on_cpu, "decode tokens")[0] == "1 step · operator time · p50 3.00 µs · p90 3.00 µs · p99 3.00 µs"
-    neither = summarize(trace_of(*step))
-    assert _part(neither, "decode tokens")[0] == "1 step · time on the host · p50 20.0 µs · p90 20.0 µs · p99 20.0 µs"
+    steps = [span("tracer/decode#1", 0, 20), span("tracer/decode#2", 30, 20)]
+    on_device = summarize(
+        trace_of(*steps, launch(1, 1, 1), kernel("k", 2, 4, 1), launch(31, 1, 2), kernel("k", 32, 8, 2))
+    )
+    assert _part(on_device, "decode tokens")[0] == "2 steps · device time · p50 4.00 µs · p90 8.00 µs · p99 8.00 µs"
+    on_cpu = summarize(trace_of(*steps, operator("aten::mm", 2, 3), operator("aten::mm", 32, 3)))
+    assert _part(on_cpu, "decode tokens")[0] == "2 steps · operator time · p50 3.00 µs · p90 3.00 µs · p99 3.00 µs"
+    neither = summarize(trace_of(*steps))
+    assert _part(neither, "decode tokens")[0] == "2 steps · time on the host · p50 20.0 µs · p90 20.0 µs · p99 20.0 µs"
+
+
+def test_one_decode_step_has_one_time_and_no_course() -> None:
+    one = summarize(trace_of(span("tracer/decode#1", 0, 20), launch(1, 1, 1), kernel("k", 2, 4, 1)))
+    assert _part(one, "decode tokens") == [
+        "1 step · device time 4.00 µs",
+        "a token: 1 launch · 1 kernel · 0 waits for the device",
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from support.chrome import call, kernel, launch, operator, span, trace_of
+from support.expected import expected
 
 from reports.text import render
 from tracer.document.manifest import Latencies, Manifest, Shape, Verification, encode
@@ -51,8 +52,8 @@ def _run(**changes: object) -> Summary:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_the_whole_report(width: int) -> None:
-    expected = Path(__file__).parent / "expected" / f"summary_{width}.txt"
-    assert render(_run(), width=width) == expected.read_text()
+    found = render(_run(), width=width)
+    assert found == expected(f"summary_{width}.txt", found)
 
 
 @pytest.mark.parametrize("width", [20, 40, 77, 78, 80, 120, 200])

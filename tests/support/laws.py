@@ -94,6 +94,7 @@ def check_summary(path: Path, choices: Choices) -> None:
     device, rest = summary.device, summary.device.unattributed
     for key, of_stage in (("time_ns", "device_time_ns"), ("busy_ns", "busy_ns"), ("idle_ns", "idle_ns")):
         whole = sum(getattr(stage, of_stage) for stage in summary.stages) + getattr(rest, key)
+        whole += device.between.idle_ns if key == "idle_ns" else 0
         assert getattr(device, key) == whole, f"{key} is not conserved"
         assert getattr(device, key) >= 0, f"{key} left 64 bits"
     assert all(min(row.device_time_ns, row.ops) >= 0 for row in summary.ranges)

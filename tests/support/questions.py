@@ -12,6 +12,7 @@ from PIL import Image
 from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
+from model.weights import randomise
 from support.checkpoints import small_network, write_checkpoint
 
 STOP = 2  # </s> of the small checkpoints
@@ -20,6 +21,7 @@ STOP = 2  # </s> of the small checkpoints
 def ask(folder: Path, questions: list[str], *, seed: int = 0, stop: int = STOP, **options: Any) -> StagedEventGPT:
     """A small network from a checkpoint, asked each question about another picture; token `stop` ends it."""
     network = small_network(seed)
+    randomise(network, network.device, seed)  # tokens that depend on all that came before
     for weight in (network.model.embed_tokens.weight, network.lm_head.weight):
         weight[[STOP, stop]] = weight[[stop, STOP]]  # the two tokens change their names
     checkpoint = write_checkpoint(folder / f"checkpoint{seed}_{stop}", network)

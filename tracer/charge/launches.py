@@ -40,7 +40,8 @@ def find_launches(trace: Trace) -> I64:
         found = _only(trace, order)
     else:
         found = _of_several(trace, np.stack([_last_before(trace, order[processes == process]) for process in names]))
-    return int64(np.where(begins_before(trace, found) & ~_clock_is_off(trace, found), -1, found))
+    early = begins_before(trace, found)
+    return int64(np.where(early & ~_clock_is_off(trace, found, early), -1, found)) if early.any() else found
 
 
 def begins_before(trace: Trace, call: I64) -> Bools:
@@ -70,22 +71,24 @@ def doubtful_launches(trace: Trace, call: I64) -> str | None:
     )
 
 
-def _clock_is_off(trace: Trace, call: I64) -> Bools:
-    """Which ops ran on a device whose clock is off against the host's."""
+def _clock_is_off(trace: Trace, call: I64, early: Bools) -> Bools:
+    """Which ops ran on a device whose clock is off against the host's, by those that began before their call."""
     devices = distinct(trace.ops.device)
     device = int64(np.searchsorted(devices, trace.ops.device))
-    early = np.bincount(device[begins_before(trace, call)], minlength=len(devices))
+    before = np.bincount(device[early], minlength=len(devices))
     joined = np.bincount(device[call >= 0], minlength=len(devices))
-    return np.asarray(((early >= CLOCK_IS_OFF_OPS) & (2 * early > joined))[device], dtype=np.bool_)
+    return np.asarray(((before >= CLOCK_IS_OFF_OPS) & (2 * before > joined))[device], dtype=np.bool_)
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
     """Drop calls that lie inside one that began before them with the same correlation and thread."""
-    if len(order) < 2:
-        return order
     calls = trace.calls
-    grouped = order[
-        np.lexsort((-calls.end_ns[order], calls.start_ns[order], calls.thread[order], calls.correlation[order]))
+    again = np.flatnonzero(calls.correlation[order[1:]] == calls.correlation[order[:-1]])
+    if not len(again):
+        return order
+    several = order[coded(np.concatenate([again, again + 1]))[0]]
+    grouped = several[
+        np.lexsort((-calls.end_ns[several], calls.start_ns[several], calls.thread[several], calls.correlation[several]))
     ]
     thread, correlation = calls.thread[grouped], calls.correlation[grouped]
     begins = np.append(True, (thread[1:] != thread[:-1]) | (correlation[1:] != correlation[:-1]))
@@ -94,8 +97,8 @@ def _without_inner_calls(trace: Trace, order: I64) -> I64:
     ends, place = coded(calls.end_ns[grouped])
     reach = np.maximum.accumulate(group * len(ends) + place)
     inner = np.append(False, (group[1:] * len(ends) + place[1:] <= reach[:-1]) & ~begins[1:])
-    kept = np.zeros(len(calls), dtype=np.bool_)
-    kept[grouped[~inner]] = True
+    kept = np.ones(len(calls), dtype=np.bool_)
+    kept[grouped[inner]] = False
     return int64(order[kept[order]])
 
 
@@ -112,15 +115,18 @@ def _only(trace: Trace, order: I64) -> I64:
 def _of_several(trace: Trace, candidates: I64) -> I64:
     """The launch of each op where several processes have launches, a row of candidates of each."""
     ops, calls = trace.ops, trace.calls
-    chosen = _process_of_device(trace, candidates)[np.searchsorted(distinct(ops.device), ops.device)]
+    of_device = _process_of_device(trace, candidates)
+    chosen = of_device[np.searchsorted(distinct(ops.device), ops.device)]
     own = candidates[chosen, np.arange(len(ops))]
     own = np.where(begins_before(trace, own), -1, own)
-    # An op whose device's process has no such call: the latest call of any process that launched nothing of its own.
+    # An op whose device's process has no such call: the latest call that launched nothing of its own, of any process
+    # that no device is the own of.
     busy = np.zeros(len(calls) + 1, dtype=np.bool_)
     busy[own] = True
     busy[-1] = False
     start = np.where((candidates >= 0) & ~busy[candidates], calls.start_ns[candidates], np.iinfo(np.int64).min)
     start = np.where(start <= ops.start_ns, start, np.iinfo(np.int64).min)
+    start[of_device] = np.iinfo(np.int64).min
     latest = np.where(start.max(axis=0) > np.iinfo(np.int64).min, start.argmax(axis=0), -1)
     other = np.where(latest >= 0, candidates[latest, np.arange(len(ops))], -1)
     # A clock that is off makes them all early: then the device's process is all there is to go by.

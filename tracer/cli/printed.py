@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from reports.blocks import Block
 
+# As an output: standard output.
+STDOUT = "-"
+
 
 def check_output(path: Path | None, *, force: bool) -> None:
     """Refuse a file that could not be written at the end, before any work is done.
@@ -22,7 +25,7 @@ def check_output(path: Path | None, *, force: bool) -> None:
     Raises:
         UsageError: it is a folder, exists while `force` is off, or its folder is missing or may not be written to.
     """
-    if path is None:
+    if path is None or str(path) == STDOUT:
         return
     if path.is_dir():
         raise UsageError(f"--output {path}: is a folder")
@@ -61,7 +64,7 @@ def put(text: str, output: Path | None, *, json: bool = False) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    if output is None:
+    if output is None or str(output) == STDOUT:
         write(text, json=json)
         return
     from tracer.recording.write.output import atomic_writer

@@ -24,7 +24,12 @@ SAME_WORK = 0.02
 def beside_device(rows: Sequence[Row], before: Sequence[Summary], after: Sequence[Summary]) -> list[Row]:
     """The rows with device times, medians over the recordings of each run."""
     first, second = _times(before), _times(after)
-    return [row if row.per else _beside(row, first.get(row.of), second.get(row.of)) for row in rows]
+    same = _samples(before) == _samples(after)
+    return [row if row.per else _beside(row, first.get(row.of), second.get(row.of), same) for row in rows]
+
+
+def _samples(recordings: Sequence[Summary]) -> set[str]:
+    return {request.sample_name for summary in recordings for request in summary.requests}
 
 
 def _times(recordings: Sequence[Summary]) -> dict[str, float]:
@@ -44,12 +49,13 @@ def _of_one(summary: Summary) -> dict[str, float]:
     }
 
 
-def _beside(row: Row, before_ns: float | None, after_ns: float | None) -> Row:
+def _beside(row: Row, before_ns: float | None, after_ns: float | None, same_samples: bool) -> Row:
     return msgspec.structs.replace(
         row,
         before_device_ns=before_ns,
         after_device_ns=after_ns,
-        of_host=_of_host(row, before_ns, after_ns),
+        # Of other samples, equal work is a coincidence.
+        of_host=same_samples and _of_host(row, before_ns, after_ns),
     )
 
 

@@ -69,7 +69,7 @@ def per_token(request: RequestLatency) -> dict[tuple[str, str], float]:
         (VISION, VISUAL, request.visual_tokens * batch),
         (PREFILL, VISUAL, request.visual_tokens * batch),
         (PREFILL, PROMPT, (request.visual_tokens + request.prompt_tokens) * batch),
-        (DECODE, OUTPUT, len(request.decode_ns) * batch),
+        (DECODE, OUTPUT, request.later_tokens * batch),
     )
     return {
         (stage, kind): request.stages_ns[stage] / count

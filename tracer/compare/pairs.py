@@ -95,6 +95,13 @@ def _pair(
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
         recordings=len(baseline),
+        work=_work(before, after),
         totals=compare_totals(before, after),
         options=differing_options(before, after),
     )
+
+
+def _work(before: Summary, after: Summary) -> str:
+    """What times in the traces are those of."""
+    kinds = {summary.device.kind == "gpu" for summary in (before, after)}
+    return "mixed" if len(kinds) > 1 else "device" if kinds.pop() else "operators"

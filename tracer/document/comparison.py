@@ -176,6 +176,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         same_kernels: how many do not.
         overlaps: in both directions.
         recordings: of each run. Where there are several, they and not requests were permuted.
+        work: "device" where both traces have device work; "operators" where neither has, and times of steps and kernels
+            are those of operators on the CPU; else "mixed".
         totals: of traces without stages, where nothing else is to be compared.
         options: those that differ.
     """
@@ -192,6 +194,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     same_kernels: int
     overlaps: list[Overlap]
     recordings: int = 1
+    work: str = "device"
     totals: list[Total] = []
     options: list[Option] = []
 

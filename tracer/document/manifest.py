@@ -38,6 +38,8 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
         decode_whole_ns: decoding that was marked as a whole, without steps.
         outside_ns, outside_later_ns: time of the request in no stage, up to the end of prefill and after it. What lies
             between two decode steps belongs to the later one.
+        prefill_tokens: that were there when prefill ended.
+        step_tokens: that each of `decode_ns` yielded; empty where that was one each.
     """
 
     load_ns: Count
@@ -50,6 +52,8 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
     decode_whole_ns: Count = 0
     outside_ns: Count = 0
     outside_later_ns: Count = 0
+    prefill_tokens: Count = 1
+    step_tokens: list[Count] = []
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,8 @@ def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency
     """Latencies of the clean pass, whose `rows` these are; None if it measured nothing.
 
     TTFT is request start to the end of prefill's token. TPOT is (end of last token - end of token 0) divided
-    by (tokens - 1). ITL are the gaps between tokens. All are taken per request; medians are reported.
+    by (tokens - 1). ITL are the gaps between tokens; of those that one step yields, none. All are taken per request;
+    medians are reported.
     """
     if not rows:
         return None
@@ -55,7 +56,14 @@ def clean_latency(manifest: Manifest, rows: Sequence[RequestLatency]) -> Latency
         statistics=statistics(rows),
         samples=sample_statistics(manifest, rows),
         outside_ns=_median(row.outside_ns + row.outside_later_ns for row in rows),
+        tokens_per_step=_tokens_per_step(rows),
     )
+
+
+def _tokens_per_step(rows: Sequence[RequestLatency]) -> float | None:
+    steps = sum(len(row.decode_ns) for row in rows)
+    yielded = sum(sum(row.step_tokens) if row.step_tokens else len(row.decode_ns) for row in rows)
+    return yielded / steps if steps else None
 
 
 def _median(values: Iterable[float]) -> int:

@@ -33,7 +33,9 @@ def _row(request: Latencies, manifest: Manifest) -> RequestLatency:
         batch_size=given.batch_size,
         visual_tokens=given.visual_tokens,
         prompt_tokens=given.prompt_tokens,
-        new_tokens=given.new_tokens,
+        new_tokens=request.prefill_tokens + sum(request.step_tokens) if request.step_tokens else given.new_tokens,
+        prefill_tokens=request.prefill_tokens,
+        step_tokens=request.step_tokens,
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from tracer.peaks.measured import measured
 from tracer.peaks.peak import Peak
 from tracer.peaks.sheets import listed
+
+_SLICE = re.compile(r"\bMIG\b", re.ASCII)
 
 
 def find_peak(
@@ -21,6 +25,8 @@ def find_peak(
     Of a CPU, what was measured counts for as many `threads` only. Without any of them, what the trace says of the
     memory of its device (`traced_gbs`) is better than nothing.
     """
+    if _SLICE.search(device):
+        traced_gbs = None  # that of the whole device
     traced = Peak(tflops=None, gbs=traced_gbs, source="the trace" if traced_gbs else "")
     known = measured(device, dtype, threads) or listed(device, dtype) or traced
     if tflops is None and gbs is None:

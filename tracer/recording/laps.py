@@ -8,7 +8,7 @@ from tracer.document.manifest import Latencies
 from tracer.document.names import DECODE, PREFILL, STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Label = tuple[str, int | None]
 # The time between two marks that lies in no stage, and that in which the profiler was being switched.
@@ -16,8 +16,15 @@ GAP: Label = ("", None)
 SWITCHING: Label = ("switching", None)
 
 
-def measure(labels: Sequence[Label], laps_ns: Sequence[int]) -> tuple[Latencies, frozenset[str]]:
+def measure(
+    labels: Sequence[Label], laps_ns: Sequence[int], yielded: Mapping[Label, int] | None = None
+) -> tuple[Latencies, frozenset[str]]:
     """Sort the laps of one request by stage.
+
+    Args:
+        labels: what each lap is called.
+        laps_ns: how long it took.
+        yielded: tokens of a sequence that prefill and steps yielded, where somebody counted them; else one each.
 
     Returns:
         The latencies, and the stages that were marked. A gap directly before a decode step, and behind prefill or
@@ -42,6 +49,8 @@ def measure(labels: Sequence[Label], laps_ns: Sequence[int]) -> tuple[Latencies,
             pending = 0
         prefilled = prefilled or stage == PREFILL
     later, outside = (later + pending, outside) if prefilled else (later, outside + pending)
+    counts = yielded or {}
+    step_tokens = [counts.get((DECODE, index), 1) for index in sorted(steps)]
     marked = frozenset(stage for stage, _ in labels if stage in STAGES)
     latencies = Latencies(
         load_ns=times["load"],
@@ -53,5 +62,7 @@ def measure(labels: Sequence[Label], laps_ns: Sequence[int]) -> tuple[Latencies,
         decode_whole_ns=times[DECODE],
         outside_ns=outside,
         outside_later_ns=later,
+        prefill_tokens=counts.get((PREFILL, None), 1),
+        step_tokens=[] if all(tokens == 1 for tokens in step_tokens) else step_tokens,
     )
     return latencies, marked

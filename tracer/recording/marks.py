@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Marks:
         self._depth = 0
         self._open: list[Label] = []
         self._laps: list[Label] = []
+        self._yielded: Counter[Label] = Counter()
         self.requests: list[MeasuredRequest] = []
         self.begun = 0
         self.beside = 0
@@ -116,6 +118,7 @@ class Marks:
             self.device, self._clock = device, clock_for(device)
         self._open.clear()
         self._laps.clear()
+        self._yielded.clear()
         try:
             self._settle()
             self._before_request()
@@ -142,7 +145,7 @@ class Marks:
         else:
             if not self._adjoining:
                 self._lap(GAP)
-            latencies, stages = measure(self._laps, clock.read())
+            latencies, stages = measure(self._laps, clock.read(), self._yielded)
             self.requests.append(MeasuredRequest(number, clock.name, stages, latencies))
         try:
             self._after_request(failed=failed)
@@ -169,6 +172,11 @@ class Marks:
         self._after_stage()
         self._open.pop()
         self._lap((stage, index))
+
+    def yielded(self, tokens: int) -> None:
+        """The stage that is open has yielded so many tokens more, of each sequence."""
+        if self._is_here() and self._open:
+            self._yielded[self._open[-1]] += tokens
 
     def _is_here(self) -> bool:
         """Whether the open request is of this thread and task."""

@@ -19,7 +19,7 @@ CHANGES = ("appeared", "vanished", "slower", "faster")
 
 def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     """The largest changes first."""
-    title = f"kernels, {pair.other} against {pair.baseline}"
+    title = f"{'operators' if pair.work == 'operators' else 'kernels'}, {pair.other} against {pair.baseline}"
     if not pair.kernels:
         alike = counted(pair.same_kernels, "kernel takes", "kernels take")
         said = line(f"{alike} the same time.", role="strong")
@@ -27,7 +27,7 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     columns = [
         Column("", right=False),
         Column("change", right=False, rank=2),
-        Column("kernel", right=False, named=True),
+        Column("operator" if pair.work == "operators" else "kernel", right=False, named=True),
         Column(pair.baseline, rank=1),
         Column(pair.other, rank=1),
         Column("delta"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair, Steps
 
+OPERATORS = "operator time"
 NAMES = {"device": "device time", "latency": "latency"}
 
 
@@ -34,13 +35,13 @@ def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
         "that differ the same way by more than that, the tolerance or three standard deviations from step to step."
     )
     title = f"decode steps, {pair.other} against {pair.baseline}"
-    return block(title, Table(columns, [_row(steps) for steps in pair.steps]), note(says))
+    return block(title, Table(columns, [_row(steps, pair.work) for steps in pair.steps]), note(says))
 
 
-def _row(steps: Steps) -> Row:
+def _row(steps: Steps, work: str) -> Row:
     middle = [duration(sorted(side)[len(side) // 2]) for side in (steps.before_ns, steps.after_ns)]
     where = "nowhere" if steps.parts_at is None else f"#{steps.parts_at}"
     parts = f"beyond {percent(steps.beyond, signed=False)}: {where}"
     ratio = NONE if steps.ratio is None else f"× {steps.ratio:.3f}"
-    name = NAMES.get(steps.of, steps.of)
+    name = OPERATORS if steps.of == "device" and work == "operators" else NAMES.get(steps.of, steps.of)
     return Row([name, f"{len(steps.before_ns):,}", *middle, signed(steps.delta_ns), ratio, parts])

@@ -325,8 +325,17 @@ def test_folders_that_cannot_be_right_are_refused(tmp_path: Path, content: str |
 
 def test_a_model_that_only_its_processor_can_feed_says_so(tmp_path: Path) -> None:
     tiles = {**CONFIGS["llava"][0], "vision_config": SIGLIP, "image_token_id": IMAGE}
-    with pytest.raises(InputError, match="processor's files"):
+    with pytest.raises(InputError, match="tiles as its processor says; put its processor's files .* --auto -- python"):
         _build(_write(tmp_path, "llava_onevision", tiles))
+
+
+def test_a_model_whose_pictures_have_no_place_in_the_prompt_says_so(tmp_path: Path) -> None:
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**small, "image_size": 56, "patch_size": 14}
+    _write(tmp_path, "blip", {"text_config": {**small, "vocab_size": 300}, "vision_config": vision})
+    with pytest.raises(InputError) as error:
+        _build(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path}: blip: its configuration has no image_token_id; put its")
 
 
 def test_a_damaged_processor_is_refused(tmp_path: Path) -> None:

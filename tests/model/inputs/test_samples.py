@@ -172,11 +172,14 @@ def test_a_video_that_points_at_other_files_is_none(tmp_path: Path, kind: str) -
 
 
 def test_a_videos_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _video(tmp_path / "other.mp4", 4)
+    other = _video(tmp_path / "other.mp4", 4)
     monkeypatch.chdir(tmp_path)
-    Path("concat:other.mp4").write_text("nothing")
-    with pytest.raises(InputError, match="not a video that can be decoded"):
-        read_video(Path("concat:other.mp4"), 2)
+    for name in ("concat:other.mp4", f"file:{other}"):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("nothing")
+        with pytest.raises(InputError, match="not a video that can be decoded"):
+            read_video(path, 2)
 
 
 @pytest.mark.parametrize("suffix", ["avi", "mkv", "mov", "mp4"])

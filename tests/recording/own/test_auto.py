@@ -29,6 +29,9 @@ class _Notes:
     def end_stage(self, stage: str, index: int | None) -> None:
         self.heard.append("/" if index is None else f"/{stage[0]}{index}")
 
+    def yielded(self, tokens: int) -> None:
+        self.heard.append(f"+{tokens}")
+
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Any:

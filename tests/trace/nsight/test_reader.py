@@ -12,9 +12,11 @@ from support.nsight import OTHER, PID, Export, global_tid
 
 from tracer.charge.launches import find_launches
 from tracer.document.errors import InputError
+from tracer.kernels.categories import by_category
 from tracer.summarize import summarize
 from tracer.trace.columns import Device, OpKind, Trace, Want
 from tracer.trace.nsight.database import CHUNK_ROWS
+from tracer.trace.nsight.names import DIRECTIONS
 from tracer.trace.reader import read_trace
 
 
@@ -259,3 +261,33 @@ def test_a_path_with_odd_characters_is_a_path(tmp_path: Path, data: Path) -> Non
     trace = read_trace(path, Want.SUMMARY)
     assert trace.threads[0][0].isdecimal()
     assert {trace.strings[name] for name in trace.ranges.name.tolist()} >= {"tracer/request#0", "tracer/vision"}
+
+
+def test_migrations_of_managed_memory_are_copies_in_their_direction() -> None:
+    export = Export()
+    for number, kind in enumerate((11, 12, 13)):
+        export.copy(10 * number, 10 * number + 5, copyKind=kind, srcKind=4, dstKind=4, bytes=1 << kind)
+    trace = export.span("tracer/prefill", 0, 99).trace()
+    assert _names(trace) == [f"Memcpy Unified {way} (Managed -> Managed)" for way in ("HtoD", "DtoH", "DtoD")]
+    assert summarize(trace).device.time_ns == 15
+    rows = by_category((name, 5) for name in _names(trace))
+    assert rows == {"copy": 15}
+
+
+def test_every_direction_that_a_real_export_numbers_has_a_name(nsight_export: Path) -> None:
+    labels = _directions(nsight_export)
+    if not labels:
+        pytest.skip("this export does not say how it numbers copies")
+    for number, label in labels.items():
+        words = label.replace("Host", "H").replace("Device", "D").replace("Array", "A").replace("Peer", "P")
+        assert DIRECTIONS.get(number, "Unknown") == words.replace("-to-", "to")
+
+
+def _directions(path: Path) -> dict[int, str]:
+    connection = sqlite3.connect(path)
+    try:
+        return dict(connection.execute("SELECT id, label FROM ENUM_CUDA_MEMCPY_OPER").fetchall())
+    except sqlite3.OperationalError:
+        return {}
+    finally:
+        connection.close()

@@ -89,5 +89,6 @@ def test_time_is_conserved(trace: Trace) -> None:
     for field in ("time_ns", "busy_ns", "idle_ns"):
         of_stage = "device_time_ns" if field == "time_ns" else field
         stages = sum(getattr(stage, of_stage) for stage in summary.stages)
-        assert stages + getattr(rest, field) == getattr(summary.device, field)
+        between = summary.device.between.idle_ns if field == "idle_ns" else 0
+        assert stages + getattr(rest, field) + between == getattr(summary.device, field)
     assert sum(reason.time_ns for reason in rest.reasons.values()) == rest.time_ns

@@ -70,12 +70,14 @@ class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stages_ns: one run of each stage that is marked; decode is the sum of its steps.
         outside_ns, outside_later_ns: time in no stage, up to the end of prefill and after it.
-        decode_ns: the decode steps in order.
+        decode_ns: the decode steps in order: forward passes, of which one may yield several tokens.
         first_step: token index of `decode_ns[0]`.
         sample: index into `latency.samples`, where there are several.
         sample_name: its name; "" where there is one input only.
         batch_size: sequences.
         visual_tokens, prompt_tokens, new_tokens: of each sequence.
+        prefill_tokens: tokens of a sequence that were there when prefill ended.
+        step_tokens: that each of `decode_ns` yielded; empty where that was one each.
     """
 
     stages_ns: dict[str, Count]
@@ -89,6 +91,13 @@ class RequestLatency(msgspec.Struct, frozen=True, kw_only=True):
     new_tokens: Count
     outside_ns: Count = 0
     outside_later_ns: Count = 0
+    prefill_tokens: Count = 1
+    step_tokens: list[Count] = []
+
+    @property
+    def later_tokens(self) -> int:
+        """Tokens of a sequence behind token 0, as far as the steps were measured."""
+        return self.prefill_tokens - 1 + (sum(self.step_tokens) if self.step_tokens else len(self.decode_ns))
 
 
 def measures(request: RequestLatency) -> dict[str, float]:
@@ -102,8 +111,8 @@ def measures(request: RequestLatency) -> dict[str, float]:
     found: dict[str, float] = {**stages, REQUEST: whole_ns}
     if PREFILL in stages:
         found[TTFT] = whole_ns - later_ns
-    if request.decode_ns:
-        found[TPOT] = sum(request.decode_ns) / len(request.decode_ns)
+    if request.decode_ns and request.later_tokens > 0:
+        found[TPOT] = sum(request.decode_ns) / request.later_tokens
     return found
 
 
@@ -117,7 +126,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
         ttft_ns: request start to the end of prefill's token, load and preprocess included; None where prefill is not
             marked.
         tpot_ns: (end of last token - end of token 0) / (tokens - 1); None with one token.
-        itl_ns: the gaps between tokens.
+        itl_ns: the gaps between tokens; where a step yields several, those between steps.
         request_ns: request start to end of the last token.
         tokens_per_s: decoded tokens per second of decoding, over the batch.
         stages_ns: each stage that is marked; decode is the sum of its steps.
@@ -125,6 +134,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
         statistics: each stage, then request, TTFT and TPOT.
         samples: the same for each sample, where there are several.
         outside_ns: time of the request in no stage, where the code between the stages is somebody's own.
+        tokens_per_step: of a sequence, on average over all decode steps; None without steps.
     """
 
     source: str
@@ -140,3 +150,4 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     statistics: list[Statistic] = []
     samples: list[SampleLatency] = []
     outside_ns: int = 0
+    tokens_per_step: float | None = None

@@ -1,8 +1,10 @@
 """`--auto`: a script without marks is marked where it calls transformers' `generate`.
 
-Each call is a request. It begins with prefill; a decode step begins where `generate` prepares the inputs of the next
-forward pass, which every release of transformers does once for each; vision is the model's own feature call. Nothing
-is changed but who is told. Nothing is imported before transformers is.
+Each call is a request. It begins with prefill, which ends with the first token: a prompt may be taken in in several
+forward passes. A decode step begins where `generate` prepares the inputs of the first pass behind a token; a step may
+yield several, where candidates were guessed or drafted. `generate` prepares each pass once, and behind each that yields
+tokens it says how many, in every release since 4.45; vision is the model's own feature call. Nothing is changed but who
+is told. Nothing is imported before transformers is.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ HOME = "transformers.generation.utils"
 # What transformers' models call the way from pixels to features.
 FEATURE_CALLS = ("get_image_features", "get_video_features")
 PREPARE = "prepare_inputs_for_generation"
+# Called behind each pass that yields tokens, with their number where that is not one.
+APPENDED = "_update_model_kwargs_for_generation"
 
-# Of each thread: whether it is in `generate`, and in a feature call, and the steps of its request.
+# Of each thread: whether it is in `generate`, and in a feature call, and the steps of its request; no steps while an
+# assistant's call is on.
 _inside = threading.local()
 # How many threads have a method of an object replaced, and what the object itself had in its place.
 _replacements: dict[tuple[int, str], tuple[int, Any]] = {}
@@ -75,51 +80,76 @@ def hook(module: Any) -> None:
 
     @wraps(original)  # its signature is read, by transformers itself too
     def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(_inside, "generate", False):  # an assistant's, for example
-            return original(self, *args, **kwargs)
+        if getattr(_inside, "generate", False):
+            return _drafting(original, self, *args, **kwargs)
         _inside.generate = True
         try:
-            with staging.request(), _marked(self):
+            with staging.request(), _marked(self) as steps:
                 answer = original(self, *args, **kwargs)
         finally:
             _inside.generate = False
-        _tell(self, args, kwargs, answer)
+        _tell(self, args, kwargs, answer, steps.tokens)
         return answer
 
     module.GenerationMixin.generate = generate
 
 
+def _drafting(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A call inside another: an assistant's. Its passes are part of the step, also where it is the network itself."""
+    before, _inside.steps = _inside.steps, None
+    try:
+        return original(*args, **kwargs)
+    finally:
+        _inside.steps = before
+
+
 @contextmanager
-def _marked(network: Any) -> Iterator[None]:
+def _marked(network: Any) -> Iterator[_Steps]:
     """While open, the network's forward passes are stages of the request on this thread."""
     with ExitStack() as stack:
-        steps = _Steps()
+        steps = _Steps(counted=hasattr(network, APPENDED))
         stack.push(steps.close)
         stack.callback(setattr, _inside, "steps", None)
         _inside.steps = steps
         stack.enter_context(_replaced(network, PREPARE, _as_step))
+        if steps.counted:
+            stack.enter_context(_replaced(network, APPENDED, _as_tokens))
         for owner in {id(module): module for module in (network, network.base_model)}.values():
             for name in FEATURE_CALLS:
                 if hasattr(owner, name):
                     stack.enter_context(_replaced(owner, name, _as_vision))
-        yield
+        yield steps
 
 
 class _Steps:
-    """Prefill, then one decode step after the other: one stage is always open."""
+    """Prefill, then one decode step after the other: one stage is always open.
 
-    def __init__(self) -> None:
-        self._passes = 0
+    Args:
+        counted: whether somebody tells of tokens; where nobody does, each pass is taken to yield one.
+    """
+
+    def __init__(self, *, counted: bool) -> None:
+        self.counted = counted
+        self.tokens = 0
+        self._steps = 0
+        self._fresh = False  # whether tokens have come since the open stage began
         self._open = staging.stage(PREFILL)
         self._open.__enter__()
 
     def before_pass(self) -> None:
-        """A forward pass begins: it begins a step, except for prefill."""
-        if self._passes:
+        """A forward pass begins. It begins a step if there is a token to begin from."""
+        if self._fresh:
+            self._steps += 1
             self._open.__exit__(None, None, None)
-            self._open = staging.stage(DECODE, index=self._passes)
+            self._open = staging.stage(DECODE, index=self._steps)
             self._open.__enter__()
-        self._passes += 1
+        self._fresh = not self.counted
+
+    def after_pass(self, tokens: int) -> None:
+        """A pass has yielded tokens."""
+        self.tokens += tokens
+        self._fresh = True
+        staging.yielded(tokens)
 
     def close(self, *error: Any) -> None:
         """End the last step."""
@@ -137,6 +167,19 @@ def _as_step(prepare: Callable[..., Any]) -> Callable[..., Any]:
         return prepare(*args, **kwargs)
 
     return prepare_and_mark
+
+
+def _as_tokens(append: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that `generate` calls where it appends tokens."""
+
+    @wraps(append)
+    def append_and_count(*args: Any, **kwargs: Any) -> Any:
+        steps: _Steps | None = getattr(_inside, "steps", None)
+        if steps is not None:
+            steps.after_pass(int(kwargs.get("num_new_tokens", 1)))
+        return append(*args, **kwargs)
+
+    return append_and_count
 
 
 def _as_vision(encode: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,7 +220,7 @@ def _replaced(owner: Any, name: str, replacement: Callable[[Any], Any]) -> Itera
                 setattr(owner, name, own)
 
 
-def _tell(network: Any, args: Sequence[Any], kwargs: dict[str, Any], answer: Any) -> None:
+def _tell(network: Any, args: Sequence[Any], kwargs: dict[str, Any], answer: Any, tokens: int) -> None:
     """Keep what the manifest says about a request; tensors are looked at when the script is over."""
     from tracer.recording.own import child
 
@@ -190,4 +233,5 @@ def _tell(network: Any, args: Sequence[Any], kwargs: dict[str, Any], answer: Any
         input_ids=given,
         prompt=embedded if given is None else given,
         answer=getattr(answer, "sequences", answer),
+        tokens=tokens,
     )

@@ -56,6 +56,9 @@ class Bystander:
         """Close it."""
         self._close()
 
+    def yielded(self, tokens: int) -> None:
+        """Ranges do not say."""
+
     def _listens(self) -> bool:
         return self._nvtx or self._torch_listens()
 

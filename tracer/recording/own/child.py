@@ -96,6 +96,9 @@ class _Waiting:
     def end_stage(self, stage: str, index: int | None) -> None:
         """It ends."""
 
+    def yielded(self, tokens: int) -> None:
+        """Of a stage outside a request."""
+
     def finish(self) -> None:
         """Write what was measured, if there was anything to measure."""
         if os.getpid() != self._process or not (self._marks or self._strays):
@@ -128,18 +131,19 @@ def _outcome(marks: Marks) -> bytes:
 
 
 def _shape() -> Shape | None:
-    """Token counts of the last request, as far as `generate` could see them."""
+    """Token counts of the last request, of each sequence that it returned, as far as `generate` could see them."""
     from tracer.document.manifest import Shape
 
     prompt, answer, ids = (_notes[name] for name in ("prompt", "answer", "input_ids"))
     if prompt is None or getattr(answer, "ndim", 0) != 2:
         return None
-    length = int(prompt.shape[1])
+    sequences, length = int(answer.shape[0]), int(prompt.shape[1])
     visual = 0 if ids is None or _notes["image_token"] is None else int((ids[0] == _notes["image_token"]).sum())
     return Shape(
-        batch_size=int(prompt.shape[0]),
+        batch_size=sequences,
         frames=0,
         visual_tokens=visual,
         prompt_tokens=length - visual,
-        new_tokens=int(answer.shape[1]) - (0 if ids is None else length),
+        # Where nobody counted them: an answer is behind its prompt, unless that was given as embeddings.
+        new_tokens=_notes["tokens"] or max(0, int(answer.shape[1]) - (0 if ids is None else length)),
     )

@@ -35,6 +35,8 @@ LEAST_ROW_BYTES = 4
 TIMES_FILE = 2
 # Of texts that SQLite makes: at least what it joins of a chunk's numbers, at most what it can.
 LEAST_LENGTH, LONGEST_LENGTH = 4 << 20, 1_000_000_000
+# What is said where SQLite itself cannot.
+NO_WORDS = {UnicodeDecodeError: "its own words are no text", MemoryError: "it asks for more memory than there is"}
 # In the header of a database that keeps a write-ahead log.
 WRITE_AHEAD = b"\x02\x02"
 
@@ -196,8 +198,8 @@ class Database(AbstractContextManager["Database"]):
         """Turn SQLite's errors into ours; their words may come from the file, and be no text at all."""
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            reason = "its own words are no text" if isinstance(error, UnicodeDecodeError) else cut(str(error))
+        except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
+            reason = cut(str(error)) if isinstance(error, sqlite3.Error) else NO_WORDS[type(error)]
             raise InputError(
                 f"{self._name}: damaged, or no SQLite file ({' '.join(reason.split())}); export the report again"
             ) from None

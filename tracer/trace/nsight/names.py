@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I32, I64
 
-# CUPTI's codes of a copy's direction and of a memory's kind, as Nsight's exports number them.
+# CUPTI's codes of a copy's direction and of a memory's kind, as Nsight's exports number them; its last three copies are
+# pages of managed memory on their way to whoever touched them.
 DIRECTIONS = {
     1: "HtoD", 2: "DtoH", 3: "HtoA", 4: "AtoH", 5: "AtoA", 6: "AtoD", 7: "DtoA", 8: "DtoD", 9: "HtoH", 10: "PtoP",
+    11: "Unified HtoD", 12: "Unified DtoH", 13: "Unified DtoD",
 }  # fmt: skip
 MEMORIES = {
     0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5: "Device Static", 6: "Managed Static",
