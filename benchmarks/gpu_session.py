@@ -189,6 +189,24 @@ def decode_modes() -> None:
             found["unattributed"] = summary["device"]["unattributed"]["ops"]
 
 
+def edges() -> None:
+    """The shortest answers in each way of decoding, and an answer longer than the window."""
+    folder = OUT.parent / "edges"
+    folder.mkdir(exist_ok=True)
+    for mode in ("graph", "static", "compile"):
+        for tokens in ("1", "2", "3", "9"):
+            with part(f"{mode}, {tokens} tokens") as found:
+                options = f"--size tiny --decode {mode} --max-new-tokens {tokens} --requests 2".split()
+                found["printed"] = record(folder / "short.json", *options).splitlines()
+    with part("300 tokens, of which the default window holds 64 steps") as found:
+        path = folder / "long.json.gz"
+        found["printed"] = record(path, "--max-new-tokens", "300", "--requests", "5").splitlines()
+        os.chdir(folder)
+        found["text"] = tracer("summarize", path.name).splitlines()
+        summary = tracer("summarize", path.name, "--format", "json")
+        (OUT / "long.summary.json.gz").write_bytes(gzip.compress(summary.encode(), mtime=0))
+
+
 def predictions() -> None:
     """What-if beside measurement, from a plain recording."""
     path = OUT.parent / "plain.json.gz"
@@ -280,7 +298,7 @@ def watched_doctor() -> None:
 
 
 PARTS = (
-    machine, main_recording, attribution, coupled, windows, range_distortion, predictions, decode_modes,
+    machine, edges, main_recording, attribution, coupled, windows, range_distortion, predictions, decode_modes,
     models, own_code, stacks, calibration, nsight, watched_doctor,
 )  # fmt: skip
 WITH_NSYS = (nsight, watched_doctor)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Curve, Piece, block, line
+from reports.blocks import Block, Curve, Piece, block, line, note
 from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
 from tracer.document.names import DECODE
+from tracer.document.summary import PASSES
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -19,6 +20,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     tokens = summary.tokens
     if not tokens:
         return None
+    passes = summary.trace.steps == PASSES
     on_device = any(token.ops for token in tokens)
     times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
     ordered = sorted(times)
@@ -28,15 +30,18 @@ def part(summary: Summary, _: Asked) -> Block | None:
 
     several = len(tokens) > 1
     return block(
-        "decode tokens",
+        f"decode {summary.trace.steps}",
         line(
             Piece(_steps(summary), "strong"),
             f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
         ),
         Curve(times, duration(times[0]), duration(times[-1]), "decode") if several else None,
-        None if on_cpu(summary) else line(_per_token(tokens)),
+        None if on_cpu(summary) else line(f"a {'pass' if passes else 'token'}: {_per_token(tokens)}"),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
+        note("pass: a forward pass, which may yield no token, or several; how many is not recorded.")
+        if passes
+        else None,
     )
 
 
@@ -67,7 +72,7 @@ def _per_token(tokens: list[Token]) -> str:
         (typical([one.to_host_bytes for one in counts]), "to the host"),
     )
     parts += [f"{byte_count(count)} {where}" for count, where in copied if count]
-    return f"a token: {' · '.join(parts)}"
+    return " · ".join(parts)
 
 
 def _course(decoding: Decoding | None, of: str) -> list[str]:

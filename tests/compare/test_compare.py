@@ -77,6 +77,13 @@ def test_a_run_whose_halves_disagree_allows_for_as_much() -> None:
     assert rows["vision"].verdict == "within noise"
 
 
+def test_four_requests_have_halves_and_three_have_none() -> None:
+    for first, second, allowance in ((2, 2, 0.08), (1, 2, 0.01)):
+        drifting = requests(30, first) + requests(32.4, second)
+        rows = _rows(_pair(summary(drifting), summary(requests(33)), tolerance=None))
+        assert rows["vision"].allowance == pytest.approx(allowance, abs=0.005)
+
+
 def test_drift_between_recordings_is_noise_where_each_run_was_recorded_several_times() -> None:
     drifted = [summary(requests(time)) for time in (30, 36, 30, 36, 30)]
     others = [summary(requests(time)) for time in (36, 30, 36, 30, 36)]

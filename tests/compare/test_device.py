@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 from support.chrome import operator, span, trace_of
-from support.manifests import as_metadata, sample
+from support.manifests import as_metadata, latencies, sample
 from support.summaries import KERNELS, requests, summary
 
 from tracer.compare.pairs import compare
 from tracer.document.comparison import Row
+from tracer.document.manifest import Latencies
 from tracer.document.summary import Summary
 from tracer.summarize import summarize
 
@@ -44,6 +45,21 @@ def test_kernels_that_take_longer_or_less_by_more_than_a_fiftieth_are_not_the_ho
 def test_a_stage_that_takes_as_long_as_before_owes_nothing_to_anybody() -> None:
     rows = _rows(summary(requests()), summary(requests(prefill_ms=51)), tolerance=0.05)
     assert not rows["prefill"].of_host
+
+
+@pytest.mark.parametrize(("prefill_ms", "of_host"), [(53.4, False), (53.6, True)])
+def test_what_the_allowance_and_the_kernels_spread_explain_is_not_put_on_the_host(
+    prefill_ms: float, of_host: bool
+) -> None:
+    """7 % of 50 ms: 5 % are allowed for, and the same kernels differ by up to 2 %; so noisy that nobody can tell."""
+    before = summary(requests(louder=0))
+    row = _rows(before, summary(_shaken(prefill_ms)), tolerance=0.05)["prefill"]
+    assert (row.verdict, row.of_host) == ("cannot tell", of_host)
+
+
+def _shaken(prefill_ms: float) -> list[Latencies]:
+    """A median as given, and requests far to both sides of it."""
+    return [latencies(prefill_ms=prefill_ms * share) for share in (0.5, 0.6, 0.7, 1, 1, 1.5, 1.6, 1.7)]
 
 
 def test_of_other_samples_nothing_is_said_of_the_host() -> None:

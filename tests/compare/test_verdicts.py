@@ -53,6 +53,11 @@ def test_a_difference_is_claimed_up_to_the_error_rate(p: float, verdict: str) ->
     assert judge(Evidence(0.7, (0.6, 0.8), 0.01, p), alone=False) == verdict.replace("slower", "faster")
 
 
+def test_a_difference_is_claimed_only_the_way_that_the_requests_went() -> None:
+    assert _judge(1.3, 0.99, 1.4, p=0.01) == "cannot tell"
+    assert _judge(0.7, 0.6, 1.01, p=0.01) == "cannot tell"
+
+
 def test_without_an_interval_nothing_is_called_noise() -> None:
     assert judge(Evidence(1.0, None, 0.01, 1.0), alone=False) == "cannot tell"
 
@@ -82,6 +87,19 @@ def test_the_interval_holds_the_ratio_that_is_shown_and_narrows_with_requests() 
         assert row.low_ratio == pytest.approx(1.1, abs=0.01)
         assert row.high_ratio == pytest.approx(1.1, abs=0.01)
     assert (many.high_ratio or 9) - (many.low_ratio or 0) < (few.high_ratio or 0) - (few.low_ratio or 9)
+
+
+@pytest.mark.parametrize(("first", "ratio"), [((11, 9), 10), ((9, 11), 0.1)])
+def test_medians_that_jump_between_two_humps_are_within_the_interval_that_is_shown(
+    first: tuple[int, int], ratio: float
+) -> None:
+    """The shift of most pairs is none, and the medians lie in different humps."""
+    quick, slow = first
+    before = summary(requests(3, quick, louder=0) + requests(30, slow, louder=0))
+    row = _rows(before, summary(requests(3, slow, louder=0) + requests(30, quick, louder=0)))["vision"]
+    assert row.ratio == pytest.approx(ratio)
+    assert (row.low_ratio, row.high_ratio) == pytest.approx((min(1, ratio), max(1, ratio)), rel=1e-4)
+    assert row.verdict == "cannot tell"
 
 
 def test_three_requests_a_side_have_no_interval_and_no_verdict() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT, VISION
-from tracer.document.summary import measures
+from tracer.document.summary import PASSES, measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,8 @@ def best_source(summary: Summary) -> str:
 def figures(summary: Summary, source: str) -> dict[str, float]:
     """Nanoseconds of each measure: medians over requests, or of the trace one run of each stage.
 
-    A trace alone does not say what a request takes; of its decode steps there is the mean, as TPOT.
+    A trace alone does not say what a request takes; of its decode steps there is the mean, as TPOT, unless they are
+    passes of which nobody knows how many tokens they yielded.
     """
     latency = summary.latency
     if source != TRACE and latency is not None:
@@ -36,6 +37,8 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
         known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
         return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
     in_trace = {stage.stage: _took_ns(stage) / stage.runs for stage in summary.stages if stage.runs > 0}
+    if summary.trace.steps == PASSES:
+        in_trace.pop(DECODE, None)
     return {TPOT if stage == DECODE else stage: time_ns for stage, time_ns in in_trace.items()}
 
 

@@ -36,9 +36,17 @@ def judge(evidence: Evidence, *, alone: bool) -> str:
         alone: whether each run was recorded once and no tolerance was given. What changes from one recording to the
             next (clocks, heat, other programs) then cannot be told from what changed between the runs.
     """
-    if evidence.p <= ERROR_RATE:
+    if evidence.p <= ERROR_RATE and _is_one_sided(evidence):
         return CANNOT_TELL if alone else SLOWER if evidence.ratio > 1 else FASTER
     return WITHIN if _leaves_no_room(evidence) else CANNOT_TELL
+
+
+def _is_one_sided(evidence: Evidence) -> bool:
+    """Whether requests say what the medians say: of two humps, medians may jump up while most requests go down."""
+    if evidence.interval is None:
+        return False
+    low, high = evidence.interval
+    return low > 1 if evidence.ratio > 1 else high < 1
 
 
 def _leaves_no_room(evidence: Evidence) -> bool:

@@ -78,8 +78,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     expected_encoder_calls: Count = 0
     first_difference: Count | None = None
     reason: str = ""
-    shapes: int = 0
-    shapes_verified: int = 0
+    shapes: Count = 0
+    shapes_verified: Count = 0
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

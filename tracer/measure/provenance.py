@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tracer.charge.intervals import distinct
-from tracer.document.summary import DeviceRef, TraceInfo
+from tracer.document.summary import PASSES, TOKENS, DeviceRef, TraceInfo
 from tracer.trace.columns import Device
 
 if TYPE_CHECKING:
@@ -38,4 +38,5 @@ def trace_info(trace: Trace, ranges: StageRanges, choices: Choices, warnings: Se
         markers=ranges.markers,
         warnings=[*trace.warnings, *recorded, *(warning for warning in warnings if warning is not None)],
         choices=choices.in_words(),
+        steps=TOKENS if ranges.tokens else PASSES,
     )

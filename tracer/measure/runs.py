@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.intervals import Cover, distinct, sum_by
+from tracer.charge.intervals import distinct, sum_by
+from tracer.charge.spans import self_times
 from tracer.charge.work import NO_DEVICE
 from tracer.document.names import ALL_STAGES
 from tracer.measure.samples import sample_of
@@ -158,13 +159,8 @@ class Runs:
         return devices_of_a_run(self.number[self.work.stage[rows]], self.work.device[rows])
 
     def cpu_ns(self, own: I64) -> int:
-        """Time on the host inside the ranges of these runs, on each thread once."""
-        ranges = self.ranges
-        return sum(
-            Cover.of(ranges.start_ns[rows], ranges.end_ns[rows]).length_ns
-            for thread in distinct(ranges.thread[own])
-            for rows in [own[ranges.thread[own] == thread]]
-        )
+        """Time on the host inside the ranges of these runs, without the stages within them; on each thread once."""
+        return int(self_times(self.ranges)[own].sum())
 
     def span_ns(self, own: I64) -> int:
         """First instant to last of the work of these runs, per request (per run where requests are unknown), added up.

@@ -40,18 +40,32 @@ def shift_intervals(values: F64, second: Bools, strata: I64) -> list[tuple[float
         values, second, strata = values[kept], second[kept], np.unique(strata[kept], return_inverse=True)[1]
     test = _Test(second, strata)
     apart = align(values, strata)
-    middle = np.array([median(column[second]) - median(column[~second]) for column in apart.T])
+    start = np.array([median(column[second]) - median(column[~second]) for column in apart.T])
     far = 2 * (apart.max(axis=0) - apart.min(axis=0)) + 1
-    low, high = (_end(test, values, middle, middle + side * far) for side in (-1, 1))
+    middle = _middle(test, values, start - far, start + far)
+    low, high = (_end(test, values, middle, start + side * far) for side in (-1, 1))
     return [
         None if np.isnan(below) or np.isnan(above) else (float(below), float(above))
         for below, above in zip(low, high, strict=True)
     ]
 
 
+def _middle(test: _Test, values: F64, low: F64, high: F64) -> F64:
+    """The shift of each measure that leaves the groups most alike, which is Hodges and Lehmann's estimate."""
+    for _ in range(HALVINGS):
+        between = (low + high) / 2
+        above = test.sums(values, between)[1] > 0
+        low, high = np.where(above, between, low), np.where(above, high, between)
+    return (low + high) / 2
+
+
 def _end(test: _Test, values: F64, inside: F64, outside: F64) -> F64:
-    """Where rejection begins on the way from one shift of each measure to another; NaN if at neither or at both."""
-    known = test.accepts(values, inside) & ~test.accepts(values, outside)
+    """Where rejection begins on the way from the middle of each measure outwards; NaN if nowhere.
+
+    Where many values are equal, the middle may be the one shift that is not rejected, and is hit by no halving: then
+    it is the end.
+    """
+    known = ~test.accepts(values, outside)
     for _ in range(HALVINGS):
         between = (inside + outside) / 2
         accepted = test.accepts(values, between)
@@ -69,11 +83,16 @@ class _Test:
         # Where there are more ways to deal them out, rank sums are normal for all that can be told.
         self._deals = np.concatenate(list(dealt)) if ways <= MOST_EXACT else None
 
-    def accepts(self, values: F64, shift: F64) -> Bools:
-        """For each measure whether the groups may be alike once the second is moved back by its shift."""
+    def sums(self, values: F64, shift: F64) -> tuple[F64, F64]:
+        """Aligned ranks once the second group is moved back by the shift of each measure, and its sums of them."""
         moved = values - np.outer(self._second, shift)
         ranks = align(rank(align(moved, self._strata)), self._strata)
-        sums = np.abs(self._second @ ranks)
+        return ranks, self._second @ ranks
+
+    def accepts(self, values: F64, shift: F64) -> Bools:
+        """For each measure whether the groups may be alike once the second is moved back by its shift."""
+        ranks, found = self.sums(values, shift)
+        sums = np.abs(found)
         if self._deals is None:
             accepted: Bools = sums <= Z_975 * np.sqrt(self._variance(ranks))
             return accepted

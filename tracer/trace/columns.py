@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tracer.arrays import int32, int64
 
 if TYPE_CHECKING:
-    from tracer.arrays import I8, I32, I64
+    from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
 
 # Correlation of an event that has none. Real ones are positive.
@@ -103,6 +103,9 @@ class Spans:
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
 
+    def __getitem__(self, rows: I64 | Bools) -> Spans:
+        return Spans(self.start_ns[rows], self.end_ns[rows], self.name[rows], self.thread[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
@@ -146,6 +149,8 @@ class Trace:
         devices: the devices that the file describes.
         ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
         modules: forward calls of `nn.Module`s, by class and number (`Linear_3`).
+        generation: calls of transformers' `generate` and of those of its functions by which its passes are told, by the
+            line they begin at; read with the modules.
         details: ids and shapes, where asked for.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
@@ -170,6 +175,7 @@ class Trace:
     cpu_ops: Spans
     captures: I64
     modules: Spans = field(default_factory=Spans.none)
+    generation: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
     details: Details | None = None
     stacks: bool = False

@@ -72,7 +72,7 @@ def test_without_vision_the_long_calls_are_prefills() -> None:
 
 def test_steps_recorded_without_their_prompt_are_all_steps() -> None:
     events = [event for i in range(4) for event in _call(100 * i, 20, i + 1, 5)]
-    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(4)]
+    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(1, 5)]
 
 
 def test_models_without_a_decoder_and_marked_traces_are_left_alone() -> None:
@@ -91,7 +91,7 @@ def test_generate_of_transformers_splits_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "generate.json"
     profiler.export_chrome_trace(str(path))
     summary = summarize_file(path)
-    assert summary.trace.markers == "modules"
+    assert (summary.trace.markers, summary.trace.steps) == ("generation", "tokens")
     assert [(stage.stage, stage.calls) for stage in summary.stages] == [("vision", 5), ("prefill", 1), ("decode", 4)]
     assert [(token.request, token.index) for token in summary.tokens] == [(0, 1), (0, 2), (0, 3), (0, 4)]
     assert all(stage.device_time_ns for stage in summary.stages)
@@ -112,3 +112,78 @@ def test_a_request_is_open_from_what_it_sees_to_its_last_call_and_pauses_lie_bet
     found = find_stages(trace_of(*events))
     assert (found.request_start_ns.tolist(), found.request_end_ns.tolist()) == ([0, 1_000_000], [220_000, 1_220_000])
     assert summarize(trace_of(*events)).device.between.idle_ns == 1_000_000 - 220_000
+
+
+PROMPT, STEP = ("gemm_128x128", "flash_fwd", "norm"), ("gemv", "flash_split_kv", "norm")
+
+
+def _asking(*rows: tuple[tuple[str, ...], float]) -> list[tuple[str, int]]:
+    """Stage and request of calls that each launch these kernels, the last of them so long."""
+    events, number = [], 0
+    for place, (names, device_us) in enumerate(rows):
+        at = 1000 * place
+        events += [module("LlamaForCausalLM_0", at, 40), module("LlamaDecoderLayer_0", at + 1, 38)]
+        for i, name in enumerate(names):
+            number += 1
+            length = device_us if i == len(names) - 1 else 1
+            events += [launch(at + 2 + i, 1, number), kernel(name, at + 10 + 2 * i, length, number)]
+    return [row[:2] for row in _rows(trace_of(*events))]
+
+
+def test_a_disturbed_step_is_no_prompt() -> None:
+    rows = [(PROMPT, 500.0), *[(STEP, 100.0)] * 5, (STEP, 160.0), *[(STEP, 100.0)] * 4]
+    assert _asking(*rows) == [("prefill", 0)] + [("decode", 0)] * 10
+    # The same without a difference in kernels.
+    assert _asking(*[(STEP, us) for _, us in rows]) == [("prefill", 0)] + [("decode", 0)] * 10
+
+
+def test_a_short_prompt_is_told_by_its_kernels() -> None:
+    assert _asking((PROMPT, 102), *[(STEP, 100)] * 4, (PROMPT, 99), (STEP, 100)) == [
+        ("prefill", 0), *[("decode", 0)] * 4, ("prefill", 1), ("decode", 1)
+    ]  # fmt: skip
+
+
+def test_two_new_tokens_are_a_prompt_and_a_step() -> None:
+    assert _asking((PROMPT, 105), (STEP, 100)) == [("prefill", 0), ("decode", 0)]
+    assert _asking((STEP, 250), (STEP, 100)) == [("prefill", 0), ("decode", 0)]
+
+
+def test_answers_of_one_token_are_prompts_though_most_calls_are() -> None:
+    assert [stage for stage, _ in _asking((PROMPT, 500), (STEP, 100), (PROMPT, 500), (PROMPT, 500))] == [
+        "prefill", "decode", "prefill", "prefill",
+    ]  # fmt: skip
+
+
+def test_a_kernel_that_changes_as_the_cache_grows_makes_no_prompt() -> None:
+    grown = ("gemv",) * 8 + ("flash_split_kv_2", "norm")
+    rows = [(PROMPT * 4, 500.0), *[(("gemv",) * 8 + ("flash_split_kv", "norm"), 100.0)] * 3, (grown, 100.0)]
+    assert [stage for stage, _ in _asking(*rows)] == ["prefill"] + ["decode"] * 4
+
+
+def test_a_request_without_a_picture_behind_one_with_a_picture_has_its_own_prompt() -> None:
+    events = [module("CLIPVisionModel_0", 0, 8)]
+    for place, names in enumerate((PROMPT, STEP, STEP, PROMPT, STEP, STEP)):
+        at = 100 * place + 10
+        events += [module("LlamaForCausalLM_0", at, 40), module("LlamaDecoderLayer_0", at + 1, 38)]
+        for i, name in enumerate(names):
+            events += [launch(at + 2 + i, 1, 10 * place + i + 1), kernel(name, at + 10 + 2 * i, 1, 10 * place + i + 1)]
+    assert [row[:3] for row in _rows(trace_of(*events))] == [
+        ("vision", -1, -1), ("prefill", 0, -1), ("decode", 0, 1), ("decode", 0, 2),
+        ("prefill", 1, -1), ("decode", 1, 1), ("decode", 1, 2),
+    ]  # fmt: skip
+
+
+def test_detectors_decode_no_tokens() -> None:
+    for layer, whole in (("DetrDecoderLayer_0", "DetrForObjectDetection_0"), ("MyDecoderLayer_0", "MyDetector_0")):
+        events: list[Event] = []
+        for at in (0, 100, 200):
+            events += [module(whole, at, 50), module("Conv2d_0", at + 1, 5), module(layer, at + 10, 30)]
+            events += [launch(at + 12, 1, at + 1), kernel("k", at + 15, 3, at + 1)]
+        assert _rows(trace_of(*events)) == []
+
+
+def test_a_language_model_whose_tower_convolves_is_none_of_them() -> None:
+    events: list[Event] = []
+    for at in (0, 100):
+        events += [*_call(at, 50, at + 1, 5), module("CLIPVisionModel_0", at + 3, 9), module("Conv2d_0", at + 4, 2)]
+    assert [row[0] for row in _rows(trace_of(*events))] == ["prefill", "vision"] * 2

@@ -28,14 +28,14 @@ def one_more_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def test_the_sources_are_asked_in_their_order_each_rank_once() -> None:
-    assert [source.markers for source in sources()] == ["tracer", "sglang", "vllm", "modules"]
+    assert [source.markers for source in sources()] == ["tracer", "sglang", "vllm", "generation", "modules"]
     assert len({source.rank for source in sources()}) == len(sources())
 
 
 def test_a_source_that_is_one_more_file_is_found(one_more_file: None) -> None:
     trace = trace_of(span("tgi::prefill", 0, 5), span("tgi::decode", 10, 5), kernel("k", 0, 1))
     assert find_stages(trace).markers == "tgi"
-    assert find_stages(trace).index.tolist() == [-1, 0]
+    assert find_stages(trace).index.tolist() == [-1, 1]
 
 
 def test_without_that_file_the_same_trace_has_no_stages() -> None:

@@ -1,8 +1,8 @@
 """Stages of a trace without markers, from the forward calls of its modules: vision tower, projector, prefill, decode.
 
 A language model's call is the outermost module that holds decoder layers. The calls of one request follow one another:
-prefill, then decode steps. Prefill is the call that a vision tower precedes or is part of, and without vision one that
-takes half as much again as the median call (on the device where there is one). All of this is inferred from names.
+prefill, then decode steps; `prompts` tells them apart. All of this is inferred from names. How many tokens a pass
+yielded is not.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.intervals import distinct, outermost
-from tracer.charge.launches import find_launches
+from tracer.charge.intervals import Nest, distinct, outermost
+from tracer.charge.stages.prompts import are_prompts
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, VISION
-from tracer.statistics.robust import median
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -26,9 +25,25 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 _DECODER = re.compile(r"(?:Decoder(?:Layer|Block)|(?:GPT\w*|Bloom|Mpt|Falcon\w*)Block)_\d+$")
+# Decoders of objects and masks, which have layers of that name too.
+_DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect|Segment|Owl|Sam[A-Z2]|Sam_")
+_CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
 _VISION = re.compile(r"(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder)(?!\w*Projector)\w*_\d+$")
 _PROJECTOR = re.compile(r"(?:Projector|Connector|Resampler|PatchMerger|Adaptor)\w*_\d+$", re.IGNORECASE)
-PREFILL_LONGER = 1.5
+
+
+def seen_by_modules(trace: Trace) -> tuple[I64, I64]:
+    """The outermost calls of vision towers, and of what projects their features; a tower holds no decoder layer."""
+    modules = trace.modules
+    found: list[tuple[I64, I64]] = []
+    for thread in distinct(modules.thread):
+        own = np.flatnonzero(modules.thread == thread)
+        towers = _matching(trace, own, _VISION)
+        vision = _outermost(trace, towers[~_holding(trace, towers, _matching(trace, own, _DECODER))])
+        found.append((vision, _outermost(trace, _matching(trace, own, _PROJECTOR))))
+    if not found:
+        return int64([]), int64([])
+    return int64(np.concatenate([one for one, _ in found])), int64(np.concatenate([one for _, one in found]))
 
 
 def stages_of_modules(trace: Trace) -> StageRanges | None:
@@ -37,11 +52,12 @@ def stages_of_modules(trace: Trace) -> StageRanges | None:
     for thread in distinct(modules.thread):
         own = np.flatnonzero(modules.thread == thread)
         decoders = _matching(trace, own, _DECODER)
+        decoders = np.setdiff1d(decoders, _matching(trace, decoders, _DETECTOR))
         towers = _matching(trace, own, _VISION)
         vision = _outermost(trace, towers[~_holding(trace, towers, decoders)])
         calls = _outermost(trace, own)
         calls = calls[_holding(trace, calls, decoders)]
-        if not len(calls):
+        if not len(calls) or _sees_by_itself(trace, calls, vision):
             continue
         projectors = _outermost(trace, _matching(trace, own, _PROJECTOR))
         return _ranges(trace, calls, vision, projectors)
@@ -67,9 +83,10 @@ def _holding(trace: Trace, rows: I64, inner: I64) -> np.ndarray[tuple[int], np.d
 
 def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRanges:
     modules = trace.modules
-    first = _is_prefill(trace, calls, vision)
+    first = are_prompts(trace, calls, vision)
     request = np.cumsum(first) - 1
-    index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), 0))
+    # Steps are counted from the prompt's call, or from 1 where that was not recorded.
+    index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), -1))
     # A step is not over when the forward call is: choosing the token and preparing the next input belong to it.
     end = modules.end_ns[calls].copy()
     follows = np.flatnonzero(request[1:] == request[:-1])
@@ -97,6 +114,7 @@ def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRang
         encoder_thread=int64([]),
         request_start_ns=request_start,
         request_end_ns=request_end,
+        tokens=False,
     )
 
 
@@ -116,26 +134,13 @@ def _requests(request: I64, start_ns: I64, end_ns: I64, beside_ns: I64) -> tuple
     return np.minimum(start_ns[first], seen), ends
 
 
-def _is_prefill(trace: Trace, calls: I64, vision: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which calls process a prompt. The first is taken for one only if something says so."""
-    start, end = trace.modules.start_ns[calls], trace.modules.end_ns[calls]
-    if len(vision):
-        seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), end, side="left")
-        return np.diff(seen, prepend=0) > 0
-    taken = _device_time(trace, start, end, int(trace.modules.thread[calls[0]])) if len(trace.ops) else end - start
-    return taken > PREFILL_LONGER * median(taken) if len(calls) > 1 else np.ones(1, dtype=np.bool_)
-
-
-def _device_time(trace: Trace, start_ns: I64, end_ns: I64, thread: int) -> I64:
-    """Device time of what the thread launched in each of these disjoint intervals."""
-    call = find_launches(trace)
-    launched = np.flatnonzero(call >= 0)
-    launched = launched[trace.calls.thread[call[launched]] == thread]
-    times = trace.calls.start_ns[call[launched]]
-    order = np.argsort(times, kind="stable")
-    launched, times = launched[order], times[order]
-    total = np.append(0, np.cumsum(trace.ops.end_ns[launched] - trace.ops.start_ns[launched]))
-    return int64(total[np.searchsorted(times, end_ns)] - total[np.searchsorted(times, start_ns)])
+def _sees_by_itself(trace: Trace, calls: I64, vision: I64) -> bool:
+    """Whether each of several calls runs convolutions over pictures outside any vision tower: a detector's backbone."""
+    own = np.flatnonzero(trace.modules.thread == trace.modules.thread[calls[0]])
+    convolutions = _matching(trace, own, _CONVOLUTION)
+    tower = Nest.of(trace.modules.start_ns[vision], trace.modules.end_ns[vision])
+    outside = convolutions[tower.innermost(trace.modules.start_ns[convolutions]) < 0]
+    return len(calls) > 1 and bool(_holding(trace, calls, outside).all())
 
 
 SOURCE = StageSource(

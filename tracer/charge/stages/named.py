@@ -38,7 +38,7 @@ def by_name(
     Args:
         markers, rank: see `StageSource`.
         read: the stage (or `request`, `encoder`) that a name means, with its number; None of any other name.
-        count_steps: number the decode steps without a number in their order, as a serving engine numbers none.
+        count_steps: number the decode steps without a number in their order, from 1, as a serving engine numbers none.
         engine: the ranges are steps of a serving engine, which may reach beyond their ranges; see `reach`.
     """
     find = partial(_find, markers=markers, read=read, count_steps=count_steps, engine=engine)
@@ -67,7 +67,7 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
     stage, token = codes[chosen], index[ranges.name[chosen]]
     if count_steps:
         unnumbered = (stage == ALL_STAGES.index(DECODE)) & (token < 0)
-        token = np.where(unnumbered, np.cumsum(unnumbered) - 1, token)
+        token = np.where(unnumbered, np.cumsum(unnumbered), token)
     enclosing = _enclosing(ranges, requests, chosen)
     return StageRanges(
         markers=markers,

@@ -25,6 +25,8 @@ class StageRanges:
         request: the request they belong to; -1 where the trace does not say.
         encoder_start_ns, encoder_end_ns, encoder_thread: the runs of the vision encoder, where marked.
         request_start_ns, request_end_ns: the requests, where the trace tells them.
+        tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
+            none, as a part of a prompt does, or several, as one that checks a draft.
     """
 
     markers: str
@@ -39,11 +41,13 @@ class StageRanges:
     encoder_thread: I64
     request_start_ns: I64
     request_end_ns: I64
+    tokens: bool = True
 
     @classmethod
     def none(cls) -> StageRanges:
         """No stages at all."""
-        return cls("none", *(int64([]) for _ in range(11)))
+        no = int64([])
+        return cls("none", no, no, no, no, no, no, no, no, no, no, no)
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])

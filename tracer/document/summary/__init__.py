@@ -20,13 +20,15 @@ from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Kernel, Stage, Token
-from tracer.document.summary.trace import DeviceRef, TraceInfo, Window
+from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
     "MEAN",
     "MEDIAN",
+    "PASSES",
     "SCHEMA",
+    "TOKENS",
     "Between",
     "Breakdown",
     "BreakdownRow",

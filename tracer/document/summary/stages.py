@@ -27,7 +27,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         idle_ns: idle time that its ops ended, as far as a stage or a request was open.
         idle: the same by cause.
         span_ns: first op's start to last op's end, per request, added up.
-        cpu_ns: the ranges themselves, on the host.
+        cpu_ns: the ranges themselves, on the host, without the stages that lie within them.
         categories: device time by kernel category.
         kernels: by name, most time first.
         counts: launches, waits and copies of its ranges.

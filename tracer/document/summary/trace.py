@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+TOKENS, PASSES = "tokens", "passes"
+
 
 class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
     """A device that the trace describes or uses.
@@ -29,8 +31,11 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
         producer: what wrote it.
         events: events in the file.
         devices: those that ran something, or all that are described if none did.
-        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "modules", "pattern" or "none".
+        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "generation" (frames of transformers'
+            `generate`), "modules", "pattern" or "none".
         warnings: what was read around.
+        steps: "tokens" where a decode step yields one token of each sequence; "passes" where it is a forward pass,
+            which may yield none or several, and so nothing is said of the time per token.
         choices: options that changed the attribution or the times, in words.
     """
 
@@ -42,6 +47,7 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
     markers: str
     warnings: list[str] = []
     choices: list[str] = []
+    steps: str = TOKENS
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

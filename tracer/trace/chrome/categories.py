@@ -54,6 +54,12 @@ _WANTED = {
 }
 # The Python frames that are forward calls of modules; all others are passed over.
 MODULE_PREFIX = "nn.Module: "
+# Frames of transformers' `generate`, which say where a request begins, where a token's work does, and what is drafted.
+_GENERATION_FRAME = (
+    r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?)|"
+    r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates)"
+)
+_GENERATION = re.compile(_GENERATION_FRAME)
 # Frames that cannot tell where a person's code waits for a device: those of torch, modules (a frame of their class's
 # file encloses them), most built-in functions, and helpers of Python that occur everywhere. They are nine tenths of
 # the frames.
@@ -88,6 +94,11 @@ def passed_over(name: str) -> bool:
     return _IDLE.fullmatch(name) is not None
 
 
+def generation_frame(name: str) -> bool:
+    """Whether a Python frame of this name is one by which `generate` of transformers tells its passes."""
+    return _GENERATION.fullmatch(name) is not None
+
+
 def telling_frame(name: str) -> bool:
     """Whether a Python frame of this name may tell where a person's code waits for a device."""
     return _MUTE.match(name) is None
@@ -103,7 +114,7 @@ def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     # Where the name follows at once, calls and frames that matter to nobody are passed over here, unread.
     behind = {
         Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")',
-        Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}))',
+        Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}|(?:{_GENERATION_FRAME})"))',
         Group.FRAME: rf'"(?!,\s*"name": ?"(?:{_MUTE_FRAME}))',
     }
     never = "(?!)"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.arrays import int8, int32, int64
-from tracer.trace.chrome.categories import MODULE_PREFIX, OP_KINDS, Group, groups, passed_over, telling_frame
+from tracer.trace.chrome.categories import (
+    MODULE_PREFIX,
+    OP_KINDS,
+    Group,
+    generation_frame,
+    groups,
+    passed_over,
+    telling_frame,
+)
 from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event, Id
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
@@ -61,6 +69,7 @@ class Collector:
         self._names = _Names()
         self._tracks = _Numbering()
         self._passed_over: dict[str, bool] = {}
+        self._models: dict[str, bool] = {}
         self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
 
     def add(self, events: Sequence[Event], place: int = 0) -> None:
@@ -92,7 +101,7 @@ class Collector:
         if group is Group.CALL:
             events = [event for event in events if not self._ignored(event.name)]
         elif group is Group.MODULE:
-            events = [event for event in events if event.name.startswith(MODULE_PREFIX)]
+            events = [event for event in events if self._of_model(event.name)]
         elif group is Group.FRAME:
             events = [event for event in events if telling_frame(event.name)]
         if not events:
@@ -125,6 +134,12 @@ class Collector:
         known = self._passed_over.get(name)
         if known is None:
             known = self._passed_over[name] = passed_over(name)
+        return known
+
+    def _of_model(self, name: str) -> bool:
+        known = self._models.get(name)
+        if known is None:
+            known = self._models[name] = name.startswith(MODULE_PREFIX) or generation_frame(name)
         return known
 
     def _intervals(self, group: Group, events: Sequence[Event]) -> tuple[I64, I64, Bools]:

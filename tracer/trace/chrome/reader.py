@@ -6,8 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.document.errors import InputError
-from tracer.trace.chrome.categories import Group
+from tracer.trace.chrome.categories import MODULE_PREFIX, Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
@@ -61,6 +63,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         if strict:
             raise InputError(f"{source.name}: {torn}")
         warnings.insert(0, torn)
+    of_model = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -73,7 +77,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         calls=columns.calls(),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
-        modules=columns.spans(Group.MODULE),
+        modules=of_model[is_module[of_model.name]],
+        generation=of_model[~is_module[of_model.name]],
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
         stacks=metadata.stacks,

@@ -1,0 +1,139 @@
+"""Traces without markers in which transformers' `generate` left its frames."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import real_traces
+from support.chrome import Event, frame, kernel, launch, module, trace_of
+
+from tracer.charge.stages.find import find_stages
+from tracer.compare.figures import TRACE, figures
+from tracer.document.names import ALL_STAGES
+from tracer.document.summary import Summary
+from tracer.summarize import summarize, summarize_file
+from tracer.trace.columns import Trace
+
+UTILS = "transformers/generation/utils.py"
+
+
+def _frame(name: str, at: float, length: float, file: str = UTILS) -> Event:
+    return frame(f"{file}(12): {name}", at, length)
+
+
+def _pass(at: float) -> list[Event]:
+    """Inputs prepared, and a forward pass that launches one kernel."""
+    number = int(at) + 1
+    return [
+        _frame("prepare_inputs_for_generation", at, 2),
+        module("LlamaForCausalLM_0", at + 2, 6), module("LlamaDecoderLayer_0", at + 3, 4),
+        launch(at + 4, 1, number), kernel("k", at + 6, 2, number),
+    ]  # fmt: skip
+
+
+def _rows(trace: Trace) -> list[tuple[str, int, int, int, int]]:
+    found = find_stages(trace)
+    assert found.markers == "generation"
+    columns = (found.request, found.index, found.start_ns // 1000, found.end_ns // 1000)
+    return list(
+        zip([ALL_STAGES[code] for code in found.stage.tolist()], *[column.tolist() for column in columns], strict=True)
+    )
+
+
+def test_steps_lie_between_preparations_and_the_first_is_the_prompts() -> None:
+    trace = trace_of(_frame("generate", 0, 100), *_pass(10), *_pass(40), *_pass(60))
+    assert _rows(trace) == [("prefill", 0, -1, 0, 40), ("decode", 0, 1, 40, 60), ("decode", 0, 2, 60, 100)]
+
+
+def test_a_disturbed_step_a_short_prompt_and_two_tokens_are_told_by_the_frames() -> None:
+    slow = kernel("k", 70, 500, 41)
+    trace = trace_of(_frame("generate", 0, 1000), *_pass(10), *_pass(40), slow, *_pass(600))
+    assert [row[0] for row in _rows(trace)] == ["prefill", "decode", "decode"]
+    assert [row[0] for row in _rows(trace_of(_frame("generate", 0, 60), *_pass(10), *_pass(40)))] == [
+        "prefill",
+        "decode",
+    ]
+
+
+def test_a_prompt_in_chunks_is_one_prefill() -> None:
+    chunks = [*_pass(10), *_pass(30), *_pass(50)]
+    trace = trace_of(_frame("generate", 0, 200), _frame("_prefill", 5, 60), *chunks, *_pass(100), *_pass(140))
+    assert _rows(trace) == [("prefill", 0, -1, 0, 100), ("decode", 0, 1, 100, 140), ("decode", 0, 2, 140, 200)]
+
+
+def test_where_chunks_come_before_the_pass_that_yields_the_first_token_that_is_prefill_too() -> None:
+    trace = trace_of(
+        _frame("generate", 0, 200), _frame("_prefill_chunking", 5, 40), *_pass(10), *_pass(30), *_pass(60), *_pass(100)
+    )
+    assert _rows(trace) == [("prefill", 0, -1, 0, 100), ("decode", 0, 1, 100, 200)]
+
+
+def test_overridden_preparation_that_calls_its_base_is_one() -> None:
+    own = _frame("prepare_inputs_for_generation", 39, 4, "transformers/models/llava/modeling_llava.py")
+    trace = trace_of(_frame("generate", 0, 100), *_pass(10), own, *_pass(40))
+    assert [row[3] for row in _rows(trace)] == [0, 39]
+
+
+def _assisted() -> list[Event]:
+    """Two passes of a target, each after a draft that another `generate` makes in two."""
+    events = [_frame("generate", 0, 300)]
+    for at in (10, 150):
+        drafts = [_frame("generate", at + 5, 80), *_pass(at + 10), *_pass(at + 50)]
+        events += [_frame("get_candidates", at, 90, "transformers/generation/candidate_generator.py"), *drafts]
+        events += _pass(at + 100)
+    return events
+
+
+def test_a_drafts_own_passes_are_no_steps_and_a_pass_that_checks_them_is_no_token() -> None:
+    trace = trace_of(*_assisted())
+    assert _rows(trace) == [("prefill", 0, -1, 0, 150), ("decode", 0, 1, 150, 300)]
+    summary = summarize(trace)
+    assert (summary.trace.steps, [stage.ops for stage in summary.stages]) == ("passes", [3, 3])
+    assert "tpot" not in figures(summary, TRACE)
+
+
+def test_without_drafts_each_step_is_a_token() -> None:
+    summary = summarize(trace_of(_frame("generate", 0, 100), *_pass(10), *_pass(40)))
+    assert (summary.trace.steps, "tpot" in figures(summary, TRACE)) == ("tokens", True)
+
+
+def test_each_call_is_a_request_and_time_between_them_is_nobodys() -> None:
+    first = [_frame("generate", 0, 100), module("CLIPVisionModel_0", 5, 4), *_pass(10), *_pass(40)]
+    text_only = [_frame("generate", 500, 100), *_pass(510), *_pass(540)]
+    trace = trace_of(*first, *text_only)
+    assert [row[:3] for row in _rows(trace)] == [
+        ("prefill", 0, -1), ("vision", -1, -1), ("decode", 0, 1), ("prefill", 1, -1), ("decode", 1, 1),
+    ]  # fmt: skip
+    assert summarize(trace).device.between.idle_ns == 400_000
+
+
+def test_a_function_of_somebodys_own_of_that_name_is_none() -> None:
+    trace = trace_of(_frame("generate", 0, 100, "app/server.py"), *_pass(10), *_pass(40))
+    assert find_stages(trace).markers == "modules"
+
+
+# Prefills and passes that are known of recordings on an H100, and whether a pass is a token.
+KNOWN = {
+    "hf_assisted": (1, 7, "passes"),
+    "hf_prompt_lookup": (1, 6, "passes"),
+    "hf_beams": (1, 7, "tokens"),
+    "hf_static_compiled": (1, 23, "tokens"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_recordings_with_a_known_number_of_passes(name: str) -> None:
+    paths = real_traces(f"{name}.json.gz")
+    if not paths:
+        pytest.skip(f"no {name} among TRACER_MORE_TRACES")
+    summary: Summary = summarize_file(paths[0])
+    calls = {stage.stage: stage.calls for stage in summary.stages}
+    assert (calls["prefill"], calls["decode"], summary.trace.steps) == KNOWN[name]
+    assert summary.device.unattributed.ops <= 1
+
+
+def test_time_on_the_host_of_a_stage_within_another_counts_once() -> None:
+    trace = trace_of(_frame("generate", 0, 100), module("CLIPVisionModel_0", 5, 20), *_pass(30), *_pass(60))
+    summary = summarize(trace)
+    assert {stage.stage: stage.cpu_ns for stage in summary.stages} == {
+        "vision": 20_000, "prefill": 40_000, "decode": 40_000
+    }  # fmt: skip
