@@ -52,6 +52,8 @@ def test_a_slow_first_step_of_a_cpu_says_nothing_of_a_device() -> None:
         events += [span(f"tracer/decode#{k + 1}", at, length), operator("aten::mm", at, length)]
         at += length
     assert found(ID, *events) is None
+    slow = [latencies(prefill_us=300), *[latencies()] * 3]
+    assert found(ID, *events, tracer=recorded(clean=slow)) is None
 
 
 @pytest.mark.parametrize(("slowest_us", "raised"), [(190, True), (201, False)])

@@ -36,7 +36,7 @@ def find(evidence: Evidence) -> Found | None:
 
 def _first_request(evidence: Evidence) -> Found | None:
     like = [one.vision_ns + one.prefill_ns for one in evidence.like_the_first]
-    if len(like) <= FEWEST_REQUESTS:
+    if len(like) <= FEWEST_REQUESTS or not evidence.on_gpu:  # what else a CPU does falls on any request
         return None
     first_ns, *rest = like
     usual_ns = median(rest)
