@@ -83,11 +83,16 @@ def _course(decoding: Decoding | None, of: str) -> list[str]:
     if decoding.growth is not None:
         growth = decoding.growth
         low, high = duration(growth.low_ns), duration(growth.high_ns)
-        sentences.append(
-            f"{of} time grows by {duration(growth.ns)} per token of cache (95 % interval {low} to {high})"
-            if growth.low_ns > 0
-            else f"{of} time does not grow measurably with the cache (95 % interval {low} to {high} per token)"
-        )
+        between = f"(95 % interval {low} to {high})"
+        if growth.low_ns > 0 and decoding.beyond_cache:
+            text = f"{of} time grows by {duration(growth.ns)} a step {between}: more than the cache, so not by it alone"
+        elif growth.low_ns > 0:
+            text = f"{of} time grows by {duration(growth.ns)} per token of cache {between}"
+        elif growth.high_ns < 0:
+            text = f"{of} time falls by {duration(-growth.ns)} a step {between}, though the cache grows"
+        else:
+            text = f"{of} time does not grow measurably with the cache (95 % interval {low} to {high} per token)"
+        sentences.append(text)
     if decoding.outliers:
         shown = [f"#{o.index} +{duration(o.excess_ns)} ({o.cause})" for o in decoding.outliers[:3]]
         more = f" and {len(decoding.outliers) - 3} more" if len(decoding.outliers) > 3 else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.chrome import call, kernel, launch, span, trace_of
@@ -60,6 +60,7 @@ def recordings(draw: st.DrawFn) -> tuple[list[Event], dict[str, object]]:
     return events, recorded(COST, clean, shape=shape, samples=samples, options=schedule)
 
 
+@settings(deadline=None)  # nothing here is timed
 @given(recordings())
 def test_no_gain_exceeds_what_it_is_taken_from(made: tuple[list[Event], dict[str, object]]) -> None:
     events, metadata = made
@@ -100,6 +101,7 @@ def test_a_finding_and_a_prediction_of_the_same_change_agree() -> None:
     assert gain.time_ns == predicted.now_ns - predicted.then_ns
 
 
+@settings(deadline=None)  # nothing here is timed
 @given(recordings())
 def test_one_figure_is_a_request_on_the_whole_page_and_no_share_of_a_peak_is_above_it(
     made: tuple[list[Event], dict[str, object]],

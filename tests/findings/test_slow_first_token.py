@@ -52,3 +52,11 @@ def test_a_slow_first_step_of_a_cpu_says_nothing_of_a_device() -> None:
         events += [span(f"tracer/decode#{k + 1}", at, length), operator("aten::mm", at, length)]
         at += length
     assert found(ID, *events) is None
+    slow = [latencies(prefill_us=300), *[latencies()] * 3]
+    assert found(ID, *events, tracer=recorded(clean=slow)) is None
+
+
+@pytest.mark.parametrize(("slowest_us", "raised"), [(190, True), (201, False)])
+def test_a_first_request_among_others_as_wild_is_none(slowest_us: int, raised: bool) -> None:
+    clean = [latencies(prefill_us=one) for one in (300, 100, 100, slowest_us)]
+    assert (found(ID, *steps(), tracer=recorded(clean=clean)) is not None) == raised

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from support.chrome import OTHER, kernel, launch, operator, span, trace_of
 from support.manifests import MS, as_metadata
 from support.strategies import cpu_traces, gpu_traces
@@ -101,6 +101,7 @@ def test_ranks_side_by_side_take_their_own_time_each() -> None:
     assert decode.step_ns == pytest.approx(1_000_000, rel=0.01)
 
 
+@settings(deadline=None)  # nothing here is timed
 @given(gpu_traces() | cpu_traces())
 def test_no_run_takes_more_than_its_devices_together_or_less_than_the_busiest(trace: Trace) -> None:
     ranges = find_stages(trace)

@@ -102,6 +102,7 @@ def test_the_samples_of_a_data_set_take_turns(tmp_path: Path, data: Path) -> Non
     assert [sample["name"] for sample in manifest["samples"]] == ["0.npy", "1.npy", "2.npy"]
     assert [request["sample"] for request in manifest["clean"]] == [0, 1, 2]
     assert manifest["samples"][0] | {"name": ""} == manifest["shape"] | {"name": ""}
+    assert [request["sample"] for request in manifest["profiled"]] == [0, 1]
     assert manifest["options"]["requests"] == 3
     assert manifest["cost"] is not None
     again = _record(tmp_path / "again.json", model={"dataset": folder, "frames": 1, "batch_size": 2}, requests=3)

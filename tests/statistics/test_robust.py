@@ -72,9 +72,23 @@ def test_far_above_asks_for_both_distances() -> None:
     assert far_above(int64([]), deviations_apart=3, at_least=0.1).tolist() == []
 
 
+@pytest.mark.parametrize(("correlation", "least"), [(0.0, 0.92), (0.5, 0.88), (0.8, 0.84)])
+def test_errors_that_go_on_from_point_to_point_widen_the_interval(correlation: float, least: float) -> None:
+    random, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        errors = [random.normal()]
+        for _ in range(59):
+            errors.append(correlation * errors[-1] + (1 - correlation**2) ** 0.5 * random.normal())
+        slope = theil_sen([(np.arange(60), int64(1000 * np.arange(60) + 20_000 * np.array(errors)))])
+        assert slope is not None
+        held += slope.low <= 1000 <= slope.high
+    assert held / 200 >= least
+
+
 def test_the_interval_of_a_slope_is_between_the_ranks_of_sens_formula() -> None:
-    """Of x cubed the slope from i to j is i² + ij + j²; 20 points have 190, and 1.96 times the root of 950 is 60.4."""
-    slopes = sorted(i * i + i * j + j * j for j in range(20) for i in range(j))
-    slope = theil_sen([_group([i**3 for i in range(20)])])
+    """20 points have 190 slopes, and 1.96 times the root of 950 is 60.4; errors that alternate widen nothing."""
+    values = [1000 * i + (-1) ** i * (100 + 7 * i * i) for i in range(20)]
+    slopes = sorted((values[j] - values[i]) / (j - i) for j in range(20) for i in range(j))
+    slope = theil_sen([_group(values)])
     assert slope is not None
     assert (slope.low, slope.high) == (slopes[65], slopes[125])

@@ -141,6 +141,14 @@ class Evidence:
 
         return {stage.stage: unfused_kernels(stage.kernels) for stage in self.stages}
 
+    @cached_property
+    def beyond_noise(self) -> frozenset[str]:
+        """The stages that the profiler slowed by more than requests differ without it."""
+        from tracer.measure.distortion import beyond_noise
+
+        stages = self.latency.distortion if self.latency is not None else ()
+        return frozenset(one for one in stages if self.manifest is not None and beyond_noise(self.manifest, one))
+
     def lines_that_wait(self) -> list[tuple[str, str]]:
         """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells."""
         from tracer.measure.python_lines import places_of

@@ -17,7 +17,7 @@ FINDING = Rule(
     severity="info",
     rule=(
         "device time grows with the cache (the 95 % interval of the slope leaves out zero), by more than a "
-        "twentieth over the recorded steps"
+        "twentieth over the recorded steps, and by no more than the cache itself where its length is known"
     ),
     reason="Each step reads all that is cached, and a cache that is concatenated is copied too.",
     next_step="a static or paged cache, an attention kernel made for one query, fewer cached tokens",
@@ -28,7 +28,7 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | None:
     """How much a cached token adds to a step."""
     decoding = evidence.decoding
-    if decoding is None or decoding.growth is None or decoding.growth.low_ns <= 0:
+    if decoding is None or decoding.growth is None or decoding.growth.low_ns <= 0 or decoding.beyond_cache:
         return None
     growth = decoding.growth
     indices = [token.index for token in evidence.tokens]

@@ -14,7 +14,10 @@ DISTORTS = 1.1
 FINDING = Rule(
     id="profiler-distorts",
     severity="warning",
-    rule="a stage takes more than 1.1 times as long under the profiler",
+    rule=(
+        "a stage takes more than 1.1 times as long under the profiler, and more than twice as far above the median of "
+        "the requests without it as the slowest of these, of which there are three or more"
+    ),
     reason="The profiler slows the host; kernel times hold, gaps between kernels do not.",
     next_step="read latencies from the pass without a profiler, and idle times with care",
     rank=40,
@@ -26,6 +29,7 @@ def find(evidence: Evidence) -> Found | None:
     if evidence.latency is None:
         return None
     slowed = {stage: ratio for stage, ratio in evidence.latency.distortion.items() if ratio > DISTORTS}
+    slowed = {stage: ratio for stage, ratio in slowed.items() if stage in evidence.beyond_noise}
     if not slowed:
         return None
     worst = max(slowed, key=lambda stage: slowed[stage])

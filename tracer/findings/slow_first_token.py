@@ -20,7 +20,8 @@ FINDING = Rule(
     severity="warning",
     rule=(
         "the first decode step of a request takes more than twice the median step, or vision and prefill of the "
-        "first request half as much again as of the others that were given the same, or pictures and prompts as long"
+        "first request half as much again as of the others that were given the same, or pictures and prompts as long, "
+        "and twice as far above their median as the slowest of them"
     ),
     reason="Something is set up inside the measurement: kernels loaded, tuned or compiled, memory allocated.",
     next_step="warm up longer (tracer record --warmup), or report the first request apart",
@@ -35,11 +36,11 @@ def find(evidence: Evidence) -> Found | None:
 
 def _first_request(evidence: Evidence) -> Found | None:
     like = [one.vision_ns + one.prefill_ns for one in evidence.like_the_first]
-    if len(like) <= FEWEST_REQUESTS:
+    if len(like) <= FEWEST_REQUESTS or not evidence.on_gpu:  # what else a CPU does falls on any request
         return None
     first_ns, *rest = like
     usual_ns = median(rest)
-    if not usual_ns or first_ns <= FIRST_REQUEST * usual_ns:
+    if not usual_ns or first_ns <= FIRST_REQUEST * usual_ns or first_ns - usual_ns <= 2 * (max(rest) - usual_ns):
         return None
     return Found(
         f"vision and prefill of the first request took {duration(first_ns)}, of the others {duration(usual_ns)}",

@@ -24,22 +24,32 @@ OUTLYING_DEVIATIONS = 5.0
 OUTLYING_SHARE = 0.1
 FEWEST_STEPS = 8
 MOST_OUTLIERS = 20
-CAUSES = ("device", "host", "sync", "launch", "unknown")
+IDLE_CAUSES = ("host", "sync", "launch", "unknown")
 
 
-def describe(tokens: Sequence[Token], manifest: Manifest | None) -> Decoding | None:
-    """Describe the decode steps; None without steps that are numbered inside known requests."""
+def describe(tokens: Sequence[Token], manifest: Manifest | None, *, on_device: bool = True) -> Decoding | None:
+    """Describe the decode steps; None without steps that are numbered inside known requests.
+
+    Args:
+        tokens: of the trace.
+        manifest: of the recording, if it has one.
+        on_device: whether a device worked, not a CPU's operators.
+    """
     requests = [list(steps) for _, steps in groupby(tokens, key=lambda token: token.request)]
     if not tokens or tokens[0].request < 0:
         return None
+    cached, growth = _cached(tokens, manifest), _growth(requests)
+    typical_ns = median(_column(tokens, "device_time_ns"))
     return Decoding(
         steps=len(tokens),
         requests=len(requests),
-        kv_tokens=_cached(tokens, manifest),
-        device_time_ns=round(median(_column(tokens, "device_time_ns"))),
-        growth=_growth(requests),
+        kv_tokens=cached,
+        device_time_ns=round(typical_ns),
+        growth=growth,
+        # All of a step that goes by the cache grows as the cache does.
+        beyond_cache=growth is not None and bool(cached) and cached[0] > 0 and growth.ns > typical_ns / cached[0],
         drift=_drift(requests, manifest),
-        outliers=_outliers(tokens, manifest),
+        outliers=_outliers(tokens, manifest, "device" if on_device else "operators"),
     )
 
 
@@ -94,7 +104,7 @@ def _slope(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Slope | None:
     return None if found is None else Slope(ns=found.value, low_ns=found.low, high_ns=found.high)
 
 
-def _outliers(tokens: Sequence[Token], manifest: Manifest | None) -> list[Outlier]:
+def _outliers(tokens: Sequence[Token], manifest: Manifest | None, worked: str) -> list[Outlier]:
     """The steps that take far longer than the others of like requests, each with the part of it that grew most.
 
     A step's time is busy and idle as charged: all of the device's time between the end of the step before and its own.
@@ -102,11 +112,11 @@ def _outliers(tokens: Sequence[Token], manifest: Manifest | None) -> list[Outlie
     like: dict[Hashable, list[Token]] = {}
     for token in tokens:
         like.setdefault(_likeness(token.request, manifest), []).append(token)
-    found = [outlier for steps in like.values() if len(steps) >= FEWEST_STEPS for outlier in _far_above(steps)]
+    found = [outlier for steps in like.values() if len(steps) >= FEWEST_STEPS for outlier in _far_above(steps, worked)]
     return sorted(found, key=lambda outlier: -outlier.time_ns)[:MOST_OUTLIERS]
 
 
-def _far_above(tokens: Sequence[Token]) -> list[Outlier]:
+def _far_above(tokens: Sequence[Token], worked: str) -> list[Outlier]:
     parts = np.array([_parts(token) for token in tokens], dtype=np.int64)
     total = parts.sum(axis=1)
     typical = median(parts)
@@ -118,7 +128,7 @@ def _far_above(tokens: Sequence[Token]) -> list[Outlier]:
             index=tokens[row].index,
             time_ns=int(total[row]),
             excess_ns=round(total[row] - median(total)),
-            cause=CAUSES[int(np.argmax(parts[row] - typical))],
+            cause=(worked, *IDLE_CAUSES)[int(np.argmax(parts[row] - typical))],
         )
         for row in found.tolist()
     ]

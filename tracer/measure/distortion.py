@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Latencies, Manifest
 
 
+# Fewer say nothing of how far requests lie apart.
+FEWEST_CLEAN = 3
+
+
 def distortion(manifest: Manifest) -> dict[str, float]:
     """Profiled over clean, by stage; decode over the steps that were profiled, or as a whole.
 
@@ -28,6 +32,21 @@ def distortion(manifest: Manifest) -> dict[str, float]:
         if found:
             ratios[stage] = median(median(profiled) / median(clean) for profiled, clean in found)
     return ratios
+
+
+def beyond_noise(manifest: Manifest, stage: str) -> bool:
+    """Whether profiled requests lie further above clean ones than these lie apart.
+
+    More than twice as far above their median as the slowest of them, for each sample of which three clean requests say
+    how far that is; False where there is no such sample.
+    """
+    from statistics import median
+
+    found = [pair for sample in _profiled(manifest) if (pair := compared(manifest, stage, sample)) is not None]
+    telling = [(profiled, clean) for profiled, clean in found if len(clean) >= FEWEST_CLEAN]
+    return bool(telling) and all(
+        median(profiled) - median(clean) > 2 * (max(clean) - median(clean)) for profiled, clean in telling
+    )
 
 
 def _profiled(manifest: Manifest) -> list[int]:

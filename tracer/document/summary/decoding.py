@@ -20,7 +20,8 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True):
         request, index: which one.
         time_ns: its busy and idle time, as charged.
         excess_ns: what of that is above the median step.
-        cause: the part that grew most: "device" (busy), "host", "sync", "launch" or "unknown" (idle by cause).
+        cause: the part that grew most: "device" (busy; of a CPU "operators"), "host", "sync", "launch" or "unknown"
+            (idle by cause).
     """
 
     request: int
@@ -40,6 +41,7 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
         growth: device time per token that the KV cache grows by; None with too few steps.
         drift: device time of the same steps from one request to the next; None with too few requests.
         outliers: steps that stand out, the longest first.
+        beyond_cache: whether they grow by more than the cache does, so that its growth alone does not explain it.
     """
 
     steps: int
@@ -49,3 +51,4 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
     growth: Slope | None
     drift: Slope | None
     outliers: list[Outlier]
+    beyond_cache: bool = False
