@@ -27,8 +27,14 @@ MOST_OUTLIERS = 20
 CAUSES = ("device", "host", "sync", "launch", "unknown")
 
 
-def describe(tokens: Sequence[Token], manifest: Manifest | None) -> Decoding | None:
-    """Describe the decode steps; None without steps that are numbered inside known requests."""
+def describe(tokens: Sequence[Token], manifest: Manifest | None, *, one_each: bool = True) -> Decoding | None:
+    """Describe the decode steps; None without steps that are numbered inside known requests.
+
+    Args:
+        tokens: the steps.
+        manifest: of the recording, if there is one.
+        one_each: whether each yields one token, by which the cache grows then; else its growth is not known.
+    """
     requests = [list(steps) for _, steps in groupby(tokens, key=lambda token: token.request)]
     if not tokens or tokens[0].request < 0:
         return None
@@ -37,7 +43,7 @@ def describe(tokens: Sequence[Token], manifest: Manifest | None) -> Decoding | N
         requests=len(requests),
         kv_tokens=_cached(tokens, manifest),
         device_time_ns=round(median(_column(tokens, "device_time_ns"))),
-        growth=_growth(requests),
+        growth=_growth(requests) if one_each else None,
         drift=_drift(requests, manifest),
         outliers=_outliers(tokens, manifest),
     )
