@@ -84,7 +84,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(latency, times)
-    decoding = describe(tokens, trace.manifest, on_device=work.on_device)
+    decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None

@@ -84,7 +84,7 @@ def _work(summary: Summary) -> str:
         return (
             f"{counted(device.ops, 'device op')} · {duration(device.time_ns)} device time · "
             f"{duration(device.busy_ns)} busy · {duration(device.idle_ns)} idle"
-            + (f" ({duration(device.between.idle_ns)} of it between requests)" if device.between.idle_ns else "")
+            + (f" ({duration(device.between.idle_ns)} of it in no stage or request)" if device.between.idle_ns else "")
         )
     if device.ops:
         return (

@@ -127,3 +127,9 @@ def test_drift_compares_the_steps_that_all_requests_have() -> None:
     seven = describe([step for step in steps if step.request < 7], None)
     assert seven is not None
     assert seven.drift is None
+
+
+def test_of_passes_that_may_yield_several_tokens_nothing_is_said_per_token_of_cache() -> None:
+    steps = [_token(k, 1000 + 10 * k) for k in range(1, 21)]
+    known, unknown = describe(steps, None), describe(steps, None, one_each=False)
+    assert known and unknown and known.growth is not None and unknown.growth is None

@@ -52,7 +52,7 @@ def test_the_sglang_decode_step_has_all_its_graphs_kernels(data: Path) -> None:
     assert summary.trace.markers == "sglang"
     (stage,) = summary.stages
     assert (stage.stage, stage.ops) == ("decode", 551)
-    assert [token.index for token in summary.tokens] == [0]
+    assert [token.index for token in summary.tokens] == [1]
 
 
 def test_a_trace_without_a_gpu_says_so(data: Path) -> None:

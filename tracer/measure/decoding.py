@@ -27,18 +27,21 @@ MOST_OUTLIERS = 20
 IDLE_CAUSES = ("host", "sync", "launch", "unknown")
 
 
-def describe(tokens: Sequence[Token], manifest: Manifest | None, *, on_device: bool = True) -> Decoding | None:
+def describe(
+    tokens: Sequence[Token], manifest: Manifest | None, *, on_device: bool = True, one_each: bool = True
+) -> Decoding | None:
     """Describe the decode steps; None without steps that are numbered inside known requests.
 
     Args:
         tokens: of the trace.
         manifest: of the recording, if it has one.
         on_device: whether a device worked, not a CPU's operators.
+        one_each: whether each yields one token, by which the cache grows then; else its growth is not known.
     """
     requests = [list(steps) for _, steps in groupby(tokens, key=lambda token: token.request)]
     if not tokens or tokens[0].request < 0:
         return None
-    cached, growth = _cached(tokens, manifest), _growth(requests)
+    cached, growth = _cached(tokens, manifest), _growth(requests) if one_each else None
     typical_ns = median(_column(tokens, "device_time_ns"))
     return Decoding(
         steps=len(tokens),
