@@ -97,7 +97,9 @@ def test_a_whole_graph_is_one_busy_op() -> None:
     summary = summarize(trace)
     assert [kernel.name for kernel in summary.stages[0].kernels] == ["CUDA graph 3"]
     assert (summary.device.busy_ns, summary.device.idle_ns) == (70, 0)
-    assert trace.warnings == ["1 CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"]
+    assert trace.warnings == [
+        "1 CUDA graphs are one op each; nsys profile --cuda-graph-trace=node records their kernels"
+    ]
 
 
 def test_kernels_of_one_graph_launch_share_it() -> None:

@@ -211,7 +211,7 @@ def _warnings(skipped: Counter[str], ranges: Ranges, ops: DeviceOps) -> list[str
         )
     if graphs := int(np.count_nonzero(ops.kind == OpKind.GRAPH)):
         warnings.append(
-            f"{graphs:,} CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"
+            f"{graphs:,} CUDA graphs are one op each; nsys profile --cuda-graph-trace=node records their kernels"
         )
     return warnings
 
