@@ -18,10 +18,12 @@ class Asked:
     Attributes:
         gates: budgets that the run was held to, and what was found.
         top: rows of each table of names; None for the number that each table has of its own.
+        saved: whether the document was saved: what only its trace has is not offered then.
     """
 
     gates: Sequence[Gate] = ()
     top: int | None = None
+    saved: bool = False
 
 
 AS_IT_IS = Asked()

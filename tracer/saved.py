@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # A saved summary begins with its schema, as `tracer summarize --format json` writes it.
 _HEAD = re.compile(rb'\s{0,64}\{\s{0,64}"schema"\s{0,64}:\s{0,64}"tracer\.([a-z]{1,40})/')
 HEAD_BYTES = 512
+AGAIN = "write it again with tracer summarize --format json"
 # Of a million decode steps.
 MOST_BYTES = 1 << 30
 # Times that a double holds exactly, as everywhere in the document.
@@ -85,7 +86,7 @@ def _read(source: Source, kind: str) -> Summary:
         raise InputError(f"{source.name}: too large for a saved summary; give the trace itself")
     data = source.read_all().removeprefix(BOM)
     if source.damage is not None:
-        raise InputError(f"{source.name}: damaged ({source.damage}); write it again with summarize --format json")
+        raise InputError(f"{source.name}: damaged ({source.damage}); {AGAIN}")
     try:
         summary = decode(data)
         if summary.run is not None:
@@ -96,8 +97,7 @@ def _read(source: Source, kind: str) -> Summary:
     except (ValueError, RecursionError, OverflowError) as error:  # msgspec's errors are ValueErrors
         reason = str(error) if isinstance(error, ValueError) else "a number or nesting out of range"
         raise InputError(
-            f"{source.name}: not a summary as this version of tracer writes it ({reason}); "
-            "write it again with summarize --format json"
+            f"{source.name}: not a summary as this version of tracer writes it ({reason}); {AGAIN}"
         ) from None
     return msgspec.structs.replace(summary, trace=msgspec.structs.replace(summary.trace, path=source.name))
 

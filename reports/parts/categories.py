@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LEAST = 200
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a stage, its categories by time."""
     if not summary.stages or not summary.device.ops:
         return None
@@ -34,4 +34,4 @@ def part(summary: Summary, _: Asked) -> Block | None:
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     columns = [Column("", right=False), Column("", right=False, wraps=True)]
     says = f"By name; {other} of the {kind(summary)} time has a name that says nothing (other)."
-    return block("kinds of work", Table(columns, rows), note(says, "More: --by kernel."))
+    return block("kinds of work", Table(columns, rows), note(says, "" if asked.saved else "More: --by kernel."))

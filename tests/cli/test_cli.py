@@ -91,7 +91,7 @@ COMPARE_OPTIONS = """
 """.split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --decode --graph-decode --help --json --launch-overhead --no-limit --peak-gbs
+    --bandwidth --batch-frames --decode --graph-decode --help --jobs --json --launch-overhead --no-limit --peak-gbs
     --peak-tflops --speculate --stage --verify --visual-tokens
 """.split()
 

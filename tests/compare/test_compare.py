@@ -145,10 +145,10 @@ def test_per_token_figures_take_different_lengths_into_account() -> None:
 def test_few_requests_say_so_instead_of_claiming() -> None:
     pair = _pair(summary(requests(30, 2)), summary(requests(99, 2)))
     assert _rows(pair)["vision"].verdict == "not tested"
-    assert pair.notes == ["2 requests a side are too few to test anything; record more (--requests 10)"]
+    assert pair.notes == ["2 requests a side are too few to test anything; record more (tracer record --requests 10)"]
     pair = _pair(summary(requests(30, 4)), summary(requests(99, 4, louder=1.3)))
     assert _rows(pair)["vision"].verdict == "slower"
-    assert pair.notes == ["4 requests a side show wide gaps only; record more (--requests 10)"]
+    assert pair.notes == ["4 requests a side show wide gaps only; record more (tracer record --requests 10)"]
 
 
 def test_five_requests_a_side_show_a_tenth() -> None:

@@ -124,7 +124,10 @@ def test_noise_that_leaves_room_for_more_than_the_limit_cannot_be_judged_and_for
     (gate,) = check_regressions(found, most - 1 + 0.001)
     assert gate.passed
     (gate,) = check_regressions(found, 0.0)
-    assert (gate.passed, gate.reason) == (False, "no measure leaves it sure; record more requests (--requests 30)")
+    assert (gate.passed, gate.reason) == (
+        False,
+        "no measure leaves it sure; record more (tracer record --requests 30)",
+    )
 
 
 def test_one_recording_of_each_is_judged_once_drift_is_allowed_for() -> None:

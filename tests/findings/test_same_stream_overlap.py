@@ -37,3 +37,13 @@ def test_ends_that_swallow_most_of_what_overlaps_are_late(swallowed: int, cause:
     finding = found(ID, kernel("a", 0, 500), *inside, kernel("b", 450, 100))
     assert finding is not None
     assert finding.evidence["cause"] == cause
+
+
+def test_one_op_overlaps_and_two_do() -> None:
+    one = [kernel("a", 0, 100, 1), kernel("b", 90, 100, 2)]
+    finding = found(ID, *one)
+    assert finding is not None
+    assert finding.message.startswith("1 op overlaps others on its own stream, 10.00 µs")
+    finding = found(ID, *one, kernel("c", 180, 100, 3))
+    assert finding is not None
+    assert finding.message.startswith("2 ops overlap others on their own stream, 20.00 µs")

@@ -30,4 +30,4 @@ def test_of_a_cpu_run_it_is_the_operators_time() -> None:
     work = [operator("aten::mm", at, 5) for at in (2, 12, 40)]
     finding = found(ID, span("tracer/prefill", 0, 50), ENCODER, *work)
     assert finding is not None
-    assert "ran 1 times inside prefill (10.00 µs of operator time)" in finding.message
+    assert "ran 1 time inside prefill (10.00 µs of operator time)" in finding.message

@@ -107,7 +107,7 @@ def test_real_traces_add_up_by_everything_they_have(chrome_trace: Path, by: str)
 
 def test_what_a_trace_lacks_is_said() -> None:
     trace = trace_of(kernel("k", 0, 1))
-    with pytest.raises(InputError, match="no modules in it for --by layer; record with with_modules=True"):
+    with pytest.raises(InputError, match="no modules in it for --by layer; .* with with_stack=True"):
         summarize(trace, Choices(by="layer"))
     with pytest.raises(InputError, match="no operators in it for --by op"):
         summarize(trace, Choices(by="op"))

@@ -96,7 +96,7 @@ def test_an_event_that_profilers_spoil_is_read_all_the_same(change: dict[str, st
 def test_an_event_without_a_usable_time_is_counted_and_costs_no_other(change: dict[str, str], reason: str) -> None:
     trace = read_bytes(_native({}, change, {}))
     assert _names(trace) == ["k", "k"]
-    assert trace.warnings == [f"1 events left out: {reason}"]
+    assert trace.warnings == [f"1 event left out: {reason}"]
 
 
 @pytest.mark.parametrize("correlation", ["null", "[]", '"x"', "1e99", "99999999999999999999", "-5", "0", '"\\ud800"'])
@@ -120,7 +120,7 @@ def test_a_range_without_an_end_runs_to_the_end_of_the_trace() -> None:
     del open_range["dur"]
     trace = read_bytes(document(open_range, kernel("k", 10, 30, 1)))
     assert trace.ranges.end_ns.tolist() == [40_000]
-    assert trace.warnings == ["1 ranges have no end and were taken to run to the end of the trace"]
+    assert trace.warnings == ["1 range has no end and was taken to run to the end of the trace"]
 
 
 def test_beginnings_and_ends_are_joined_by_thread() -> None:

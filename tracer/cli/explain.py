@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tracer.cli.options import NoLimit
+from tracer.cli.options import Jobs, NoLimit
 from tracer.document.errors import UsageError
 from tracer.findings.registry import findings
 
@@ -21,6 +21,7 @@ def command(
     trace: Annotated[
         Path | None, typer.Argument(help="A trace: show what the rule found in it.", show_default=False)
     ] = None,
+    jobs: Jobs = None,
     no_limit: NoLimit = False,
 ) -> None:
     """Explain a finding: its rule, why it matters, what to do; with a trace also its figures there."""
@@ -30,7 +31,7 @@ def command(
     rule = known[finding].FINDING
     lines = [finding, "", f"rule: {rule.rule}", f"why: {rule.reason}", f"do: {rule.next_step}"]
     if trace is not None:
-        lines += ["", *_in_trace(finding, trace, no_limit=no_limit)]
+        lines += ["", *_in_trace(finding, trace, jobs=jobs, no_limit=no_limit)]
     from rich.console import Console
     from rich.text import Text
 
@@ -39,13 +40,13 @@ def command(
         console.print(Text(line), soft_wrap=not sys.stdout.isatty())
 
 
-def _in_trace(finding: str, trace: Path, *, no_limit: bool) -> list[str]:
+def _in_trace(finding: str, trace: Path, *, jobs: int | None, no_limit: bool) -> list[str]:
     """What the rule found in a trace."""
     from reports.units import duration, printable
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
-    summary = summarize_file(trace, Choices(limits=limits(lifted=no_limit)))
+    summary = summarize_file(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)))
     found = next((one for one in summary.findings if one.id == finding), None)
     if found is None:
         return [f"{trace}: not found there; the rule is silent also where the trace cannot support it"]

@@ -135,7 +135,7 @@ def command(
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
     )
-    summary = _summary(trace, rank, choices)
+    summary, saved = _summary(trace, rank, choices)
     checked = gates(summary)
     if output_format is Format.JSON:
         from tracer.document.summary import encode
@@ -145,13 +145,14 @@ def command(
         from reports.asked import Asked
         from reports.document import of_summary
 
-        blocks = of_summary(summary, Asked(gates=checked, top=len(summary.ranges) if all_ranges and not top else top))
+        rows = len(summary.ranges) if all_ranges and not top else top
+        blocks = of_summary(summary, Asked(gates=checked, top=rows, saved=saved))
         put(rendered(blocks, output_format, heading="tracer summarize", width=width, output=output), output)
     refuse(checked)
 
 
-def _summary(trace: Path, rank: int | None, choices: Choices) -> Summary:
-    """Read the trace, or the summary that was saved of it.
+def _summary(trace: Path, rank: int | None, choices: Choices) -> tuple[Summary, bool]:
+    """Read the trace, or the summary that was saved of it, and which of both it was: whether it was saved.
 
     Raises:
         UsageError: a saved summary was asked for what only its trace has.
@@ -164,7 +165,7 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> Summary:
     path = _choose(trace, rank)
     saved = saved_summary(path, choices)
     if saved is None:
-        return summarize_file(path, choices)
+        return summarize_file(path, choices), False
     if saved.breakdown is not None and choices.by == saved.breakdown.by:
         choices = replace(choices, by=None)
     plain = Choices()
@@ -172,7 +173,7 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> Summary:
     needed = [OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in chosen if name not in HEEDED]
     if needed:
         raise UsageError(f"{', '.join(needed)}: {path} is a saved summary; give the trace that it was made of")
-    return saved
+    return saved, True
 
 
 def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.bars import Bars
-from tracer.cli.options import NoLimit, PeakGbs, PeakTflops
+from tracer.cli.options import Jobs, NoLimit, PeakGbs, PeakTflops
 from tracer.cli.streams import write
 from tracer.document.errors import UsageError
 
@@ -57,6 +57,7 @@ def command(
             "--batch-frames and --decode.",
         ),
     ] = False,
+    jobs: Jobs = None,
     no_limit: NoLimit = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
 ) -> None:
@@ -80,7 +81,7 @@ def command(
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
-    choices = Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs, limits=limits(lifted=no_limit))
+    choices = Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs, jobs=jobs, limits=limits(lifted=no_limit))
     summary = summarize_file(trace, choices)
     found = predict(summary, changes)
     if verify:

@@ -134,7 +134,7 @@ def _of_a_pair(pair: Pair, path: str, limit: float, *, alone: bool) -> list[Gate
     rows = [row for row in pair.rows if not row.per and _is_sure(row, limit)]
     name = f"max-regression {limit * 100:g}%"
     if alone or not rows:
-        reason = "; ".join(pair.notes) or "no measure leaves it sure; record more requests (--requests 30)"
+        reason = "; ".join(pair.notes) or "no measure leaves it sure; record more (tracer record --requests 30)"
         return [
             Gate(gate=name, path=path, of="", kind=REGRESSION, value=None, limit=limit, passed=False, reason=reason)
         ]

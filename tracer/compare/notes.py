@@ -41,7 +41,9 @@ def _of_the_test(
 ) -> Iterator[str]:
     several = len(baseline) > 1
     fewest = len(baseline) if several else min(len(baseline[0].requests), len(other[0].requests))
-    what, more = ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "--requests 10")
+    what, more = (
+        ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "tracer record --requests 10")
+    )
     if source == TRACE:
         yield "times are of the traces: one file or both have no pass without a profiler, so nothing is tested"
     elif source == MEDIANS:
@@ -77,4 +79,7 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
         yield "one trace has device work, the other only operators on the CPU: their kernels are not alike"
     if not before.stages or not after.stages:
         which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
-        yield f"{which} stages: their totals and kernels are compared, of whatever each recorded; --marker names stages"
+        yield (
+            f"{which} stages: their totals and kernels are compared, of whatever each recorded; tracer summarize "
+            "--marker names stages, and what it saves by --format json can be compared"
+        )

@@ -17,6 +17,17 @@ def runs_of(stage: str) -> str:
     return "decode steps" if stage == DECODE else f"runs of {stage}"
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something: 1 launch, 1,024 launches, 3 kernels."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def unended(count: int) -> str:
+    """That so many ranges of a trace have no end."""
+    have = counted(count, "range has", "ranges have")
+    return f"{have} no end and {'was' if count == 1 else 'were'} taken to run to the end of the trace"
+
+
 def times(ratio: float) -> str:
     """A ratio: 1.7 x, 40 x."""
     return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"

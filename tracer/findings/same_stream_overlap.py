@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.words import duration
+from tracer.document.words import counted, duration
 from tracer.findings.rule import Found, Rule
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def find(evidence: Evidence) -> Found | None:
     late = overlaps.longest_ns >= LATE_NS or overlaps.swallowed * 2 > overlaps.ops
     if not overlaps.ops or (not late and overlaps.time_ns < WORTH_SAYING * evidence.device.time_ns):
         return None
-    message = f"{overlaps.ops:,} ops overlap others on their own stream, {duration(overlaps.time_ns)} in all"
+    several = counted(overlaps.ops, "op overlaps others on its own stream", "ops overlap others on their own stream")
+    message = f"{several}, {duration(overlaps.time_ns)} in all"
     if late:
         message += (
             f", {overlaps.swallowed:,} of them wholly inside another: ends stamped late, as ROCm's tracer "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.words import LLM_STAGES, duration
+from tracer.document.words import LLM_STAGES, counted, duration
 from tracer.findings.rule import Found, Rule, Saving
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def find(evidence: Evidence) -> Found | None:
     time_ns = sum(runs.time_ns[number] for number in inside)
     where = sorted({runs.stage[number] for number in inside})
     message = (
-        f"the vision encoder ran {len(inside)} times inside {' and '.join(where)} "
+        f"the vision encoder ran {counted(len(inside), 'time')} inside {' and '.join(where)} "
         f"({duration(time_ns)} of {evidence.kind} time): the LLM stage was given pictures, "
         "so a vision time measured apart counts work that is done again"
     )

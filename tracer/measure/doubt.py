@@ -39,7 +39,7 @@ def doubts(times: Mapping[str, RunTime]) -> list[str]:
         f"{title(stage)} took {duration(time.doubted_ns)} by the recording's clock, but the device worked "
         f"{duration(time.busy_ns)} for it in the trace: its work ran where that clock does not look (a stream that "
         "nobody waits for), so that is no latency of it; make the stage wait for its work, or record with "
-        "--sync-stages"
+        "tracer record --sync-stages"
         for stage, time in times.items()
         if time.doubted_ns is not None
     ]

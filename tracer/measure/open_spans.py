@@ -60,14 +60,15 @@ def keys_by_span(
 
 
 def require_modules(trace: Trace, by: str) -> None:
-    """Refuse a trace without modules.
+    """Refuse a trace without modules, which torch records with its stacks: `with_modules` is of TorchScript's alone.
 
     Raises:
         InputError: it is one.
     """
     if not len(trace.modules):
         raise InputError(
-            f"{trace.path}: no modules in it for --by {by}; record with with_modules=True (tracer record --with-stack)"
+            f"{trace.path}: no modules in it for --by {by}; they are in a Chrome trace that torch.profiler made with "
+            "with_stack=True (tracer record --with-stack)"
         )
 
 

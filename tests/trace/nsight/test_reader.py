@@ -97,7 +97,7 @@ def test_a_whole_graph_is_one_busy_op() -> None:
     summary = summarize(trace)
     assert [kernel.name for kernel in summary.stages[0].kernels] == ["CUDA graph 3"]
     assert (summary.device.busy_ns, summary.device.idle_ns) == (70, 0)
-    assert trace.warnings == ["1 CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"]
+    assert trace.warnings == ["1 CUDA graph is one op each; nsys profile --cuda-graph-trace=node records their kernels"]
 
 
 def test_kernels_of_one_graph_launch_share_it() -> None:
@@ -128,7 +128,7 @@ def test_names_are_texts_or_strings_and_carry_their_domain() -> None:
 def test_a_range_without_an_end_runs_to_the_end_of_the_trace() -> None:
     trace = Export().span("tracer/vision", 10, None).call(20, 30, 1).kernel("k", 40, 70, 1).trace()
     assert (trace.ranges.start_ns.tolist(), trace.ranges.end_ns.tolist()) == ([10], [70])
-    assert trace.warnings == ["1 ranges have no end and were taken to run to the end of the trace"]
+    assert trace.warnings == ["1 range has no end and was taken to run to the end of the trace"]
 
 
 def test_rows_with_impossible_times_are_left_out() -> None:
@@ -159,7 +159,7 @@ def test_without_that_table_the_ordinal_names_the_gpu() -> None:
 def test_what_nsys_itself_took_is_said_where_it_matters() -> None:
     export = Export().kernel("a", 1_000_000, 2_000_000).kernel("b", 9_000_000, 11_000_000)
     export.row("PROFILER_OVERHEAD", start=0, end=1_500_000).row("PROFILER_OVERHEAD", start=20_000_000, end=30_000_000)
-    said = "nsys itself worked for 0.5 ms while the device ops ran (1 times): some idle is its"
+    said = "nsys itself worked for 0.5 ms while the device ops ran (1 time): some idle is its"
     assert export.trace().warnings == [said]
     short = Export().kernel("a", 1_000_000, 2_000_000).row("PROFILER_OVERHEAD", start=1_500_000, end=1_500_900)
     assert short.trace().warnings == []

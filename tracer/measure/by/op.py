@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def _keys(trace: Trace, work: Work) -> Keys:
     spans = trace.cpu_ops
     if not len(spans):
-        raise InputError(f"{trace.path}: no operators in it for --by op; record with ProfilerActivity.CPU")
+        raise InputError(
+            f"{trace.path}: no operators in it for --by op; they are in a Chrome trace that "
+            "torch.profiler recorded with ProfilerActivity.CPU"
+        )
     found = operators_of(trace, work) if work.on_device else Operators(open_span(spans, work))
     keys = keys_by_span(trace, work, spans, found.row, label=str, without="outside operators")
     return replace(keys, by_external_id=found.by_id, wrong_external_ids=found.wrong_ids)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.arrays import int8, int32, int64
+from tracer.document.words import counted, unended
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
     OP_KINDS,
@@ -297,9 +298,9 @@ class Columns:
     def warnings(self) -> list[str]:
         """What was left out, in words."""
         skipped = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
-        warnings = [f"{count:,} events left out: {reason}" for reason, count in skipped]
+        warnings = [f"{counted(count, 'event')} left out: {reason}" for reason, count in skipped]
         if self._unended:
-            warnings.append(f"{self._unended:,} ranges have no end and were taken to run to the end of the trace")
+            warnings.append(unended(self._unended))
         return warnings
 
 

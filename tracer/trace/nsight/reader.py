@@ -13,6 +13,7 @@ import numpy as np
 from tracer.arrays import coded, int64
 from tracer.document import manifest as manifests
 from tracer.document.errors import InputError, MissingError
+from tracer.document.words import counted, unended
 from tracer.nsys import export, find
 from tracer.trace.columns import Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
@@ -202,17 +203,17 @@ def _producer(database: Database, manifest: Manifest | None) -> str:
 
 
 def _warnings(skipped: Counter[str], ranges: Ranges, ops: DeviceOps) -> list[str]:
-    warnings = [f"{count:,} events left out: {reason}" for reason, count in skipped.most_common()]
+    warnings = [f"{counted(count, 'event')} left out: {reason}" for reason, count in skipped.most_common()]
     if ranges.unended:
-        warnings.append(f"{ranges.unended:,} ranges have no end and were taken to run to the end of the trace")
+        warnings.append(unended(ranges.unended))
     if len(ranges.loose):
-        warnings.append(
-            f"{len(ranges.loose):,} start/end ranges are listed, but hold nothing: they may end on any thread"
+        are, hold = (
+            ("range is", "holds nothing: it") if len(ranges.loose) == 1 else ("ranges are", "hold nothing: they")
         )
+        warnings.append(f"{len(ranges.loose):,} start/end {are} listed, but {hold} may end on any thread")
     if graphs := int(np.count_nonzero(ops.kind == OpKind.GRAPH)):
-        warnings.append(
-            f"{graphs:,} CUDA graphs are one op each; record with --cuda-graph-trace=node for their kernels"
-        )
+        each = counted(graphs, "CUDA graph is", "CUDA graphs are")
+        warnings.append(f"{each} one op each; nsys profile --cuda-graph-trace=node records their kernels")
     return warnings
 
 
@@ -228,5 +229,6 @@ def _overhead(database: Database, ops: DeviceOps) -> list[str]:
         return []
     times = int(np.count_nonzero(within))
     return [
-        f"nsys itself worked for {spent_ns / 1e6:.1f} ms while the device ops ran ({times:,} times): some idle is its"
+        f"nsys itself worked for {spent_ns / 1e6:.1f} ms while the device ops ran ({counted(times, 'time')}): some idle "
+        "is its"
     ]
