@@ -6,8 +6,6 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tracer.document.words import counted as counted
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -23,6 +21,11 @@ def duration(time_ns: float) -> str:
         if abs(time_ns) >= scale * 0.9995:
             return f"{significant(time_ns / scale)} {unit}"
     return f"{time_ns:.0f} ns"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something: 1 launch, 1,024 launches, 3 kernels."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def significant(value: float) -> str:

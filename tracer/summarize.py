@@ -105,6 +105,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         decoding=decoding,
         roofline=roofline,
         coverage=coverage,
+        requests=requests,
         frames=frames,
     )
     return Summary(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Decoding,
         DeviceTotals,
         Latency,
+        RequestLatency,
         Roofline,
         RunTime,
         Stage,
@@ -52,6 +53,7 @@ class Evidence:
     decoding: Decoding | None
     roofline: Roofline | None
     coverage: list[Coverage]
+    requests: list[RequestLatency]
     frames: Callable[[], Trace] | None = None
 
     @property

@@ -228,7 +228,5 @@ def _overhead(database: Database, ops: DeviceOps) -> list[str]:
     if spent_ns * NOTICEABLE < last - first:
         return []
     times = int(np.count_nonzero(within))
-    return [
-        f"nsys itself worked for {spent_ns / 1e6:.1f} ms while the device ops ran ({counted(times, 'time')}): some idle "
-        "is its"
-    ]
+    worked = f"nsys itself worked for {spent_ns / 1e6:.1f} ms while the device ops ran"
+    return [f"{worked} ({counted(times, 'time')}): some idle is its"]
