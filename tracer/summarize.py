@@ -34,9 +34,11 @@ from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tracer.charge.work import Work
+    from tracer.document.summary import RunTime
     from tracer.trace.columns import Trace, Want
 
 __all__ = ["Choices", "summarize", "summarize_file"]
@@ -76,21 +78,17 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         trace = overlaps.clip(trace)
     ranges = find_stages(trace, choices.patterns)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
-
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
-    latency = clean_latency(trace.manifest, requests) if trace.manifest else None
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
-    latency = without_doubted(latency, times)
+    latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
-    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
-    annotations = annotation_rows(trace, work)
     coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
@@ -110,12 +108,12 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, [unseen, no_shapes, doubtful, *doubts(times)]),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
         window=window_of(work),
         device=device,
         stages=stages,
         tokens=tokens,
-        ranges=annotations if choices.all_ranges else annotations[:SHOWN],
+        ranges=annotation_rows(trace, work)[: None if choices.all_ranges else SHOWN],
         latency=latency,
         findings=find(evidence),
         budget=list(times.values()),
@@ -126,3 +124,9 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         requests=requests,
         coverage=coverage,
     )
+
+
+def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
+    """What a reader must know to believe the figures."""
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
+    return [*others, doubtful, *doubts(times)]

@@ -5,14 +5,24 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import tracer.findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracer.findings.rule import FindingFile
+    from tracer.findings.evidence import Evidence
+    from tracer.findings.rule import Found, Rule
+
+
+class FindingFile(Protocol):
+    """What a module of this package has that stands for a finding."""
+
+    FINDING: Rule
+
+    def find(self, evidence: Evidence, /) -> Found | None:
+        """Look at a trace; None where there is nothing to say, or the trace cannot support it."""
 
 
 @cache

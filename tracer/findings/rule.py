@@ -6,10 +6,7 @@ Plain data without imports: `tracer explain` reads the words of all findings and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-if TYPE_CHECKING:
-    from tracer.findings.evidence import Evidence
+from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
 
@@ -73,12 +70,3 @@ class Found:
     gain: Saving | None = None
     severity: Severity | None = None
     also: str | None = None
-
-
-class FindingFile(Protocol):
-    """What a module of this package has that stands for a finding."""
-
-    FINDING: Rule
-
-    def find(self, evidence: Evidence, /) -> Found | None:
-        """Look at a trace; None where there is nothing to say, or the trace cannot support it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
@@ -31,20 +31,9 @@ if TYPE_CHECKING:
 
     from model.staged import RequestShape, StageCost, StagedModel
     from tracer.recording.options import RecordOptions
+    from tracer.recording.progress import Progress
     from tracer.recording.window import Schedule
     from tracer.recording.write.workspace import Workspace
-
-
-class Progress(Protocol):
-    """Told how far a recording is."""
-
-    def begin(self, phase: str, steps: int) -> None:
-        """A phase of so many steps begins."""
-        ...
-
-    def advance(self) -> None:
-        """One step of the phase is done."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tracer.recording.window import DecodeWindow, Schedule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracer.recording.recorder import Progress
+    from tracer.recording.progress import Progress
 
 REQUESTS = 5
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Manifest
     from tracer.recording.options import RecordOptions
     from tracer.recording.own.adapter import OwnCallable
-    from tracer.recording.recorder import Progress
+    from tracer.recording.progress import Progress
 
 ADVICE = 'mark its parts with tracer.stage("vision") and so on'
 REASON = "a plain callable has no generate to compare with"
