@@ -60,17 +60,14 @@ def load_summary(path: str | Path, choices: Choices | None = None) -> Summary:
     raise InputError(f"{source.name}: no saved summary; give a trace by its name")
 
 
-def saved_summary(path: Path, choices: Choices) -> Summary | None:
-    """The saved summary in a file, or None if it is something else; standard input is never looked into.
+def saved_summary(source: Source) -> Summary | None:
+    """The saved summary in an open file, or None if it is something else.
 
     Raises:
         InputError: it is a saved summary that is damaged or of another version, or another saved document.
     """
-    if not path.is_file():
-        return None
-    with Source(path, choices.limits) as source:
-        kind = _kind(source)
-        return None if kind is None else _read(source, kind)
+    kind = _kind(source)
+    return None if kind is None else _read(source, kind)
 
 
 def _kind(source: Source) -> str | None:

@@ -52,16 +52,25 @@ def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
     """
     choices = choices or Choices()
     with Source(path, choices.limits) as source:
+        return summarize_source(source, choices)
 
-        def read(want: Want) -> Trace:
-            return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
-        want = needs.at_first(choices)
-        trace = read(want)
-        more = needs.after_all(trace, choices)
-        if more & ~want:
-            trace = read(want | more)
-        return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+def summarize_source(source: Source, choices: Choices) -> Summary:
+    """Summarise an open trace file, which may have been read before.
+
+    Raises:
+        InputError: the file is no trace.
+    """
+
+    def read(want: Want) -> Trace:
+        return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
+
+    want = needs.at_first(choices)
+    trace = read(want)
+    more = needs.after_all(trace, choices)
+    if more & ~want:
+        trace = read(want | more)
+    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:

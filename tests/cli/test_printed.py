@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.chrome import kernel, launch, span, write
 from support.summaries import requests, save, summary
+from support.typed import typed
 
 from tracer.cli.main import main
 
@@ -49,6 +50,20 @@ def test_a_saved_summary_is_rendered_as_its_trace_is(
     again = tracer("summarize", saved, *rendered)
     assert again[::2] == (0, "")
     assert again[1].replace("s.json", "a.json") == tracer("summarize", trace, *traced, *rendered)[1]
+
+
+def test_standard_input_may_be_a_saved_summary_or_a_trace(trace: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
+    assert typed("summarize", trace, "--format", "json", "-o", saved).returncode == 0
+    by_name = typed("summarize", trace, "--width", 200).stdout
+    for path in (saved, trace):
+        done = typed("summarize", "-", "--width", 200, stdin=path.read_bytes())
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.split("\n", 1)[1] == by_name.split("\n", 1)[1]
+        assert done.stdout.startswith("standard input ·")
+    done = typed("summarize", "-", "--by", "kernel", stdin=saved.read_bytes())
+    assert done.returncode == 2
+    assert done.stderr == "tracer: --by: standard input is a saved summary; give the trace that it was made of\n"
 
 
 def test_a_saved_breakdown_is_asked_for_again(tracer: Any, trace: Path, tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def spread_budgets(arguments: list[str]) -> list[str]:
     return spread
 
 
+def _verb(error: Exception) -> str:
+    """The verb whose options a mistake is in, as it stands in front of `--help`; "" where no verb was understood."""
+    name = getattr(getattr(error, "ctx", None), "info_name", None)
+    return f"{name} " if name in VERBS else ""
+
+
 def run(arguments: list[str]) -> int:
     """Run a verb and return its exit code.
 
@@ -97,7 +103,7 @@ def run(arguments: list[str]) -> int:
         if not hasattr(error, "format_message"):
             raise
         message = error.format_message()  # none where the help was all that could be said
-        raise UsageError(*[f"{message} (see tracer --help)"] if message else []) from None
+        raise UsageError(*[f"{message} (see tracer {_verb(error)}--help)"] if message else []) from None
     if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
         raise KeyboardInterrupt
     return code or 0

@@ -160,19 +160,23 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> tuple[Summary, 
     """
     from tracer.choices import Choices
     from tracer.saved import saved_summary
-    from tracer.summarize import summarize_file
+    from tracer.summarize import summarize_source
+    from tracer.trace.source import Source
 
     path = _choose(trace, rank)
-    saved = saved_summary(path, choices)
-    if saved is None:
-        return summarize_file(path, choices), False
+    with Source(path, choices.limits) as source:
+        saved = saved_summary(source)
+        if saved is None:
+            return summarize_source(source, choices), False
     if saved.breakdown is not None and choices.by == saved.breakdown.by:
         choices = replace(choices, by=None)
     plain = Choices()
     chosen = [one.name for one in fields(Choices) if getattr(choices, one.name) != getattr(plain, one.name)]
     needed = [OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in chosen if name not in HEEDED]
     if needed:
-        raise UsageError(f"{', '.join(needed)}: {path} is a saved summary; give the trace that it was made of")
+        raise UsageError(
+            f"{', '.join(needed)}: {saved.trace.path} is a saved summary; give the trace that it was made of"
+        )
     return saved, True
 
 
