@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from support.chrome import kernel, launch, span
-from support.findings import GEMM, found, stage
+import pytest
+from support.chrome import kernel, launch, operator, span
+from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.bottleneck_stage import FINDING
 
@@ -30,3 +31,16 @@ def test_one_stage_alone_is_no_bottleneck() -> None:
 
 def test_stages_that_gave_the_device_nothing_have_none() -> None:
     assert found(ID, span("tracer/vision", 0, 9), span("tracer/prefill", 10, 9), kernel("stray", 50, 5)) is None
+
+
+@pytest.mark.parametrize(("vision_us", "raised"), [(90, True), (110, False)])
+def test_on_a_cpu_the_requests_without_a_profiler_must_agree(vision_us: int, raised: bool) -> None:
+    events = [
+        span("tracer/vision", 0, 100), operator("aten::mm", 1, 50), span("tracer/prefill", 100, 100),
+        operator("aten::mm", 101, 90),
+    ]  # fmt: skip
+    metadata = recorded(clean=[latencies(vision_us=vision_us, prefill_us=100)] * 3)
+    assert (found(ID, *events, tracer=metadata) is not None) == raised
+    finding = found(ID, *events)
+    assert finding is not None
+    assert finding.evidence["stage"] == "prefill"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.chrome import operator, span
 from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.profiler_distorts import FINDING
@@ -40,3 +41,10 @@ def test_what_requests_differ_by_without_a_profiler_is_not_the_profilers(profile
 def test_two_requests_say_nothing_of_how_far_they_lie_apart(requests: int, raised: bool) -> None:
     metadata = recorded(clean=[latencies()] * requests, profiled=[latencies(prefill_us=200)])
     assert (found(ID, *stage("tracer/prefill", 0, 5, [GEMM] * 10), tracer=metadata) is not None) == raised
+
+
+@pytest.mark.parametrize(("requests", "raised"), [(1, False), (2, False), (3, True)])
+def test_on_a_cpu_one_recorded_request_may_have_been_slow_by_itself(requests: int, raised: bool) -> None:
+    metadata = recorded(clean=[latencies()] * 5, profiled=[latencies(prefill_us=200)] * requests)
+    events = [span("tracer/prefill", 0, 100), operator("aten::mm", 1, 90)]
+    assert (found(ID, *events, tracer=metadata) is not None) == raised
