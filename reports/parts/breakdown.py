@@ -13,15 +13,6 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 TOP = 12
-INNERMOST = "the innermost open on the launching thread at the launch."
-MEANING = {
-    "op": f"op: {INNERMOST}",
-    "module": f"module: the class of {INNERMOST}",
-    "layer": f"layer: the outermost numbered layer or block {INNERMOST.removeprefix('the innermost ')}",
-    "kernel": "kernel: by name.",
-    "category": "category: by the kernel's name.",
-    "stream": "stream: of the device.",
-}
 
 
 def part(summary: Summary, asked: Asked) -> Block | None:
@@ -49,7 +40,8 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     more = sum(max(0, count - top) for count in seen.values())
     wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
     says = note(
-        f"{MEANING[found.by]} share: of all {kind(summary)} time.",
+        found.meaning,
+        f"share: of all {kind(summary)} time.",
         "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
         if any(row.name == "graph replay" for row in found.rows)
         else "",

@@ -120,7 +120,7 @@ from tracer.measure.ways import Keys, Way
 def _keys(trace, work):
     devices, number = coded(work.device)
     return Keys([f"device {device}" for device in devices], number)
-WAY = Way(keys=_keys)
+WAY = Way(keys=_keys, meaning="device: of a test.")
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +15,21 @@ from tracer.version import __version__
 
 INTERRUPTED = 130
 BUDGET = "--budget"
-# Each verb's module has a function `command`; its signature is the verb's options, its docstring the help.
-VERBS = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+# The first of the verbs, as help lists them.
+ORDER = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+
+
+def _verbs() -> tuple[str, ...]:
+    """Every file beside this one with a function `command`: its signature is the options, its docstring the help.
+
+    The text says so: importing all of them would take longer than many a summary.
+    """
+    texts = {path.stem.replace("_", "-"): path.read_bytes() for path in Path(__file__).parent.glob("*.py")}
+    found = {name for name, text in texts.items() if b"\ndef command(" in text}
+    return (*[verb for verb in ORDER if verb in found], *sorted(found - set(ORDER)))
+
+
+VERBS = _verbs()
 
 
 class LiteralCommand(TyperCommand):

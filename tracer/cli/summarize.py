@@ -6,10 +6,12 @@ import re
 from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import tracer.measure.by as folder
 from tracer.cli.gated import refuse
 from tracer.cli.options import (
     Budgets,
@@ -37,21 +39,25 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 
+# The first of the ways in which time can be broken down, as help lists them.
+ORDER = ("op", "module", "layer", "kernel", "category", "stream")
 # Choices whose options have other names.
 OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path"}
 # What reading a saved summary heeds too.
 HEEDED = ("limits",)
 
 
-class By(StrEnum):
-    """What device time is broken down by."""
+def _ways() -> dict[str, str]:
+    """What time can be broken down by: a file each in `tracer.measure.by`, found by being there."""
+    found = sorted(one.name for one in iter_modules(folder.__path__))
+    names = [*[name for name in ORDER if name in found], *[name for name in found if name not in ORDER]]
+    return {name.upper(): name for name in names}
 
-    OP = "op"
-    MODULE = "module"
-    LAYER = "layer"
-    KERNEL = "kernel"
-    CATEGORY = "category"
-    STREAM = "stream"
+
+if TYPE_CHECKING:
+    By = StrEnum
+else:
+    By = StrEnum("By", _ways())
 
 
 def command(

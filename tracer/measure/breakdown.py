@@ -29,7 +29,8 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
     Raises:
         InputError: the trace has none of what is asked for.
     """
-    keys = ways()[by].keys(trace, work)
+    way = ways()[by]
+    keys = way.keys(trace, work)
     names = keys.names
     # Both in one number: the stage is -1 where there is none.
     cell = (work.stage_code(ranges) + 1) * len(names) + keys.number
@@ -48,4 +49,10 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
     ]
     order = {name: number for number, name in enumerate((*ALL_STAGES, ""))}
     rows.sort(key=lambda row: (order[row.stage], -row.device_time_ns, -row.ops, row.name))
-    return Breakdown(by=by, rows=rows, by_external_id=keys.by_external_id, wrong_external_ids=keys.wrong_external_ids)
+    return Breakdown(
+        by=by,
+        rows=rows,
+        by_external_id=keys.by_external_id,
+        wrong_external_ids=keys.wrong_external_ids,
+        meaning=way.meaning,
+    )

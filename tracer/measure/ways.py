@@ -44,10 +44,12 @@ class Way:
 
     Attributes:
         keys: what each piece of work goes by; raises InputError where the trace has none of what is asked for.
+        meaning: its name and what it stands for, in a sentence for the report.
         needs: what must have been read of the trace.
     """
 
     keys: Callable[[Trace, Work], Keys]
+    meaning: str
     needs: Want = Want.SUMMARY
 
 

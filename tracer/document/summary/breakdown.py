@@ -22,6 +22,7 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
         by: "op", "module", "layer", "kernel", "category" or "stream".
         rows: stage by stage, the most time first.
         by_external_id: ops whose operator is known by its External id alone, as none was open at the launch.
+        meaning: what `by` stands for, in words.
         wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
     """
 
@@ -29,3 +30,4 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[BreakdownRow]
     by_external_id: int = 0
     wrong_external_ids: int = 0
+    meaning: str = ""

@@ -21,4 +21,4 @@ def _keys(trace: Trace, work: Work) -> Keys:
     return numbered(labels, int64(work.name))
 
 
-WAY = Way(keys=_keys)
+WAY = Way(keys=_keys, meaning="category: by the kernel's name.")

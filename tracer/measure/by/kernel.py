@@ -16,4 +16,4 @@ def _keys(trace: Trace, work: Work) -> Keys:
     return numbered(trace.strings, int64(work.name))
 
 
-WAY = Way(keys=_keys)
+WAY = Way(keys=_keys, meaning="kernel: by name.")

@@ -37,4 +37,8 @@ def _layers(trace: Trace) -> Spans:
     return Spans(modules.start_ns[chosen], modules.end_ns[chosen], modules.name[chosen], modules.thread[chosen])
 
 
-WAY = Way(keys=_keys, needs=Want.SUMMARY | Want.MODULES)
+WAY = Way(
+    keys=_keys,
+    needs=Want.SUMMARY | Want.MODULES,
+    meaning="layer: the outermost numbered layer or block open on the launching thread at the launch.",
+)

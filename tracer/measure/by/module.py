@@ -28,4 +28,8 @@ def _class(name: str) -> str:
     return bare(name) if numbered is None else numbered[1]
 
 
-WAY = Way(keys=_keys, needs=Want.SUMMARY | Want.MODULES)
+WAY = Way(
+    keys=_keys,
+    needs=Want.SUMMARY | Want.MODULES,
+    meaning="module: the class of the innermost open on the launching thread at the launch.",
+)

@@ -28,4 +28,8 @@ def _keys(trace: Trace, work: Work) -> Keys:
     return replace(keys, by_external_id=found.by_id, wrong_external_ids=found.wrong_ids)
 
 
-WAY = Way(keys=_keys, needs=Want.SUMMARY | Want.CPU_OPS | Want.DETAILS)
+WAY = Way(
+    keys=_keys,
+    needs=Want.SUMMARY | Want.CPU_OPS | Want.DETAILS,
+    meaning="op: the innermost open on the launching thread at the launch.",
+)

@@ -22,4 +22,4 @@ def _keys(trace: Trace, work: Work) -> Keys:
     return Keys(names, int64([number_of[pair] for pair in pairs]))
 
 
-WAY = Way(keys=_keys)
+WAY = Way(keys=_keys, meaning="stream: of the device.")
