@@ -404,3 +404,10 @@ def test_the_critical_path_needs_hta_and_says_so(data: Path) -> None:
     assert re.search(r"^cpu bound +\S+ ms +95.\d%$", done.stdout, re.MULTILINE)
     missing = _tracer("critical-path", trace, "--range", "no such range")
     assert (missing.returncode, missing.stdout) == (1, "")
+
+
+def test_a_shell_completes_what_can_be_chosen() -> None:
+    from tracer.cli.options import offering
+
+    assert offering("eager", "static", "graph")("g") == ["graph"]
+    assert offering("cpu", "cuda")("") == ["cpu", "cuda"]

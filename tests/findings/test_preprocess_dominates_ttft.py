@@ -92,3 +92,10 @@ def test_a_stage_that_nobody_marked_is_not_named() -> None:
     finding = found(ID, *PREPARED, tracer=recorded(clean=clean, stages=[PREPROCESS, VISION, PREFILL, DECODE]))
     assert finding is not None
     assert finding.message.startswith("preprocess takes 50% of the time to the first token")
+
+
+@pytest.mark.parametrize(("quickest_us", "raised"), [(90, False), (91, True)])
+def test_on_a_cpu_every_request_must_say_so(quickest_us: int, raised: bool) -> None:
+    events = [span("tracer/preprocess", 0, 60), span("tracer/vision", 60, 60), operator("aten::mm", 70, 40)]
+    clean = [_request(10, 500), _request(10, 500), _request(10, quickest_us)]
+    assert (found(ID, *events, tracer=recorded(clean=clean)) is not None) == raised

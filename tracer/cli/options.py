@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -55,6 +58,15 @@ PeakGbs = Annotated[
 ]
 
 
+def offering(*choices: str) -> Callable[[str], list[str]]:
+    """What a shell completes an option with: the choices that begin as what was typed does."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
 def nsys_path(purpose: str, panel: str | None = None) -> Any:
     """`--nsys-path`, which says what that nsys is for.
 
@@ -70,9 +82,17 @@ NsysPath = Annotated[Path | None, nsys_path("that reads .nsys-rep files")]
 
 def device(panel: str | None = None) -> Any:
     """`--device`, in a panel of the help."""
-    return typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]", rich_help_panel=panel)
+    return typer.Option(
+        help="cpu, cuda or cuda:N. [default: cuda if there is one]",
+        autocompletion=offering("cpu", "cuda", "cuda:0"),
+        rich_help_panel=panel,
+    )
 
 
 def dtype(panel: str | None = None) -> Any:
     """`--dtype`, in a panel of the help."""
-    return typer.Option(help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]", rich_help_panel=panel)
+    return typer.Option(
+        help=f"{', '.join(DTYPES)}. [default: bfloat16 on a GPU, else float32]",
+        autocompletion=offering(*DTYPES),
+        rich_help_panel=panel,
+    )

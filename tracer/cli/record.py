@@ -22,6 +22,7 @@ from tracer.cli.asked import (
     typed_options,
 )
 from tracer.cli.bars import Bars
+from tracer.cli.options import offering
 from tracer.cli.script import check_typed, record_command
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def command(
             "--model",
             "-m",
             help="A built-in model (see tracer models), hf:FOLDER, or a function that returns yours: FILE.py:FUNCTION.",
+            autocompletion=offering("eventgpt", "llava15", "video_llava", "hf:"),
             rich_help_panel=_MODEL,
         ),
     ] = "eventgpt",
@@ -107,6 +109,7 @@ def command(
         typer.Option(
             help="How steps are made: eager (as transformers does), static (a static cache), graph (that, as a CUDA "
             "graph) or compile (that, by torch.compile).",
+            autocompletion=offering("eager", "static", "graph", "compile"),
             rich_help_panel=_RUN,
         ),
     ] = "eager",
@@ -207,6 +210,16 @@ def command(
     Three passes: verify (the stages are the model, token for token), clean (latencies without a profiler),
     profiled (the trace). The result is one Chrome trace that opens in Perfetto. A command behind -- is a script of
     yours, recorded as it runs.
+
+    Examples:
+
+    tracer record --model eventgpt --events sample1.npy
+
+    tracer record --model hf:FOLDER --input picture.png --max-new-tokens 128 -o run.json.gz
+
+    tracer record --model my_model.py:build --dataset folder --max-samples 20
+
+    tracer record --auto -- python my_infer.py
     """
     from tracer.recording.window import Schedule
     from tracer.recording.write.output import check_output
