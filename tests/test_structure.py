@@ -11,7 +11,7 @@ from statistics import median
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for room in ("tracer", "model", "reports") for path in (ROOT / room).rglob("*.py"))
 LONGEST_FILE, MEDIAN_FILE, LONGEST_FUNCTION = 400, 120, 60
-# Of a verb the signature is its options, each with its help.
+# Of a verb the signature is its options, each with its help, and the docstring is its own.
 VERB = "command"
 
 
@@ -59,7 +59,7 @@ def test_files_stay_short() -> None:
 
 
 def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    first = function.body[0].lineno if function.name == VERB else function.lineno
+    first = (function.body[0].end_lineno or 0) + 1 if function.name == VERB else function.lineno
     return (function.end_lineno or first) - first + 1
 
 
