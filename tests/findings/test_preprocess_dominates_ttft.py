@@ -71,11 +71,6 @@ def test_what_the_trace_does_not_hold_has_no_gain() -> None:
     assert finding.gain is None
 
 
-def test_a_cpu_run_waits_for_its_pictures_too() -> None:
-    events = [span("tracer/preprocess", 0, 60), span("tracer/prefill", 100, 50), operator("aten::mm", 110, 5)]
-    assert found(ID, *events, tracer=recorded(clean=[_request(10, 250)])) is not None
-
-
 def test_a_trace_alone_says_nothing_since_the_profiler_slows_the_host() -> None:
     assert found(ID, *PREPARED) is None
 
@@ -94,8 +89,6 @@ def test_a_stage_that_nobody_marked_is_not_named() -> None:
     assert finding.message.startswith("preprocess takes 50% of the time to the first token")
 
 
-@pytest.mark.parametrize(("quickest_us", "raised"), [(90, False), (91, True)])
-def test_on_a_cpu_every_request_must_say_so(quickest_us: int, raised: bool) -> None:
+def test_on_a_cpu_whatever_else_runs_takes_as_much_from_either() -> None:
     events = [span("tracer/preprocess", 0, 60), span("tracer/vision", 60, 60), operator("aten::mm", 70, 40)]
-    clean = [_request(10, 500), _request(10, 500), _request(10, quickest_us)]
-    assert (found(ID, *events, tracer=recorded(clean=clean)) is not None) == raised
+    assert found(ID, *events, tracer=recorded(clean=[_request(10, 500)] * 3)) is None
