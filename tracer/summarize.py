@@ -137,5 +137,5 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
     """What a reader must know to believe the figures."""
-    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
-    return [*others, doubtful, *doubts(times)]
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else []
+    return [*others, *doubtful, *doubts(times)]

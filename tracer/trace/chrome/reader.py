@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
 from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.correlations import settled
+from tracer.trace.chrome.devices import Tracks, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
@@ -20,6 +22,7 @@ from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
+from tracer.trace.untimed import usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +61,13 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    warnings = [*columns.warnings(), *metadata.warnings]
+    ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
+    timed = usable(ops, columns.earliest_ns())
+    ops, tracks = ops[timed.rows], tracks[timed.rows]
+    correlation = settled(ops, calls)
+    placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
+    ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    warnings = [*timed.warnings(columns.strings), *columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
             raise InputError(f"{source.name}: {torn}")
@@ -72,22 +81,24 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         events=content.events,
         strings=columns.strings,
         threads=columns.threads,
-        devices=metadata.devices,
-        ops=columns.ops(),
-        calls=columns.calls(),
+        devices=placed.described,
+        ops=ops,
+        calls=replace(calls, correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=of_model[is_module[of_model.name]],
         generation=of_model[~is_module[of_model.name]],
         frames=columns.spans(Group.FRAME),
-        details=columns.details() if want & Want.DETAILS else None,
+        details=columns.details(timed.rows) if want & Want.DETAILS else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        process_of_device=placed.process_of_device,
     )
     if lack_correlation(trace):
-        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
+        stands = [columns.op_tracks[track] for track in tracks.tolist()]
+        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
 
 
