@@ -36,8 +36,7 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-# A name of the runtime's own; what else a "Launch" may stand in are ranges and operators.
-_RUNTIME = re.compile(r"[a-z]\w*")
+_RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
 # MTIA's has no word of it.
 _SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 

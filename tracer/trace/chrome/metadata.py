@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
-from tracer.trace.chrome.events import UNREADABLE
+from tracer.trace.chrome.events import UNREADABLE, end_of_value
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
 
@@ -66,7 +67,23 @@ def _decode(document: bytes) -> _Keys | None:
     try:
         return msgspec.json.decode(document, type=_Keys)
     except UNREADABLE:
-        return None
+        return _picked_out(document)
+
+
+# A backslash that begins none of JSON's escapes, as in a path of Windows that nobody escaped.
+_LONE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
+
+
+def _picked_out(document: bytes) -> _Keys | None:
+    """The keys of a text that is no JSON as a whole, each value by itself; None where it has none of them."""
+    found = {}
+    for field_ in msgspec.structs.fields(_Keys):
+        key = re.search(rb'"' + field_.encode_name.encode() + rb'"\s*:\s*', document)
+        value = b"" if key is None else document[key.end() :]
+        end = end_of_value(value)
+        if end is not None:
+            found[field_.name] = msgspec.Raw(_LONE.sub(rb"\\\\", value[:end]))
+    return _Keys(**found) if found else None
 
 
 def _devices(properties: msgspec.Raw) -> list[Device]:
