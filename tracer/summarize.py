@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
@@ -37,11 +38,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import RunTime
     from tracer.trace.columns import Trace, Want
 
-__all__ = ["Choices", "summarize", "summarize_file"]
+__all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A trace with what every figure is made of.
+
+    Attributes:
+        trace: as read; its overlaps cut, where that was chosen.
+        ranges: its stages.
+        work: its work, each piece charged.
+        overlaps: those that the file has.
+    """
+
+    trace: Trace
+    ranges: StageRanges
+    work: Work
+    overlaps: overlaps.Overlaps
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -61,16 +80,29 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     Raises:
         InputError: the file is no trace.
     """
+    trace = read(source, choices)
+    return summarize(trace, choices, frames=frames_of(source, trace, choices))
 
-    def read(want: Want) -> Trace:
-        return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
+def read(source: Source, choices: Choices) -> Trace:
+    """Read what a summary needs of an open trace file.
+
+    Raises:
+        InputError: the file is no trace.
+    """
     want = needs.at_first(choices)
-    trace = read(want)
-    more = needs.after_all(trace, choices)
-    if more & ~want:
-        trace = read(want | more)
-    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+    trace = _read(source, want, choices)
+    missing = needs.after_all(trace, choices)
+    return _read(source, want | missing, choices) if missing & ~want else trace
+
+
+def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+    """What reads the same file for its Python frames, where it has some."""
+    return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
+
+
+def _read(source: Source, want: Want, choices: Choices) -> Trace:
+    return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
@@ -82,11 +114,21 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         frames: reads the same file for its Python frames; called only if a finding needs them.
     """
     choices = choices or Choices()
+    return summarize_charged(charge(trace, choices), choices, frames=frames)
+
+
+def charge(trace: Trace, choices: Choices) -> Charged:
+    """Find the stages of a trace and charge its work."""
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
     ranges = find_stages(trace, choices.patterns)
-    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping)
+
+
+def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
+    """Measure what was charged, and find what is worth knowing; see `summarize`."""
+    trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
