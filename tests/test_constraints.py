@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEEDED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
 ALLOWED = {one.name.lower(): one.specifier for one in map(Requirement, NEEDED)}
-# What only recording and tables need; the lowest run is without it.
-ABSENT = {"torch", "transformers", "nvtx", "pillow", "safetensors", "tokenizers", "av", "pyarrow", "duckdb", "pandas"}
+# What only recording, tables and notebooks need; the lowest run is without it.
+RECORDING = {"torch", "transformers", "nvtx", "pillow", "safetensors", "tokenizers", "av"}
+ABSENT = RECORDING | {"pyarrow", "duckdb", "pandas", "nbclient", "ipykernel"}
 
 
 def _pinned(name: str) -> dict[str, Version]:

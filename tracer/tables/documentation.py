@@ -22,6 +22,7 @@ Times are integer nanoseconds on the trace's own clock. What is unknown is null.
 `call` in `ops` is that of `calls` and `launches`.
 
 ```sh
+tracer record --model eventgpt --max-new-tokens 8
 tracer export run.json --output run-tables
 tracer query run.json "select stage, category, sum(time_ns) / 1e6 as ms from ops group by all order by ms desc"
 ```
