@@ -18,7 +18,7 @@ from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
-from tracer.measure.doubt import doubts, without_doubted
+from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
@@ -135,6 +135,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
+    requests = requests_without_doubted(requests, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
