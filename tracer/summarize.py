@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import RunTime
     from tracer.trace.columns import Trace, Want
@@ -67,9 +68,9 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
 
     want = needs.at_first(choices)
     trace = read(want)
-    more = needs.after_all(trace, choices)
-    if more & ~want:
-        trace = read(want | more)
+    while (more := needs.after_all(trace, choices)) & ~want:
+        want |= more
+        trace = read(want)
     return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
 
 
@@ -117,7 +118,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes, _untold(ranges))),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -133,6 +134,12 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         requests=requests,
         coverage=coverage,
     )
+
+
+def _untold(ranges: StageRanges) -> str | None:
+    """Why no stages are told where passes of a model were seen, and what to do."""
+    untold = ranges.untold
+    return None if untold is None else f"cannot tell {untold.what}: {untold.reason}; {untold.next_step}"
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
