@@ -92,8 +92,10 @@ def read(source: Source, choices: Choices) -> Trace:
     """
     want = needs.at_first(choices)
     trace = _read(source, want, choices)
-    missing = needs.after_all(trace, choices)
-    return _read(source, want | missing, choices) if missing & ~want else trace
+    while (more := needs.after_all(trace, choices)) & ~want:
+        want |= more
+        trace = _read(source, want, choices)
+    return trace
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
@@ -160,7 +162,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes, _untold(ranges))),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -176,6 +178,12 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         requests=requests,
         coverage=coverage,
     )
+
+
+def _untold(ranges: StageRanges) -> str | None:
+    """Why no stages are told where passes of a model were seen, and what to do."""
+    untold = ranges.untold
+    return None if untold is None else f"cannot tell {untold.what}: {untold.reason}; {untold.next_step}"
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
