@@ -13,6 +13,7 @@ from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
+from tracer.measure.abstained import abstentions
 from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -34,11 +35,12 @@ from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime
+    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace, Want
 
 __all__ = ["Choices", "summarize", "summarize_file"]
@@ -94,10 +96,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    unseen = unseen_device(trace)
-    # How long the host was busy says nothing of the device's work: no rates then.
-    roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
-    no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
     coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
@@ -117,7 +116,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -132,7 +131,24 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         roofline=roofline,
         requests=requests,
         coverage=coverage,
+        abstained=abstentions(trace, ranges, work),
     )
+
+
+def _rates(
+    trace: Trace,
+    runs: Runs,
+    stages: Sequence[Stage],
+    tokens: Sequence[Token],
+    times: Mapping[str, RunTime],
+    choices: Choices,
+) -> tuple[Roofline | None, list[str]]:
+    """The roofline, and what to say where there is none."""
+    unseen = unseen_device(trace)
+    if unseen is not None:
+        return None, [unseen]  # how long the host was busy says nothing of the device's work
+    roofline = draw_roofline(trace, runs, stages, tokens, times, choices)
+    return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
