@@ -14,6 +14,7 @@ from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
+from tracer.measure.abstained import abstentions
 from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -35,12 +36,13 @@ from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime
+    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace, Want
 
 __all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
@@ -139,10 +141,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
     requests = requests_without_doubted(requests, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    unseen = unseen_device(trace)
-    # How long the host was busy says nothing of the device's work: no rates then.
-    roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
-    no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
     coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
@@ -162,7 +161,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes, _untold(ranges))),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, _untold(ranges), *unrated)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -177,6 +176,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         roofline=roofline,
         requests=requests,
         coverage=coverage,
+        abstained=abstentions(trace, ranges, work),
     )
 
 
@@ -184,6 +184,22 @@ def _untold(ranges: StageRanges) -> str | None:
     """Why no stages are told where passes of a model were seen, and what to do."""
     untold = ranges.untold
     return None if untold is None else f"cannot tell {untold.what}: {untold.reason}; {untold.next_step}"
+
+
+def _rates(
+    trace: Trace,
+    runs: Runs,
+    stages: Sequence[Stage],
+    tokens: Sequence[Token],
+    times: Mapping[str, RunTime],
+    choices: Choices,
+) -> tuple[Roofline | None, list[str]]:
+    """The roofline, and what to say where there is none."""
+    unseen = unseen_device(trace)
+    if unseen is not None:
+        return None, [unseen]  # how long the host was busy says nothing of the device's work
+    roofline = draw_roofline(trace, runs, stages, tokens, times, choices)
+    return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
