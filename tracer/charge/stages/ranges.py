@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.arrays import I64
+    from tracer.charge.stages.batch import Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """Why a source that knows of passes cannot say which stages they are.
+
+    Attributes:
+        what: could not be told.
+        reason: why.
+        next_step: what a person can do to have it told.
+        needs: what else of the same file may tell.
+    """
+
+    what: str
+    reason: str
+    next_step: str
+    needs: Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +48,6 @@ class StageRanges:
         request_start_ns, request_end_ns: the requests, where the trace tells them.
         tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
             none, as a part of a prompt does, or several, as one that checks a draft.
-    """
-
-    markers: str
-    start_ns: I64
-    end_ns: I64
-    thread: I64
-    stage: I64
-    index: I64
-    request: I64
-    encoder_start_ns: I64
-    encoder_end_ns: I64
-    encoder_thread: I64
-    request_start_ns: I64
-    request_end_ns: I64
-    tokens: bool = True
-
-    @classmethod
-    def none(cls) -> StageRanges:
-        """No stages at all."""
-        no = int64([])
-        return cls("none", no, no, no, no, no, no, no, no, no, no, no)
-
-    def __len__(self) -> int:
-        return int(self.start_ns.shape[0])
-
-    def open_times(self) -> tuple[I64, I64]:
-        """Start and end of everything that is open on any thread: stages and requests."""
-        start = np.concatenate([self.start_ns, self.request_start_ns])
-        return start, np.concatenate([self.end_ns, self.request_end_ns])
+    engine: bool = False
+    labels: tuple[Label, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
