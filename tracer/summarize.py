@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
+from tracer.charge.stages.pattern import require_matches
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
@@ -126,6 +127,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
+    require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
     return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import tracer.charge.stages as folder
-from tracer.charge.stages.pattern import source_of
+from tracer.charge.stages.pattern import needed, source_of
 from tracer.charge.stages.ranges import StageRanges
 from tracer.trace.columns import Want
 
@@ -47,6 +47,8 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
 
 def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Want:
     """What else to read of a trace in which no stages were found, as it was read so far; nothing where some were."""
+    if patterns and (more := needed(trace, patterns)) and not len(trace.cpu_ops):
+        return more
     promising = [source for source in _asked(patterns) if source.promising(trace)]
     if not any(source.needs & ~Want.SUMMARY for source in promising):
         return Want(0)
