@@ -30,6 +30,7 @@ from tracer.measure.takes import covered, run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
     from tracer.charge.work import Work
     from tracer.document.summary import RunTime
-    from tracer.trace.columns import Trace, Want
+    from tracer.trace.columns import Trace
+
+NOTHING = Want(0)
 
 __all__ = ["Choices", "summarize", "summarize_file"]
 
@@ -61,16 +64,34 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     Raises:
         InputError: the file is no trace.
     """
+    trace, frames = read_wanted(source, choices)
+    return summarize(trace, choices, frames=frames)
+
+
+def read_wanted(source: Source, choices: Choices, *, also: Want = NOTHING) -> tuple[Trace, Callable[[], Trace] | None]:
+    """Read of an open trace file what its summary takes.
+
+    Args:
+        source: the file.
+        choices: what a person chose.
+        also: what else to read.
+
+    Returns:
+        The trace, and what reads its Python frames, where it has any.
+
+    Raises:
+        InputError: the file is no trace.
+    """
 
     def read(want: Want) -> Trace:
         return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
-    want = needs.at_first(choices)
+    want = needs.at_first(choices) | also
     trace = read(want)
     more = needs.after_all(trace, choices)
     if more & ~want:
         trace = read(want | more)
-    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+    return trace, (lambda: read(python_lines.NEEDS)) if trace.stacks else None
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
