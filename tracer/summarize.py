@@ -33,6 +33,7 @@ from tracer.measure.takes import covered, run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.document.summary import Roofline, RunTime, Stage, Token
     from tracer.measure.runs import Runs
-    from tracer.trace.columns import Trace, Want
+    from tracer.trace.columns import Trace
+
+NOTHING = Want(0)
 
 __all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
 
@@ -87,13 +90,18 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     return summarize(trace, choices, frames=frames_of(source, trace, choices))
 
 
-def read(source: Source, choices: Choices) -> Trace:
-    """Read what a summary needs of an open trace file.
+def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
+    """Read of an open trace file what its summary takes.
+
+    Args:
+        source: the file.
+        choices: what a person chose.
+        also: what else to read.
 
     Raises:
         InputError: the file is no trace.
     """
-    want = needs.at_first(choices)
+    want = needs.at_first(choices) | also
     trace = _read(source, want, choices)
     while (more := needs.after_all(trace, choices)) & ~want:
         want |= more
@@ -163,7 +171,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, _untold(ranges), *unrated)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -180,12 +188,6 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         coverage=coverage,
         abstained=abstentions(trace, ranges, work),
     )
-
-
-def _untold(ranges: StageRanges) -> str | None:
-    """Why no stages are told where passes of a model were seen, and what to do."""
-    untold = ranges.untold
-    return None if untold is None else f"cannot tell {untold.what}: {untold.reason}; {untold.next_step}"
 
 
 def _rates(

@@ -26,7 +26,10 @@ def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained
 
 
 def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
-    if not len(ranges) and len(work):
+    untold = ranges.untold
+    if untold is not None:
+        yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
+    elif not len(ranges) and len(work):
         yield Abstained(
             what="stages",
             reason="nothing in the trace says which stage it is",

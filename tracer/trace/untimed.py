@@ -7,7 +7,7 @@ everything else in the file, did not run then. An op that has an end is only lef
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.arrays import Bools
-    from tracer.trace.columns import DeviceOps
+    from tracer.trace.columns import Trace
 
 # So long before everything else no op of the same recording ran.
 FAR_NS = 60 * 10**9
@@ -47,20 +47,28 @@ class Timed:
         return [f"{ops} left out ({names}): no usable time, as they are written to have run at 0, before all else"]
 
 
-def usable(ops: DeviceOps, earliest_ns: int | None) -> Timed:
-    """Tell which ops have a usable time.
-
-    Args:
-        ops: of a trace.
-        earliest_ns: when the first of all else in the trace began; None if nothing is known to have.
-    """
+def timed_ops(trace: Trace) -> Timed:
+    """Tell which ops of a trace have a usable time, by when all else in it began."""
+    ops = trace.ops
     at_zero = np.asarray(ops.start_ns == 0, dtype=np.bool_)
     if not at_zero.any():
         return Timed(np.ones(len(ops), dtype=np.bool_), {})
-    others = ops.start_ns[~at_zero]
-    begins = [int(others.min())] if len(others) else []
-    begins += [] if earliest_ns is None else [earliest_ns]
-    first_ns = min(begins, default=0)
+    others = (ops.start_ns[~at_zero], *(spans.start_ns for spans in (trace.calls, trace.ranges, trace.cpu_ops)))
+    first_ns = min((int(starts.min()) for starts in others if len(starts)), default=0)
     empty = at_zero & (ops.end_ns == 0)
     lost = at_zero if first_ns > FAR_NS else empty if first_ns > 0 else np.zeros_like(at_zero)
     return Timed(np.asarray(~lost, dtype=np.bool_), dict(Counter(ops.name[lost].tolist())))
+
+
+def keep(trace: Trace, timed: Timed) -> Trace:
+    """The trace with those ops that have a usable time, and with what to say of the others."""
+    if not timed.lost:
+        return trace
+    rows, details, launched = timed.rows, trace.details, trace.launched
+    return replace(
+        trace,
+        ops=trace.ops[rows],
+        details=None if details is None else replace(details, of_op=details.of_op[rows]),
+        launched=None if launched is None else replace(launched, of_op=launched.of_op[rows]),
+        warnings=[*timed.warnings(trace.strings), *trace.warnings],
+    )

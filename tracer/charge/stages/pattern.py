@@ -114,13 +114,14 @@ def _near(trace: Trace, pattern: str) -> str:
         return "it has no ranges at all (torch.profiler.record_function, NVTX)"
     scores = {name: _likeness(pattern, name) for name in names}
     near = sorted((name for name in names if scores[name] >= ALIKE), key=lambda name: -scores[name])
-    chosen, are = (near, "the nearest") if near else (names, "its most frequent")
-    listed = ", ".join(repr(_shown(name)) for name in chosen[:PROPOSED])
-    return f"{are} {'is' if len(chosen) == 1 else 'are'} {listed}"
+    listed = ", ".join(repr(_shown(name)) for name in (near or names)[:PROPOSED])
+    if not near:
+        return f"it has {listed}" + (f" and {len(names) - PROPOSED:,} more" if len(names) > PROPOSED else "")
+    return f"the nearest {'is' if len(near) == 1 else 'are'} {listed}"
 
 
 def _likeness(pattern: str, name: str) -> float:
-    """How much of the letters of a pattern a name has in their order, 0 to 1; of equal ones the shorter name is nearer."""
+    """How much of the letters of a pattern a name has in their order, 0 to 1; of equals the shorter name is nearer."""
     from difflib import SequenceMatcher
 
     wanted, found = (_NO_LETTER.sub("", text[:LOOKED_THROUGH]).lower() for text in (pattern, name[:SHOWN_CHARACTERS]))

@@ -48,6 +48,40 @@ class StageRanges:
         request_start_ns, request_end_ns: the requests, where the trace tells them.
         tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
             none, as a part of a prompt does, or several, as one that checks a draft.
+        untold: without stages, why there are none where passes of a model were seen.
+        engine: whether they are steps of a serving engine, which hold many requests each.
+        labels: what the engine says of each step; empty without an engine.
+        roles: which of several models works in a stage, by the stage's name; of one model empty.
+    """
+
+    markers: str
+    start_ns: I64
+    end_ns: I64
+    thread: I64
+    stage: I64
+    index: I64
+    request: I64
+    encoder_start_ns: I64
+    encoder_end_ns: I64
+    encoder_thread: I64
+    request_start_ns: I64
+    request_end_ns: I64
+    tokens: bool = True
+    untold: Untold | None = None
     engine: bool = False
     labels: tuple[Label, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def none(cls) -> StageRanges:
+        """No stages at all."""
+        no = int64([])
+        return cls("none", no, no, no, no, no, no, no, no, no, no, no)
+
+    def __len__(self) -> int:
+        return int(self.start_ns.shape[0])
+
+    def open_times(self) -> tuple[I64, I64]:
+        """Start and end of everything that is open on any thread: stages and requests."""
+        start = np.concatenate([self.start_ns, self.request_start_ns])
+        return start, np.concatenate([self.end_ns, self.request_end_ns])

@@ -22,7 +22,7 @@ from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
-from tracer.trace.untimed import usable
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,12 +62,10 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
     ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
-    timed = usable(ops, columns.earliest_ns())
-    ops, tracks = ops[timed.rows], tracks[timed.rows]
     correlation = settled(ops, calls)
     placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
     ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
-    warnings = [*timed.warnings(columns.strings), *columns.warnings(), *metadata.warnings, *placed.warnings]
+    warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
             raise InputError(f"{source.name}: {torn}")
@@ -89,13 +87,16 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         modules=of_model[is_module[of_model.name]],
         generation=of_model[~is_module[of_model.name]],
         frames=columns.spans(Group.FRAME),
-        details=columns.details(timed.rows) if want & Want.DETAILS else None,
+        details=columns.details() if want & Want.DETAILS else None,
+        launched=columns.launched() if want & Want.LAUNCHED else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
         process_of_device=placed.process_of_device,
     )
+    timed = timed_ops(trace)
+    trace, tracks = keep(trace, timed), tracks[timed.rows]
     if lack_correlation(trace):
         stands = [columns.op_tracks[track] for track in tracks.tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)

@@ -19,6 +19,7 @@ from tracer.trace.columns import MISSING, Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
 from tracer.trace.names import cut
 from tracer.trace.nsight.database import Database
+from tracer.trace.nsight.launched import read_launched
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
     CALLS,
@@ -38,7 +39,7 @@ from tracer.trace.nsight.tables import (
     usable_rows,
 )
 from tracer.trace.parallel import default_jobs, in_processes
-from tracer.trace.untimed import usable
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -62,13 +63,14 @@ class _Raw:
     calls: list[I64]
 
 
-def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
+def read_export(path: Path, name: str, *, jobs: int | None = None, launched: bool = False) -> Trace:
     """Read a SQLite export of Nsight Systems.
 
     Args:
         path: of the export.
         name: for messages.
         jobs: processes to read with; by the file's size if None.
+        launched: whether to read how kernels were launched.
 
     Raises:
         InputError: the file is damaged, being written, or no such export.
@@ -80,17 +82,21 @@ def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
         if size >= LARGE_BYTES:
             keep_freed_pages()
         raw = _read_raw(path, name, jobs or default_jobs(size))
-        return _assembled(name, database, raw)
+        trace = _assembled(name, database, raw)
+        trace = replace(trace, launched=read_launched(database, len(trace.ops))) if launched else trace
+        return keep(trace, timed_ops(trace))
 
 
-def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None) -> Trace:
+def read_report(
+    path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None, launched: bool = False
+) -> Trace:
     """Read a report of Nsight Systems (`.nsys-rep`), by way of an export that is thrown away.
 
     Args:
         path: of the report.
         name: for messages.
         nsys: the program that exports it, or its folder; the one on PATH if None.
-        jobs: as for an export.
+        jobs, launched: as for an export.
 
     Raises:
         MissingError: there is no nsys.
@@ -101,7 +107,7 @@ def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | 
     except MissingError as error:
         raise MissingError(f"{name}: an Nsight report, which only nsys can read; {error}") from None
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        return read_export(export(program, path, Path(folder)), name, jobs=jobs)
+        return read_export(export(program, path, Path(folder)), name, jobs=jobs, launched=launched)
 
 
 def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
@@ -139,9 +145,6 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
     processes = Processes.of([columns[PID] for columns in raw.ops.values()], [calls[2], nvtx[3]])
     names = Names(known)
     ops, process_of_op = read_ops(raw.ops, names, processes, skipped)
-    begins = [column[column != MISSING] for column in (calls[0], nvtx[0])]
-    timed = usable(ops, min((int(column.min()) for column in begins if len(column)), default=None))
-    ops, process_of_op = ops[timed.rows], process_of_op[timed.rows]
     own, of_calls = unique_correlations([ops.correlation, calls[3]], [process_of_op, processes.number(calls[2])])
     threads = Threads.of([calls[2], nvtx[3]], processes)
     ends = [column[column != MISSING] for column in (ops.end_ns, calls[1], nvtx[0], nvtx[1])]
@@ -166,7 +169,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
         cpu_ops=Spans.none(),
         captures=int64([]),
         manifest=manifest,
-        warnings=[*timed.warnings(names.strings), *_warnings(skipped, ranges, ops), *_overhead(database, ops)],
+        warnings=[*_warnings(skipped, ranges, ops), *_overhead(database, ops)],
     )
 
 
