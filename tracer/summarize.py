@@ -16,7 +16,7 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
 from tracer.measure.abstained import abstentions
-from tracer.measure.annotations import SHOWN, annotation_rows
+from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
@@ -186,6 +186,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         roofline=roofline,
         requests=requests,
         coverage=coverage,
+        rangeless=rangeless(trace, work),
         abstained=abstentions(trace, ranges, work),
     )
 

@@ -19,7 +19,7 @@ CAUSES = {
     "host": "host: the next op was not asked for yet.",
     "sync": "sync: the host waited for the device in place of asking.",
     "launch": "launch: asked for, not yet running.",
-    "unknown": "unknown: the launch was not recorded.",
+    "unknown": "unknown: the launch was not recorded, or the device's clock is off.",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import Abstained, gathered
+from tracer.document.summary import UNREAD, Abstained, gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,22 @@ def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained
         ranges: its stages.
         work: charged.
     """
-    return gathered(_stages(ranges, work), _latency(trace, ranges))
+    return gathered(_unread(trace), _clock(work), _stages(ranges, work), _latency(trace, ranges))
+
+
+def _unread(trace: Trace) -> Iterator[Abstained]:
+    if (unread := trace.unread) is not None:
+        reason = f"written by {unread.producer}: {unread.reason}" if unread.producer else unread.reason
+        yield Abstained(what=UNREAD, reason=reason, next_step=unread.next_step)
+
+
+def _clock(work: Work) -> Iterator[Abstained]:
+    if work.clock_is_off:
+        yield Abstained(
+            what="why the device waits",
+            reason="its clock is off against the host's: ops begin before their own launch",
+            next_step="record again; if it stays so, update the driver and the profiler",
+        )
 
 
 def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.document.summary import Prediction, StagePrediction
+from tracer.document.summary import UNREAD, Prediction, StagePrediction
 from tracer.predict.asked import Changes
 from tracer.predict.changes import (
     bandwidth,
@@ -41,7 +41,9 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         UsageError: a stage that does not occur.
     """
     if not summary.budget:
-        raise InputError(f"{summary.trace.path}: it has no stages, so there is nothing to predict from")
+        unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+        why = "it has no stages" if unread is None else f"its work is not read: {unread.because}"
+        raise InputError(f"{summary.trace.path}: {why}, so there is nothing to predict from")
     case = Case(summary, {stage.stage: Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget})
     assumptions = [assumption for change in ORDER for assumption in change.apply(case, changes)]
     predicted = [

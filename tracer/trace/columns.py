@@ -253,3 +253,24 @@ class Trace:
     warnings: list[str] = field(default_factory=list)
     process_of_device: dict[int, str] = field(default_factory=dict)
     unread: Unread | None = None
+
+
+def without_rows(trace: Trace, unread: Unread) -> Trace:
+    """A trace of which nothing may be said but that it is not read: figures of a part of it would be taken for all."""
+    none = int64([])
+    return Trace(
+        path=trace.path,
+        format=trace.format,
+        producer=unread.producer or trace.producer,
+        events=trace.events,
+        strings=[],
+        threads=[],
+        devices=[],
+        ops=trace.ops[none],
+        calls=HostCalls(none, none, int32([]), int32([]), none),
+        ranges=Spans.none(),
+        cpu_ops=Spans.none(),
+        captures=none,
+        warnings=trace.warnings,
+        unread=unread,
+    )

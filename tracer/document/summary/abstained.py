@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# What is not answered of a file whose work is not read at all.
+UNREAD = "device work"
+
+
 class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     """Something that cannot be answered, because what it rests on was not recorded or cannot be trusted.
 

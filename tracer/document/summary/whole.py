@@ -17,7 +17,7 @@ from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.latency import Latency, RequestLatency
-from tracer.document.summary.ranges import RangeRow
+from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Stage, Token
@@ -32,7 +32,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     """The whole document.
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
-    `abstained` what was not answered.
+    `abstained` what was not answered;
+    `rangeless` what the table of ranges cannot hold.
     """
 
     schema_: str
@@ -52,6 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
     abstained: list[Abstained] = []
+    rangeless: Rangeless | None = None
 
 
 def encode(summary: Summary) -> bytes:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"(\d+)\D*$", re.ASCII)
 # Device of ops that name none, where the file describes none either.
 UNTOLD = -1
+NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Placed:
         described: the devices by the numbers that `device` has.
         process_of_device: the host process that a device worked for, where the file tells.
         warnings: what had to be assumed, in words.
+        by_track: whether some ops name no device, but stand on its track.
     """
 
     device: I64
@@ -60,6 +62,7 @@ class Placed:
     described: list[Device]
     process_of_device: dict[int, str]
     warnings: list[str]
+    by_track: bool = False
 
 
 def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device]) -> Placed:
@@ -88,7 +91,8 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
         stream=int64(streams),
         described=_described(number_of, described),
         process_of_device={one: process for one, pid in pid_of.items() if (process := ranks.process(pid)) is not None},
-        warnings=_assumed(untold, only),
+        warnings=[*_assumed(untold, only), *_joined(number_of, pid_of)],
+        by_track=bool((number == MISSING).any()),
     )
 
 
@@ -180,6 +184,16 @@ def _described(number_of: dict[int, int], described: Sequence[Device]) -> list[D
     found = {device: Device(device, by_id[number].name) for device, number in number_of.items() if number in by_id}
     idle = [device for device in described if device.id not in found] if not unknown else []
     return [*found.values(), *idle]
+
+
+def _joined(number_of: dict[int, int], pid_of: dict[int, str]) -> list[str]:
+    """That ranks number their devices alike, and which is whose."""
+    alike = [device for device, number in number_of.items() if list(number_of.values()).count(number) > 1]
+    if not alike:
+        return []
+    named = ", ".join(f"device {device} is that of {pid_of[device]!r}" for device in alike[:NAMED])
+    more = f" and {len(alike) - NAMED:,} more" if len(alike) > NAMED else ""
+    return [f"{len(alike):,} processes in this file number their devices alike: {named}{more}"]
 
 
 def _assumed(untold: int, only: int) -> list[str]:

@@ -23,6 +23,10 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     with_stack: msgspec.Raw = msgspec.Raw(b"")
     with_modules: msgspec.Raw = msgspec.Raw(b"")
+    schemaVersion: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+
+
+_KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 
 
 class _DeviceProperties(msgspec.Struct):
@@ -32,9 +36,10 @@ class _DeviceProperties(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The metadata that reports show."""
+    """The metadata that reports show; `kinetos`: whether it is such as torch.profiler writes."""
 
     producer: str = "unknown"
+    kinetos: bool = False
     devices: list[Device] = field(default_factory=list)
     manifest: Manifest | None = None
     stacks: bool = False
@@ -56,6 +61,7 @@ def read_metadata(*documents: bytes) -> Metadata:
         manifest = None
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
+        kinetos=any(bytes(first(key)) for key in _KINETOS),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         stacks=any(bytes(first(key)) not in (b"", b"0", b"false") for key in ("with_stack", "with_modules")),

@@ -18,8 +18,9 @@ from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
 from tracer.trace.untimed import keep, timed_ops
@@ -95,6 +96,10 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         warnings=warnings,
         process_of_device=placed.process_of_device,
     )
+    if not len(ops) or (placed.by_track and not metadata.kinetos):
+        unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
+        if unread is not None:
+            return without_rows(trace, unread)
     timed = timed_ops(trace)
     trace, tracks = keep(trace, timed), tracks[timed.rows]
     if lack_correlation(trace):
