@@ -46,10 +46,10 @@ def _elsewhere(summary: Summary) -> str:
     if found is None:
         return ""
     where = "a thread" if found.threads == 1 else f"{found.threads:,} threads"
-    were = "op was" if found.of_ops == 1 else "ops were"
+    ops = f"{found.ops:,} of {counted(found.of_ops, 'op')} ({duration(found.device_time_ns)})"
     return (
-        f"{found.ops:,} of {found.of_ops:,} {were} launched on {where} without ranges ({duration(found.device_time_ns)}): "
-        "in none of these; record_function there, or the profiler's profile_all_threads, records some."
+        f"{ops} {'was' if found.of_ops == 1 else 'were'} launched on {where} without ranges: in none of these; "
+        "record_function there, or the profiler's profile_all_threads, records some."
     )
 
 

@@ -331,3 +331,21 @@ def test_an_error_in_a_reading_process_arrives(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(reader, "Scanner", Broken)
     with pytest.raises(InputError, match="broken on purpose"):
         read_bytes(document(*[kernel("k", i, 1, 1) for i in range(50)]), EVERYTHING, jobs=3)
+
+
+WINDOWS = '".\\result\\worker.json"', '"C:\\users\\me"', '"C:\\runs\\"'
+
+
+@pytest.mark.parametrize("path", [text.replace("\\\\", "\\") for text in WINDOWS])
+def test_a_path_that_is_not_escaped_hides_nothing_that_stands_before_it(path: str) -> None:
+    devices = '"deviceProperties": [{"id": 0, "name": "NVIDIA H100 80GB HBM3"}]'
+    head = f'{{"schemaVersion": 1, {devices}, "cuda_runtime_version": 12090, "traceName": {path}, "traceEvents": [\n'
+    trace = read_bytes(head.encode() + json.dumps(GOOD).encode() + b"\n]}")
+    assert [(device.id, device.name) for device in trace.devices] == [(0, "NVIDIA H100 80GB HBM3")]
+    assert (trace.producer, len(trace.ops)) == ("torch.profiler (CUDA 12.9)", 1)
+
+
+def test_a_device_whose_own_name_is_not_escaped_is_read() -> None:
+    head = b'{"deviceProperties": [{"id": 0, "name": "A\\Model"}], "traceEvents": [\n'
+    (device,) = read_bytes(head + json.dumps(GOOD).encode() + b"\n]}").devices
+    assert device.name == "A\\Model"

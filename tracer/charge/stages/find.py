@@ -47,15 +47,14 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
 
 def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Want:
     """What else to read of a trace in which no stages were found, as it was read so far; nothing where some were."""
-    if patterns and (more := needed(trace, patterns)) and not len(trace.cpu_ops):
-        return more
+    more = needed(trace, patterns) if patterns else Want(0)
     promising = [source for source in _asked(patterns) if source.promising(trace)]
     if not any(source.needs & ~Want.SUMMARY for source in promising):
-        return Want(0)
+        return more
     found = find_stages(trace, patterns)
     if len(found):
-        return Want(0)
-    missing = Want(0) if found.untold is None else found.untold.needs
+        return more
+    missing = more if found.untold is None else more | found.untold.needs
     for source in promising:
         missing |= source.needs
     return missing

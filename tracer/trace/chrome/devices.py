@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I64
 
+_WHOLE = re.compile(r"\d{1,20}", re.ASCII)
 _NUMBER = re.compile(r"(\d+)\D*$", re.ASCII)
 # Device of ops that name none, where the file describes none either.
 UNTOLD = -1
@@ -165,8 +166,16 @@ class _Ranks:
         if pid in self.hosts:
             return pid
         rank = _rank_of(pid)
-        of_rank = [host for host in self.hosts if _rank_of(host) == rank]
-        return of_rank[0] if rank and len(of_rank) == 1 else None
+        of_rank = [host for host in self.hosts if _rank_of(host) == rank] if rank else self._behind(pid)
+        return of_rank[0] if len(of_rank) == 1 else None
+
+    def _behind(self, pid: str) -> list[str]:
+        """The host processes between a device's track and the next: ranks may be joined by adding to all numbers."""
+        if not all(_WHOLE.fullmatch(one) for one in (*self.pids, *self.hosts)):
+            return []
+        low = int(pid)
+        high = min((int(one) for one in self.pids if int(one) > low), default=None)
+        return [host for host in self.hosts if low < int(host) and (high is None or int(host) < high)]
 
 
 def _described(number_of: dict[int, int], described: Sequence[Device]) -> list[Device]:

@@ -82,13 +82,14 @@ _LONE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
 
 def _picked_out(document: bytes) -> _Keys | None:
     """The keys of a text that is no JSON as a whole, each value by itself; None where it has none of them."""
+    document = _LONE.sub(rb"\\\\", document)
     found = {}
     for field_ in msgspec.structs.fields(_Keys):
         key = re.search(rb'"' + field_.encode_name.encode() + rb'"\s*:\s*', document)
         value = b"" if key is None else document[key.end() :]
         end = end_of_value(value)
         if end is not None:
-            found[field_.name] = msgspec.Raw(_LONE.sub(rb"\\\\", value[:end]))
+            found[field_.name] = msgspec.Raw(value[:end])
     return _Keys(**found) if found else None
 
 

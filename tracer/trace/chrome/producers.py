@@ -79,7 +79,8 @@ _PRODUCERS = (
         "ONNX Runtime",
         re.compile(
             rb'"provider"\s*:\s*"\w{1,60}ExecutionProvider"'
-            rb'|"cat"\s*:\s*"Session"(?=[^{}]{0,400}"name"\s*:\s*"(?:model_(?:loading|run)|session_init))'
+            rb'|"cat"\s*:\s*"Session"[^{}]{0,300}"name"\s*:\s*"(?:model_(?:loading|run)|session_init)'
+            rb'|"name"\s*:\s*"(?:model_(?:loading|run)|session_init)[^{}]{0,300}"cat"\s*:\s*"Session"'
         ),
         "its kernels do not say on which device they ran nor which call launched them",
         "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
