@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import UNREAD, Abstained, gathered
+from tracer.document.summary import UNREAD, WAITING, Abstained, gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _unread(trace: Trace) -> Iterator[Abstained]:
 def _clock(work: Work) -> Iterator[Abstained]:
     if work.clock_is_off:
         yield Abstained(
-            what="why the device waits",
+            what=WAITING,
             reason="its clock is off against the host's: ops begin before their own launch",
             next_step="record again; if it stays so, update the driver and the profiler",
         )

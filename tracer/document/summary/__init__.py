@@ -1,6 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import UNREAD, Abstained, gathered
+from tracer.document.summary.abstained import UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -31,6 +31,7 @@ __all__ = [
     "SCHEMA",
     "TOKENS",
     "UNREAD",
+    "WAITING",
     "Abstained",
     "Between",
     "Breakdown",

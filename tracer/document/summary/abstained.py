@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # What is not answered of a file whose work is not read at all.
 UNREAD = "device work"
+# What is not answered where clocks of devices are off.
+WAITING = "why the device waits"
 
 
 class Abstained(msgspec.Struct, frozen=True, kw_only=True):
