@@ -51,6 +51,8 @@ def test_what_an_hpu_ran_is_device_work_without_launch_records() -> None:
     reasons = summary.device.unattributed.reasons
     assert (summary.device.kind, summary.device.ops, summary.device.time_ns) == ("gpu", 3, 180_000)
     assert (reasons["no_launch_record"].ops, reasons["no_launch_record"].time_ns) == (3, 180_000)
+    assert "the stages of device ops" in [one.what for one in summary.abstained]
+    assert "low-coverage" not in [finding.id for finding in summary.findings]
 
 
 def test_each_of_two_ranks_joined_in_one_file_has_a_device_of_its_own() -> None:

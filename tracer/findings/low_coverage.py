@@ -24,8 +24,10 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | None:
     """How much of the time belongs to no stage, and the main reason."""
     device = evidence.device
-    if not evidence.stages or device.time_ns == 0:
+    if not evidence.stages or not device.time_ns:
         return None
+    if evidence.on_gpu and not len(evidence.trace.calls):
+        return None  # nothing was launched as far as the file tells: no other range would hold more
     share = device.unattributed.time_ns / device.time_ns
     if share <= MISSED:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.summary import UNREAD, WAITING, Abstained, gathered
+from tracer.document.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,9 @@ def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained
         ranges: its stages.
         work: charged.
     """
-    return gathered(_unread(trace), _clock(work), _stages(ranges, work), _latency(trace, ranges))
+    return gathered(
+        _unread(trace), _clock(work), _unlaunched(trace, work), _stages(ranges, work), _latency(trace, ranges)
+    )
 
 
 def _unread(trace: Trace) -> Iterator[Abstained]:
@@ -37,6 +40,15 @@ def _clock(work: Work) -> Iterator[Abstained]:
             what=WAITING,
             reason="its clock is off against the host's: ops begin before their own launch",
             next_step="record again; if it stays so, update the driver and the profiler",
+        )
+
+
+def _unlaunched(trace: Trace, work: Work) -> Iterator[Abstained]:
+    if work.on_device and not len(trace.calls):
+        yield Abstained(
+            what="the stages of device ops",
+            reason=f"none of {counted(len(work), 'op')} has a launch record: the trace holds no calls of a runtime",
+            next_step="record the host too (ProfilerActivity.CPU), with a profiler that records its launches",
         )
 
 

@@ -41,6 +41,23 @@ def settled(ops: DeviceOps, calls: HostCalls) -> Correlations:
     return Correlations(*(_without(column, none) for column in (ops.correlation, calls.correlation)))
 
 
+def launching_process(op: I64, call: I64, process_of_call: I64) -> I64:
+    """The process whose calls alone bear each op's correlation; -1 where several do, or none.
+
+    Args:
+        op, call: correlations of ops and of calls.
+        process_of_call: the number of each call's process.
+    """
+    known = np.flatnonzero(call != NO_CORRELATION)
+    order = known[np.lexsort((process_of_call[known], call[known]))]
+    number, process = call[order], process_of_call[order]
+    first = np.searchsorted(number, op, side="left")
+    last = np.searchsorted(number, op, side="right") - 1
+    found = last >= first
+    low, high = (process[np.where(found, place, 0)] if len(process) else np.zeros_like(op) for place in (first, last))
+    return int64(np.where(found & (low == high) & (op != NO_CORRELATION), low, -1))
+
+
 def _without(column: I64, values: list[int]) -> I64:
     return int64(np.where(np.isin(column, int64(values)), NO_CORRELATION, column))
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.correlations import settled
-from tracer.trace.chrome.devices import Tracks, place
+from tracer.trace.chrome.correlations import launching_process, settled
+from tracer.trace.chrome.devices import Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
@@ -65,6 +66,11 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
     correlation = settled(ops, calls)
     placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
+    processes = list(dict.fromkeys(process for process, _ in columns.threads))
+    if len(processes) > 1 and len(calls):
+        number = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+        launched = launching_process(correlation.of_ops, correlation.of_calls, number)
+        placed = apart_by_launch(placed, launched, processes)
     ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
     warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
