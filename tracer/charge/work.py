@@ -15,7 +15,7 @@ from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
 from tracer.charge.launches import clocks_of, find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
-from tracer.trace.columns import NO_THREAD
+from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 # Of operators: they ran on none.
-NO_DEVICE = -1
+NO_DEVICE = MISSING
 NONE = -1
 
 

@@ -26,6 +26,11 @@ NO_STREAM = MISSING
 NO_THREAD = -1
 
 
+def stream_name(stream: int) -> str:
+    """What a stream is called."""
+    return "a stream not told" if stream == NO_STREAM else f"stream {stream}"
+
+
 class Want(IntFlag):
     """What a reader is asked for; what is not asked for costs nothing."""
 

@@ -66,7 +66,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
     correlation = settled(ops, calls)
     placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
-    processes = list(dict.fromkeys(process for process, _ in columns.threads))
+    processes = sorted({process for process, _ in columns.threads})
     if len(processes) > 1 and len(calls):
         number = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
         launched = launching_process(correlation.of_ops, correlation.of_calls, number)
