@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
 
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
+_DIGITS = re.compile(r"\d+", re.ASCII)
 _NUMBER = re.compile(r"(\d+)\D*$", re.ASCII)
 # Device of ops that name none, where the file describes none either.
 UNTOLD = -1
@@ -206,7 +207,8 @@ class _Ranks:
         if len(self.hosts) == 1:
             return False
         alike = all(_number_of(pid) == number for pid in pids) and len(set(map(_rank_of, pids))) == len(pids)
-        return alike or len(self.hosts) >= len(pids)
+        one_form = len({_DIGITS.sub("0", pid) for pid in pids}) == 1
+        return alike or (one_form and len(self.hosts) >= len(pids))
 
     def process(self, pid: str) -> str | None:
         """The host process of a device's track, where several might be and exactly one is of its rank."""

@@ -11,9 +11,9 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
-from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.correlations import launching_process, settled
-from tracer.trace.chrome.devices import Tracks, apart_by_launch, place
+from tracer.trace.chrome.collector import Collector, Columns
+from tracer.trace.chrome.correlations import Correlations, launching_process, settled
+from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
@@ -21,7 +21,7 @@ from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sni
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
-from tracer.trace.columns import Trace, Want, without_rows
+from tracer.trace.columns import Device, Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
 from tracer.trace.untimed import keep, timed_ops
@@ -65,12 +65,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     columns = content.collector.columns()
     ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
     correlation = settled(ops, calls)
-    placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
-    processes = sorted({process for process, _ in columns.threads})
-    if len(processes) > 1 and len(calls):
-        number = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-        launched = launching_process(correlation.of_ops, correlation.of_calls, number)
-        placed = apart_by_launch(placed, launched, processes)
+    placed = _placed(columns, metadata.devices, correlation)
     ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
     warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
@@ -112,6 +107,19 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         stands = [columns.op_tracks[track] for track in tracks.tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
+
+
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
+    """Where each op ran."""
+    ops, calls = columns.ops(), columns.calls()
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    found = place(ops.device, ops.stream, tracks, described)
+    processes = sorted({process for process, _ in columns.threads})
+    if len(processes) < 2 or not len(calls):
+        return found
+    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+    launched = launching_process(correlation.of_ops, correlation.of_calls, process_of_call)
+    return apart_by_launch(found, launched, processes)
 
 
 def _torn(source: Source, content: _Content) -> str | None:
