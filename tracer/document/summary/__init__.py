@@ -1,6 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import Abstained, gathered
+from tracer.document.summary.abstained import UNMARKED, UNMEASURED, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -16,6 +16,7 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -30,6 +31,8 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNMARKED",
+    "UNMEASURED",
     "Abstained",
     "Between",
     "Breakdown",
@@ -45,6 +48,8 @@ __all__ = [
     "Idle",
     "Kernel",
     "Latency",
+    "Lost",
+    "LostOps",
     "Outlier",
     "Percentiles",
     "Prediction",
