@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
 from reports.parts import (
+    abstained,
     breakdown,
     categories,
     decode_steps,
@@ -50,6 +51,7 @@ SUMMARY = (
     ranges.part,
     limits.part,
     findings.part,
+    abstained.part,
     gates.part,
     warnings.part,
 )

@@ -22,10 +22,10 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     rows = []
     for stage in filter(lambda one: asked.shows(one.stage), summary.stages):
-        whole_ns = stage.device_time_ns
+        whole_ns = stage.device_time_ns or 0
         found = [
             f"{name} {share(time_ns, whole_ns)}"
-            for name, time_ns in stage.categories.items()
+            for name, time_ns in (stage.categories or {}).items()
             if time_ns * LEAST > whole_ns
         ]
         rows += [Row([stage.stage, " · ".join(found)])] if found else []

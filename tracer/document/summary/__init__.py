@@ -1,6 +1,13 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import (
+    UNMARKED,
+    UNMEASURED,
+    UNREAD,
+    WAITING,
+    Abstained,
+    gathered,
+)
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -16,6 +23,7 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -30,6 +38,8 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNMARKED",
+    "UNMEASURED",
     "UNREAD",
     "WAITING",
     "Abstained",
@@ -47,6 +57,8 @@ __all__ = [
     "Idle",
     "Kernel",
     "Latency",
+    "Lost",
+    "LostOps",
     "Outlier",
     "Percentiles",
     "Prediction",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.breakdown import Breakdown
@@ -17,6 +18,7 @@ from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.latency import Latency, RequestLatency
+from tracer.document.summary.lost import Lost
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
@@ -32,8 +34,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     """The whole document.
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
-    `abstained` what was not answered;
-    `rangeless` what the table of ranges cannot hold.
+    `abstained` what was not answered; `lost` is absent where no work was launched and not recorded; `rangeless` says
+    what the table of ranges cannot hold.
     """
 
     schema_: str
@@ -53,6 +55,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
     abstained: list[Abstained] = []
+    lost: Lost | UnsetType = UNSET
     rangeless: Rangeless | None = None
 
 
