@@ -18,14 +18,18 @@ from reports.parts import (
     gates,
     header,
     idle,
+    kernels,
     latency,
     limits,
     prediction,
     ranges,
+    serving,
     stages,
+    threads,
     warnings,
 )
-from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
+from reports.parts.compared import kernels as compared_kernels
+from reports.parts.compared import measures, options, overlaps, runs, steps, totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,10 +44,13 @@ SUMMARY = (
     stages,
     idle,
     devices,
+    serving,
     decode_steps,
     latency,
     categories,
+    kernels,
     ranges,
+    threads,
     limits,
     findings,
     gates,
@@ -51,7 +58,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header, breakdown, gates, warnings)
-PAIR = (measures, options, steps, totals, kernels, overlaps)
+PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:

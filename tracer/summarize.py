@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
+from tracer.charge.steady import steady_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
@@ -14,6 +15,7 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
 from tracer.measure.annotations import SHOWN, annotation_rows
+from tracer.measure.between_steps import between_steps
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
@@ -25,11 +27,14 @@ from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
+from tracer.measure.serving import serving
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
+from tracer.measure.threads import host_threads
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.measure.unstaged import no_stages
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -69,7 +74,10 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     trace = read(want)
     more = needs.after_all(trace, choices)
     if more & ~want:
-        trace = read(want | more)
+        want |= more
+        trace = read(want)
+    if (rest := needs.in_the_end(trace, choices)) & ~want:
+        trace = read(want | rest)
     return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
 
 
@@ -80,15 +88,21 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         trace: to summarise.
         choices: what a person chose.
         frames: reads the same file for its Python frames; called only if a finding needs them.
+
+    Raises:
+        InputError: the times are too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
     ranges = find_stages(trace, choices.patterns)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
-    device = device_totals(trace.strings, work, overlapping)
+    device = device_totals(trace.strings, work, overlapping, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
@@ -99,6 +113,8 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
     no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
     coverage = covered(runs, trace.manifest)
+    threads = host_threads(trace, work, staged=len(ranges) > 0)
+    annotations, between = annotation_rows(trace, work), between_steps(ranges, work)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -122,7 +138,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         device=device,
         stages=stages,
         tokens=tokens,
-        ranges=annotation_rows(trace, work)[: None if choices.all_ranges else SHOWN],
+        ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
         findings=find(evidence),
         budget=list(times.values()),
@@ -132,6 +148,11 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         roofline=roofline,
         requests=requests,
         coverage=coverage,
+        serving=serving(
+            trace, runs, annotations, choices, between=None if between is None else between.told, steady=steady
+        ),
+        threads=threads,
+        no_stages=None if len(ranges) or not len(work) else no_stages(trace, threads, annotations),
     )
 
 

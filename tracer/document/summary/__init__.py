@@ -3,7 +3,16 @@
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
-from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.device import (
+    Between,
+    Counts,
+    DeviceTime,
+    DeviceTotals,
+    Idle,
+    Kernel,
+    Reason,
+    Unattributed,
+)
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.latency import (
     MEAN,
@@ -19,7 +28,19 @@ from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
-from tracer.document.summary.stages import Kernel, Stage, Token
+from tracer.document.summary.serving import (
+    Attention,
+    BatchGroup,
+    EngineStep,
+    Held,
+    IdleBetweenSteps,
+    Phase,
+    Serving,
+    Spread,
+    SteadyPart,
+)
+from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread, NoStages
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
@@ -29,6 +50,8 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "Attention",
+    "BatchGroup",
     "Between",
     "Breakdown",
     "BreakdownRow",
@@ -38,13 +61,19 @@ __all__ = [
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "EngineStep",
     "Finding",
     "Gain",
+    "Held",
+    "HostThread",
     "Idle",
+    "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "NoStages",
     "Outlier",
     "Percentiles",
+    "Phase",
     "Prediction",
     "RangeRow",
     "Reason",
@@ -52,11 +81,14 @@ __all__ = [
     "Roofline",
     "RunTime",
     "SampleLatency",
+    "Serving",
     "Slope",
+    "Spread",
     "Stage",
     "StagePrediction",
     "StageRoofline",
     "Statistic",
+    "SteadyPart",
     "Summary",
     "Token",
     "TraceInfo",

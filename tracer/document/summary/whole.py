@@ -19,7 +19,9 @@ from tracer.document.summary.latency import Latency, RequestLatency
 from tracer.document.summary.ranges import RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
+from tracer.document.summary.serving import Serving
 from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread, NoStages
 from tracer.document.summary.trace import TraceInfo, Window
 
 SCHEMA = "tracer.summary/2"
@@ -30,7 +32,9 @@ READ = ("tracer.summary/1", SCHEMA)
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
     """The whole document.
 
-    `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part.
+    `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
+    `serving` is there where the stages are a serving engine's steps; `threads` are those that launched device work;
+    `no_stages` is there where no stages were found.
     """
 
     schema_: str
@@ -49,6 +53,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     budget: list[RunTime] = []
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
+    serving: Serving | None = None
+    threads: list[HostThread] = []
+    no_stages: NoStages | None = None
 
 
 def encode(summary: Summary) -> bytes:
