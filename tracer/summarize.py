@@ -15,7 +15,6 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
 from tracer.measure.annotations import SHOWN, annotation_rows
-from tracer.measure.between_steps import between_steps
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
@@ -41,9 +40,12 @@ from tracer.trace.source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import Any
 
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime
+    from tracer.document.summary import RangeRow, Roofline, RunTime, Stage, SteadyPart, Token
+    from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace, Want
 
 __all__ = ["Choices", "summarize", "summarize_file"]
@@ -90,15 +92,10 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         frames: reads the same file for its Python frames; called only if a finding needs them.
 
     Raises:
-        InputError: the times are too wild to be added up, or a steady part was asked for and there is none.
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
-    steady = None
-    if choices.steady:
-        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
-    overlapping = overlaps.measure(trace.ops)
-    if choices.clip_overlaps:
-        trace = overlaps.clip(trace)
+    trace, steady, overlapping = _chosen(trace, choices)
     ranges = find_stages(trace, choices.patterns)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
@@ -108,13 +105,8 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    unseen = unseen_device(trace)
-    # How long the host was busy says nothing of the device's work: no rates then.
-    roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
-    no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
-    coverage = covered(runs, trace.manifest)
-    threads = host_threads(trace, work, staged=len(ranges) > 0)
-    annotations, between = annotation_rows(trace, work), between_steps(ranges, work)
+    roofline, undrawn = _roofline(trace, runs, stages, tokens, times, choices)
+    annotations = annotation_rows(trace, work)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -127,13 +119,13 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         latency=latency,
         decoding=decoding,
         roofline=roofline,
-        coverage=coverage,
+        coverage=covered(runs, trace.manifest),
         requests=requests,
         frames=frames,
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, undrawn)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -147,13 +139,42 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         decoding=decoding,
         roofline=roofline,
         requests=requests,
-        coverage=coverage,
-        serving=serving(
-            trace, runs, annotations, choices, between=None if between is None else between.told, steady=steady
-        ),
-        threads=threads,
-        no_stages=None if len(ranges) or not len(work) else no_stages(trace, threads, annotations),
+        coverage=evidence.coverage,
+        serving=serving(trace, runs, annotations, choices, steady=steady),
+        **_threads(trace, ranges, work, annotations),
     )
+
+
+def _chosen(trace: Trace, choices: Choices) -> tuple[Trace, SteadyPart | None, overlaps.Overlaps]:
+    """What of a trace counts, what is said of its steady part, and what overlapped before anything was cut."""
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
+    overlapping = overlaps.measure(trace.ops)
+    return overlaps.clip(trace) if choices.clip_overlaps else trace, steady, overlapping
+
+
+def _roofline(
+    trace: Trace,
+    runs: Runs,
+    stages: list[Stage],
+    tokens: list[Token],
+    times: Mapping[str, RunTime],
+    choices: Choices,
+) -> tuple[Roofline | None, str | None]:
+    """The roofline, and what to say where there is none."""
+    unseen = unseen_device(trace)
+    if unseen is not None:  # how long the host was busy says nothing of the device's work
+        return None, unseen
+    drawn = draw_roofline(trace, runs, stages, tokens, times, choices)
+    return drawn, NO_SHAPES if choices.shapes and drawn is None else None
+
+
+def _threads(trace: Trace, ranges: StageRanges, work: Work, annotations: list[RangeRow]) -> dict[str, Any]:
+    """Who launched; where there are no stages, why."""
+    threads = host_threads(trace, work, staged=len(ranges) > 0)
+    untold = not len(ranges) and len(work) > 0
+    return {"threads": threads, "no_stages": no_stages(trace, threads, annotations) if untold else None}
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:

@@ -34,8 +34,8 @@ FINDING = Rule(
         "the profiler makes the host's part of it longer."
     ),
     next_step=(
-        "let the engine prepare a step while the one before runs (vLLM: --async-scheduling; SGLang: no "
-        "--disable-overlap-schedule), and look at what its scheduler does between two steps"
+        "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule), "
+        "and look at what its scheduler does between two steps"
     ),
     rank=55,
 )

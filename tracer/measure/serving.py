@@ -12,6 +12,7 @@ from tracer.charge.stages.batch import NO_LABEL
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import BatchGroup, EngineStep, Held, Phase, Serving, Spread
 from tracer.kernels.categories import categorise
+from tracer.measure.between_steps import between_steps
 from tracer.measure.roofline.attention import attention_rows
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.stages.batch import Group
     from tracer.choices import Choices
-    from tracer.document.summary import IdleBetweenSteps, RangeRow, SteadyPart
+    from tracer.document.summary import RangeRow, SteadyPart
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -36,7 +37,6 @@ def serving(
     annotations: Sequence[RangeRow],
     choices: Choices,
     *,
-    between: IdleBetweenSteps | None,
     steady: SteadyPart | None,
 ) -> Serving | None:
     """Put it together; None of a trace without an engine's steps.
@@ -46,12 +46,11 @@ def serving(
         runs: of its stages.
         annotations: all ranges by name.
         choices: what a person chose; peaks.
-        between: idle time between the steps.
         steady: what was left out.
     """
     if not runs.ranges.engine:
         return None
-    steps = _steps(trace, runs)
+    steps, between = _steps(trace, runs), between_steps(runs.ranges, runs.work)
     attention, missing = attention_rows(trace, runs, steps, choices)
     return Serving(
         steps=steps,
@@ -59,7 +58,7 @@ def serving(
         phases=[_phase(row) for row in annotations if row.name.startswith(PHASES)],
         attention=attention,
         no_attention=missing,
-        between=between,
+        between=None if between is None else between.told,
         steady=steady,
     )
 

@@ -84,6 +84,6 @@ def _silence(silent: Sequence[HostThread]) -> str:
     ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
     return (
         f"thread {first.thread} of process {first.process}{others} launched {counted(ops, 'op')} "
-        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: the profiler recorded "
-        "those of the thread that started it alone"
+        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
+        "the profiler recorded those of the thread that started it alone"
     )
