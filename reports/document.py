@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
 from reports.parts import (
+    attention,
     breakdown,
     categories,
     decode_steps,
@@ -21,6 +22,7 @@ from reports.parts import (
     kernels,
     latency,
     limits,
+    phases,
     prediction,
     ranges,
     serving,
@@ -45,6 +47,8 @@ SUMMARY = (
     idle,
     devices,
     serving,
+    attention,
+    phases,
     decode_steps,
     latency,
     categories,

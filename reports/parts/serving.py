@@ -1,23 +1,22 @@
-"""The steps of a serving engine: what they held, their phases, attention's work, and what of them is steady."""
+"""What the steps of a serving engine held, and which of them are steady."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Caution, Column, Element, Row, Sentence, Table, block, line, note
+from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
-from reports.units import counted, duration, share, significant
+from reports.units import counted, duration
 
 if TYPE_CHECKING:
     from reports.asked import Asked
-    from tracer.document.summary import Attention, Held, Phase, Spread, SteadyPart, Summary
+    from tracer.document.summary import Held, Spread, SteadyPart, Summary
 
-BOUNDS = {"compute": "arithmetic", "memory": "memory bandwidth"}
 COUNTS = ("prompts", "prompt_tokens", "sequences", "new_tokens", "kv_tokens")
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
-    """A row a stage and a phase each."""
+    """A row a stage."""
     found = summary.serving
     if found is None:
         return None
@@ -25,8 +24,6 @@ def part(summary: Summary, _: Asked) -> Block | None:
         "what the steps held",
         *_steady(found.steady),
         *_batches([row for row in found.held if _told(row)]),
-        *_attention(found.attention, found.no_attention),
-        *_phases(found.phases),
     )
 
 
@@ -86,63 +83,3 @@ def _spread(spread: Spread | None) -> str:
         return NONE
     median = f"{spread.median:,.0f}" if spread.median == round(spread.median) else f"{spread.median:,.1f}"
     return median if spread.low == spread.high else f"{median} ({spread.low:,}–{spread.high:,})"
-
-
-def _attention(rows: list[Attention], missing: str) -> list[Element]:
-    if not rows:
-        return [note(f"No roofline of attention: {missing}.")] if missing else []
-    columns = [
-        Column("attention in", right=False),
-        Column("takes"),
-        Column("FLOP/B", rank=3),
-        Column("TFLOP/s", rank=1),
-        Column("GB/s", rank=1),
-        Column("MFU"),
-        Column("MBU"),
-        Column("bound by", right=False, rank=2),
-    ]
-    cells = [
-        Row(
-            [
-                row.stage,
-                duration(row.time_ns),
-                significant(row.intensity),
-                significant(row.tflops),
-                significant(row.gbs),
-                _part(row.mfu),
-                _part(row.mbu),
-                BOUNDS.get(row.bound or "", NONE),
-            ]
-        )
-        for row in rows
-    ]
-    one = rows[0]
-    says = note(
-        f"At most: as causal attention over whole caches in {counted(one.layers, 'layer')} of "
-        f"{counted(one.heads, 'head')} ({one.kv_heads:,} of keys) of size {one.head_size:,} in {one.dtype} would be, "
-        "by the labels' sums; a layer with a window does less. takes: attention's kernels in a step.",
-        Sentence("MFU", "MFU, MBU: of peak while they ran."),
-    )
-    errors = [Caution(f"{row.stage}: {row.error}", label="error") for row in rows if row.error]
-    return [Table(columns, cells), says, *errors]
-
-
-def _part(value: float | None) -> str:
-    return NONE if value is None else share(value, 1)
-
-
-def _phases(rows: list[Phase]) -> list[Element]:
-    if not rows:
-        return []
-    columns = [
-        Column("phase", right=False, named=True),
-        Column("count", rank=1),
-        Column("host"),
-        Column("ops", rank=2),
-        Column("device"),
-    ]
-    cells = [
-        Row([row.name, f"{row.count:,}", duration(row.cpu_ns), f"{row.ops:,}", duration(row.device_time_ns)])
-        for row in rows
-    ]
-    return [Table(columns, cells), note("Phases of the steps, with what was launched inside, in whatever stage.")]
