@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
@@ -14,11 +15,12 @@ from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
+from tracer.measure.abstained import abstentions
 from tracer.measure.annotations import SHOWN, annotation_rows
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
-from tracer.measure.doubt import doubts, without_doubted
+from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
@@ -34,21 +36,42 @@ from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
 from tracer.measure.unstaged import no_stages
+from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RangeRow, Roofline, RunTime, Stage, SteadyPart, Token
+    from tracer.document.summary import Roofline, RunTime, Stage, SteadyPart, Token
     from tracer.measure.runs import Runs
-    from tracer.trace.columns import Trace, Want
+    from tracer.trace.columns import Trace
 
-__all__ = ["Choices", "summarize", "summarize_file"]
+NOTHING = Want(0)
+
+__all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A trace with what every figure is made of.
+
+    Attributes:
+        trace: as read; its overlaps cut, where that was chosen.
+        ranges: its stages.
+        work: its work, each piece charged.
+        overlaps: those that the file has.
+        steady: what was left out, where the steady part alone was chosen; the trace is that part.
+    """
+
+    trace: Trace
+    ranges: StageRanges
+    work: Work
+    overlaps: overlaps.Overlaps
+    steady: SteadyPart | None = None
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -68,19 +91,37 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     Raises:
         InputError: the file is no trace.
     """
+    trace = read(source, choices)
+    return summarize(trace, choices, frames=frames_of(source, trace, choices))
 
-    def read(want: Want) -> Trace:
-        return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
-    want = needs.at_first(choices)
-    trace = read(want)
-    more = needs.after_all(trace, choices)
-    if more & ~want:
+def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
+    """Read of an open trace file what its summary takes.
+
+    Args:
+        source: the file.
+        choices: what a person chose.
+        also: what else to read.
+
+    Raises:
+        InputError: the file is no trace.
+    """
+    want = needs.at_first(choices) | also
+    trace = _read(source, want, choices)
+    while (more := needs.after_all(trace, choices)) & ~want:
         want |= more
-        trace = read(want)
-    if (rest := needs.in_the_end(trace, choices)) & ~want:
-        trace = read(want | rest)
-    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+        trace = _read(source, want, choices)
+    rest = needs.in_the_end(trace, choices)
+    return _read(source, want | rest, choices) if rest & ~want else trace
+
+
+def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+    """What reads the same file for its Python frames, where it has some."""
+    return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
+
+
+def _read(source: Source, want: Want, choices: Choices) -> Trace:
+    return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
@@ -95,18 +136,39 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
-    trace, steady, overlapping = _chosen(trace, choices)
+    return summarize_charged(charge(trace, choices), choices, frames=frames)
+
+
+def charge(trace: Trace, choices: Choices) -> Charged:
+    """Find the stages of a trace and charge its work.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+    """
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
+    overlapping = overlaps.measure(trace.ops)
+    if choices.clip_overlaps:
+        trace = overlaps.clip(trace)
     ranges = find_stages(trace, choices.patterns)
-    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping, steady)
+
+
+def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
+    """Measure what was charged, and find what is worth knowing; see `summarize`."""
+    trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
+    requests = requests_without_doubted(requests, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    roofline, undrawn = _roofline(trace, runs, stages, tokens, times, choices)
-    annotations = annotation_rows(trace, work)
+    roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
+    coverage = covered(runs, trace.manifest)
+    annotations, threads = annotation_rows(trace, work), host_threads(trace, work, staged=len(ranges) > 0)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -119,13 +181,13 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         latency=latency,
         decoding=decoding,
         roofline=roofline,
-        coverage=covered(runs, trace.manifest),
+        coverage=coverage,
         requests=requests,
         frames=frames,
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, undrawn)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -139,42 +201,29 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         decoding=decoding,
         roofline=roofline,
         requests=requests,
-        coverage=evidence.coverage,
-        serving=serving(trace, runs, annotations, choices, steady=steady),
-        **_threads(trace, ranges, work, annotations),
+        coverage=coverage,
+        abstained=abstentions(
+            trace, ranges, work, stages=None if len(ranges) else no_stages(trace, threads, annotations)
+        ),
+        serving=serving(trace, runs, annotations, choices, steady=charged.steady),
+        threads=threads,
     )
 
 
-def _chosen(trace: Trace, choices: Choices) -> tuple[Trace, SteadyPart | None, overlaps.Overlaps]:
-    """What of a trace counts, what is said of its steady part, and what overlapped before anything was cut."""
-    steady = None
-    if choices.steady:
-        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
-    overlapping = overlaps.measure(trace.ops)
-    return overlaps.clip(trace) if choices.clip_overlaps else trace, steady, overlapping
-
-
-def _roofline(
+def _rates(
     trace: Trace,
     runs: Runs,
-    stages: list[Stage],
-    tokens: list[Token],
+    stages: Sequence[Stage],
+    tokens: Sequence[Token],
     times: Mapping[str, RunTime],
     choices: Choices,
-) -> tuple[Roofline | None, str | None]:
+) -> tuple[Roofline | None, list[str]]:
     """The roofline, and what to say where there is none."""
     unseen = unseen_device(trace)
-    if unseen is not None:  # how long the host was busy says nothing of the device's work
-        return None, unseen
-    drawn = draw_roofline(trace, runs, stages, tokens, times, choices)
-    return drawn, NO_SHAPES if choices.shapes and drawn is None else None
-
-
-def _threads(trace: Trace, ranges: StageRanges, work: Work, annotations: list[RangeRow]) -> dict[str, Any]:
-    """Who launched; where there are no stages, why."""
-    threads = host_threads(trace, work, staged=len(ranges) > 0)
-    untold = not len(ranges) and len(work) > 0
-    return {"threads": threads, "no_stages": no_stages(trace, threads, annotations) if untold else None}
+    if unseen is not None:
+        return None, [unseen]  # how long the host was busy says nothing of the device's work
+    roofline = draw_roofline(trace, runs, stages, tokens, times, choices)
+    return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:

@@ -24,6 +24,8 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     of = [(stage.stage, stage.categories, stage.device_time_ns) for stage in summary.stages]
     rows = []
     for stage, categories, whole_ns in of or [("all", device.categories, device.time_ns)]:
+        if summary.stages and not asked.shows(stage):
+            continue
         found = [
             f"{name} {share(time_ns, whole_ns)}" for name, time_ns in categories.items() if time_ns * LEAST > whole_ns
         ]

@@ -18,12 +18,13 @@ RECORDED = {True: "calls alone", False: "yes", None: NONE}
 
 def part(summary: Summary, _: Asked) -> Block | None:
     """A row a thread, and what to do."""
-    if summary.stages or summary.no_stages is None:
+    told = next((one for one in summary.abstained if one.what == "stages"), None)
+    if summary.stages or told is None:
         return None
     return block(
         "no stages",
-        line(f"{summary.no_stages.reason}"),
-        line(f"to get some: {summary.no_stages.next_step}"),
+        line(told.reason),
+        line(f"to get some: {told.next_step}"),
         *_threads(summary.threads, summary.device.time_ns),
     )
 

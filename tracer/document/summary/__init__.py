@@ -1,5 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
+from tracer.document.summary.abstained import Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -40,7 +41,7 @@ from tracer.document.summary.serving import (
     SteadyPart,
 )
 from tracer.document.summary.stages import Stage, Token
-from tracer.document.summary.threads import HostThread, NoStages
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
@@ -50,6 +51,7 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "Abstained",
     "Attention",
     "BatchGroup",
     "Between",
@@ -70,7 +72,6 @@ __all__ = [
     "IdleBetweenSteps",
     "Kernel",
     "Latency",
-    "NoStages",
     "Outlier",
     "Percentiles",
     "Phase",
@@ -97,5 +98,6 @@ __all__ = [
     "Window",
     "decode",
     "encode",
+    "gathered",
     "measures",
 ]

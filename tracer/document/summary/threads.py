@@ -1,4 +1,4 @@
-"""The host threads that asked for work, and why a trace has no stages."""
+"""The host threads that asked for work."""
 
 from __future__ import annotations
 
@@ -24,10 +24,3 @@ class HostThread(msgspec.Struct, frozen=True, kw_only=True):
     device_time_ns: int
     ranges: int
     silent: bool | None = None
-
-
-class NoStages(msgspec.Struct, frozen=True, kw_only=True):
-    """Why no stages are known, and how to get some of this program; both in words."""
-
-    reason: str
-    next_step: str

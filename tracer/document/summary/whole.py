@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.breakdown import Breakdown
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
@@ -21,7 +22,7 @@ from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import Serving
 from tracer.document.summary.stages import Stage, Token
-from tracer.document.summary.threads import HostThread, NoStages
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import TraceInfo, Window
 
 SCHEMA = "tracer.summary/2"
@@ -33,8 +34,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     """The whole document.
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
-    `serving` is there where the stages are a serving engine's steps; `threads` are those that launched device work;
-    `no_stages` is there where no stages were found.
+    `abstained` what was not answered; `serving` is there where the stages are a serving engine's steps; `threads` are
+    those that launched device work.
     """
 
     schema_: str
@@ -53,9 +54,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     budget: list[RunTime] = []
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
+    abstained: list[Abstained] = []
     serving: Serving | None = None
     threads: list[HostThread] = []
-    no_stages: NoStages | None = None
 
 
 def encode(summary: Summary) -> bytes:
