@@ -41,7 +41,7 @@ def after_all(trace: Trace, choices: Choices) -> Want:
     if not len(trace.ops) and trace.format == "chrome":
         # Operators are most of a file, and only a trace without device ops needs them.
         more |= Want.CPU_OPS
-    if trace.format == "chrome" and attention.wants_heads(find_stages(trace, choices.patterns)):
+    if trace.format == "chrome" and attention.wants_heads(trace):
         more |= attention.NEEDS
     return more
 

@@ -88,6 +88,7 @@ def test_causal_attention_sees_what_is_before_a_token_and_itself() -> None:
     sums = Group(2, 5, 3 + 7, 9 + 4, 9 + 14)
     assert sums.pairs == 19
     assert Group(2, 5, 10).pairs is None
+    assert Group(1, 1, 1, 99, 1).pairs is None  # no sums of any requests
     assert NOBODY.pairs == 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from tracer.charge.intervals import distinct
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Attention
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 NEEDS = Want.CPU_OPS | Want.DETAILS
 # Queries (tokens, heads, size), keys (tokens, heads of keys, size): the operators at which engines leave their graphs.
 _OPERATOR = re.compile(r"(?:vllm|sglang)::unified_attention(?:_with_output)?")
+_LAST_SUM = "sqsk"  # as both engines spell it
 # A step runs one for each layer; more are none of a model's.
 MOST_LAYERS = 1000
 NO_HEADS = (
@@ -59,9 +61,9 @@ class Heads:
         return TYPES[self.type_name][1]
 
 
-def wants_heads(ranges: StageRanges) -> bool:
-    """Whether an operator is worth reading for."""
-    return any(label.summed for label in ranges.labels)
+def wants_heads(trace: Trace) -> bool:
+    """Whether operators are worth reading for: some label has sums."""
+    return any(_LAST_SUM in trace.strings[name] for name in distinct(trace.ranges.name))
 
 
 def attention_rows(
