@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.chrome import Event, kernel, launch, span
+from support.chrome import Event, call, kernel, launch, span
 from support.findings import found
 
 from tracer.findings.idle_between_steps import FINDING
@@ -54,6 +54,12 @@ def test_what_waits_between_steps_is_not_launch_bound() -> None:
     assert found("launch-bound", *mostly_idle) is None
     assert found("launch-bound", *_steps(60, "tracer/decode", busy=20)) is not None
     assert found(ID, *mostly_idle) is not None
+
+
+def test_a_host_that_waits_for_the_device_is_told_by_another_finding() -> None:
+    waits = [call("cudaStreamSynchronize", 1 + 120 * step, 118) for step in range(8)]
+    assert found(ID, *_steps(40), *waits) is None
+    assert found("sync-per-token", *_steps(40), *waits) is not None
 
 
 def test_steps_that_a_person_marked_are_no_engines() -> None:

@@ -13,7 +13,7 @@ DECODE = "step[DECODE bs=4]"
 def _between(*events: Event) -> BetweenSteps | None:
     trace = trace_of(*events)
     ranges = find_stages(trace)
-    return between_steps(ranges, work_of(trace, ranges))
+    return between_steps(trace, ranges, work_of(trace, ranges))
 
 
 def _steps(gap: float, count: int = 4, inside: float = 0) -> list[Event]:
@@ -88,3 +88,13 @@ def test_the_host_waiting_between_steps_is_a_cause_of_its_own(waits: bool) -> No
     found = _between(*events)
     assert found is not None
     assert (found.told.idle.sync_ns > found.told.idle.host_ns) == waits
+
+
+def test_steps_whose_work_was_not_recorded_say_nothing_of_idle_time() -> None:
+    """The device was busy in between, for all that is known."""
+    assert _between(*_steps(20), span(DECODE, 350, 10), launch(352, 1, 77)) is None
+
+
+def test_a_graphs_replay_without_kernels_says_nothing_of_idle_time() -> None:
+    assert _between(*_steps(20), call("cudaGraphLaunch", 10, 1, 77)) is None
+    assert _between(*_steps(20), call("cudaGraphLaunch", 10, 1, 77), kernel("replayed", 11, 5, 77)) is not None

@@ -40,7 +40,9 @@ def test_a_launch_of_a_graph_is_one_launch_of_many_ops() -> None:
 def test_a_profiler_that_saw_one_thread_is_told_by_what_the_other_one_lacks() -> None:
     told = _told(_summary(operator("aten::mm", 0, 5), *_work(OTHER, 1, 3)))
     assert told is not None
-    assert told.reason.startswith("thread 2 of process 100 launched 3 ops (30.00 µs), and the file has no operator")
+    assert told.reason.startswith(
+        "thread 2 of process 100 launched 3 of 3 ops (30.00 µs), and the file has no operator"
+    )
     assert "profile_all_threads=True" in told.next_step
     assert "not their Python frames" in told.next_step
 

@@ -142,7 +142,7 @@ class Evidence:
         """Idle time between a serving engine's steps."""
         from tracer.measure.between_steps import between_steps
 
-        return between_steps(self.ranges, self.work)
+        return between_steps(self.trace, self.ranges, self.work)
 
     @cached_property
     def unfused(self) -> dict[str, Unfused]:

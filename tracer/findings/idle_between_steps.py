@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
 
 SHARE = 0.1
+# Where the host waits for the device, `sync-per-token` says so; of an unknown cause nothing is claimed.
 WHY = {
     "host": "nothing was asked for meanwhile, as the engine schedules, samples and prepares inputs",
-    "sync": "the host was waiting for the device in place of asking for the next step",
     "launch": "the next work had been asked for and did not start",
-    "unknown": "the launch of what ended them is not recorded",
 }
 HELD_UP = (
     "look in Perfetto at what the stream waits for there: an event of another stream, whose work may not be recorded, "
@@ -26,8 +25,9 @@ FINDING = Rule(
     id="idle-between-steps",
     severity="warning",
     rule=(
-        "more than a tenth of the device's time, busy and idle, is idle in gaps that no one step of a serving engine "
-        "lies on both sides of; without pauses, in which no step was open and nothing had been asked for"
+        "more than a tenth of the device's time, busy and idle, is idle with the cause host or launch in gaps that no "
+        "one step of a serving engine lies on both sides of; without pauses, in which no step was open and nothing had "
+        "been asked for"
     ),
     reason=(
         "Requests in flight wait there, and no faster kernel shortens it. The gain is all of that time: at most, and "
@@ -47,10 +47,10 @@ def find(evidence: Evidence) -> Found | None:
     if between is None:
         return None
     told = between.told
-    idle_ns = told.idle.total_ns
+    causes = {cause: int(getattr(told.idle, f"{cause}_ns")) for cause in WHY}
+    idle_ns = sum(causes.values())
     if idle_ns <= SHARE * told.of_ns:
         return None
-    causes = {cause: int(getattr(told.idle, f"{cause}_ns")) for cause in WHY}
     main = max(causes, key=lambda cause: causes[cause])
     longest = f", the longest {duration(told.longest_ns)}" if told.gaps > 1 else ""
     message = (
@@ -63,5 +63,5 @@ def find(evidence: Evidence) -> Found | None:
         Saving(
             idle_ns, of_ns=told.of_ns, of="the devices' busy and idle time in the trace", basis="all of it; at most"
         ),
-        instead=HELD_UP if main in ("launch", "unknown") else None,
+        instead=HELD_UP if main == "launch" else None,
     )

@@ -19,6 +19,13 @@ OF_ENGINES = {
     ),
     "other_thread": "--any-thread gives what other threads launch to the step open at the time",
 }
+OF_OWN = {
+    "no_launch_record": "let the profiler start before the work",
+    "other_thread": (
+        "open the ranges in the thread that launches, and start the profiler there; --any-thread gives what other "
+        "threads launch to the stage open at the time"
+    ),
+}
 
 FINDING = Rule(
     id="low-coverage",
@@ -41,5 +48,5 @@ def find(evidence: Evidence) -> Found | None:
     reasons = {name: reason.time_ns for name, reason in device.unattributed.reasons.items() if reason.time_ns}
     main = max(reasons, key=lambda name: reasons[name])
     message = f"{share:.1%} of the {evidence.kind} time belongs to no stage; main reason: {main.replace('_', ' ')}"
-    instead = OF_ENGINES.get(main) if evidence.ranges.engine else None
+    instead = OF_ENGINES.get(main) if evidence.ranges.engine else OF_OWN.get(main)
     return Found(message, {"share": share, **reasons}, instead=instead)

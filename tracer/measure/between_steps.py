@@ -9,14 +9,17 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct, outermost
+from tracer.charge.stages.batch import NO_LABEL
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import IdleBetweenSteps
 from tracer.measure.idle import idle_of
+from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
+    from tracer.trace.columns import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,16 @@ class BetweenSteps:
         return self.by_stage.get(ALL_STAGES.index(stage), 0)
 
 
-def between_steps(ranges: StageRanges, work: Work) -> BetweenSteps | None:
+def between_steps(trace: Trace, ranges: StageRanges, work: Work) -> BetweenSteps | None:
     """Look at each gap; None of a trace without an engine's steps, or without such a gap.
+
+    None as well where a step has no work at all or a graph's replay none: it was not recorded, and the device may have
+    been busy with it.
 
     A gap belongs here if what ran before it and what ends it are not of one step. Of what no step was open for, only
     the part counts in which the next op had been asked for: a pause of traffic is no idle time of the engine.
     """
-    if not ranges.engine or not work.on_device:
+    if not ranges.engine or not work.on_device or _lost(trace, ranges, work):
         return None
     rows = _crossing(_step_of(ranges, work), work)
     rows = rows[work.idle_ns[rows] > 0]
@@ -59,6 +65,15 @@ def between_steps(ranges: StageRanges, work: Work) -> BetweenSteps | None:
         ),
         {stage: int(work.host_ns[rows[code == stage]].sum()) for stage in distinct(code)},
     )
+
+
+def _lost(trace: Trace, ranges: StageRanges, work: Work) -> bool:
+    """Whether a step or the replay of a graph left no work."""
+    steps = [place for place, label in enumerate(ranges.labels) if label != NO_LABEL]
+    worked = np.bincount(work.stage[work.stage >= 0], minlength=len(ranges))
+    replays = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
+    asked = np.flatnonzero(replays[trace.calls.name]) if len(trace.calls) else int64([])
+    return bool((worked[steps] == 0).any()) or not bool(np.isin(asked, work.call).all())
 
 
 def _step_of(ranges: StageRanges, work: Work) -> I64:

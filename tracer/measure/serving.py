@@ -50,7 +50,7 @@ def serving(
     """
     if not runs.ranges.engine:
         return None
-    steps, between = _steps(trace, runs), between_steps(runs.ranges, runs.work)
+    steps, between = _steps(trace, runs), between_steps(trace, runs.ranges, runs.work)
     attention, missing = attention_rows(trace, runs, steps, choices)
     return Serving(
         steps=steps,

@@ -39,7 +39,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     """
     silent = [row for row in threads if row.silent]
     if silent and 2 * sum(row.device_time_ns for row in silent) > sum(row.device_time_ns for row in threads):
-        return Abstained(what=STAGES, reason=_silence(silent), next_step=ALL_THREADS)
+        return Abstained(what=STAGES, reason=_silence(silent, len(trace.ops)), next_step=ALL_THREADS)
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):
         return Abstained(
@@ -86,12 +86,12 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     )
 
 
-def _silence(silent: Sequence[HostThread]) -> str:
+def _silence(silent: Sequence[HostThread], of_ops: int) -> str:
     first = silent[0]
     others = f" and {counted(len(silent) - 1, 'other')}" if len(silent) > 1 else ""
     ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
     return (
-        f"thread {first.thread} of process {first.process}{others} launched {counted(ops, 'op')} "
+        f"thread {first.thread} of process {first.process}{others} launched {ops:,} of {counted(of_ops, 'op')} "
         f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
         "the profiler recorded those of the thread that started it alone"
     )

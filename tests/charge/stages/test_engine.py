@@ -53,6 +53,8 @@ def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generatio
         ("step[EXTEND bs=1 toks=512]", Label("EXTEND", 1, Group(1, 512), NOBODY)),
         ("step[DECODE bs=32]", Label("DECODE", 32, NOBODY, Group(32, 32))),
         ("step[MIXED bs=2]", Label("MIXED", 2)),
+        ("step[decode bs=32]", Label("DECODE", 32, NOBODY, Group(32, 32))),
+        ("step[mixed bs=5 ext=512 dec=4]", Label("MIXED", 5, Group(None, 512), Group(4, 4))),
         (
             "step[DECODE bs=2 g_sqsq=2 g_sqsk=30 g_sk=30]",
             Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30)),
@@ -106,9 +108,14 @@ def test_verifying_decodes_and_drafting_is_a_stage_of_its_own() -> None:
     assert not found.tokens  # a pass yields what it accepts
 
 
-@pytest.mark.parametrize("mode", ["DRAFT", "DRAFT_EXTEND", "DRAFT_EXTEND_V2"])
+@pytest.mark.parametrize("mode", ["DRAFT", "DRAFT_DECODE", "DRAFT_EXTEND", "DRAFT_EXTEND_V2"])
 def test_each_mode_of_a_draft_model_is_known(mode: str) -> None:
     assert _stages("step[TARGET_VERIFY bs=1]", f"step[{mode} bs=1]") == ["decode", "draft"]
+
+
+@pytest.mark.parametrize("mode", ["TARGET_VERIFY", "VERIFY"])
+def test_each_mode_that_verifies_decodes(mode: str) -> None:
+    assert _stages(f"step[{mode} bs=4]") == ["decode"]
 
 
 def test_a_draft_model_decodes_where_the_target_verifies_and_else_the_model_itself() -> None:
