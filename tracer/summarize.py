@@ -9,6 +9,7 @@ from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
+from tracer.charge.steady import steady_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
@@ -28,11 +29,14 @@ from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
+from tracer.measure.serving import serving
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
+from tracer.measure.threads import host_threads
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.measure.unstaged import no_stages
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.document.summary import Roofline, RunTime, Stage, SteadyPart, Token
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -61,12 +65,14 @@ class Charged:
         ranges: its stages.
         work: its work, each piece charged.
         overlaps: those that the file has.
+        steady: what was left out, where the steady part alone was chosen; the trace is that part.
     """
 
     trace: Trace
     ranges: StageRanges
     work: Work
     overlaps: overlaps.Overlaps
+    steady: SteadyPart | None = None
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -106,7 +112,8 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     while (more := needs.after_all(trace, choices)) & ~want:
         want |= more
         trace = _read(source, want, choices)
-    return trace
+    rest = needs.in_the_end(trace, choices)
+    return _read(source, want | rest, choices) if rest & ~want else trace
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
@@ -125,26 +132,36 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         trace: to summarise.
         choices: what a person chose.
         frames: reads the same file for its Python frames; called only if a finding needs them.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
     return summarize_charged(charge(trace, choices), choices, frames=frames)
 
 
 def charge(trace: Trace, choices: Choices) -> Charged:
-    """Find the stages of a trace and charge its work."""
+    """Find the stages of a trace and charge its work.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+    """
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
     require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
-    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping)
+    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping, steady)
 
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
     trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
-    device = device_totals(trace.strings, work, overlapping)
+    device = device_totals(trace.strings, work, overlapping, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
@@ -153,6 +170,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
     coverage = covered(runs, trace.manifest)
+    annotations, threads = annotation_rows(trace, work), host_threads(trace, work, staged=len(ranges) > 0)
     evidence = Evidence(
         trace=trace,
         ranges=ranges,
@@ -176,7 +194,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         device=device,
         stages=stages,
         tokens=tokens,
-        ranges=annotation_rows(trace, work)[: None if choices.all_ranges else SHOWN],
+        ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
         findings=find(evidence),
         budget=list(times.values()),
@@ -187,7 +205,11 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         requests=requests,
         coverage=coverage,
         rangeless=rangeless(trace, work),
-        abstained=abstentions(trace, ranges, work),
+        abstained=abstentions(
+            trace, ranges, work, stages=None if len(ranges) else no_stages(trace, threads, annotations)
+        ),
+        serving=serving(trace, runs, annotations, choices, steady=charged.steady),
+        threads=threads,
     )
 
 

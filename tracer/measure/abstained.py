@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
-def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained]:
+def abstentions(trace: Trace, ranges: StageRanges, work: Work, *, stages: Abstained | None = None) -> list[Abstained]:
     """Gather them: what, why, and what to do.
 
     Args:
         trace: as it was read.
         ranges: its stages.
         work: charged.
+        stages: why there are none, by what else was recorded.
     """
     return gathered(
-        _unread(trace), _clock(work), _unlaunched(trace, work), _stages(ranges, work), _latency(trace, ranges)
+        _unread(trace), _clock(work), _unlaunched(trace, work), _stages(ranges, work, stages), _latency(trace, ranges)
     )
 
 
@@ -52,12 +53,12 @@ def _unlaunched(trace: Trace, work: Work) -> Iterator[Abstained]:
         )
 
 
-def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Iterator[Abstained]:
     untold = ranges.untold
     if untold is not None:
         yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
     elif not len(ranges) and len(work):
-        yield Abstained(
+        yield otherwise or Abstained(
             what="stages",
             reason="nothing in the trace says which stage it is",
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",

@@ -49,6 +49,7 @@ def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str, of_run
         wall_ns=runs.takes_ns(own),
         recorded_runs=runs.count(own),
         of_runs=of_runs,
+        role=runs.ranges.roles.get(stage),
         kernels=kernels,
         categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
     )

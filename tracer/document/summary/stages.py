@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tracer.document.summary.device import Counts, Idle
-
-
-class Kernel(msgspec.Struct, frozen=True, kw_only=True):
-    """One kernel (or operator) name."""
-
-    name: str
-    count: int
-    time_ns: int
+from tracer.document.summary.device import Counts, Idle, Kernel
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +27,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             passed, on several devices at once counted once; None in documents from before there was this key.
         recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
         of_runs: runs that the recorded requests had; None where nothing tells.
+        role: which of several models works in it: "target" or "draft"; None of one model.
     """
 
     stage: str
@@ -52,6 +45,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: int | None = None
     recorded_runs: int | None = None
     of_runs: int | None = None
+    role: str | None = None
 
     @property
     def runs(self) -> int:
