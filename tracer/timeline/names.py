@@ -39,15 +39,16 @@ def chosen(strings: Sequence[str], used: Iterable[tuple[I64, I64]]) -> tuple[lis
     for name, time_ns in used:
         np.add.at(weight, name, time_ns.astype(np.float64))
         occurs[name] = True
-    found, place = [OTHER], np.zeros(len(strings), dtype=np.int64)
+    found: list[str] = [OTHER]
+    place = np.zeros(len(strings), dtype=np.int64)
     room = MOST_CHARACTERS
     for number in np.argsort(-weight, kind="stable").tolist():
         if not occurs[number]:
             continue
-        name = short(strings[number])
-        room -= len(name)
+        spelled = short(strings[number])
+        room -= len(spelled)
         if room < 0:
             break
         place[number] = len(found)
-        found.append(name)
+        found.append(spelled)
     return found, int64(place)
