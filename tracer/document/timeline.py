@@ -29,8 +29,8 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
             launched it + 1, 0 without a record; calls are numbered through all tracks of calls) and `shape` (index into
             the timeline's shapes + 1, 0 where unknown); of streams where neighbours are drawn as one also `busy`. Of
             idle time `run` and the causes `host`, `sync`, `launch`, `unknown` and `between`, which add up to `length`.
-            Of stages `stage` (index into the timeline's stages), `index` (of a decode step + 1), `request` (+ 1), `busy`
-            and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours are drawn as one:
+            Of stages `stage` (index into the timeline's stages), `index` (of a decode step + 1), `request` (+ 1),
+            `busy` and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours are drawn as one:
             how many each stands for.
     """
 

@@ -91,8 +91,8 @@ def _op(work: Work, rows: I64, what: str, origin_ns: int) -> Place | None:
     return Place(start_ns=int(work.start_ns[row]) - origin_ns, end_ns=int(work.end_ns[row]) - origin_ns, what=what)
 
 
-def _overlapping(work: Work) -> np.ndarray:
+def _overlapping(work: Work) -> I64:
     """Ops that begin before the one in front of them on their stream ends."""
     order = np.lexsort((work.start_ns, work.track, work.device))
     same = (work.track[order][1:] == work.track[order][:-1]) & (work.device[order][1:] == work.device[order][:-1])
-    return order[1:][same & (work.start_ns[order][1:] < work.end_ns[order][:-1])]
+    return int64(order[1:][same & (work.start_ns[order][1:] < work.end_ns[order][:-1])])
