@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from reports.render.html import escape, name, note, stage_class
 from reports.units import duration, share
 from tracer.document.names import REQUEST
+from tracer.document.summary import Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reports.page.shown import Shown
-    from tracer.document.summary import Idle, Latency, Statistic, Summary
+    from tracer.document.summary import Idle, Latency, Summary
 
 CAUSES = ("host", "sync", "launch", "unknown")
 LATENCY_NOTE = (
@@ -51,9 +52,16 @@ def _latency_rows(files: Sequence[Shown]) -> Iterator[tuple[Shown, Latency, Stat
         latency = file.summary.latency
         if latency is None:
             continue
-        for row in latency.statistics:
-            if row.of in latency.stages_ns or row.of == REQUEST:
-                yield file, latency, row
+        rows = [row for row in latency.statistics if row.of in latency.stages_ns or row.of == REQUEST]
+        yield from ((file, latency, row) for row in rows or _medians(latency))
+
+
+def _medians(latency: Latency) -> list[Statistic]:
+    """What a document says that was saved before there were intervals."""
+    return [
+        Statistic(of=of, n=latency.requests, mean_ns=ns, p50_ns=ns, p95_ns=ns, low_ns=None, high_ns=None)
+        for of, ns in (*latency.stages_ns.items(), (REQUEST, latency.request_ns))
+    ]
 
 
 def _latency_row(file: Shown, latency: Latency, row: Statistic, longest: float, *, named: bool) -> str:
@@ -101,7 +109,7 @@ def _causes(idle: Idle | None) -> dict[str, int]:
 
 def _device_row(stage: str, busy: int, causes: dict[str, int], longest: int) -> str:
     pieces, place = (
-        [_rect(0, busy, longest, f"fill {stage_class(stage) or 'stage-no-stage'}", f"busy {duration(busy)}")],
+        [_rect(0, busy, longest, f"fill {stage_class(stage) or 'stage-busy'}", f"busy {duration(busy)}")],
         busy,
     )
     for cause, time_ns in causes.items():

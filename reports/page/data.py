@@ -155,6 +155,7 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
     return {
         "length": timeline.length_ns,
         "names": list(map(printable, timeline.names)),
+        "categories": timeline.categories,
         "stages": timeline.stages,
         "shapes": [_launch(one)[:5] for one in timeline.shapes],
         "places": [place and [place.start_ns, place.end_ns] for place in timeline.places],

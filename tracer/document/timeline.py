@@ -30,8 +30,8 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
             the timeline's shapes + 1, 0 where unknown); of streams where neighbours are drawn as one also `busy`. Of
             idle time `run` and the causes `host`, `sync`, `launch`, `unknown` and `between`, which add up to `length`.
             Of stages `stage` (index into the timeline's stages), `index` (of a decode step + 1), `request` (+ 1),
-            `busy` and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours are drawn as one:
-            how many each stands for.
+            `busy` and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours are drawn
+            as one: how many each stands for.
     """
 
     kind: str
@@ -100,6 +100,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         origin_ns: the first instant of any track, on the trace's clock.
         length_ns: to the last.
         names: of ops, calls and ranges; untrusted.
+        categories: of each name that work has, its category; "" of the others.
         stages: names of stages.
         shapes: how kernels were launched.
         tracks: from top to bottom.
@@ -112,6 +113,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     origin_ns: int
     length_ns: int
     names: list[str]
+    categories: list[str]
     stages: list[str]
     shapes: list[Launch]
     tracks: list[Track]

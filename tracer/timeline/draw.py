@@ -15,6 +15,7 @@ from tracer.charge.stages.find import find_stages
 from tracer.charge.work import NO_DEVICE, work_of
 from tracer.document.names import ALL_STAGES
 from tracer.document.timeline import Timeline
+from tracer.kernels.categories import categorise
 from tracer.measure.runs import runs_of
 from tracer.timeline.device import idle_track, stage_track, stream_tracks
 from tracer.timeline.host import call_tracks, operator_tracks, range_tracks
@@ -75,13 +76,16 @@ def timeline_of(trace: Trace, summary: Summary, choices: Choices, most: Most) ->
     tracks, left_out = _kept(_tracks(trace, work, runs, most))
     origin_ns = min((int(one.start_ns.min()) for one in tracks if len(one.start_ns)), default=0)
     last_ns = max((int(one.end_ns.max()) for one in tracks if len(one.end_ns)), default=origin_ns)
-    names, place_of_name = chosen(trace.strings, [(int64(one.name), one.end_ns - one.start_ns) for one in tracks])
+    names, numbers, place_of_name = chosen(
+        trace.strings, [(int64(one.name), one.end_ns - one.start_ns) for one in tracks]
+    )
     kernels, others, others_ns = kernel_table(trace, ranges, work, origin_ns)
     shapes = trace.launched.shapes if trace.launched is not None else []
     return Timeline(
         origin_ns=origin_ns,
         length_ns=last_ns - origin_ns,
         names=names,
+        categories=_categories(trace, work, numbers),
         stages=list(ALL_STAGES),
         shapes=[launch_of(shape) for shape in shapes],
         tracks=[one.track(origin_ns, place_of_name) for one in tracks],
@@ -90,6 +94,12 @@ def timeline_of(trace: Trace, summary: Summary, choices: Choices, most: Most) ->
         kernels=kernels,
         kernels_left_out=(others, others_ns),
     )
+
+
+def _categories(trace: Trace, work: Work, numbers: list[int]) -> list[str]:
+    """The category of each of these names of the trace, as far as work has them."""
+    worked = set(distinct(work.name))
+    return [categorise(trace.strings[number]) if number in worked else "" for number in numbers]
 
 
 def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:

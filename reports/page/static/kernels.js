@@ -5,7 +5,7 @@ const size = (dimensions) => (dimensions ? dimensions.reduce((a, b) => a * b, 1)
 const ofLaunch = (field) => (row) => (row[LAUNCHES].length ? row[LAUNCHES][0][field] : null);
 const COLUMNS = [
   { title: "kernel", value: (row) => row[SHORT], text: true },
-  { title: "stage", value: (row) => row[STAGE] || "no stage", text: true },
+  { title: "stage", value: (row) => row[STAGE], text: true },
   { title: "category", value: (row) => row[CATEGORY], text: true },
   { title: "count", value: (row) => row[COUNT], words: (row) => counted(row[COUNT]) },
   { title: "time", value: (row) => row[TIME], words: (row) => duration(row[TIME]) },

@@ -55,7 +55,9 @@ class Timeline {
     const stages = this.stages ? [...new Set(this.stages.stage)].sort((a, b) => a - b).map((code) => this.data.stages[code]) : [];
     const causes = this.tracks.some((track) => track.kind === "idle") ? ["host", "sync", "launch", "unknown", "between"] : [];
     const key = (kind, words) => el("span", { class: `key ${kind}` }, words);
-    return el("p", { class: "legend" }, ...stages.map((stage) => key(`of-${stage}`, stage)),
+    const held = new Set(this.data.categories);
+    const kinds = this.stages ? stages : CATEGORIES.filter((kind) => held.has(kind));
+    return el("p", { class: "legend" }, ...kinds.map((kind) => key(`of-${kind}`, kind)),
       ...(causes.length ? ["idle: ", ...causes.map((cause) => key(`cause-${cause}`, cause))] : []));
   }
 
@@ -113,7 +115,7 @@ class Timeline {
   drawTrack(context, track, y, boxes, width) {
     context.fillStyle = colours.dim;
     context.fillText(LABELS[track.kind] ? `${track.label}: ${LABELS[track.kind]}` : track.label, 4, y + LABEL - 4);
-    context.inkOn = ["ranges", "operators"].includes(track.kind) ? colours.ink : "#ffffff";
+    context.inkOn = track.kind === "ranges" ? colours.ink : "#ffffff";
     track.lanes.forEach((lane, depth) => {
       const box = { ...boxes[depth], width };
       if (track.kind === "idle") drawIdle(context, track, lane, this.view, box);
@@ -126,7 +128,8 @@ class Timeline {
     if (track.kind === "ranges") return colours.range;
     if (track.kind === "calls") return track.waits[item] ? colours.sync : colours.call;
     const stage = this.stageOf(track.run[item] - 1);
-    return stage ? stageColour(stage) : track.kind === "operators" ? colours.operator : colours["stage-none"];
+    if (this.stages) return stage ? stageColour(stage) : colours["stage-none"];
+    return colours[this.data.categories[track.name[item]]] || colours["stage-none"];
   }
 
   stageOf(run) {

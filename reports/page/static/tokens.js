@@ -18,7 +18,7 @@ function tokenChart(root, number) {
   root.append(
     el("p", { class: "legend" }, ...STEP_PARTS.map((part) => el("span", { class: `key ${part === "busy" ? "stage-busy" : `cause-${part}`}` }, PART_WORDS[part]))),
     chart,
-    el("p", { class: "hint" }, `One bar a ${unit}${cached ? ", over the length of the KV cache that it begins with" : ""}. ▼ stands out, as the finding token-outliers says. Click a bar to see it on the timeline.`),
+    el("p", { class: "hint" }, `One bar a ${unit}${cached ? ", over the length of the KV cache that it begins with" : ""}. ▼ stands out, as the finding token-outliers says.${data.timeline ? " Click a bar to see it on the timeline." : ""}`),
   );
 
   function draw() {

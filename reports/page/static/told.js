@@ -10,7 +10,7 @@ Object.assign(Timeline.prototype, {
       }
       found.push(["charged to", this.runWords(track.run[item] - 1) || "no stage"]);
     } else if (track.kind === "stream") {
-      found.push(["stage", this.runWords(track.run[item] - 1) || "none"], ["on", track.label]);
+      found.push(["stage", this.runWords(track.run[item] - 1) || "none"], ["kind", this.data.categories[track.name[item]]], ["on", track.label]);
       if (track.shape[item]) found.push(["launched as", launchWords(this.data.shapes[track.shape[item] - 1])]);
       found.push(...this.launchPairs(track, item));
     } else {
