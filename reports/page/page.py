@@ -79,7 +79,11 @@ def _title(file: Shown) -> str:
     """The run in a few words: its model, else its file."""
     run = file.summary.run or {}
     named = " ".join(str(run[key]) for key in ("model", "size") if run.get(key))
-    return named or printable(file.summary.trace.path.rpartition("/")[2])
+    return named or _file_name(file)
+
+
+def _file_name(file: Shown) -> str:
+    return printable(file.summary.trace.path.rpartition("/")[2])
 
 
 def _top(page: Page) -> str:
@@ -98,10 +102,13 @@ def _top(page: Page) -> str:
 def _compared(page: Page, compared: Sequence[Block]) -> str:
     if page.comparison is None:
         return ""
+    titles = list(map(_title, page.files))
+    if len(set(titles)) < len(titles):
+        titles = list(map(_file_name, page.files))
     tabs = "".join(
         f'<button type="button" data-run="{file.number}" aria-pressed="{"true" if file.number == 0 else "false"}">'
-        f"{letter(file.number)} · {html.name(_title(file))}</button>"
-        for file in page.files
+        f"{letter(file.number)} · {html.name(title)}</button>"
+        for file, title in zip(page.files, titles, strict=True)
     )
     return (
         f'<section id="comparison"><h2>Comparison</h2>{latency_bars(page.files)}'

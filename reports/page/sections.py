@@ -93,7 +93,12 @@ def _tokens(file: Shown) -> str:
 
 def _roofline(file: Shown) -> str:
     roof = file.summary.roofline
-    known = roof is not None and roof.peak_tflops and roof.peak_gbs and any(row.intensity for row in roof.stages)
+    known = (
+        roof is not None
+        and roof.peak_tflops
+        and roof.peak_gbs
+        and any(row.intensity and not row.error for row in roof.stages)
+    )
     return _place("roofline", file, "roofline") if known else ""
 
 
