@@ -167,7 +167,7 @@ def test_a_bar_of_the_decode_steps_leads_to_its_step(one: Path, visit: Visit) ->
 
 def test_the_roofline_has_its_stages(visit: Visit, tmp_path: Path) -> None:
     page = visit(_report(tmp_path, staged_trace(tmp_path / "run.json", steps=8, ops=900)))
-    assert page.locator(".roofline .chart .named").all_inner_texts() == ["vision", "prefill", "decode"]
+    assert page.locator(".roofline .chart .named").all_text_contents() == ["vision", "prefill", "decode"]
     page.locator(".roofline .chart .named").first.hover()
     assert "TFLOP/s" in page.locator(".tip").inner_text()
 

@@ -102,8 +102,8 @@ def _check_elements(text: str) -> None:
     """Nothing is loaded, nothing has a handler or a style of its own, and every address is one of the page."""
     allowed = {
         "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "article", "section", "span", "div",
-        "p", "h1", "h2", "h3", "a", "b", "small", "bdi", "code", "button", "dl", "dt", "dd", "ol", "li", "table", "thead",
-        "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "g", "noscript", "script",
+        "p", "h1", "h2", "h3", "a", "b", "small", "bdi", "code", "button", "dl", "dt", "dd", "ol", "li", "table",
+        "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "g", "noscript", "script",
     }  # fmt: skip
     found = Elements(text).found
     assert {tag for tag, _ in found} <= allowed

@@ -65,7 +65,7 @@ def staged_trace(path: Path, *, steps: int = 60, ops: int = 60, slow: float = 1.
     took += [run.stage(f"decode#{step}", ops, slow=slow, pause=pause) for step, pause in enumerate(pauses, 1)]
     run.events.append(span("tracer/request#0", begin - 5, round(run.host - begin + 5, 3)))
     clean = [_like(took, run.chance.gauss(0.7, 0.01)) for _ in range(10)]
-    cost = Cost(flops=int(13e9), weight_bytes=int(13.4e9), kv_bytes=int(3e8))
+    cost = Cost(flops=int(13e9), weight_bytes=int(6e9), kv_bytes=int(3e8))
     metadata = as_metadata(
         clean,
         device={"type": "cuda", "name": "NVIDIA H200"},
@@ -73,7 +73,7 @@ def staged_trace(path: Path, *, steps: int = 60, ops: int = 60, slow: float = 1.
         profiled=[_like(took, 1.0)],
         cost=Costs(
             vision=Cost(flops=int(2e12), weight_bytes=int(6e8), kv_bytes=0),
-            prefill=Cost(flops=int(8.5e12), weight_bytes=int(13.4e9), kv_bytes=int(3e8)),
+            prefill=Cost(flops=int(4e12), weight_bytes=int(6e9), kv_bytes=int(3e8)),
             decode=[cost] * steps,
         ),
         **more,

@@ -51,9 +51,12 @@ function startPlaces() {
 
 // Paper has no folds, and its own colours.
 function startPrinting() {
+  let printing = false;
   let theme;
   let folded = [];
   addEventListener("beforeprint", () => {
+    if (printing) return;
+    printing = true;
     theme = document.documentElement.dataset.theme;
     document.documentElement.dataset.theme = "light";
     folded = [...document.querySelectorAll("details:not([open])")];
@@ -61,6 +64,8 @@ function startPrinting() {
     redrawAll();
   });
   addEventListener("afterprint", () => {
+    if (!printing) return;
+    printing = false;
     if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
     for (const one of folded) one.open = false;
     redrawAll();
