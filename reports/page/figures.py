@@ -28,7 +28,11 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
         of = f"median of {counted(latency.requests, 'request')}" if latency.requests > 1 else "one request"
         yield "request", duration(latency.request_ns), of
         if latency.ttft_ns is not None:
-            yield "to the first token (TTFT)", duration(latency.ttft_ns), share(latency.ttft_ns, latency.request_ns)
+            yield (
+                "to the first token (TTFT)",
+                duration(latency.ttft_ns),
+                f"{share(latency.ttft_ns, latency.request_ns)} of it",
+            )
         if latency.tpot_ns is not None:
             rate = f"{significant(latency.tokens_per_s)} tokens/s" if latency.tokens_per_s else ""
             yield "per later token (TPOT)", duration(latency.tpot_ns), rate

@@ -67,11 +67,11 @@ function drawLane(context, track, lane, view, box, colourOf, wordsOf) {
     const share = track.count && track.busy && track.kind === "stream" ? Math.max(0.2, Math.min(1, track.busy[item] / (track.length[item] || 1))) : 1;
     context.fillStyle = colourOf(item);
     context.fillRect(x, box.y + box.height * (1 - share), width > 3 ? width - 0.5 : width, box.height * share);
-    if (width > 28 && wordsOf) words.push([item, x, width]);
+    if (width > 20 && wordsOf) words.push([item, x, width]);
   }
   for (let dot = 0; dot <= box.width; dot++) {
     if (tint[dot] === undefined) continue;
-    const height = box.height * Math.max(0.18, Math.min(1, cover[dot]));
+    const height = box.height * Math.max(0.1, Math.min(1, cover[dot]));
     context.fillStyle = colourOf(tint[dot]);
     context.fillRect(dot, box.y + box.height - height, 1, height);
   }
@@ -80,9 +80,11 @@ function drawLane(context, track, lane, view, box, colourOf, wordsOf) {
 
 function drawWords(context, words, x, width, box) {
   const room = Math.floor((width - 6) / 6.2);
-  if (room < 3 || !words) return;
+  if (room < 2 || !words) return;
+  const number = words.slice(words.indexOf("#"));
+  const said = words.length <= room ? words : words.includes("#") && number.length <= room ? number : `${words.slice(0, room - 1)}…`;
   context.fillStyle = context.inkOn;
-  context.fillText(words.length > room ? `${words.slice(0, room - 1)}…` : words, x + 3, box.y + box.height - 4.5);
+  context.fillText(said, x + 3, box.y + box.height - 4.5);
 }
 
 // Idle time: each gap in the colours of its causes, in the order in which they usually come.
@@ -115,8 +117,9 @@ function drawIdle(context, track, lane, view, box) {
   }
   for (const [dot, held] of dots) {
     let y = box.y + box.height;
+    const whole = Math.max(1, held.reduce((a, b) => a + b, 0)); // a gap may reach into the next dot
     CAUSES.forEach((cause, i) => {
-      const height = Math.min(1, held[i]) * box.height;
+      const height = (held[i] / whole) * box.height;
       context.fillStyle = colours[cause];
       context.fillRect(dot, y - height, 1, height);
       y -= height;

@@ -92,5 +92,6 @@ async function start() {
   startRuns();
   startPlaces();
   document.documentElement.dataset.ready = "yes";
+  performance.mark("ready");
 }
 start();
