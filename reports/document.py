@@ -15,6 +15,7 @@ from reports.parts import (
     decode_steps,
     devices,
     findings,
+    first,
     gates,
     header,
     idle,
@@ -35,29 +36,32 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison
     from tracer.document.summary import Prediction, Summary
 
+# The first 24 lines answer the question: where the time goes, and what to do first.
 SUMMARY = (
-    header,
-    stages,
-    idle,
-    devices,
-    decode_steps,
-    latency,
-    categories,
-    ranges,
-    limits,
-    findings,
-    gates,
-    warnings,
+    header.part,
+    stages.part,
+    first.part,
+    stages.reading,
+    idle.part,
+    devices.part,
+    decode_steps.part,
+    latency.part,
+    categories.part,
+    ranges.part,
+    limits.part,
+    findings.part,
+    gates.part,
+    warnings.part,
 )
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header, breakdown, gates, warnings)
+BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
 PAIR = (measures, options, steps, totals, kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on one trace."""
     parts = SUMMARY if summary.breakdown is None else BROKEN_DOWN
-    return _there(one.part(summary, asked) for one in parts)
+    return _there(part(summary, asked) for part in parts)
 
 
 def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block]:

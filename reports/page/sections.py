@@ -6,28 +6,24 @@ Every part of the one list in `reports.document` is on the page: those that no s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
-from reports.parts import categories, decode_steps, findings, header, idle, latency, limits, stages, warnings
+from reports.parts import categories, decode_steps, findings, first, header, idle, latency, limits, stages, warnings
 from reports.render import html
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from reports.blocks import Block
     from reports.page.shown import Shown
     from tracer.document.summary import Summary
 
-
-class Part(Protocol):
-    """A file of `reports.parts`."""
-
-    def part(self, summary: Summary, asked: Asked, /) -> Block | None:
-        """Its block of a document."""
+    Part: TypeAlias = Callable[[Summary, Asked], Block | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +113,20 @@ def _left_out(rows: int, time_ns: int) -> str:
 
 
 SECTIONS = (
-    Section(id="findings", title="Findings", drawn=finding_cards, parts=()),
-    Section(id="time", title="Where the time goes", drawn=_time, parts=(latency, stages, idle)),
+    Section(id="findings", title="Findings", drawn=finding_cards),
+    Section(
+        id="time",
+        title="Where the time goes",
+        drawn=_time,
+        parts=(latency.part, stages.part, stages.reading, idle.part),
+    ),
     Section(id="timeline", title="Timeline", drawn=_timeline),
-    Section(id="tokens", title="Token by token", drawn=_tokens, parts=(decode_steps,)),
-    Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits,)),
-    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories,)),
+    Section(id="tokens", title="Token by token", drawn=_tokens, parts=(decode_steps.part,)),
+    Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
+    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
 )
-# Stand in front of the sections, or, as the findings, are drawn otherwise.
-ELSEWHERE = (header, warnings, findings)
+# Stand in front of the sections, the first two, or are drawn otherwise, as the findings.
+ELSEWHERE = (header.part, warnings.part, findings.part, first.part)
 
 
 def rest() -> tuple[Part, ...]:
@@ -137,5 +138,5 @@ def rest() -> tuple[Part, ...]:
 def blocks_of(parts: tuple[Part, ...], file: Shown) -> str:
     """Parts as HTML."""
     asked = Asked(saved=file.timeline is None)
-    found = [part.part(file.summary, asked) for part in parts]
+    found = [part(file.summary, asked) for part in parts]
     return "".join(html.block(block) for block in found if block is not None)

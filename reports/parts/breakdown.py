@@ -9,8 +9,10 @@ from reports.parts.words import kind, on_cpu
 from reports.units import counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.asked import Asked
-    from tracer.document.summary import Summary
+    from tracer.document.summary import BreakdownRow, Summary
 
 TOP = 12
 
@@ -29,7 +31,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     top = asked.top or TOP
     rows = []
     seen: dict[str, int] = {}
-    for row in found.rows:
+    for row in _sorted(found.rows, asked):
         seen[row.stage] = seen.get(row.stage, 0) + 1
         if seen[row.stage] > top:
             continue
@@ -52,3 +54,10 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"{counted(more, 'more row')}: --top {max(seen.values())}." if more else "",
     )
     return block("", Table(columns, rows), says)
+
+
+def _sorted(rows: Sequence[BreakdownRow], asked: Asked) -> list[BreakdownRow]:
+    """Those of the stages that are shown, stage by stage as they stand."""
+    order = {row.stage: place for place, row in reversed(list(enumerate(rows)))}
+    shown = [row for row in rows if asked.shows(row.stage)]
+    return sorted(shown, key=lambda row: (order[row.stage], *asked.key(row.name, row.ops, row.device_time_ns)))

@@ -21,7 +21,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     if not summary.stages or not summary.device.ops:
         return None
     rows = []
-    for stage in summary.stages:
+    for stage in filter(lambda one: asked.shows(one.stage), summary.stages):
         whole_ns = stage.device_time_ns
         found = [
             f"{name} {share(time_ns, whole_ns)}"

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tracer.document.summary import Decoding, Summary, Token
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """Percentiles over the steps, their course, and what the median step asks for."""
     tokens = summary.tokens
-    if not tokens:
+    if not tokens or not asked.shows(DECODE):
         return None
     passes = summary.trace.steps == PASSES
     on_device = any(token.ops for token in tokens)

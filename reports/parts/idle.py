@@ -23,14 +23,14 @@ CAUSES = {
 }
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row for each stage whose device waits, a column for each cause that there is."""
     if on_cpu(summary):
         return None  # nothing is launched there: between operators the host is at work
     rest = summary.device.unattributed
     found = [(one.stage, one.busy_ns, one.idle_ns, one.idle) for one in summary.stages]
     found += [("no stage", rest.busy_ns, rest.idle_ns, rest.idle)] if summary.stages else []
-    waiting = [row for row in found if row[2] and row[2] * LEAST >= row[1] + row[2]]
+    waiting = [row for row in found if asked.shows(row[0]) and row[2] and row[2] * LEAST >= row[1] + row[2]]
     causes = [cause for cause in CAUSES if any(_of(idle, cause) for *_, idle in waiting)]
     if not causes:
         return None

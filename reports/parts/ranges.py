@@ -22,7 +22,8 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     top = asked.top or TOP
     columns = _columns(summary)
-    rows = [_row(row, summary)[: len(columns)] for row in summary.ranges[:top]]
+    shown = sorted(summary.ranges, key=lambda row: asked.key(row.name, row.ops, row.device_time_ns))[:top]
+    rows = [_row(row, summary)[: len(columns)] for row in shown]
     lost = summary.device.unattributed.reasons["no_launch_record"]
     more = len(summary.ranges) - top
     asked_by = "beginning" if on_cpu(summary) else "launch"

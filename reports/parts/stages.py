@@ -1,4 +1,7 @@
-"""The stages: how often each ran, on the host and on the device, and its share of the device time."""
+"""The stages: how often each ran, on the host and on the device, and its share of the device time.
+
+How to read the table is a part of its own (`reading`), behind what to do first: that is what people look for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Bar, Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
+from reports.parts import first
 from reports.parts.words import on_cpu
 from reports.units import counted, duration, share
 from tracer.document.words import runs_of
@@ -17,25 +21,33 @@ if TYPE_CHECKING:
 ON_HOST = ("stage", "calls", "host")
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a stage, and one for what belongs to none."""
     if not summary.stages:
         return None
     rest_ns = summary.device.unattributed.time_ns
     whole_ns = sum(stage.whole_time_ns for stage in summary.stages) + rest_ns
-    rows = [_row(stage, whole_ns) for stage in summary.stages]
+    rows = [_row(stage, whole_ns) for stage in summary.stages if asked.shows(stage.stage)]
     rest = summary.device.unattributed
-    if rest.ops:
+    if rest.ops and asked.stage is None:
         busy, idle = duration(rest.busy_ns), duration(rest.idle_ns)
         drawn = _share(rest.time_ns, whole_ns)
         rows.append(["no stage", "", "", duration(rest.time_ns), drawn, busy, idle, f"{rest.ops:,}"])
     between_ns = summary.device.between.idle_ns
-    if between_ns:
+    if between_ns and asked.stage is None:
         rows.append(["between", "", "", "", Bar("", 0, whole_ns), "", duration(between_ns), ""])
     columns = _columns(summary)
     kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
     table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
-    return block("", table, note(*_meaning(summary), _scaled(summary), _between(summary), _outside(summary)))
+    return block("", table)
+
+
+def reading(summary: Summary, asked: Asked) -> Block | None:
+    """What its columns mean, and which work is in no stage."""
+    if not summary.stages:
+        return None
+    said = note(*_meaning(summary), _scaled(summary), _between(summary), _outside(summary))
+    return block("", said if said.sentences else None, close=first.part(summary, asked) is None)
 
 
 def _columns(summary: Summary) -> list[Column]:

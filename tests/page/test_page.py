@@ -28,7 +28,7 @@ from reports.render.html import escape
 from tracer.choices import Choices
 from tracer.compare.pairs import compare
 from tracer.document.summary import Summary
-from tracer.summarize import read_wanted, summarize, summarize_file
+from tracer.summarize import charge, frames_of, read, summarize_charged, summarize_file
 from tracer.timeline.draw import NEEDS, Most, timeline_of
 from tracer.trace.source import Source
 
@@ -37,9 +37,10 @@ STATIC = Path(sections.__file__).parent / "static"
 
 def shown(path: Path, number: int = 0) -> Shown:
     with Source(path) as source:
-        trace, frames = read_wanted(source, Choices(), also=NEEDS)
-    found = summarize(trace, frames=frames)
-    return Shown(number, found, timeline_of(trace, found, Choices(), Most()))
+        trace = read(source, Choices(), also=NEEDS)
+        charged = charge(trace, Choices())
+        found = summarize_charged(charged, Choices(), frames=frames_of(source, trace, Choices()))
+    return Shown(number, found, timeline_of(charged, found, Most()))
 
 
 class Elements(HTMLParser):

@@ -12,7 +12,7 @@ from support.staged import staged_trace
 
 from tracer.choices import Choices
 from tracer.document.timeline import CALLS, IDLE, OPERATORS, RANGES, STAGES, STREAM, Timeline, Track
-from tracer.summarize import read_wanted, summarize
+from tracer.summarize import charge, frames_of, read, summarize_charged
 from tracer.timeline.draw import MOST_TRACKS, NEEDS, Most, timeline_of
 from tracer.trace.columns import Trace
 from tracer.trace.source import Source
@@ -21,14 +21,16 @@ CAUSES = ("host", "sync", "launch", "unknown", "between")
 
 
 def _drawn(trace: Trace, most: Most | None = None) -> Timeline:
-    return timeline_of(trace, summarize(trace), Choices(), most or Most())
+    charged = charge(trace, Choices())
+    return timeline_of(charged, summarize_charged(charged, Choices()), most or Most())
 
 
 def _read(path: Path, most: Most | None = None) -> tuple[Timeline, Any]:
     with Source(path) as source:
-        trace, frames = read_wanted(source, Choices(), also=NEEDS)
-    summary = summarize(trace, frames=frames)
-    return timeline_of(trace, summary, Choices(), most or Most()), summary
+        trace = read(source, Choices(), also=NEEDS)
+        charged = charge(trace, Choices())
+        summary = summarize_charged(charged, Choices(), frames=frames_of(source, trace, Choices()))
+    return timeline_of(charged, summary, most or Most()), summary
 
 
 def _track(timeline: Timeline, kind: str) -> Track:

@@ -17,7 +17,7 @@ from tracer.document.summary import Finding
 from tracer.document.timeline import Place
 from tracer.findings.registry import findings
 from tracer.measure.runs import runs_of
-from tracer.summarize import read_wanted, summarize
+from tracer.summarize import charge, read, summarize_charged
 from tracer.timeline.draw import NEEDS, Most, timeline_of
 from tracer.timeline.places import ABOUT, place_of
 from tracer.trace.source import Source
@@ -98,8 +98,8 @@ def test_the_rules_that_are_told_by_name_exist() -> None:
 
 def test_every_finding_on_a_recording_leads_somewhere(tmp_path: Path) -> None:
     with Source(staged_trace(tmp_path / "run.json", steps=30, ops=20)) as source:
-        trace, frames = read_wanted(source, Choices(), also=NEEDS)
-    summary = summarize(trace, frames=frames)
-    timeline = timeline_of(trace, summary, Choices(), Most())
+        charged = charge(read(source, Choices(), also=NEEDS), Choices())
+    summary = summarize_charged(charged, Choices())
+    timeline = timeline_of(charged, summary, Most())
     assert len(summary.findings) > 3
     assert all(timeline.places)

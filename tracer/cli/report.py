@@ -90,7 +90,7 @@ def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline |
         InputError: the file is neither.
     """
     from tracer.saved import saved_summary
-    from tracer.summarize import read_wanted, summarize
+    from tracer.summarize import charge, frames_of, read, summarize_charged
     from tracer.timeline.draw import NEEDS, timeline_of
     from tracer.trace.source import Source
 
@@ -98,9 +98,10 @@ def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline |
         saved = saved_summary(source)
         if saved is not None:
             return saved, None
-        trace, frames = read_wanted(source, choices, also=NEEDS)
-        summary = summarize(trace, choices, frames=frames)
-    return summary, timeline_of(trace, summary, choices, most)
+        trace = read(source, choices, also=NEEDS)
+        charged = charge(trace, choices)
+        summary = summarize_charged(charged, choices, frames=frames_of(source, trace, choices))
+    return summary, timeline_of(charged, summary, most)
 
 
 def _page(found: list[tuple[Summary, Timeline | None]]) -> str:

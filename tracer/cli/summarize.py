@@ -24,6 +24,8 @@ from tracer.cli.options import (
     OutputFormat,
     PeakGbs,
     PeakTflops,
+    Sort,
+    Stage,
     Top,
     Width,
 )
@@ -106,6 +108,8 @@ def command(
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
     top: Top = None,
+    sort: Annotated[Sort, typer.Option(help="Sort tables of kernels, operators and ranges by this.")] = Sort.TIME,
+    stage: Stage = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -152,7 +156,8 @@ def command(
         from reports.document import of_summary
 
         rows = len(summary.ranges) if all_ranges and not top else top
-        blocks = of_summary(summary, Asked(gates=checked, top=rows, saved=saved))
+        _check_stage(stage, summary)
+        blocks = of_summary(summary, Asked(gates=checked, top=rows, saved=saved, stage=stage, sort=sort.value))
         put(rendered(blocks, output_format, heading="tracer summarize", width=width, output=output), output)
     refuse(checked)
 
@@ -184,6 +189,18 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> tuple[Summary, 
             f"{', '.join(needed)}: {saved.trace.path} is a saved summary; give the trace that it was made of"
         )
     return saved, True
+
+
+def _check_stage(stage: str | None, summary: Summary) -> None:
+    """Refuse a stage that the trace does not have.
+
+    Raises:
+        UsageError: it has none of that name.
+    """
+    found = [one.stage for one in summary.stages]
+    if stage is not None and stage not in found:
+        there = f"it has {', '.join(found)}" if found else "it has none"
+        raise UsageError(f"--stage {stage}: no such stage in {summary.trace.path}; {there}")
 
 
 def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge import overlaps
 from tracer.charge.intervals import distinct
-from tracer.charge.stages.find import find_stages
-from tracer.charge.work import NO_DEVICE, work_of
+from tracer.charge.work import NO_DEVICE
 from tracer.document.names import ALL_STAGES
 from tracer.document.timeline import Timeline
 from tracer.kernels.categories import categorise
@@ -26,9 +24,9 @@ from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from tracer.charge.work import Work
-    from tracer.choices import Choices
     from tracer.document.summary import Summary
     from tracer.measure.runs import Runs
+    from tracer.summarize import Charged
     from tracer.timeline.drawn import Drawn
     from tracer.trace.columns import Trace
 
@@ -59,19 +57,15 @@ class Most:
         )
 
 
-def timeline_of(trace: Trace, summary: Summary, choices: Choices, most: Most) -> Timeline:
+def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
     """Draw a trace.
 
     Args:
-        trace: as its summary was made of; with `launched`, if kernels are to say how they were launched.
+        charged: the trace; with `launched`, if kernels are to say how they were launched.
         summary: of it.
-        choices: by which it was made.
         most: to be drawn.
     """
-    if choices.clip_overlaps:
-        trace = overlaps.clip(trace)
-    ranges = find_stages(trace, choices.patterns)
-    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    trace, ranges, work = charged.trace, charged.ranges, charged.work
     runs = runs_of(ranges, work, trace.manifest)
     tracks, left_out = _kept(_tracks(trace, work, runs, most))
     origin_ns = min((int(one.start_ns.min()) for one in tracks if len(one.start_ns)), default=0)

@@ -28,22 +28,32 @@ def sources() -> tuple[StageSource, ...]:
 
 
 def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> StageRanges:
-    """Read the stages out of a trace: of the first source that knows of any.
+    """Read the stages out of a trace: of the first source that knows of any; else why none could be told, if one knows.
 
     Args:
         trace: read with what the sources need, as far as it is worth reading; see `missing_for_stages`.
         patterns: regular expressions of stage ranges, by stage. With them no markers but those count.
     """
-    found = (source.find(trace) for source in _asked(patterns))
-    return next((ranges for ranges in found if ranges is not None), StageRanges.none())
+    untold = StageRanges.none()
+    for source in _asked(patterns):
+        ranges = source.find(trace)
+        if ranges is None:
+            continue
+        if len(ranges):
+            return ranges
+        untold = ranges if untold.untold is None else untold
+    return untold
 
 
 def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Want:
-    """What else to read of a trace in which no stages were found; nothing where some were."""
+    """What else to read of a trace in which no stages were found, as it was read so far; nothing where some were."""
     promising = [source for source in _asked(patterns) if source.promising(trace)]
-    if not any(source.needs & ~Want.SUMMARY for source in promising) or len(find_stages(trace, patterns)):
+    if not any(source.needs & ~Want.SUMMARY for source in promising):
         return Want(0)
-    missing = Want(0)
+    found = find_stages(trace, patterns)
+    if len(found):
+        return Want(0)
+    missing = Want(0) if found.untold is None else found.untold.needs
     for source in promising:
         missing |= source.needs
     return missing
