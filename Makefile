@@ -62,7 +62,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(TOOLS): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check,docs,browser]'
 	touch $@
 
 $(LOWEST)/.installed: constraints-lowest.txt

@@ -31,7 +31,7 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
             yield (
                 "to the first token (TTFT)",
                 duration(latency.ttft_ns),
-                f"{share(latency.ttft_ns, latency.request_ns)} of it",
+                f"{share(latency.ttft_ns, latency.request_ns)} of a request",
             )
         if latency.tpot_ns is not None:
             rate = f"{significant(latency.tokens_per_s)} tokens/s" if latency.tokens_per_s else ""
