@@ -9,7 +9,7 @@ import typer
 
 from tracer.cli.options import Force, Jobs, NoLimit, NsysPath, PeakGbs, PeakTflops
 from tracer.cli.printed import STDOUT, check_output, put
-from tracer.cli.streams import tell
+from tracer.cli.streams import write
 from tracer.cli.summarize import patterns_of
 from tracer.document.errors import InputError
 
@@ -78,9 +78,9 @@ def command(
     )
     most = Most().shared_by(len(files))
     text = _page([_read(path, choices, most) for path in files])
-    put(text, output)
+    put(text, output, json=True)
     if str(output) != STDOUT:
-        tell(f"wrote {output}, {len(text.encode()) / 1e6:.1f} MB: open it in a browser")
+        write(f"{output}, {len(text.encode()) / 1e6:.1f} MB: open it in a browser\n")
 
 
 def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline | None]:
