@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
 from reports.parts import (
+    abstained,
     attention,
     breakdown,
     categories,
@@ -61,6 +62,7 @@ SUMMARY = (
     threads.part,
     limits.part,
     findings.part,
+    abstained.part,
     gates.part,
     warnings.part,
 )

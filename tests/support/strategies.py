@@ -56,10 +56,23 @@ _operators = st.builds(
 
 
 @st.composite
-def gpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace with at least one device op."""
+def gpu_traces(draw: st.DrawFn, *, whole: bool = False) -> Trace:
+    """A trace with at least one device op; of a whole one, launches without an op are no launches."""
     kernels = draw(st.lists(_kernels(), min_size=1, max_size=8))
-    return trace_of(*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6)))
+    calls = draw(st.lists(_calls, max_size=8))
+    trace = trace_of(*kernels, *calls, *(ranges := draw(st.lists(_ranges, max_size=6))))
+    if whole:
+        from tracer.charge.launches import find_launches
+
+        used = set(find_launches(trace).tolist())
+        starts = {(trace.calls.start_ns[row], trace.calls.correlation[row]) for row in used - {-1}}
+        calls = [one for one in calls if "Launch" not in one["name"] or _key(one) in starts]
+        trace = trace_of(*kernels, *calls, *ranges)
+    return trace
+
+
+def _key(event: Event) -> tuple[int, int]:
+    return round(1000 * event["ts"]), event["args"]["correlation"]
 
 
 @st.composite

@@ -6,6 +6,7 @@ from itertools import islice, product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from tracer.compare.abstained import abstentions
 from tracer.compare.device import beside_device
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
@@ -88,13 +89,14 @@ def _pair(
         if source == REQUESTS
         else untested_rows(before, after, source)
     )
+    alone = len(baseline) == 1 and tolerance is None
     least = LEAST_ALLOWANCE if tolerance is None else tolerance
     kernels, same = compare_kernels(before, after, least)
     return Pair(
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=notes(baseline, other, source, tested, alone=len(baseline) == 1 and tolerance is None),
+        notes=notes(baseline, other, source, tested, alone=alone),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
@@ -106,6 +108,7 @@ def _pair(
         work=_work(before, after),
         totals=compare_totals(before, after),
         options=differing_options(before, after),
+        abstained=abstentions(baseline, other, labels, source, alone=alone),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import ALL_STAGES, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -33,6 +33,7 @@ FINDING = Rule(
     rule="more than a twentieth of the device time belongs to no stage, although there are stages",
     reason="Shares of stages then miss something.",
     next_step="widen the ranges, or let the profiler start before the work",
+    rests_on=ALL_STAGES,
     rank=30,
 )
 

@@ -32,6 +32,7 @@ FINDING = Rule(
         "by the line it begins at, and which library function waits for it."
     ),
     next_step="keep the token on the device (no .item(), no bool() of a tensor); test for stop tokens now and then",
+    rests_on=DECODE,
     rank=120,
 )
 

@@ -1,6 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -25,6 +25,7 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -51,6 +52,8 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNMARKED",
+    "UNMEASURED",
     "UNREAD",
     "WAITING",
     "Abstained",
@@ -74,6 +77,8 @@ __all__ = [
     "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "Lost",
+    "LostOps",
     "Outlier",
     "Percentiles",
     "Phase",
