@@ -46,6 +46,7 @@ class StageRanges:
         tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
             none, as a part of a prompt does, or several, as one that checks a draft.
         untold: without stages, why there are none where passes of a model were seen.
+        confidence: from 0 to 1, of stages that are inferred from what repeats.
     """
 
     markers: str
@@ -62,6 +63,7 @@ class StageRanges:
     request_end_ns: I64
     tokens: bool = True
     untold: Untold | None = None
+    confidence: float | None = None
 
     @classmethod
     def none(cls) -> StageRanges:
