@@ -6,7 +6,7 @@ table of the same kind, so that nothing behind this file needs to know the diffe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,7 +141,8 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
     # A device whose clock is off says nothing of what its idle time waited for.
-    ledger = charge_device_ops(trace, int64(np.where(begins_before(trace, call), NONE, call)), ranges)
+    told = int64(np.where(begins_before(trace, call), NONE, call))
+    ledger = charge_device_ops(trace, told, _until_done(ranges, stage, ops.end_ns))
     return Work(
         on_device=True,
         name=ops.name,
@@ -166,6 +167,20 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         unknown_ns=ledger.unknown_ns,
         between_ns=ledger.between_ns,
     )
+
+
+def _until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
+    """The same stages; a step of an engine is open until all that it asked for has run.
+
+    Engines launch ahead and put no wait into a step's range: what the device idles between two kernels of one step is
+    that step's, although the host is through with it.
+    """
+    if not ranges.engine:
+        return ranges
+    until = ranges.end_ns.copy()
+    held = np.flatnonzero(stage >= 0)
+    np.maximum.at(until, stage[held], end_ns[held])
+    return replace(ranges, end_ns=until)
 
 
 def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:

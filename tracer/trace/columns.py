@@ -33,6 +33,7 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    LAUNCHED = 256  # how kernels were launched: `Launched`
     SUMMARY = OPS | CALLS | RANGES
 
 
@@ -125,6 +126,37 @@ class Details:
     shapes: list[tuple[bytes, bytes, bytes]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchShape:
+    """How a kernel was launched; None is what the file does not say.
+
+    Attributes:
+        grid, block: blocks, and threads of each, by dimension.
+        registers: of a thread.
+        shared_bytes: shared memory of a block, static and dynamic.
+        occupancy: the profiler's estimate of the warps that a multiprocessor holds, as a share of what it could.
+    """
+
+    grid: tuple[int, int, int] | None = None
+    block: tuple[int, int, int] | None = None
+    registers: int | None = None
+    shared_bytes: int | None = None
+    occupancy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """How the device ops of a trace were launched.
+
+    Attributes:
+        of_op: of each device op, index into shapes; -1 where the file says nothing.
+        shapes: the different ones.
+    """
+
+    of_op: I64
+    shapes: list[LaunchShape]
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device of the trace; bandwidth in bytes a second, where the file says it."""
@@ -152,6 +184,7 @@ class Trace:
         generation: calls of transformers' `generate` and of those of its functions by which its passes are told, by the
             line they begin at; read with the modules.
         details: ids and shapes, where asked for.
+        launched: how kernels were launched, where asked for.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
         stacks: whether the profiler recorded Python frames or modules.
@@ -178,6 +211,7 @@ class Trace:
     generation: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
     details: Details | None = None
+    launched: Launched | None = None
     stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None

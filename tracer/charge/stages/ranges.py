@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,10 @@ from tracer.arrays import int64
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.arrays import I64
+    from tracer.charge.stages.batch import Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,9 @@ class StageRanges:
             none, as a part of a prompt does, or several, as one that checks a draft.
         untold: without stages, why there are none where passes of a model were seen.
         confidence: from 0 to 1, of stages that are inferred from what repeats.
+        engine: whether they are steps of a serving engine, which hold many requests each.
+        labels: what the engine says of each step; empty without an engine.
+        roles: which of several models works in a stage, by the stage's name; of one model empty.
     """
 
     markers: str
@@ -64,6 +70,9 @@ class StageRanges:
     tokens: bool = True
     untold: Untold | None = None
     confidence: float | None = None
+    engine: bool = False
+    labels: tuple[Label, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> StageRanges:

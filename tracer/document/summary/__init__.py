@@ -1,5 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
+from tracer.document.summary.abstained import Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -29,6 +30,7 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "Abstained",
     "Between",
     "Breakdown",
     "BreakdownRow",
@@ -65,5 +67,6 @@ __all__ = [
     "Window",
     "decode",
     "encode",
+    "gathered",
     "measures",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.breakdown import Breakdown
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
@@ -30,7 +31,8 @@ READ = ("tracer.summary/1", SCHEMA)
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
     """The whole document.
 
-    `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part.
+    `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
+    `abstained` what was not answered.
     """
 
     schema_: str
@@ -49,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     budget: list[RunTime] = []
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
+    abstained: list[Abstained] = []
 
 
 def encode(summary: Summary) -> bytes:

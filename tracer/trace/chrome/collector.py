@@ -18,10 +18,11 @@ from tracer.trace.chrome.categories import (
     passed_over,
     telling_frame,
 )
-from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event, Id
+from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, NOT_LAUNCHED, DetailedArgs, Event, Id, LaunchedArgs
 from tracer.trace.chrome.flows import Flows
+from tracer.trace.chrome.launched import Shape, parsed, shape_of
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
-from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Spans, Want
+from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Launched, Spans, Want
 from tracer.trace.limits import OverLimitError
 from tracer.trace.names import cut
 
@@ -67,6 +68,8 @@ class Collector:
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = _Numbering()
+        self._launched = bool(want & Want.LAUNCHED)
+        self._launches = _Numbering()
         self._names = _Names()
         self._tracks = _Numbering()
         self._passed_over: dict[str, bool] = {}
@@ -115,6 +118,7 @@ class Collector:
         columns = [start, end, int64([names[event.name] for event in events])]
         if group is Group.OP:
             columns += self._op_columns(events)
+            columns += self._launch_column(events) if self._launched else []
         elif group is not Group.CAPTURE:
             tracks = self._tracks
             columns.append(int64([tracks[event.pid, event.tid] for event in events]))
@@ -176,6 +180,12 @@ class Collector:
             integers([arg.bytes for arg in args], 0),
         ]
 
+    def _launch_column(self, events: Sequence[Event]) -> list[I64]:
+        """The number of how each was launched, -1 where nothing says it."""
+        args = [event.args if isinstance(event.args, LaunchedArgs) else NOT_LAUNCHED for event in events]
+        shapes = [shape_of(arg) for arg in args]
+        return [int64([self._launches[shape] if any(shape) else -1 for shape in shapes])]
+
     def _details(self, group: Group, events: Sequence[Event]) -> list[I64]:
         """The external id of what has one, and the number of an operator's shape."""
         if group not in DETAILED:
@@ -197,6 +207,7 @@ class Collector:
         new_name = int64([names[name] for name in other._names])
         new_track = int64([tracks[track] for track in other._tracks])
         new_shape = int64([*[self._shapes[shape] for shape in other._shapes], -1])
+        new_launch = int64([*[self._launches[shape] for shape in other._launches], -1])
         for group, chunks in other._rows.items():
             if group is Group.FLOW:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
@@ -206,17 +217,20 @@ class Collector:
                     rest[0] = new_track[rest[0]]
                 if group is Group.CPU_OP and self._detailed:
                     rest[-1] = new_shape[rest[-1]]
+                if group is Group.OP and self._launched:
+                    rest[5] = new_launch[rest[5]]
                 self._rows[group].append((place, (start, end, new_name[name], *rest)))
         self.skipped.update(other.skipped)
 
     def columns(self) -> Columns:
         """All that was collected, in the order of the file."""
         rows = {group: self._joined(group) for group in Group}
-        return Columns(self._names, self._tracks, rows, self.skipped, list(self._shapes))
+        return Columns(self._names, self._tracks, rows, self.skipped, list(self._shapes), list(self._launches))
 
     def _joined(self, group: Group) -> list[I64]:
         width = {Group.OP: 8, Group.CALL: 5, Group.FLOW: 6, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
+        width += group is Group.OP and self._launched
         chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
@@ -233,6 +247,7 @@ class Columns:
         rows: dict[Group, list[I64]],
         skipped: Counter[str],
         shapes: list[tuple[bytes, bytes, bytes]],
+        launches: list[Shape],
     ) -> None:
         self.strings = list(names)
         self.threads: list[tuple[str, str]] = []
@@ -244,6 +259,7 @@ class Columns:
         self._thread_of_track = thread
         self._rows = rows
         self._shapes = shapes
+        self._launches = launches
         self._unended = 0
         self._close_ranges()
 
@@ -278,6 +294,10 @@ class Columns:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
         return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
+
+    def launched(self) -> Launched:
+        """How the device ops were launched; of a collector that was asked for it."""
+        return Launched(self._rows[Group.OP][8], [parsed(shape) for shape in self._launches])
 
     def flows(self) -> Flows:
         """The ends of arrows from launches to device ops."""

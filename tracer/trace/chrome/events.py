@@ -47,6 +47,19 @@ class DetailedArgs(Args, gc=False):
 NO_DETAILS = DetailedArgs()
 
 
+class LaunchedArgs(DetailedArgs, gc=False):
+    """Those that only `Want.LAUNCHED` asks for."""
+
+    grid: msgspec.Raw = ABSENT
+    block: msgspec.Raw = ABSENT
+    registers: msgspec.Raw = msgspec.field(default=ABSENT, name="registers per thread")
+    shared: msgspec.Raw = msgspec.field(default=ABSENT, name="shared memory")
+    occupancy: msgspec.Raw = msgspec.field(default=ABSENT, name="est. achieved occupancy %")
+
+
+NOT_LAUNCHED = LaunchedArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -67,6 +80,12 @@ class DetailedEvent(Event, gc=False):
     args: DetailedArgs | None = None
 
 
+class LaunchedEvent(Event, gc=False):
+    """One event with how its kernel was launched."""
+
+    args: LaunchedArgs | None = None
+
+
 class Decoders:
     """Decode JSON to events: one alone, a list, or a document's list.
 
@@ -85,11 +104,13 @@ class Decoders:
         return events
 
 
-_PLAIN, _DETAILED = Decoders(Event), Decoders(DetailedEvent)
+_PLAIN, _DETAILED, _LAUNCHED = Decoders(Event), Decoders(DetailedEvent), Decoders(LaunchedEvent)
 
 
 def decoders(want: Want) -> Decoders:
     """Those that find what is wanted."""
+    if want & Want.LAUNCHED:
+        return _LAUNCHED
     return _DETAILED if want & Want.DETAILS else _PLAIN
 
 

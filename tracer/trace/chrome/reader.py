@@ -81,6 +81,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         generation=of_model[~is_module[of_model.name]],
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
+        launched=columns.launched() if want & Want.LAUNCHED else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,

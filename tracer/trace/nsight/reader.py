@@ -19,6 +19,7 @@ from tracer.trace.columns import Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
 from tracer.trace.names import cut
 from tracer.trace.nsight.database import MISSING, Database
+from tracer.trace.nsight.launched import read_launched
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
     CALLS,
@@ -61,13 +62,14 @@ class _Raw:
     calls: list[I64]
 
 
-def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
+def read_export(path: Path, name: str, *, jobs: int | None = None, launched: bool = False) -> Trace:
     """Read a SQLite export of Nsight Systems.
 
     Args:
         path: of the export.
         name: for messages.
         jobs: processes to read with; by the file's size if None.
+        launched: whether to read how kernels were launched.
 
     Raises:
         InputError: the file is damaged, being written, or no such export.
@@ -79,17 +81,20 @@ def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
         if size >= LARGE_BYTES:
             keep_freed_pages()
         raw = _read_raw(path, name, jobs or default_jobs(size))
-        return _assembled(name, database, raw)
+        trace = _assembled(name, database, raw)
+        return replace(trace, launched=read_launched(database, len(trace.ops))) if launched else trace
 
 
-def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None) -> Trace:
+def read_report(
+    path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None, launched: bool = False
+) -> Trace:
     """Read a report of Nsight Systems (`.nsys-rep`), by way of an export that is thrown away.
 
     Args:
         path: of the report.
         name: for messages.
         nsys: the program that exports it, or its folder; the one on PATH if None.
-        jobs: as for an export.
+        jobs, launched: as for an export.
 
     Raises:
         MissingError: there is no nsys.
@@ -100,7 +105,7 @@ def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | 
     except MissingError as error:
         raise MissingError(f"{name}: an Nsight report, which only nsys can read; {error}") from None
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        return read_export(export(program, path, Path(folder)), name, jobs=jobs)
+        return read_export(export(program, path, Path(folder)), name, jobs=jobs, launched=launched)
 
 
 def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
