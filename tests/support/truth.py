@@ -20,7 +20,8 @@ PREFIX = "truth/"
 
 def true_stages(trace: Trace, times_ns: I64, thread: I64) -> I64:
     """The right stage at each time, index into ALL_STAGES; -1 where nothing says it."""
-    ranges = trace.ranges[np.array([trace.strings[name].startswith(PREFIX) for name in trace.ranges.name.tolist()])]
+    own = [trace.strings[name].startswith(PREFIX) for name in trace.ranges.name.tolist()]
+    ranges = trace.ranges[np.array(own, dtype=np.bool_)]
     kinds = [trace.strings[name].removeprefix(PREFIX).partition("#")[0] for name in ranges.name.tolist()]
     place = innermost_span(ranges, times_ns, thread)
     return int64([*map(ALL_STAGES.index, kinds), -1])[place]

@@ -24,7 +24,8 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | None:
     """How much of the time belongs to no stage, and the main reason."""
     device = evidence.device
-    if not evidence.stages or device.time_ns == 0:
+    # Of what repetition does not tell nobody has to widen a range.
+    if not evidence.stages or device.time_ns == 0 or evidence.ranges.confidence is not None:
         return None
     share = device.unattributed.time_ns / device.time_ns
     if share <= MISSED:

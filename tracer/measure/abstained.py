@@ -22,7 +22,7 @@ def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained
         ranges: its stages.
         work: charged.
     """
-    return gathered(_stages(ranges, work), _latency(trace, ranges))
+    return gathered(_stages(ranges, work), _before_the_prompt(ranges, work), _latency(trace, ranges))
 
 
 def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
@@ -34,6 +34,15 @@ def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
             what="stages",
             reason="nothing in the trace says which stage it is",
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",
+        )
+
+
+def _before_the_prompt(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+    if ranges.confidence is not None and bool((work.stage < 0).any()):
+        yield Abstained(
+            what="what comes before a prompt's pass, as a vision tower",
+            reason="stages are inferred from what repeats, which tells the prompt's pass and decode steps alone",
+            next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
         )
 
 

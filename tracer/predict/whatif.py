@@ -44,6 +44,10 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         raise InputError(f"{summary.trace.path}: it has no stages, so there is nothing to predict from")
     case = Case(summary, {stage.stage: Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget})
     assumptions = [assumption for change in ORDER for assumption in change.apply(case, changes)]
+    if summary.trace.confidence is not None:
+        assumptions.append(
+            f"the stages are inferred from what repeats, with a confidence of {summary.trace.confidence:.2f}"
+        )
     predicted = [
         StagePrediction(stage=now.stage, now_ns=round(now.runs * now.step_ns), then_ns=round(then.runs * then.step_ns))
         for now in summary.budget

@@ -7,6 +7,7 @@ before that, as a vision tower, is nobody's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,19 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.stages.likely import ENOUGH, likely_steps
-from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.sequence import sequence_of
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from tracer.charge.stages.likely import Steps
+    from tracer.charge.stages.likely import Likely, Steps
     from tracer.charge.stages.sequence import Sequence
     from tracer.trace.columns import Trace
 
+# Above it a person is told of steps that are not claimed.
+WORTH_SAYING = 0.5
 _PREFILL, _DECODE = map(ALL_STAGES.index, (PREFILL, DECODE))
 
 
@@ -33,10 +36,12 @@ def stages_of_repetition(trace: Trace) -> StageRanges | None:
     sequence = sequence_of(trace) if len(trace.ops) else None
     if sequence is None:
         return None
-    found, confidence = likely_steps(sequence)
-    if not found or confidence < ENOUGH:
+    likely = likely_steps(sequence)
+    if likely is None or likely.confidence < WORTH_SAYING:
         return None
-    rows = [row for request, steps in enumerate(found) for row in _rows(sequence, steps, request)]
+    if likely.confidence < ENOUGH or not likely.answers:
+        return replace(StageRanges.none(), untold=_unsure(likely))
+    rows = [row for request, steps in enumerate(likely.answers) for row in _rows(sequence, steps, request)]
     start, end, stage, index, request = int64(rows).T
     first = np.flatnonzero(np.diff(request, prepend=-1))
     return StageRanges(
@@ -53,7 +58,17 @@ def stages_of_repetition(trace: Trace) -> StageRanges | None:
         request_start_ns=start[first],
         request_end_ns=end[np.append(first[1:], len(request)) - 1],
         tokens=False,
-        confidence=confidence,
+        confidence=likely.confidence,
+    )
+
+
+def _unsure(likely: Likely) -> Untold:
+    return Untold(
+        what="whether what repeats are decode steps",
+        reason=f"the same kernels ran {likely.times} times; that each is a step has a confidence of "
+        f"{likely.confidence:.2f}, below {ENOUGH}",
+        next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
+        needs=Want(0),
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
+from tracer.charge.stages.sequence import ATTENTION
 from tracer.statistics.robust import median, theil_sen
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.75
 CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
-FEWEST_STEPS = 3
+FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
-_ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
 _TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
 _READ = re.compile(r"DtoH|Device-to-Host", re.IGNORECASE)
 # A prompt's layers share less than this with a step's, or take this much longer.
 ALIKE, LONGER = 0.8, 1.5
 ATTENDS_LONGER = 1.3
+STANDS_OUT = 2
 # So many steps at least show a growth, and so much of it.
 FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
 # So much of a step must be there for the first and the last to be one.
@@ -55,6 +56,21 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """What repeats.
+
+    Attributes:
+        answers: the steps of each request, if they may be decode steps.
+        confidence: that they are.
+        times: how often it repeats at a stretch.
+    """
+
+    answers: list[Steps]
+    confidence: float
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Step:
     """What all steps have in common.
 
@@ -71,40 +87,56 @@ class _Step:
     attentions: tuple[int, ...]
 
 
-def likely_steps(sequence: Sequence) -> tuple[list[Steps], float]:
-    """All decode steps, and how sure it is that they are some: 0 where nothing repeats as they would."""
-    run = longest(sequence.codes)
-    if run is None or run.times < FEWEST_STEPS or sequence.matching(run.start, run.end, _TRAINING.search).any():
-        return [], 0.0
+def likely_steps(sequence: Sequence) -> Likely | None:
+    """The likeliest decode steps, or what repeats and is most like them; None where nothing repeats often enough.
+
+    Requests that are alike repeat, their steps do, and the layers of these: the likeliest of them are the steps.
+    """
+    found = [_steps_of(sequence, run) for run in longest(sequence.codes, FEWEST_STEPS, MOST_TRIED)]
+    return max(found, key=lambda likely: likely.confidence, default=None)
+
+
+def _steps_of(sequence: Sequence, run: Run) -> Likely:
+    """How likely it is that what repeats in this run are decode steps, and where they are if it may be."""
+    if sequence.matching(run.start, run.end, _TRAINING.search).any():
+        return Likely([], 0.0, run.times)
     step = _step(sequence, run)
-    found = _all_steps(sequence, step)
-    weights = [
-        (CHOOSES, _in_each(sequence, step, _CHOICE)),
-        (GROWS, _grows(sequence, step)),
-        (PROMPTED, found[0].prompt is not None if found else False),
-        (READ_BACK, _in_each(sequence, step, _READ)),
-    ]
-    doubt = float(np.prod([1 - weight for weight, seen in weights if seen]))
+    if step is None:
+        return Likely([], 0.0, run.times)
     part = sequence.codes[run.start : run.end]
     exact = float((part[: -run.distance] == part[run.distance :]).mean())
-    return sorted(found, key=lambda steps: steps.begins), exact * (1 - doubt)
+    doubt = 1.0
+    for weight, seen in (
+        (CHOOSES, _in_each(sequence, step, _CHOICE)),
+        (GROWS, _grows(sequence, step)),
+        (READ_BACK, _in_each(sequence, step, _READ)),
+    ):
+        doubt *= 1 - weight if seen else 1
+    if exact * (1 - doubt * (1 - PROMPTED)) < ENOUGH:
+        return Likely([], exact * (1 - doubt), run.times)
+    found = _all_steps(sequence, step)
+    if found and max(found, key=lambda steps: len(steps.begins)).prompt is not None:
+        doubt *= 1 - PROMPTED
+    return Likely(found, exact * (1 - doubt), run.times)
 
 
-def _step(sequence: Sequence, run: Run) -> _Step:
+def _step(sequence: Sequence, run: Run) -> _Step | None:
+    """What repeats in a run; None where nothing tells where one ends and the next begins."""
     two = sequence.in_order[run.start : run.start + 2 * run.distance]
     inner = [found for apart in distances(two) if 2 * apart <= run.distance for found in runs(two, apart)]
     inner = [found for found in inner if found.end - found.start <= run.distance and found.times > 1]
     layers = max(inner, key=lambda found: (found.end - found.start, -found.distance), default=None)
     if layers is not None and 2 * (layers.end - layers.start) < run.distance:
         layers = None
-    one = sequence.codes[run.start : run.start + run.distance]
-    attends = sequence.matching(run.start, run.start + run.distance, _ATTENTION.search)
+    one = sequence.own[run.start : run.start + run.distance]
+    attends = sequence.matching(run.start, run.start + run.distance, ATTENTION.search)
     counts = np.bincount(coded(one[attends])[1]).tolist()
-    return _Step(run, _cut(sequence, run, layers), layers, tuple(counts))
+    cut = _cut(sequence, run, layers)
+    return None if cut is None else _Step(run, cut, layers, tuple(counts))
 
 
-def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int:
-    """Where a step ends: behind what it chooses and reads back, outside its layers; else at the longest pause."""
+def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
+    """Where a step ends: behind what it chooses and reads back, outside its layers; else at a pause that stands out."""
     size = run.distance
     place = run.start + (layers.end % size if layers is not None else 0)
     outside = size if layers is None else size - (layers.end - layers.start)
@@ -119,11 +151,15 @@ def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int:
         return run.start + (place + last + 1 - run.start) % size
     span = slice(run.start, run.start + run.times * size)
     pauses = (sequence.asked_ns[span] - np.roll(sequence.until_ns[span], 1)).reshape(run.times, size)
-    return run.start + int(median(pauses[1:]).argmax())
+    between = (place - run.start + np.arange(outside)) % size
+    usual = median(pauses[1:])[between]
+    if len(usual) < 2 or usual.max() < STANDS_OUT * np.sort(usual)[-2]:
+        return None
+    return run.start + int(between[usual.argmax()])
 
 
 def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
-    """Of each part in which steps repeat, the longest first."""
+    """Of each answer, in their order."""
     size = step.run.distance
     known = grams(sequence.codes)
     template = known[step.cut : step.cut + size]
@@ -145,9 +181,15 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
         if len(begins) < 2 or begins[0] < behind:
             continue
         places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
-        found.append(Steps(tuple(places), _prompt(sequence, step, behind, places[0])))
+        prompt = _prompt(sequence, step, behind, places[0])
+        if prompt is None and found and places[0] - behind < size:
+            # The same answer, of which a step or two asked for something else.
+            before = found.pop()
+            part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
+            places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
+        found.append(Steps(tuple(places), prompt))
         behind = places[-1]
-    return sorted(found, key=lambda one: -len(one.begins))
+    return found
 
 
 def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
@@ -171,7 +213,9 @@ def _as_many_layers(run: Run, step: _Step) -> bool:
     if run.times < 2:
         return False
     if step.layers is not None:
-        return abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0)
+        # What repeats without attention in it, as the experts of one layer, are no layers.
+        attend = sum(step.attentions) >= step.layers.times - 1 > 0
+        return attend and abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0)
     return run.times in step.attentions
 
 
@@ -184,10 +228,10 @@ def _otherwise(sequence: Sequence, prompt: slice, step: slice) -> bool:
     longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
     if not longer and _shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
         return False
-    attend = [sequence.matching(part.start, part.stop, _ATTENTION.search) for part in (prompt, step)]
+    attend = [sequence.matching(part.start, part.stop, ATTENTION.search) for part in (prompt, step)]
     if not all(told.any() for told in attend):
         return bool(longer)
-    kernels = [set(sequence.codes[part][told].tolist()) for part, told in zip((prompt, step), attend, strict=True)]
+    kernels = [set(sequence.own[part][told].tolist()) for part, told in zip((prompt, step), attend, strict=True)]
     usual = [float(sequence.time_ns[part][told].mean()) for part, told in zip((prompt, step), attend, strict=True)]
     return kernels[0] != kernels[1] or usual[0] >= ATTENDS_LONGER * usual[1]
 
@@ -207,7 +251,7 @@ def _in_each(sequence: Sequence, step: _Step, pattern: re.Pattern[str]) -> bool:
     if step.layers is not None:
         inside = np.arange(step.layers.start, step.layers.end) % size
         told = np.delete(told, inside, axis=1)
-    elif step.attentions and int(told[0].sum()) % max(step.attentions) == 0:
+    elif max(step.attentions, default=1) > 1 and int(told[0].sum()) % max(step.attentions) == 0:
         return False
     return bool(told.any(axis=1).all())
 
@@ -216,7 +260,7 @@ def _grows(sequence: Sequence, step: _Step) -> bool:
     """Whether attention takes a growing share of the steps' time."""
     size, run = step.run.distance, step.run
     span = slice(run.start, run.start + run.times * size)
-    told = sequence.matching(span.start, span.stop, _ATTENTION.search).reshape(run.times, size)
+    told = sequence.matching(span.start, span.stop, ATTENTION.search).reshape(run.times, size)
     if run.times < FEWEST_TO_GROW or not told.any():
         return False
     times = sequence.time_ns[span].reshape(run.times, size)

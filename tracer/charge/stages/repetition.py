@@ -21,8 +21,6 @@ GRAM = 4
 WINDOW = 16
 # The distances that occur most often are tried.
 MOST_DISTANCES = 32
-# A shorter distance is taken before a longer one that repeats but this little longer.
-AS_LONG = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +88,11 @@ def runs(codes: I64, distance: int) -> list[Run]:
     return found
 
 
-def longest(codes: I64, least: int = 1) -> Run | None:
-    """The longest run of all common distances from `least` on, of about equally long ones the shortest distance."""
-    found = [run for distance in distances(codes) if distance >= least for run in runs(codes, distance)]
-    if not found:
-        return None
-    most = max(run.end - run.start - run.distance for run in found)
-    good = [run for run in found if run.end - run.start - run.distance >= AS_LONG * most]
-    return min(good, key=lambda run: (run.distance, run.start))
+def longest(codes: I64, least: int, most: int) -> list[Run]:
+    """Of each common distance the longest run that repeats `least` times; the `most` longest of these."""
+    found = []
+    for distance in distances(codes):
+        own = max(runs(codes, distance), key=lambda run: run.end - run.start, default=None)
+        if own is not None and own.times >= least:
+            found.append(own)
+    return sorted(found, key=lambda run: run.start - run.end)[:most]

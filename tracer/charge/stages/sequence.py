@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.intervals import sum_by
+from tracer.charge.intervals import distinct, sum_by
 from tracer.charge.launches import find_launches
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
+ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
 # One thread must have asked for so much of the device's time: what several ask for has no order.
 ONE_THREAD = 0.95
 
@@ -28,9 +30,11 @@ class Sequence:
     Attributes:
         thread: that asked.
         names: of the trace.
-        codes: the ops' names; the kernels of one graph launch sorted, since branches of it may run in any order.
+        codes: the ops' names, all kernels of attention as one, since others are taken as the cache grows; the kernels
+            of one graph launch sorted, since branches of it may run in any order.
         in_order: the same, the kernels of a graph in the order in which they ran.
-        time_ns: how long each op ran; sorted like `codes`.
+        own: each op's own name; sorted like `codes`, as all that follows.
+        time_ns: how long each op ran.
         asked_ns, until_ns: start and end of the call that asked for it.
     """
 
@@ -38,6 +42,7 @@ class Sequence:
     names: list[str]
     codes: I64
     in_order: I64
+    own: I64
     time_ns: I64
     asked_ns: I64
     until_ns: I64
@@ -47,7 +52,7 @@ class Sequence:
 
     def matching(self, low: int, high: int, told: Callable[[str], object]) -> Bools:
         """Which ops of a part have a name of which something is true."""
-        part = self.codes[low:high]
+        part = self.own[low:high]
         fits = [code for code in coded(part)[0].tolist() if told(self.names[code])]
         return np.asarray(np.isin(part, fits), dtype=np.bool_)
 
@@ -72,13 +77,17 @@ def sequence_of(trace: Trace) -> Sequence | None:
         return None
     rows = rows[thread == chosen]
     asked = trace.calls.start_ns[launch[rows]]
-    sorted_rows = rows[np.lexsort((trace.ops.name[rows], asked))]
+    code = int64(np.arange(len(trace.strings)))
+    attend = [number for number in distinct(trace.ops.name[rows]) if ATTENTION.search(trace.strings[number])]
+    code[attend[1:]] = attend[0] if attend else 0
+    sorted_rows = rows[np.lexsort((code[trace.ops.name[rows]], asked))]
     ran = rows[np.lexsort((trace.ops.start_ns[rows], asked))]
     return Sequence(
         thread=int(threads[chosen]),
         names=trace.strings,
-        codes=int64(trace.ops.name[sorted_rows]),
-        in_order=int64(trace.ops.name[ran]),
+        codes=code[trace.ops.name[sorted_rows]],
+        in_order=code[trace.ops.name[ran]],
+        own=int64(trace.ops.name[sorted_rows]),
         time_ns=int64(lengths[sorted_rows]),
         asked_ns=trace.calls.start_ns[launch[sorted_rows]],
         until_ns=trace.calls.end_ns[launch[sorted_rows]],
