@@ -35,7 +35,7 @@ def test_every_renderer_says_it_in_front_of_the_stages_and_of_the_findings(infer
 
 
 def test_a_prediction_assumes_it(inferred: Summary) -> None:
-    found = predict(inferred, Changes(launch_overhead=0.0))
+    found = predict(inferred, Changes(stages={}, launch_overhead=0.0))
     assert "inferred from what repeats, with a confidence of 0.86" in text.render(of_prediction(found), width=200)
 
 
