@@ -41,7 +41,8 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | None:
     """How much of the time belongs to no stage, and the main reason."""
     device = evidence.device
-    if not evidence.stages or not device.time_ns:
+    # Of what repetition does not tell nobody has to widen a range.
+    if not evidence.stages or not device.time_ns or evidence.ranges.confidence is not None:
         return None
     if evidence.on_gpu and not len(evidence.trace.calls):
         return None  # nothing was launched as far as the file tells: no other range would hold more

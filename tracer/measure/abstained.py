@@ -42,7 +42,8 @@ def abstentions(
     """
     of_file = (_unread(trace), _clock(work), _unlaunched(trace, work))
     of_work = (_lost(stages, lost, rated=rated), _unseen(trace, lost))
-    return gathered(*of_file, *of_work, _stages(ranges, work, unstaged), _latency(trace, ranges))
+    of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
+    return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
 
 
 def _unread(trace: Trace) -> Iterator[Abstained]:
@@ -101,6 +102,15 @@ def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Ite
             what="stages",
             reason=UNMARKED,
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",
+        )
+
+
+def _before_the_prompt(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+    if ranges.confidence is not None and bool((work.stage < 0).any()):
+        yield Abstained(
+            what="what comes before a prompt's pass, as a vision tower",
+            reason="stages are inferred from what repeats, which tells the prompt's pass and decode steps alone",
+            next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
         )
 
 
