@@ -12,14 +12,15 @@ from tracer.charge.launches import doubtful_launches
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
+from tracer.charge.steady import steady_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
-from tracer.document.summary import SCHEMA, Summary, gathered
+from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
 from tracer.measure import lost as missed
 from tracer.measure import needs, python_lines, recording
-from tracer.measure.abstained import abstentions, is_rated, unreadable
+from tracer.measure.abstained import abstentions, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -33,11 +34,14 @@ from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
+from tracer.measure.serving import serving
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
+from tracer.measure.threads import host_threads
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.measure.unstaged import no_stages
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
     from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import Lost, Roofline, RunTime, Token
+    from tracer.document.summary import Lost, Roofline, RunTime, SteadyPart, Token
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -68,6 +72,7 @@ class Charged:
         work: its work, each piece charged.
         overlaps: those that the file has.
         lost: what was launched and not recorded.
+        steady: what was left out, where the steady part alone was chosen; the trace is that part.
     """
 
     trace: Trace
@@ -75,6 +80,7 @@ class Charged:
     work: Work
     overlaps: overlaps.Overlaps
     lost: LostWork
+    steady: SteadyPart | None = None
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -114,7 +120,8 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     while (more := needs.after_all(trace, choices)) & ~want:
         want |= more
         trace = _read(source, want, choices)
-    return trace
+    rest = needs.in_the_end(trace, choices)
+    return _read(source, want | rest, choices) if rest & ~want else trace
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
@@ -133,13 +140,23 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         trace: to summarise.
         choices: what a person chose.
         frames: reads the same file for its Python frames; called only if a finding needs them.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
     return summarize_charged(charge(trace, choices), choices, frames=frames)
 
 
 def charge(trace: Trace, choices: Choices) -> Charged:
-    """Find the stages of a trace and charge its work."""
+    """Find the stages of a trace and charge its work.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+    """
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
@@ -147,7 +164,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     ranges = find_stages(trace, choices.patterns)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
-    return Charged(trace, ranges, work, overlapping, lost)
+    return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
@@ -155,7 +172,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
     lost, missing = charged.lost, missed.describe(trace, ranges, charged.lost)
     runs, counts = runs_of(ranges, work, trace.manifest, lost), count(trace, ranges, work, lost)
-    device = device_totals(trace.strings, work, overlapping, lost)
+    device = device_totals(trace.strings, work, overlapping, lost, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
@@ -165,6 +182,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
+    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=len(ranges) > 0)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
@@ -179,7 +197,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         device=device,
         stages=stages,
         tokens=tokens,
-        ranges=annotation_rows(trace, work, lost)[: None if choices.all_ranges else SHOWN],
+        ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
         findings=found,
         budget=list(times.values()),
@@ -190,12 +208,21 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         requests=requests,
         coverage=coverage,
         rangeless=rangeless(trace, work),
-        abstained=gathered(
-            unreadable(trace, work),
-            abstentions(trace, ranges, stages, missing, rated=is_rated(trace, choices)),
-            unanswered,
-        ),
+        abstained=[
+            *abstentions(
+                trace,
+                ranges,
+                work,
+                stages,
+                missing,
+                rated=is_rated(trace, choices),
+                unstaged=None if len(ranges) else no_stages(trace, threads, annotations),
+            ),
+            *unanswered,
+        ],
         lost=UNSET if missing is None else missing,
+        serving=serving(trace, runs, annotations, choices, steady=charged.steady),
+        threads=threads,
     )
 
 

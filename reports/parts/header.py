@@ -37,7 +37,9 @@ def part(summary: Summary, _: Asked) -> Block | None:
         line(_work(summary)),
         _copying(summary),
         _lost(summary),
-        line(_found_by(summary), role="dim") if summary.stages else None,
+        line(_found_by(summary), role="dim" if summary.trace.confidence is None else "caution")
+        if summary.stages
+        else None,
         *(_notes(run) if run else ()),
         *[line(_recorded(part), role="caution") for part in summary.coverage],
         *[line(f"by choice: {choice}", role="caution") for choice in summary.trace.choices],
@@ -126,7 +128,9 @@ def _copying(summary: Summary) -> Line | None:
 
 def _found_by(summary: Summary) -> str:
     markers = summary.trace.markers
-    return f"stages: by {FOUND_BY.get(markers, markers)}"
+    found = f"stages: by {FOUND_BY.get(markers, markers)}"
+    confidence = summary.trace.confidence
+    return found if confidence is None else f"{found} (inferred, confidence {confidence:.2f} of 1)"
 
 
 def _notes(run: dict[str, Any]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Why the device waits: idle time of each stage by its cause."""
+"""Why the device waits: idle time by its cause, of each stage, or of a trace without stages in all."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None  # nothing is launched there: between operators the host is at work
     rest = summary.device.unattributed
     found = [(one.stage, one.busy_ns or 0, one.idle_ns or 0, one.idle or Idle()) for one in summary.stages]
-    found += [("no stage", rest.busy_ns, rest.idle_ns or 0, rest.idle or Idle())] if summary.stages else []
-    waiting = [row for row in found if asked.shows(row[0]) and row[2] and row[2] * LEAST >= row[1] + row[2]]
+    found.append(("no stage" if summary.stages else "all", rest.busy_ns, rest.idle_ns or 0, rest.idle or Idle()))
+    shown = [row for row in found if not summary.stages or asked.shows(row[0])]
+    waiting = [row for row in shown if row[2] and row[2] * LEAST >= row[1] + row[2]]
     causes = [cause for cause in CAUSES if any(_of(idle, cause) for *_, idle in waiting)]
     if not causes:
         return None

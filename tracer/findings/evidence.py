@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Roofline,
         StageRoofline,
     )
+    from tracer.measure.between_steps import BetweenSteps
     from tracer.measure.encoders import EncoderRuns
     from tracer.measure.known import KnownStage, KnownTime, KnownToken
     from tracer.measure.unfused import Unfused
@@ -140,6 +141,13 @@ class Evidence:
         from tracer.measure.waits import waits_of_decode
 
         return waits_of_decode(self.trace, self.ranges, self.work)
+
+    @cached_property
+    def between_steps(self) -> BetweenSteps | None:
+        """Idle time between a serving engine's steps."""
+        from tracer.measure.between_steps import between_steps
+
+        return between_steps(self.trace, self.ranges, self.work)
 
     @cached_property
     def unfused(self) -> dict[str, Unfused]:

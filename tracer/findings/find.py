@@ -74,6 +74,6 @@ def _document(rule: Rule, found: Found) -> Finding:
         message=found.message,
         evidence=found.evidence,
         rule=rule.rule,
-        next_step=rule.next_step if found.also is None else f"{rule.next_step}; {found.also}",
+        next_step="; ".join(step for step in (found.instead or rule.next_step, found.also) if step),
         gain=None if gain is None else Gain(**asdict(gain)),
     )

@@ -22,7 +22,7 @@ FINDING = Rule(
     rule=(
         "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
         "twice the time in which any device works, without a profiler where that was measured; not load and "
-        "preprocess, whose work is the host's"
+        "preprocess, whose work is the host's, and not what a serving engine's device waits between steps"
     ),
     reason=(
         "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
@@ -40,7 +40,11 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         return None
     if evidence.work.clock_is_off:
         return Unanswered(CLOCK, OTHER_CLOCK)
-    shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops and stage.stage not in ON_HOST}
+    shares = {
+        stage.stage: _host_share(evidence, stage)
+        for stage in evidence.stages
+        if stage.ops and stage.stage not in ON_HOST
+    }
     bound = [name for name, share in shares.items() if share > IDLE and _idles(evidence, name)]
     if not bound:
         return None
@@ -57,9 +61,11 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     )
 
 
-def _host_share(stage: KnownStage) -> float:
+def _host_share(evidence: Evidence, stage: KnownStage) -> float:
     window_ns = stage.busy_ns + stage.idle_ns
-    return stage.idle.host_ns / window_ns if window_ns else 0.0
+    between = evidence.between_steps
+    host_ns = stage.idle.host_ns - (between.host_ns_of(stage.stage) if between is not None else 0)
+    return host_ns / window_ns if window_ns else 0.0
 
 
 def _idles(evidence: Evidence, stage: str) -> bool:

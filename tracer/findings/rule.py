@@ -69,6 +69,7 @@ class Found:
         gain: what could be saved, where it can be estimated.
         severity: where it is not the rule's.
         also: what to do besides the rule's next step.
+        instead: what to do in place of it.
     """
 
     message: str
@@ -76,6 +77,7 @@ class Found:
     gain: Saving | None = None
     severity: Severity | None = None
     also: str | None = None
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 
 
 def abstentions(
-    trace: Trace, ranges: StageRanges, stages: Sequence[Stage], lost: Lost | None, *, rated: bool
+    trace: Trace,
+    ranges: StageRanges,
+    work: Work,
+    stages: Sequence[Stage],
+    lost: Lost | None,
+    *,
+    rated: bool,
+    unstaged: Abstained | None = None,
 ) -> list[Abstained]:
     """Gather them: what, why, and what to do.
 
     Args:
         trace: as it was read.
         ranges: its stages.
+        work: charged.
         stages: added up.
         lost: what was launched and not recorded.
         rated: whether a roofline was asked for, or the recording says what its stages compute.
+        unstaged: why there are no stages, by what else was recorded.
     """
+    of_file = (_unread(trace), _clock(work), _unlaunched(trace, work))
     of_work = (_lost(stages, lost, rated=rated), _unseen(trace, lost))
-    return gathered(*of_work, _stages(trace, ranges), _latency(trace, ranges))
-
-
-def unreadable(trace: Trace, work: Work) -> list[Abstained]:
-    """The same of how the file was recorded: by whom, by which clocks, and with the host or without."""
-    return gathered(_unread(trace), _clock(work), _unlaunched(trace, work))
+    of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
+    return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
 
 
 def _unread(trace: Trace) -> Iterator[Abstained]:
@@ -83,15 +89,24 @@ def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
         yield Abstained(what="device time", reason=sign, next_step=NO_OPS)
 
 
-def _stages(trace: Trace, ranges: StageRanges) -> Iterator[Abstained]:
+def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Iterator[Abstained]:
     untold = ranges.untold
     if untold is not None:
         yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
-    elif not len(ranges) and (len(trace.ops) or len(trace.cpu_ops)):
-        yield Abstained(
+    elif not len(ranges) and len(work):
+        yield otherwise or Abstained(
             what="stages",
             reason=UNMARKED,
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",
+        )
+
+
+def _before_the_prompt(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+    if ranges.confidence is not None and bool((work.stage < 0).any()):
+        yield Abstained(
+            what="what comes before a prompt's pass, as a vision tower",
+            reason="stages are inferred from what repeats, which tells the prompt's pass and decode steps alone",
+            next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
         )
 
 

@@ -13,6 +13,7 @@ from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattribu
 from tracer.document.summary import Reason as ReasonRow
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
+from tracer.measure.kernels import kernel_rows
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ def window_of(work: Work) -> Window:
     return Window(start_ns=int(work.start_ns.min()), end_ns=int(work.end_ns.max()))
 
 
-def device_totals(strings: list[str], work: Work, overlaps: Overlaps, lost: LostWork | None = None) -> DeviceTotals:
+def device_totals(
+    strings: list[str], work: Work, overlaps: Overlaps, lost: LostWork | None = None, *, staged: bool
+) -> DeviceTotals:
     """Add up all work that was recorded.
 
     Args:
         strings: the trace's names.
         work: the trace's.
         overlaps: what overlapped on its own stream before anything was cut.
+        staged: whether there are stages; without, kernels are listed here.
         lost: launches of which the work was not recorded, and the gaps in which it may have run: these are no idle time
             that is known.
     """
@@ -54,6 +58,7 @@ def device_totals(strings: list[str], work: Work, overlaps: Overlaps, lost: Lost
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
         categories=by_category((strings[name], int(time_ns[name])) for name in distinct(work.name)),
+        kernels=[] if staged else kernel_rows(strings, work, np.arange(len(work))),
         each=_each(work, in_gap) if work.on_device else [],
     )
 

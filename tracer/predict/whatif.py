@@ -49,6 +49,10 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
     case = Case(summary, dict(now))
     _refuse_unknown(case, changes)
     assumptions = [assumption for change in ORDER for assumption in change.apply(case, changes)]
+    if summary.trace.confidence is not None:
+        assumptions.append(
+            f"the stages are inferred from what repeats, with a confidence of {summary.trace.confidence:.2f}"
+        )
     predicted = [
         StagePrediction(stage=stage, now_ns=round(run.runs * run.step_ns), then_ns=round(then.runs * then.step_ns))
         for stage, run in now.items()

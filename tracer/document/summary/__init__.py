@@ -1,17 +1,19 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import (
-    UNMARKED,
-    UNMEASURED,
-    UNREAD,
-    WAITING,
-    Abstained,
-    gathered,
-)
+from tracer.document.summary.abstained import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
-from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.device import (
+    Between,
+    Counts,
+    DeviceTime,
+    DeviceTotals,
+    Idle,
+    Kernel,
+    Reason,
+    Unattributed,
+)
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.latency import (
     MEAN,
@@ -28,7 +30,19 @@ from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
-from tracer.document.summary.stages import Kernel, Stage, Token
+from tracer.document.summary.serving import (
+    Attention,
+    BatchGroup,
+    EngineStep,
+    Held,
+    IdleBetweenSteps,
+    Phase,
+    Serving,
+    Spread,
+    SteadyPart,
+)
+from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
@@ -43,6 +57,8 @@ __all__ = [
     "UNREAD",
     "WAITING",
     "Abstained",
+    "Attention",
+    "BatchGroup",
     "Between",
     "Breakdown",
     "BreakdownRow",
@@ -52,15 +68,20 @@ __all__ = [
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "EngineStep",
     "Finding",
     "Gain",
+    "Held",
+    "HostThread",
     "Idle",
+    "IdleBetweenSteps",
     "Kernel",
     "Latency",
     "Lost",
     "LostOps",
     "Outlier",
     "Percentiles",
+    "Phase",
     "Prediction",
     "RangeRow",
     "Rangeless",
@@ -69,11 +90,14 @@ __all__ = [
     "Roofline",
     "RunTime",
     "SampleLatency",
+    "Serving",
     "Slope",
+    "Spread",
     "Stage",
     "StagePrediction",
     "StageRoofline",
     "Statistic",
+    "SteadyPart",
     "Summary",
     "Token",
     "TraceInfo",

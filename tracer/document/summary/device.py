@@ -5,6 +5,14 @@ from __future__ import annotations
 import msgspec
 
 
+class Kernel(msgspec.Struct, frozen=True, kw_only=True):
+    """One kernel (or operator) name."""
+
+    name: str
+    count: int
+    time_ns: int
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Work that belongs to no stage, for one reason."""
 
@@ -105,6 +113,7 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
         same_stream_overlap_ns: time that ops spent overlapping others on their own stream.
         same_stream_overlaps: how many did.
         categories: time by kernel category; "other" is what no rule knows.
+        kernels: of a trace without stages, by name, most time first; with stages each has its own.
         each: the devices that worked, by id; none of a trace without device ops.
     """
 
@@ -118,4 +127,5 @@ class DeviceTotals(msgspec.Struct, frozen=True, kw_only=True):
     same_stream_overlap_ns: int = 0
     same_stream_overlaps: int = 0
     categories: dict[str, int] = {}
+    kernels: list[Kernel] = []
     each: list[DeviceTime] = []

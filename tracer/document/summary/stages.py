@@ -5,16 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tracer.document.summary.device import Counts, Idle
+from tracer.document.summary.device import Counts, Idle, Kernel
 from tracer.document.summary.lost import LostOps
-
-
-class Kernel(msgspec.Struct, frozen=True, kw_only=True):
-    """One kernel (or operator) name."""
-
-    name: str
-    count: int
-    time_ns: int
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +33,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             passed, on several devices at once counted once; None in documents from before there was this key.
         recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
         of_runs: runs that the recorded requests had; None where nothing tells.
+        role: which of several models works in it: "target" or "draft"; None of one model.
         lost: launches without a device op; absent where there are none.
     """
 
@@ -59,6 +52,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: int | None = None
     recorded_runs: int | None = None
     of_runs: int | None = None
+    role: str | None = None
     lost: LostOps | UnsetType = UNSET
 
     @property

@@ -22,7 +22,9 @@ from tracer.document.summary.lost import Lost
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
+from tracer.document.summary.serving import Serving
 from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import TraceInfo, Window
 
 SCHEMA = "tracer.summary/2"
@@ -34,8 +36,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     """The whole document.
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
-    `abstained` what was not answered; `lost` is absent where no work was launched and not recorded; `rangeless` says
-    what the table of ranges cannot hold.
+    `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
+    stages are a serving engine's steps; `threads` are those that launched device work; `lost` is absent where no work
+    was launched and not recorded.
     """
 
     schema_: str
@@ -55,8 +58,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     requests: list[RequestLatency] = []
     coverage: list[Coverage] = []
     abstained: list[Abstained] = []
-    lost: Lost | UnsetType = UNSET
     rangeless: Rangeless | None = None
+    serving: Serving | None = None
+    threads: list[HostThread] = []
+    lost: Lost | UnsetType = UNSET
 
 
 def encode(summary: Summary) -> bytes:
