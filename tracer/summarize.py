@@ -61,6 +61,16 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     Raises:
         InputError: the file is no trace.
     """
+    trace, frames = read_wanted(source, choices)
+    return summarize(trace, choices, frames=frames)
+
+
+def read_wanted(source: Source, choices: Choices) -> tuple[Trace, Callable[[], Trace] | None]:
+    """Read what a summary needs of an open trace file; and what reads its Python frames, if there are any.
+
+    Raises:
+        InputError: the file is no trace.
+    """
 
     def read(want: Want) -> Trace:
         return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
@@ -70,7 +80,7 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     more = needs.after_all(trace, choices)
     if more & ~want:
         trace = read(want | more)
-    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+    return trace, (lambda: read(python_lines.NEEDS)) if trace.stacks else None
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:

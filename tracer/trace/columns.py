@@ -160,6 +160,8 @@ class Trace:
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.
         warnings: what was read around, in words.
+        own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
+        torn: whether the file ends before it should.
     """
 
     path: str
@@ -182,3 +184,5 @@ class Trace:
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
+    own_tracks_bytes: int = 0
+    torn: bool = False

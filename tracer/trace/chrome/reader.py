@@ -17,6 +17,7 @@ from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
+from tracer.trace.chrome.tracks import OwnTracks, own_tracks
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
@@ -40,6 +41,7 @@ class _Content:
     events: int
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
+    own: OwnTracks
 
 
 def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
@@ -69,7 +71,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         path=source.name,
         format="chrome",
         producer=metadata.producer,
-        events=content.events,
+        events=max(0, content.events - content.own.events),
         strings=columns.strings,
         threads=columns.threads,
         devices=metadata.devices,
@@ -85,6 +87,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        own_tracks_bytes=content.own.size_bytes,
+        torn=torn is not None,
     )
     if lack_correlation(trace):
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
@@ -113,8 +117,9 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
-    document = read_document(source.name, source.read_all().removeprefix(BOM), want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
+    data = source.read_all().removeprefix(BOM)
+    document = read_document(source.name, data, want)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own_tracks(data))
 
 
 def _head(source: Source) -> tuple[bytes, int]:
@@ -181,6 +186,7 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
         events=sum(share.events for share in shares) + last.events,
         metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + tail.metadata),
         lost_bytes=tail.lost_bytes,
+        own=own_tracks(recent + rest),
     )
 
 

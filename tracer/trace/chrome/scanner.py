@@ -266,7 +266,7 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
         UnscannableError: the last events are not where the layout puts them.
     """
     text = recent + rest
-    ending = _end_of_list(text, layout)
+    ending = end_of_list(text, layout)
     if ending is None:
         if layout.certain and rest.count(layout.phase) > 1:
             raise UnscannableError
@@ -282,7 +282,7 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
     return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
 
 
-def _end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
+def end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
     """Offset behind the last event, and the text behind the list's closing bracket; None if it is torn."""
     # A list inside the last event's arguments, or in the metadata, may end alike; but then no whole document does.
     closings = _CLOSING.finditer(text, max(0, text.rfind(layout.phase)))
