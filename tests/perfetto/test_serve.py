@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from http import HTTPStatus
@@ -98,7 +99,9 @@ def test_two_offers_have_paths_that_nobody_guesses(offer: Offer) -> None:
 def test_the_address_names_the_trace_and_the_window(offer: Offer) -> None:
     page, _, query = offer.address((5, 17)).partition("/#!/?")
     assert page == PERFETTO
-    assert parse_qs(query) == {"url": [HERE + offer.path], "visStart": ["5"], "visEnd": ["17"]}
+    asked = parse_qs(query)
+    assert (asked["url"], asked["visStart"], asked["visEnd"]) == ([HERE + offer.path], ["5"], ["17"])
+    assert json.loads(asked["startupCommands"][0])[0]["id"] == "dev.perfetto.PinTracksByRegex"
     assert offer.path.endswith("/my%20run.json")
     assert "vis" not in offer.address()
 
@@ -136,6 +139,14 @@ def test_the_ui_of_this_machine_serves_no_other_page(more: dict[str, str], offer
 def test_it_ends_when_the_trace_was_fetched(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracer.perfetto.serve.PORT", 0)
     serve(offer, offer.fetched.set)
+
+
+def test_what_is_refused_does_not_keep_it_from_ending(offer: Offer, tmp_path: Path) -> None:
+    own = Offer(offer.trace, _ui(tmp_path))
+    assert _answer(own, "GET", "/status", {"Host": "127.0.0.1:9001"})[0] == HTTPStatus.NOT_FOUND
+    assert not own.asked.is_set()
+    assert _answer(own, "GET", "/", {"Host": "127.0.0.1:9001"})[0] == HTTPStatus.OK
+    assert own.asked.is_set()
 
 
 def test_an_address_that_is_taken_is_said_to_be(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:

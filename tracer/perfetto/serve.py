@@ -28,6 +28,8 @@ HOST, PORT = "127.0.0.1", 9001
 PERFETTO = "https://ui.perfetto.dev"
 HERE = f"http://{HOST}:{PORT}"
 HOSTS = (f"{HOST}:{PORT}", f"localhost:{PORT}")
+# Perfetto before 2026 sorts processes by the number of their slices; pinned, our tracks are at the top of any.
+PIN = '[{"id":"dev.perfetto.PinTracksByRegex","args":["^(stages|idle|findings)( |$)"]}]'
 # A page of ours says that it is; a person who types the address says "none".
 OWN_SITE = ("same-origin", "none")
 # The UI goes on to load parts of itself while it has the trace.
@@ -44,7 +46,7 @@ class Offer:
         ui: files of the UI by their paths; none where the UI is elsewhere.
         token: in the trace's path, so that nobody guesses it.
         fetched: set once all of the trace has been sent.
-        asked: set by each request.
+        asked: set by each request that is answered; Perfetto's pages look here for a server of their own all the time.
     """
 
     trace: Path
@@ -65,8 +67,10 @@ class Offer:
 
     def address(self, window_ns: tuple[int, int] | None = None) -> str:
         """What to open in a browser, zoomed to a window in the trace's own nanoseconds."""
-        zoom = "" if window_ns is None else f"&visStart={window_ns[0]}&visEnd={window_ns[1]}"
-        return f"{self.origin}/#!/?url={quote(HERE + self.path, safe='')}{zoom}"
+        asked = {"url": HERE + self.path, "startupCommands": PIN}
+        if window_ns is not None:
+            asked |= {"visStart": str(window_ns[0]), "visEnd": str(window_ns[1])}
+        return f"{self.origin}/#!/?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
 
 
 def allowed(offer: Offer, method: str, path: str, headers: dict[str, str]) -> HTTPStatus:
@@ -104,11 +108,11 @@ def handler_of(offer: Offer) -> type[BaseHTTPRequestHandler]:
             """Read a request; what is not allowed is answered at once, whatever its method is."""
             if not super().parse_request():
                 return False
-            offer.asked.set()
             path = self.path.partition("?")[0]
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = allowed(offer, self.command, path, headers)
             if status is HTTPStatus.OK:
+                offer.asked.set()
                 return True
             self.send_error(status)
             return False
