@@ -16,6 +16,9 @@ from tracer.perfetto.annotate import annotate
 from tracer.summarize import summarize_file
 
 
+CAUSES = ("host", "sync", "launch", "unknown", "between")
+
+
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perfetto]:
     with perfetto(tmp_path_factory.mktemp("ui")) as opened_ui:
@@ -37,14 +40,15 @@ def test_an_annotated_trace_loads_like_the_original_and_says_what_the_summary_sa
         found = {row["stage"]: (row["time_ns"], row["busy_ns"], row["idle_ns"]) for row in loaded.ask(STAGES)}
         assert found == {one.stage: (one.device_time_ns, one.busy_ns, one.idle_ns) for one in summary.stages if one.ops}
         if summary.device.kind == "gpu":
-            idle = loaded.ask(f"select sum(dur) as dur from ({TRACK.format('idle')})")
-            assert (idle[0]["dur"] or 0) == summary.device.idle_ns
+            causes = " + ".join(f"coalesce(extract_arg(arg_set_id, 'args.{one}_ns'), 0)" for one in CAUSES)
+            idle = loaded.ask(f"select sum({causes}) as idle from ({TRACK.format('idle')})")
+            assert (idle[0]["idle"] or 0) == summary.device.idle_ns
 
 
 def _trace(path: Path) -> Path:
     base = 4550342860317
     events = [
-        span("tracer/request#0", base, 100), span("tracer/prefill", base + 12, 10),
+        span("warm-up", base - 1000, 10), span("tracer/request#0", base, 100), span("tracer/prefill", base + 12, 10),
         launch(base + 13, 1, 2), kernel("gemm", base + 20, 10, 2), span("tracer/decode#1", base + 30, 30),
         launch(base + 31, 1, 3), kernel("gemv", base + 40, 5, 3), call("cudaDeviceSynchronize", base + 46, 9),
         kernel("late", base + 90_000, 5, 9),

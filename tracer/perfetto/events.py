@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tracer.arrays import int64
 from tracer.trace.chrome.tracks import CATEGORY, PROCESS
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 # Far in front of whatever number a profiler gives its processes.
 FIRST = -1_000_000_000
 NAME = "tracer"
+# A double holds whole nanoseconds up to here.
+EXACT_NS = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +65,29 @@ def text(value: Any) -> str:
 def slices(thread: Thread, names: list[str], start_ns: I64, end_ns: I64, args: list[str]) -> Iterator[str]:
     """Complete events.
 
+    Of a file whose times are beyond a double's precision, as those since 1970 are, a slice may be drawn a fraction of a
+    microsecond short: where Perfetto rounds its start up, and the next one's down, they must not overlap.
+
     Args:
         thread: their track.
         names: of each, as JSON.
         start_ns, end_ns: of each.
         args: of each, as JSON.
     """
-    columns = zip(names, microseconds(start_ns), microseconds(end_ns - start_ns), args, strict=True)
+    starts, drawn_ns = microseconds(start_ns), end_ns - start_ns
+    if len(start_ns) and max(abs(int(start_ns.min())), abs(int(end_ns.max()))) >= EXACT_NS:
+        rounded_ns = _rounded(microseconds(end_ns)) - _rounded(starts)
+        drawn_ns = int64(np.minimum(drawn_ns, rounded_ns))
+    columns = zip(names, starts, microseconds(drawn_ns), args, strict=True)
     head = f' "X", "cat": "{CATEGORY}", {thread.head}, "name": '
     for name, start, duration, own in columns:
         yield f'{head}{name}, "ts": {start}, "dur": {duration}, "args": {own}'
+
+
+def _rounded(times: list[str]) -> I64:
+    """Nanoseconds as Perfetto reads these microseconds: through a double, twice unless it is whole. Later stays later."""
+    values = map(float, times)
+    return int64([int(value) * 1000 if value.is_integer() else round(value * 1000) for value in values])
 
 
 def instant(thread: Thread, name: str, time_ns: int, args: dict[str, Any]) -> str:

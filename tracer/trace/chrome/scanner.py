@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -103,6 +103,15 @@ class Scanner:
         match = self._pattern.match
         places = self._categories.places(content, begin, end)
         return filter(None, (match(content, place, end) for place in places))
+
+    def found(self) -> tuple[int, Collector]:
+        """How many events were seen, and the wanted ones.
+
+        Raises:
+            UnscannableError: as `flush`.
+        """
+        self.flush()
+        return self.events, self.collector
 
     def flush(self) -> None:
         """Decode what is waiting.
@@ -253,7 +262,14 @@ class Tail:
     lost_bytes: int | None
 
 
-def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> Tail:
+class Scans(Protocol):
+    """What looks at texts."""
+
+    def scan(self, text: Text, place: int = LAST_PLACE) -> None:
+        """Look at a text."""
+
+
+def scan_tail(scanner: Scans, recent: bytes, rest: bytes, layout: Layout) -> Tail:
     """Find the end of the list, and take in the last event where the layout does not say where it ends.
 
     Args:
