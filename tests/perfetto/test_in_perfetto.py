@@ -15,7 +15,6 @@ from tracer.choices import Choices
 from tracer.perfetto.annotate import annotate
 from tracer.summarize import summarize_file
 
-
 CAUSES = ("host", "sync", "launch", "unknown", "between")
 
 

@@ -55,14 +55,24 @@ _operators = st.builds(
 
 
 @st.composite
-def gpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace with at least one device op."""
+def gpu_events(draw: st.DrawFn) -> list[Event]:
+    """Events with at least one device op."""
     kernels = draw(st.lists(_kernels(), min_size=1, max_size=8))
-    return trace_of(*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6)))
+    return [*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6))]
+
+
+def gpu_traces() -> st.SearchStrategy[Trace]:
+    """A trace with at least one device op."""
+    return gpu_events().map(lambda events: trace_of(*events))
 
 
 @st.composite
-def cpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace without device ops."""
+def cpu_events(draw: st.DrawFn) -> list[Event]:
+    """Events without device ops."""
     operators = draw(st.lists(_operators, min_size=1, max_size=8))
-    return trace_of(*operators, *draw(st.lists(_ranges, max_size=6)))
+    return [*operators, *draw(st.lists(_ranges, max_size=6))]
+
+
+def cpu_traces() -> st.SearchStrategy[Trace]:
+    """A trace without device ops."""
+    return cpu_events().map(lambda events: trace_of(*events))

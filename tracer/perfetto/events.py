@@ -85,7 +85,7 @@ def slices(thread: Thread, names: list[str], start_ns: I64, end_ns: I64, args: l
 
 
 def _rounded(times: list[str]) -> I64:
-    """Nanoseconds as Perfetto reads these microseconds: through a double, twice unless it is whole. Later stays later."""
+    """Nanoseconds as Perfetto reads these microseconds: through a double, twice unless that is whole. Order stays."""
     values = map(float, times)
     return int64([int(value) * 1000 if value.is_integer() else round(value * 1000) for value in values])
 

@@ -15,6 +15,7 @@ from tracer.arrays import int32, int64
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
+    from tracer.trace.part import Part
 
 # Correlation of an event that has none. Real ones are positive.
 NO_CORRELATION = -1
@@ -162,6 +163,7 @@ class Trace:
         warnings: what was read around, in words.
         own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
         torn: whether the file ends before it should.
+        part: what of a whole the file is, where it was cut out of one.
     """
 
     path: str
@@ -186,3 +188,4 @@ class Trace:
     warnings: list[str] = field(default_factory=list)
     own_tracks_bytes: int = 0
     torn: bool = False
+    part: Part | None = None

@@ -20,6 +20,7 @@ from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_ta
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
+from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         producer=metadata.producer,
         events=max(0, content.events - content.own.events),
         strings=columns.strings,
-        threads=columns.threads,
+        threads=with_threads(columns.threads, metadata.part),
         devices=metadata.devices,
         ops=columns.ops(),
         calls=columns.calls(),
@@ -91,6 +92,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         manifest=metadata.manifest,
         warnings=warnings,
         own_tracks_bytes=content.own.size_bytes,
+        part=metadata.part,
         torn=torn is not None,
     )
     if lack_correlation(trace):
