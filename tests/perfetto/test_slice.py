@@ -38,7 +38,8 @@ def _step(number: int, at: float) -> list[Event]:
     return [
         span(f"tracer/decode#{number}", at, 20),
         frame("model.py(3): step", at + 0.5, 15), operator("aten::mm", at + 1, 5),
-        launch(at + 2, 1, 100 + number), kernel("gemv", at + 8, 10, 100 + number), *_arrow(100 + number, at + 2, at + 8),
+        launch(at + 2, 1, 100 + number), kernel("gemv", at + 8, 10, 100 + number),
+        *_arrow(100 + number, at + 2, at + 8),
         call("cudaStreamSynchronize", at + 10, 9.5),
     ]  # fmt: skip
 
@@ -86,7 +87,8 @@ def test_all_that_belongs_to_a_step_is_there_and_nothing_else(tmp_path: Path) ->
     path = write(tmp_path / "a.json", *EVENTS)
     events = _events(_cut(path, Asked(0, (3, 4))))
     step = [*_step(3, 80)]
-    beside = [_step(2, 60)[4], _step(2, 60)[3], _step(2, 60)[7]]  # what ran before, its launch, and the wait for it
+    before = _step(2, 60)
+    beside = [*before[3:7], before[7]]  # what ran before, its launch, the arrow between them, and the wait for it
     kept = [*EVENTS[:4], *step, *beside]
     assert sorted(map(json.dumps, events)) == sorted(json.dumps(event) for event in kept)
 
@@ -182,8 +184,12 @@ def test_a_part_says_that_it_is_one(tmp_path: Path) -> None:
     assert part.trace.markers == "tracer"
 
 
-@pytest.mark.parametrize("part", ['{"of": 1}', '[]', '{"of":"","markers":"","tokens":true,"open":[],"stages":[[5,1,"1","1","decode",1,0]]}',
-    '{"of":"","markers":"","tokens":true,"open":[],"stages":[[1,5,"1","1","dance",1,0]]}'])  # fmt: skip
+STATED = '{"of": "", "markers": "", "tokens": true, "open": [], "stages": [%s]}'
+
+
+@pytest.mark.parametrize(
+    "part", ['{"of": 1}', "[]", STATED % '[5, 1, "1", "1", "decode", 1, 0]', STATED % '[1, 5, "1", "1", "dance", 1, 0]']
+)
 def test_a_part_that_states_nonsense_is_read_without_it(part: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", *EVENTS, tracerPart=json.loads(part))
     summary = summarize_file(path)
