@@ -98,14 +98,23 @@ def command(
     import msgspec
 
     found = msgspec.structs.replace(found, gates=gates)
-    text = _text(found, output_format, top=top, width=width, output=output)
+    text = text_of(found, output_format, heading="tracer compare", top=top, width=width, output=output)
     put(text, output, json=output_format is Format.JSON)
     if unjudged is not None:
         raise unjudged
     refuse(gates)
 
 
-def _text(found: Comparison, output_format: Format, *, top: int | None, width: int | None, output: Path | None) -> str:
+def text_of(
+    found: Comparison,
+    output_format: Format,
+    *,
+    heading: str,
+    top: int | None,
+    width: int | None,
+    output: Path | None = None,
+) -> str:
+    """A comparison as it is printed."""
     if output_format is Format.JSON:
         from tracer.document.comparison import encode
 
@@ -114,4 +123,4 @@ def _text(found: Comparison, output_format: Format, *, top: int | None, width: i
     from reports.document import of_comparison
 
     blocks = of_comparison(found, Asked(top=top))
-    return rendered(blocks, output_format, heading="tracer compare", width=width, output=output)
+    return rendered(blocks, output_format, heading=heading, width=width, output=output)

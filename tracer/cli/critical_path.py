@@ -93,7 +93,9 @@ def _show(rows: list[dict[str, Any]]) -> None:
     table.add_column("share", justify="right", no_wrap=True)
     for bound, time_us in sorted(bounds.items(), key=lambda item: -item[1]):
         if bound:
-            table.add_row(BOUNDS.get(bound, bound.replace("_", " ")), duration(time_us * 1000), share(time_us, total_us))
+            table.add_row(
+                BOUNDS.get(bound, bound.replace("_", " ")), duration(time_us * 1000), share(time_us, total_us)
+            )
     console = Console(highlight=False)
     console.print(table)
     console.print(Text(f"\nlongest on the path, of {len(rows):,} pieces", style="bold"))

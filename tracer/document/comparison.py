@@ -239,7 +239,6 @@ class Turns(msgspec.Struct, frozen=True, kw_only=True):
         compared: recordings of each run that were compared; one more of each came before, to warm up.
         took_s: seconds, all in all.
         seed: of the order.
-        folder: where the recordings are kept; untrusted.
         reason: what failed; else "".
     """
 
@@ -251,7 +250,6 @@ class Turns(msgspec.Struct, frozen=True, kw_only=True):
     compared: int
     took_s: float
     seed: int
-    folder: str
     reason: str = ""
 
 
