@@ -72,9 +72,9 @@ def command(
 ) -> None:
     """Record two runs in turns, in an order drawn by lot, until their difference is known; then say what it is.
 
-    Each recording is a process of its own. What drifts on the machine meanwhile is noise to both, so that a difference is
-    claimed falsely in at most one session of 20; one of twice the precision is found in 9 of 10. Ctrl-C ends it early:
-    what was recorded until then is kept and judged.
+    Each recording is a process of its own. What drifts on the machine meanwhile is noise to both, so that a difference
+    is claimed falsely in at most one session of 20; one of twice the precision is found in 9 of 10. Ctrl-C ends it
+    early: what was recorded until then is kept and judged.
 
     Examples:
 
@@ -103,11 +103,13 @@ def command(
 
     session = Session(asked, record)
     session.run(_tell)
+    if session.ended == INTERRUPT and not session.comparable:
+        raise KeyboardInterrupt
     found = _gated(session.judged(), limit)
     _report(found, output, output_format, top=top, width=width)
-    _end(session, found)
     if session.ended == INTERRUPT:
         raise KeyboardInterrupt
+    _end(session, found)
 
 
 def _precision(share: float) -> float:

@@ -99,18 +99,17 @@ def _show(rows: list[dict[str, Any]]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(Text(f"\nlongest on the path, of {len(rows):,} pieces", style="bold"))
-    events = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
-    events.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     longest = sorted(rows, key=lambda row: -row["duration"])[:TOP_EVENTS]
     times = [duration(row["duration"] * 1000) for row in longest]
-    events.add_column(justify="right", no_wrap=True, min_width=max(map(len, times), default=0))
-    for row, time in zip(longest, times, strict=True):
-        events.add_row(Text(piece(row)), time)
-    console.print(events)
+    room = console.width - max(map(len, times), default=0) - 2
+    names = [name if len(name) <= room else f"{name[: room - 1]}…" for name in map(piece, longest)]
+    most = max(map(len, names), default=0)
+    for name, time in zip(names, times, strict=True):
+        console.print(Text(f"{name:<{most}}  {time:>{console.width - room - 2}}"), soft_wrap=True)
 
 
 def piece(row: dict[str, Any]) -> str:
-    """What a piece of the path is: an operator, a call or a kernel; or a gap, which HTA gives the name of a neighbour."""
+    """What a piece of the path is: an operator, a call or a kernel; or a gap, which HTA names by the kernel before."""
     from reports.units import printable, short_kernel
 
     name = row["s_name"] if isinstance(row["s_name"], str) else ""  # else not a number

@@ -1,9 +1,10 @@
 """Two runs recorded in turns, until their difference will be known precisely enough.
 
 Recordings come in blocks of four, two of each run in an order drawn by lot. Whatever drifts from one recording to the
-next then meets either run alike, and a permutation test within blocks is exact, however recordings depend on each other:
-if the runs are the same, an order that was not drawn would have seen the same times. When to stop is decided by how the
-recordings of a block scatter, not by whose they are, which leaves that test exact too (`statistics.blinded`).
+next then meets either run alike, and a permutation test within blocks is exact, however recordings depend on each
+other: if the runs are the same, an order that was not drawn would have seen the same times (R. A. Fisher, The Design of
+Experiments, 1935, chapter 3). When to stop is decided by how the recordings of a block scatter, not by whose they are,
+which leaves that test exact too (`statistics.blinded`).
 
 Where the runs differ in the measure by twice the precision that was asked for, nine sessions of ten find it
 (benchmarks/ab_error_rate.py).
@@ -157,6 +158,16 @@ class Session:
         width = "" if expected is None else f", {self.asked.of} to ± {expected:.1%} ({self.asked.precision:.1%} asked)"
         return f"{len(self.recorded)} recordings, {self._spent_s():.0f} s{width}"
 
+    @property
+    def _drawn(self) -> str:
+        """Which run each recording was of."""
+        return "".join(self.order)[: len(self.recorded)]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both runs have had a turn."""
+        return _balanced(self._drawn) > 0
+
     def judged(self) -> Comparison:
         """What the recordings say.
 
@@ -166,11 +177,10 @@ class Session:
         Raises:
             InputError: both runs have not had a turn.
         """
-        drawn = "".join(self.order)[: len(self.recorded)]
-        kept = _balanced(drawn)
+        drawn, kept = self._drawn, _balanced(self._drawn)
         sides = [[number for number in range(kept) if drawn[number] == run] for run in RUNS]
         if not kept:
-            raise InputError(f"nothing to compare: {self.reason or 'both runs must be recorded, in turns'}")
+            raise InputError(f"nothing to compare yet: {self.reason or 'give it more time (--max-time)'}")
         found = compare(
             [self.recorded[number] for side in sides for number in side],
             tolerance=self.asked.tolerance,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Line, block, line, note
+from reports.blocks import Block, Caution, Line, block, line, note
 from reports.units import counted, duration, percent
 
 if TYPE_CHECKING:
@@ -38,16 +38,17 @@ def part(comparison: Comparison, _: Asked) -> Block | None:
         _reached(comparison, turns),
         line(f"order: {' '.join(turns.order)} (seed {turns.seed})", role="dim"),
         note(METHOD),
+        *([Caution(turns.reason, "note")] if turns.reason else []),
     )
 
 
 def _reached(comparison: Comparison, turns: Turns) -> Line | None:
     row = next((row for pair in comparison.pairs for row in pair.rows if row.of == turns.of and not row.per), None)
     ended = ENDED.get(turns.ended, "")
-    return line(f"{ended} {_interval(row, turns)}".strip())
+    return line(f"{ended} {_interval(row)}".strip())
 
 
-def _interval(row: Row | None, turns: Turns) -> str:
+def _interval(row: Row | None) -> str:
     if row is None or row.low_ratio is None or row.high_ratio is None:
         return "So few recordings leave room for any difference: nothing can be judged. Give it more time (--max-time)."
     half = percent((row.high_ratio - row.low_ratio) / 2, signed=False)
