@@ -76,6 +76,7 @@ class Session:
     recorded: list[Summary] = field(default_factory=list)
     ended: str = ""
     reason: str = ""
+    _logs: list[float] = field(default_factory=list)
     _began_s: float = 0.0
     _longest_s: float = 0.0
 
@@ -93,7 +94,7 @@ class Session:
         self._check([self._timed(run, 0) for run in RUNS])
         try:
             for run in self._turns():
-                self.recorded.append(self._timed(run, len(self.recorded) + 1))
+                self._keep(self._timed(run, len(self.recorded) + 1))
                 tell(self._so_far())
         except KeyboardInterrupt:
             self.ended = INTERRUPT
@@ -138,15 +139,18 @@ class Session:
         if of in BY_LENGTH and not same_lengths(first[0].requests, first[1].requests):
             raise UsageError(f"--of {of}: the answers of A and B are of other lengths; --of tpot compares their tokens")
 
-    def _values(self) -> list[float]:
-        """The measure of each recording, as a logarithm."""
-        return [log(max(1.0, medians(summary.requests).get((self.asked.of, ""), 1.0))) for summary in self.recorded]
+    def _keep(self, summary: Summary) -> None:
+        """Keep a recording, and the logarithm of its measure."""
+        known = medians(summary.requests) if summary.requests else {}
+        if (self.asked.of, "") not in known:
+            raise InputError(f"{summary.trace.path}: it has no {self.asked.of}, as those before it had")
+        self.recorded.append(summary)
+        self._logs.append(log(max(1.0, known[self.asked.of, ""])))
 
     def expected(self) -> float | None:
         """Half the width of the interval that is to be expected, as a share; see `statistics.blinded`."""
-        values = self._values()
-        whole = len(values) // BLOCK
-        width = half_width([values[start * BLOCK : (start + 1) * BLOCK] for start in range(whole)])
+        whole = len(self._logs) // BLOCK
+        width = half_width([self._logs[start * BLOCK : (start + 1) * BLOCK] for start in range(whole)])
         return None if width is None else float(np.expm1(width))
 
     def _is_known(self) -> bool:
@@ -168,26 +172,32 @@ class Session:
         """Whether both runs have had a turn."""
         return _balanced(self._drawn) > 0
 
-    def judged(self) -> Comparison:
-        """What the recordings say.
+    def sides(self) -> tuple[list[int], list[int]]:
+        """Numbers, from 0 on, of the recordings of either run that are compared.
 
         A block that was broken off counts as far as both runs had as many turns: of those, too, every order was alike
         likely.
+        """
+        drawn = self._drawn
+        kept = range(_balanced(drawn))
+        return [number for number in kept if drawn[number] == "A"], [number for number in kept if drawn[number] == "B"]
+
+    def judged(self) -> Comparison:
+        """What the recordings say.
 
         Raises:
             InputError: both runs have not had a turn.
         """
-        drawn, kept = self._drawn, _balanced(self._drawn)
-        sides = [[number for number in range(kept) if drawn[number] == run] for run in RUNS]
-        if not kept:
+        first, second = self.sides()
+        if not first:
             raise InputError(f"nothing to compare yet: {self.reason or 'give it more time (--max-time)'}")
         found = compare(
-            [self.recorded[number] for side in sides for number in side],
+            [self.recorded[number] for number in (*first, *second)],
             tolerance=self.asked.tolerance,
-            recordings=kept // 2,
-            blocks=[number // BLOCK for side in sides for number in side],
+            recordings=len(first),
+            blocks=[number // BLOCK for number in (*first, *second)],
         )
-        return msgspec.structs.replace(found, turns=self._told(drawn, kept // 2))
+        return msgspec.structs.replace(found, turns=self._told(self._drawn, len(first)))
 
     def _told(self, drawn: str, compared: int) -> Turns:
         return Turns(

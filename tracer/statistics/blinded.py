@@ -52,8 +52,8 @@ def half_width(blocks: Sequence[Sequence[float]]) -> float | None:
     the order in which the runs took turns: given the values of each block, every way of dealing them out stays as
     likely as it was, and a permutation test of the labels within blocks keeps its level exactly, wherever one stops
     (M. Posch and M. A. Proschan, "Unplanned adaptations before breaking the blind", Statistics in Medicine 31 (2012),
-    4146-4153; M. Kieser and T. Friede, "Simple procedures for blinded sample size adjustment that do not affect the type I error
-    rate", Statistics in Medicine 22 (2003), 3571-3581).
+    4146-4153; M. Kieser and T. Friede, "Simple procedures for blinded sample size adjustment that do not affect the
+    type I error rate", Statistics in Medicine 22 (2003), 3571-3581).
     """
     count = len(blocks)
     if count < FEWEST:
