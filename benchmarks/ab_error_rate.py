@@ -9,9 +9,9 @@
 recording is, a request to warm up and four that count. Nothing differs between them, so a session of `tracer ab` of two
 equal runs is a stretch of such lines, and whether lots are drawn before or after makes no difference to which of them
 are of A and which of B. `--series` cuts the lines into sessions that follow one another, each as long as its own
-stopping rule asks for, and counts those with any row called slower or faster: measured, with the drift that the machine
-had. Then it takes stretches at random, again and again, which overlap: resampled. `--simulate` makes up times with noise
-of a known kind, in which 0, 5, 10 and 20 % are planted in B's vision. Results go to
+stopping rule asks for, and counts those with any row called slower or faster: measured, with the drift that the
+machine had. Then it takes stretches at random, again and again, which overlap: resampled. `--simulate` makes up times
+with noise of a known kind, in which 0, 5, 10 and 20 % are planted in B's vision. Results go to
 benchmarks/results/ab_error_rate.json and .md.
 """
 

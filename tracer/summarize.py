@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime
+    from tracer.document.manifest import Manifest
+    from tracer.document.summary import Latency, RequestLatency, RunTime
     from tracer.trace.columns import Trace, Want
 
 __all__ = ["Choices", "summarize", "summarize_file"]
@@ -90,10 +91,8 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
-    requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
-    latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
-    requests = requests_without_doubted(requests, times)
+    latency, requests = _clean(trace.manifest, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     unseen = unseen_device(trace)
     # How long the host was busy says nothing of the device's work: no rates then.
@@ -134,6 +133,14 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         requests=requests,
         coverage=coverage,
     )
+
+
+def _clean(manifest: Manifest | None, times: Mapping[str, RunTime]) -> tuple[Latency | None, list[RequestLatency]]:
+    """What was measured without a profiler, less what is doubted."""
+    if manifest is None:
+        return None, []
+    requests = request_rows(manifest)
+    return without_doubted(clean_latency(manifest, requests), times), requests_without_doubted(requests, times)
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from tracer.compare.alike import BY_LENGTH, same_lengths
 from tracer.compare.pairs import compare
+from tracer.compare.rows import in_order
 from tracer.compare.tested import medians
 from tracer.document.comparison import Comparison, Turns
 from tracer.document.errors import InputError, TracerError, UsageError
@@ -134,7 +135,10 @@ class Session:
         for run, summary in zip(RUNS, first, strict=True):
             known = medians(summary.requests) if summary.requests else {}
             if (of, "") not in known:
-                has = ", ".join(name for name, per in known if not per) or "no requests measured without a profiler"
+                has = (
+                    ", ".join(name for name, per in in_order(known) if not per)
+                    or "no requests measured without a profiler"
+                )
                 raise InputError(f"{run}: its recording has no {of}; it has {has} (--of)")
         if of in BY_LENGTH and not same_lengths(first[0].requests, first[1].requests):
             raise UsageError(f"--of {of}: the answers of A and B are of other lengths; --of tpot compares their tokens")
