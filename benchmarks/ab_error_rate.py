@@ -78,7 +78,7 @@ def record(path: Path, minutes: float, requests: int) -> None:
 def request(stages_ns: dict[str, int], decode_ns: list[int]) -> RequestLatency:
     return RequestLatency(
         stages_ns={**stages_ns, "decode": sum(decode_ns)}, decode_ns=decode_ns, first_step=1, sample=0, sample_name="",
-        batch_size=1, visual_tokens=6, prompt_tokens=64, new_tokens=len(decode_ns) + 1,
+        batch_size=1, visual_tokens=0, prompt_tokens=0, new_tokens=len(decode_ns) + 1,
     )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def simulated(sessions: int) -> dict[str, list[dict[str, Any]]]:
     rows = []
     for kind in ("normal", "heavy tails", "drifting"):
         for planted in PLANTED:
-            many = sessions if not planted else sessions * 3 // 10
+            many = sessions if not planted else max(1, sessions * 15 // 100)
             made = count(many, lambda random, of=kind: made_up(random, of), planted / 2 or 0.05, planted)
             rows.append({"of": kind} | made)
             print(rows[-1], flush=True)

@@ -148,7 +148,7 @@ def _allowance(comparison: Comparison, pair: Pair) -> str:
         return f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}."
     most = percent(max(0.0, *(row.allowance or 0.0 for row in pair.rows)), signed=False)
     if comparison.turns is not None:
-        return "Drift is part of the noise. Steps and kernels below are of the first recording of each."
+        return "Ratios are taken within blocks, and drift is part of the noise. Steps and kernels below are of the first recording of each."
     if pair.recordings > 1:
         return (
             f"Allowed for besides: {most}. Drift is part of the noise where the "

@@ -16,6 +16,8 @@ ENDED = {
     "interrupt": "Interrupted before that was reached.",
     "failure": "A recording failed before that was reached.",
 }
+# From here on, minutes.
+LONG_S = 180
 METHOD = (
     "Each recording a process of its own, in blocks of two of either run, in an order drawn by lot; one of each came "
     "before to warm up and is not compared. When to stop was decided by how the recordings of a block scatter, without "
@@ -31,7 +33,7 @@ def part(comparison: Comparison, _: Asked) -> Block | None:
     return block(
         "in turns",
         line(
-            f"{counted(turns.compared, 'recording')} of each run, in {duration(turns.took_s * 1e9)}, "
+            f"{counted(turns.compared, 'recording')} of each run, in {_time(turns.took_s)}, "
             f"to know {turns.of} to ± {percent(turns.precision, signed=False)}.",
             role="strong",
         ),
@@ -40,6 +42,10 @@ def part(comparison: Comparison, _: Asked) -> Block | None:
         note(METHOD),
         *([Caution(turns.reason, "note")] if turns.reason else []),
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= LONG_S else duration(seconds * 1e9)
 
 
 def _reached(comparison: Comparison, turns: Turns) -> Line | None:
