@@ -144,11 +144,17 @@ def _test(comparison: Comparison, pair: Pair) -> str:
 
 
 def _allowance(comparison: Comparison, pair: Pair) -> str:
-    if comparison.tolerance is not None and comparison.turns is None:
+    if comparison.turns is not None:
+        ratios = (
+            "Ratios are taken within blocks, and drift is part of the noise. Steps and kernels below are of the first "
+            "recording of each."
+        )
+        if comparison.tolerance is None:
+            return ratios
+        return f"A difference of {percent(comparison.tolerance, signed=False)} is allowed for. {ratios}"
+    if comparison.tolerance is not None:
         return f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}."
     most = percent(max(0.0, *(row.allowance or 0.0 for row in pair.rows)), signed=False)
-    if comparison.turns is not None:
-        return "Ratios are taken within blocks, and drift is part of the noise. Steps and kernels below are of the first recording of each."
     if pair.recordings > 1:
         return (
             f"Allowed for besides: {most}. Drift is part of the noise where the "
