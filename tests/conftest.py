@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+# No test asserts how long anything takes, and hypothesis does unless it is told not to.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 # For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -68,7 +68,7 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     want = needs.at_first(choices)
     trace = read(want)
     more = needs.after_all(trace, choices)
-    if more & ~want:
+    if more & ~(want | trace.had):
         trace = read(want | more)
     return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
 

@@ -33,7 +33,11 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     SUMMARY = OPS | CALLS | RANGES
+
+
+NOTHING = Want(0)
 
 
 class OpKind(IntEnum):
@@ -160,6 +164,7 @@ class Trace:
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.
         warnings: what was read around, in words.
+        had: what was asked for and read, if the reader leaves anything out.
     """
 
     path: str
@@ -182,3 +187,4 @@ class Trace:
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
+    had: Want = NOTHING

@@ -15,7 +15,7 @@ from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
-from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.metadata import read_metadata, without_marks
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
 from tracer.trace.columns import Trace, Want
 from tracer.trace.parallel import default_jobs, in_processes
@@ -40,6 +40,7 @@ class _Content:
     events: int
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
+    had: Want
 
 
 def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
@@ -85,6 +86,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        had=content.had,
     )
     if lack_correlation(trace):
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
@@ -108,13 +110,20 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
     if head[:64].lstrip()[:1] not in (b"{", b"["):
         raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
     layout = sniff(head)
+    if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
+        want |= Want.MODULES
     if layout is not None:
         try:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
     document = read_document(source.name, source.read_all().removeprefix(BOM), want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, want)
+
+
+def _before_events(head: bytes, layout: Layout) -> bytes:
+    """What stands before the events, as a document without any."""
+    return head[: layout.events] + b"]}"
 
 
 def _head(source: Source) -> tuple[bytes, int]:
@@ -179,8 +188,9 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     return _Content(
         collector=collector,
         events=sum(share.events for share in shares) + last.events,
-        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + tail.metadata),
+        metadata=(_before_events(head, layout), b'{"traceEvents": []' + tail.metadata),
         lost_bytes=tail.lost_bytes,
+        had=want,
     )
 
 
