@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
 from tracer.charge.stages.find import find_stages
+from tracer.charge.stages.pattern import require_matches
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import find
 from tracer.measure import needs, python_lines, recording
-from tracer.measure.annotations import SHOWN, annotation_rows
+from tracer.measure.abstained import abstentions
+from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
-from tracer.measure.doubt import doubts, without_doubted
+from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
@@ -30,18 +33,39 @@ from tracer.measure.takes import covered, run_times
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.trace.columns import NOTHING, Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import RunTime
-    from tracer.trace.columns import Trace, Want
+    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.measure.runs import Runs
+    from tracer.trace.columns import Trace
 
-__all__ = ["Choices", "summarize", "summarize_file"]
+
+__all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A trace with what every figure is made of.
+
+    Attributes:
+        trace: as read; its overlaps cut, where that was chosen.
+        ranges: its stages.
+        work: its work, each piece charged.
+        overlaps: those that the file has.
+    """
+
+    trace: Trace
+    ranges: StageRanges
+    work: Work
+    overlaps: overlaps.Overlaps
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -61,16 +85,36 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
     Raises:
         InputError: the file is no trace.
     """
+    trace = read(source, choices)
+    return summarize(trace, choices, frames=frames_of(source, trace, choices))
 
-    def read(want: Want) -> Trace:
-        return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
-    want = needs.at_first(choices)
-    trace = read(want)
-    more = needs.after_all(trace, choices)
-    if more & ~(want | trace.had):
-        trace = read(want | more)
-    return summarize(trace, choices, frames=(lambda: read(python_lines.NEEDS)) if trace.stacks else None)
+def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
+    """Read of an open trace file what its summary takes.
+
+    Args:
+        source: the file.
+        choices: what a person chose.
+        also: what else to read.
+
+    Raises:
+        InputError: the file is no trace.
+    """
+    want = needs.at_first(choices) | also
+    trace = _read(source, want, choices)
+    while (more := needs.after_all(trace, choices)) & ~(want | trace.had):
+        want |= more
+        trace = _read(source, want, choices)
+    return trace
+
+
+def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+    """What reads the same file for its Python frames, where it has some."""
+    return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
+
+
+def _read(source: Source, want: Want, choices: Choices) -> Trace:
+    return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
@@ -82,22 +126,31 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         frames: reads the same file for its Python frames; called only if a finding needs them.
     """
     choices = choices or Choices()
+    return summarize_charged(charge(trace, choices), choices, frames=frames)
+
+
+def charge(trace: Trace, choices: Choices) -> Charged:
+    """Find the stages of a trace and charge its work."""
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
+    require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
-    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping)
+
+
+def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
+    """Measure what was charged, and find what is worth knowing; see `summarize`."""
+    trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
     runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
     device = device_totals(trace.strings, work, overlapping)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
+    requests = requests_without_doubted(requests, times)
     decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    unseen = unseen_device(trace)
-    # How long the host was busy says nothing of the device's work: no rates then.
-    roofline = draw_roofline(trace, runs, stages, tokens, times, choices) if unseen is None else None
-    no_shapes = NO_SHAPES if choices.shapes and roofline is None and unseen is None else None
+    roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
     coverage = covered(runs, trace.manifest)
     evidence = Evidence(
         trace=trace,
@@ -117,7 +170,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
     )
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, unseen, no_shapes)),
+        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
         window=window_of(work),
         device=device,
         stages=stages,
@@ -132,10 +185,28 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         roofline=roofline,
         requests=requests,
         coverage=coverage,
+        rangeless=rangeless(trace, work),
+        abstained=abstentions(trace, ranges, work),
     )
+
+
+def _rates(
+    trace: Trace,
+    runs: Runs,
+    stages: Sequence[Stage],
+    tokens: Sequence[Token],
+    times: Mapping[str, RunTime],
+    choices: Choices,
+) -> tuple[Roofline | None, list[str]]:
+    """The roofline, and what to say where there is none."""
+    unseen = unseen_device(trace)
+    if unseen is not None:
+        return None, [unseen]  # how long the host was busy says nothing of the device's work
+    roofline = draw_roofline(trace, runs, stages, tokens, times, choices)
+    return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
     """What a reader must know to believe the figures."""
-    doubtful = doubtful_launches(trace, work.call) if work.on_device else None
-    return [*others, doubtful, *doubts(times)]
+    doubtful = doubtful_launches(trace, work.call) if work.on_device else []
+    return [*others, *doubtful, *doubts(times)]

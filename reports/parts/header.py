@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
 from reports.units import counted, duration, share
+from tracer.document.summary import UNREAD
 from tracer.document.words import runs_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def _devices(summary: Summary) -> str:
 
 def _work(summary: Summary) -> str:
     device = summary.device
+    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+    if unread is not None:
+        return f"its work is not read: {unread.because}"
     if device.kind == "gpu":
         return (
             f"{counted(device.ops, 'device op')} · {duration(device.time_ns)} device time · "

@@ -8,6 +8,7 @@ from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import on_cpu
 from reports.units import duration, share
+from tracer.document.summary import WAITING
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -21,6 +22,7 @@ CAUSES = {
     "launch": "launch: asked for, not yet running.",
     "unknown": "unknown: the launch was not recorded.",
 }
+CLOCK = "unknown: the device's clock is off against the host's."
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
@@ -44,7 +46,8 @@ def part(summary: Summary, _: Asked) -> Block | None:
         Row([stage, duration(idle_ns), share(idle_ns, busy_ns + idle_ns), *[_time(idle, cause) for cause in causes]])
         for stage, busy_ns, idle_ns, idle in waiting
     ]
-    said = [Sentence(cause, CAUSES[cause]) for cause in causes]
+    off = any(one.what == WAITING for one in summary.abstained)
+    said = [Sentence(cause, CLOCK if off and cause == "unknown" else CAUSES[cause]) for cause in causes]
     says = note(Sentence("share", "share: of busy and idle time together."), *said)
     return block("why the device waits", Table(columns, rows), says)
 

@@ -34,9 +34,23 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
+        _elsewhere(summary),
         f"{counted(more, 'more name')}: --top {len(summary.ranges)}." if more > 0 else "",
     )
     return block("ranges", Table(columns, [Row(row) for row in rows]), says)
+
+
+def _elsewhere(summary: Summary) -> str:
+    """What no range can hold, because its thread has none."""
+    found = summary.rangeless
+    if found is None:
+        return ""
+    where = "a thread" if found.threads == 1 else f"{found.threads:,} threads"
+    ops = f"{found.ops:,} of {counted(found.of_ops, 'op')} ({duration(found.device_time_ns)})"
+    return (
+        f"{ops} {'was' if found.of_ops == 1 else 'were'} launched on {where} without ranges: in none of these; "
+        "record_function there, or the profiler's profile_all_threads, records some."
+    )
 
 
 def _columns(summary: Summary) -> list[Column]:

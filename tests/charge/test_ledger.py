@@ -58,7 +58,7 @@ def test_a_gap_ended_by_an_op_without_launch_record_is_unknown() -> None:
 
 
 def test_a_call_that_began_after_the_op_says_nothing_of_why_the_device_waited() -> None:
-    trace = trace_of(kernel("first", 0, 10), launch(22, 1, 2), kernel("second", 20, 5, 2))
+    trace = trace_of(kernel("first", 0, 10), launch(42, 1, 2), kernel("second", 20, 5, 2))
     charges = _charges(trace)
     assert (charges.unknown_ns[1], charges.host_ns[1], charges.launch_ns[1]) == (10_000, 0, 0)
 

@@ -17,6 +17,8 @@ from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
 from tracer.compare.totals import compare_totals
 from tracer.compare.verdicts import ERROR_RATE
 from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
+from tracer.document.errors import InputError
+from tracer.document.summary import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,13 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
         recordings: summaries of each run; the first so many are those of the baseline.
         tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
             `tested.tested_rows`.
+
+    Raises:
+        InputError: the work of one is in a form that is not read.
     """
+    for summary in summaries:
+        if (unread := next((one for one in summary.abstained if one.what == UNREAD), None)) is not None:
+            raise InputError(f"{summary.trace.path}: its work is not read: {unread.because}")
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
     runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]

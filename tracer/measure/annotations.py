@@ -8,7 +8,7 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import RangeRow
+from tracer.document.summary import Rangeless, RangeRow
 from tracer.measure.projections import project
 from tracer.trace.columns import Want
 
@@ -36,6 +36,24 @@ def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:
     """
     table = _rows(trace, work, trace.ranges, "push_pop") + _rows(trace, work, trace.loose_ranges, "start_end")
     return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+
+
+def rangeless(trace: Trace, work: Work) -> Rangeless | None:
+    """The device ops launched on threads without any range, where other threads have some; None of none.
+
+    A profiler may record the ranges of the thread alone that started it.
+    """
+    if not work.on_device or not len(trace.ranges):
+        return None
+    elsewhere = work.asked & ~np.isin(work.call_thread, int64(distinct(trace.ranges.thread)))
+    if not elsewhere.any():
+        return None
+    return Rangeless(
+        threads=len(distinct(work.call_thread[elsewhere])),
+        ops=int(elsewhere.sum()),
+        device_time_ns=int(work.time_ns[elsewhere].sum()),
+        of_ops=len(work),
+    )
 
 
 def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:

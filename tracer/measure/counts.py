@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 NEEDS = Want.SUMMARY
-_TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device", re.IGNORECASE)
-_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host", re.IGNORECASE)
+# Intel names copies by the kinds of memory: M is pageable, H is pinned.
+_TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device|\b[MH]2D\b", re.IGNORECASE)
+_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

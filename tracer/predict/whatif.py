@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.document.summary import Prediction, StagePrediction
+from tracer.document.summary import UNREAD, Prediction, StagePrediction
 from tracer.predict.asked import Changes
 from tracer.predict.changes import (
     bandwidth,
@@ -26,7 +26,7 @@ from tracer.predict.runs import Case, Run
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
-__all__ = ["DECODE_MODES", "Changes", "predict"]
+__all__ = ["DECODE_MODES", "Changes", "predict", "whole_ns"]
 
 # Each changes what those before it left: how much work there is, how long the device is busy with it, how long it
 # waits, how often that happens, and last what a person says.
@@ -41,7 +41,9 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         UsageError: a stage that does not occur.
     """
     if not summary.budget:
-        raise InputError(f"{summary.trace.path}: it has no stages, so there is nothing to predict from")
+        unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+        why = "it has no stages" if unread is None else f"its work is not read: {unread.because}"
+        raise InputError(f"{summary.trace.path}: {why}, so there is nothing to predict from")
     case = Case(summary, {stage.stage: Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget})
     assumptions = [assumption for change in ORDER for assumption in change.apply(case, changes)]
     predicted = [
@@ -49,11 +51,30 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         for now in summary.budget
         for then in [case.runs[now.stage]]
     ]
+    now_ns = whole_ns(summary)
     return Prediction(
-        of="a request" if summary.run else "the trace",
+        of=_of(summary),
         source="clean" if all(stage.clean for stage in summary.budget) else "trace",
         stages=predicted,
-        now_ns=sum(stage.now_ns for stage in predicted),
-        then_ns=sum(stage.then_ns for stage in predicted),
+        now_ns=now_ns,
+        then_ns=max(0, now_ns - sum(stage.now_ns - stage.then_ns for stage in predicted)),
         assumptions=assumptions,
     )
+
+
+def whole_ns(summary: Summary) -> int:
+    """What a request takes where the recording's latencies say so, as every report and finding says it; else all stages
+    together, of one request where the recording says how often it runs each, else of the trace.
+
+    Medians of stages do not add up to the median of requests.
+    """
+    latency, times = summary.latency, summary.budget
+    if latency is not None and not latency.samples and times and all(time.clean for time in times):
+        return latency.request_ns
+    return sum(round(time.runs * time.step_ns) for time in times)
+
+
+def _of(summary: Summary) -> str:
+    if summary.run is None:
+        return "the trace"
+    return "a request like the recorded" if summary.latency is not None and summary.latency.samples else "a request"

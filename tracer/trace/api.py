@@ -1,4 +1,5 @@
-"""What the calls of the CUDA and HIP runtimes and drivers do."""
+"""What the calls of devices' runtimes and drivers do: CUDA's and HIP's, Intel's (SYCL's `ur`, `pi` before it, and Level
+Zero's `ze`), and those of other devices as far as their names say it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,11 @@ _SYNCHRONISES = re.compile(
     r"|Memcpy(?!\w*Async)\w*"
     r"|(?:(?:Mem)?Free(?:Host)?|HostFree)(?:_v\d+)?"
     r")"
+    # Of Intel's, copies say nothing of whether they wait, and "wait" in the name of what is queued is the device's.
+    r"|(?:ur|pi)(?:QueueFinish|Events?Wait)"
+    r"|ze\w*Synchronize"
+    # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream.
+    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event)Synchronize|aclrtSynchronize\w*"
 )
 
 
@@ -22,7 +28,7 @@ def synchronises(name: str) -> bool:
     return _SYNCHRONISES.fullmatch(name) is not None
 
 
-_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?")
+_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches_graph(name: str) -> bool:
@@ -30,11 +36,15 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-_RUNTIME = re.compile(r"(?:cu|hip)\w*")
+_RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
+# MTIA's has no word of it.
+_SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches(name: str) -> bool:
     """Whether a call starts kernels, one by one or as a graph."""
+    if _SUBMITS.fullmatch(name) is not None:
+        return True
     if _RUNTIME.fullmatch(name) is None:
         return False
     _, launch, behind = name.rpartition("Launch")

@@ -16,14 +16,14 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost
-from tracer.document.names import ALL_STAGES, DECODE, MIXED
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MIXED
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
-_IN_FLIGHT = tuple(map(ALL_STAGES.index, (DECODE, MIXED)))
+_IN_FLIGHT = tuple(map(ALL_STAGES.index, (DECODE, DRAFT, MIXED)))
 
 
 def reaching(trace: Trace, ranges: StageRanges) -> StageRanges:

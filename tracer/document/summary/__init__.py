@@ -1,5 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
+from tracer.document.summary.abstained import UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -16,7 +17,7 @@ from tracer.document.summary.latency import (
     measures,
 )
 from tracer.document.summary.prediction import Prediction, StagePrediction
-from tracer.document.summary.ranges import RangeRow
+from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.stages import Kernel, Stage, Token
@@ -29,6 +30,9 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNREAD",
+    "WAITING",
+    "Abstained",
     "Between",
     "Breakdown",
     "BreakdownRow",
@@ -47,6 +51,7 @@ __all__ = [
     "Percentiles",
     "Prediction",
     "RangeRow",
+    "Rangeless",
     "Reason",
     "RequestLatency",
     "Roofline",
@@ -65,5 +70,6 @@ __all__ = [
     "Window",
     "decode",
     "encode",
+    "gathered",
     "measures",
 ]

@@ -7,6 +7,21 @@ from typing import Literal
 import msgspec
 
 
+class Rangeless(msgspec.Struct, frozen=True, kw_only=True):
+    """Device ops that were launched on threads without a range, in a trace whose other threads have some.
+
+    Attributes:
+        threads: so many launched them.
+        ops, device_time_ns: so many, and their durations.
+        of_ops: device ops in all.
+    """
+
+    threads: int
+    ops: int
+    device_time_ns: int
+    of_ops: int
+
+
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
     """All annotations of one name, with the ops launched inside them on the same thread.
 

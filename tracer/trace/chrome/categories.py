@@ -32,17 +32,22 @@ OP_KINDS = {
     "Kernel": OpKind.KERNEL,
     "Memcpy": OpKind.MEMCPY,
     "Memset": OpKind.MEMSET,
+    "mtia_ccp_events": OpKind.KERNEL,
+    "hpu_op": OpKind.KERNEL,
 }
 CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.OP: tuple(OP_KINDS),
-    Group.CALL: ("cuda_runtime", "cuda_driver", "xpu_runtime", "mtia_runtime", "Runtime", "Driver"),
+    Group.CALL: (
+        "cuda_runtime", "cuda_driver", "xpu_runtime", "xpu_driver", "mtia_runtime", "privateuse1_runtime",
+        "privateuse1_driver", "Runtime", "Driver",
+    ),
     Group.RANGE: ("user_annotation",),
     Group.CPU_OP: ("cpu_op", "Operator"),
     Group.CAPTURE: ("Trace",),
     Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
     Group.MODULE: ("python_function",),
     Group.FRAME: ("python_function",),
-}
+}  # fmt: skip
 _WANTED = {
     Group.OP: Want.OPS,
     Group.CALL: Want.CALLS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +11,25 @@ import numpy as np
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
 from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.correlations import settled
+from tracer.trace.chrome.devices import Tracks, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata, without_marks
+from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tracer.trace.chrome.collector import Columns
+    from tracer.trace.columns import Spans
     from tracer.trace.source import Source
 
 # Compressed, a trace is a tenth to a twentieth of its size.
@@ -59,13 +65,16 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    warnings = [*columns.warnings(), *metadata.warnings]
+    ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
+    correlation = settled(ops, calls)
+    placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
+    ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
             raise InputError(f"{source.name}: {torn}")
         warnings.insert(0, torn)
-    of_model = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    modules, generation = _of_model(columns)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -73,24 +82,40 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         events=content.events,
         strings=columns.strings,
         threads=columns.threads,
-        devices=metadata.devices,
-        ops=columns.ops(),
-        calls=columns.calls(),
+        devices=placed.described,
+        ops=ops,
+        calls=replace(calls, correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
-        modules=of_model[is_module[of_model.name]],
-        generation=of_model[~is_module[of_model.name]],
+        modules=modules,
+        generation=generation,
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
+        launched=columns.launched() if want & Want.LAUNCHED else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
         had=content.had,
+        process_of_device=placed.process_of_device,
     )
+    if not len(ops) or (placed.by_track and not metadata.kinetos):
+        unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
+        if unread is not None:
+            return without_rows(trace, unread)
+    timed = timed_ops(trace)
+    trace, tracks = keep(trace, timed), tracks[timed.rows]
     if lack_correlation(trace):
-        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
+        stands = [columns.op_tracks[track] for track in tracks.tolist()]
+        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
+
+
+def _of_model(columns: Columns) -> tuple[Spans, Spans]:
+    """Calls of modules, and of transformers' generation."""
+    both = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    return both[is_module[both.name]], both[~is_module[both.name]]
 
 
 def _torn(source: Source, content: _Content) -> str | None:
