@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import tracer.charge.stages as folder
-from tracer.charge.stages.pattern import source_of
+from tracer.charge.stages.pattern import needed, source_of
 from tracer.charge.stages.ranges import StageRanges
 from tracer.trace.columns import Want
 
@@ -51,13 +51,14 @@ def _first(trace: Trace, asked: Sequence[StageSource]) -> StageRanges:
 
 def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Want:
     """What else to read of a trace in which no stages were found, as it was read so far; nothing where some were."""
+    more = needed(trace, patterns) if patterns else Want(0)
     promising = [source for source in _asked(patterns) if source.promising(trace)]
     if not any(source.needs & ~Want.SUMMARY for source in promising):
-        return Want(0)
+        return more
     found = _first(trace, [source for source in _asked(patterns) if not source.last_resort])
     if len(found):
-        return Want(0)
-    missing = Want(0) if found.untold is None else found.untold.needs
+        return more
+    missing = more if found.untold is None else more | found.untold.needs
     for source in promising:
         missing |= source.needs
     return missing
