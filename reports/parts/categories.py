@@ -27,7 +27,9 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         if summary.stages and not asked.shows(stage):
             continue
         found = [
-            f"{name} {share(time_ns, whole_ns)}" for name, time_ns in categories.items() if time_ns * LEAST > whole_ns
+            f"{name} {share(time_ns, whole_ns or 0)}"
+            for name, time_ns in (categories or {}).items()
+            if time_ns * LEAST > (whole_ns or 0)
         ]
         rows += [Row([stage, " · ".join(found)])] if found else []
     if not rows:

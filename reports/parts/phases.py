@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
+from reports.palette import NONE
 from reports.units import duration
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ def part(summary: Summary, _: Asked) -> Block | None:
         Column("device"),
     ]
     cells = [
-        Row([row.name, f"{row.count:,}", duration(row.cpu_ns), f"{row.ops:,}", duration(row.device_time_ns)])
+        Row(
+            [
+                row.name,
+                f"{row.count:,}",
+                duration(row.cpu_ns),
+                f"{row.ops:,}",
+                NONE if row.device_time_ns is None else duration(row.device_time_ns),
+            ]
+        )
         for row in rows
     ]
     says = note("By the engine's own ranges, with what was launched inside, in whatever stage.")

@@ -140,7 +140,7 @@ def command(
     from tracer.trace.limits import limits
 
     choices = Choices(
-        patterns=_patterns(marker or []),
+        patterns=patterns_of(marker or []),
         all_ranges=all_ranges,
         any_thread=any_thread,
         steady=steady,
@@ -245,7 +245,7 @@ def _choose(path: Path, rank: int | None) -> Path:
     return chosen
 
 
-def _patterns(markers: list[str]) -> dict[str, str]:
+def patterns_of(markers: list[str]) -> dict[str, str]:
     """Read STAGE=REGEX options.
 
     Raises:

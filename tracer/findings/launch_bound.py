@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
 from tracer.document.words import title
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import EACH_STAGE, Found, Rule
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Stage
     from tracer.findings.evidence import Evidence
+    from tracer.measure.known import KnownStage
 
 IDLE = 0.5
 # Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
@@ -29,6 +29,7 @@ FINDING = Rule(
         "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound."
     ),
     next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
+    rests_on=EACH_STAGE,
     rank=60,
 )
 
@@ -58,7 +59,7 @@ def find(evidence: Evidence) -> Found | None:
     )
 
 
-def _host_share(evidence: Evidence, stage: Stage) -> float:
+def _host_share(evidence: Evidence, stage: KnownStage) -> float:
     window_ns = stage.busy_ns + stage.idle_ns
     between = evidence.between_steps
     host_ns = stage.idle.host_ns - (between.host_ns_of(stage.stage) if between is not None else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import ALL_STAGES, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -33,6 +33,7 @@ FINDING = Rule(
     rule="more than a twentieth of the device time belongs to no stage, although there are stages",
     reason="Shares of stages then miss something.",
     next_step="widen the ranges, or let the profiler start before the work",
+    rests_on=ALL_STAGES,
     rank=30,
 )
 
@@ -40,8 +41,11 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | None:
     """How much of the time belongs to no stage, and the main reason."""
     device = evidence.device
-    if not evidence.stages or device.time_ns == 0:
+    # Of what repetition does not tell nobody has to widen a range.
+    if not evidence.stages or not device.time_ns or evidence.ranges.confidence is not None:
         return None
+    if evidence.on_gpu and not len(evidence.trace.calls):
+        return None  # nothing was launched as far as the file tells: no other range would hold more
     share = device.unattributed.time_ns / device.time_ns
     if share <= MISSED:
         return None

@@ -37,6 +37,8 @@ def at_first(choices: Choices) -> Want:
 
 def after_all(trace: Trace, choices: Choices) -> Want:
     """What else this trace needs, as it was read so far."""
+    if trace.unread is not None:
+        return Want(0)
     more = missing_for_stages(trace, choices.patterns)
     if not len(trace.ops) and trace.format == "chrome":
         # Operators are most of a file, and only a trace without device ops needs them.

@@ -72,7 +72,7 @@ def _steps(trace: Trace, runs: Runs) -> list[EngineStep]:
     attention = attention_times(trace, runs)
     found = []
     for place in step_places(runs):
-        label = runs.ranges.labels[place]
+        label, recorded = runs.ranges.labels[place], not runs.lost[place]
         found.append(
             EngineStep(
                 stage=ALL_STAGES[runs.ranges.stage[place]],
@@ -82,10 +82,10 @@ def _steps(trace: Trace, runs: Runs) -> list[EngineStep]:
                 tokens=label.tokens,
                 context=_group(label.context),
                 generation=_group(label.generation),
-                device_time_ns=int(runs.time_ns[place]),
-                busy_ns=int(runs.busy_ns[place]),
-                idle_ns=int(runs.idle_ns[place]),
-                attention_ns=int(attention[place]),
+                device_time_ns=int(runs.time_ns[place]) if recorded else None,
+                busy_ns=int(runs.busy_ns[place]) if recorded else None,
+                idle_ns=int(runs.idle_ns[place]) if recorded else None,
+                attention_ns=int(attention[place]) if recorded else None,
             )
         )
     return found
@@ -115,8 +115,9 @@ def _stages(steps: Iterable[EngineStep]) -> list[str]:
 
 
 def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
-    counted = [step for step in steps if step.tokens]
-    tokens = sum(step.tokens or 0 for step in counted)
+    counted = [(step.tokens, step.device_time_ns) for step in steps]
+    known = [(tokens, time_ns) for tokens, time_ns in counted if tokens and time_ns is not None]
+    tokens = sum(tokens for tokens, _ in known)
     return Held(
         stage=stage,
         steps=len(steps),
@@ -126,7 +127,7 @@ def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
         new_tokens=_spread(step.generation.tokens for step in steps),
         kv_tokens=_spread(_both(step.context.kv_tokens, step.generation.kv_tokens) for step in steps),
         tokens=_spread(step.tokens for step in steps),
-        ns_per_token=sum(step.device_time_ns for step in counted) / tokens if tokens else None,
+        ns_per_token=sum(time_ns for _, time_ns in known) / tokens if tokens else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import Abstained, gathered
+from tracer.document.summary.abstained import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -25,8 +25,9 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.prediction import Prediction, StagePrediction
-from tracer.document.summary.ranges import RangeRow
+from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import (
@@ -51,6 +52,10 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNMARKED",
+    "UNMEASURED",
+    "UNREAD",
+    "WAITING",
     "Abstained",
     "Attention",
     "BatchGroup",
@@ -72,11 +77,14 @@ __all__ = [
     "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "Lost",
+    "LostOps",
     "Outlier",
     "Percentiles",
     "Phase",
     "Prediction",
     "RangeRow",
+    "Rangeless",
     "Reason",
     "RequestLatency",
     "Roofline",

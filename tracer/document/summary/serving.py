@@ -33,7 +33,8 @@ class EngineStep(msgspec.Struct, frozen=True, kw_only=True):
         requests, tokens: in all; None where the label does not say.
         context: requests whose prompt is processed.
         generation: requests that get their next tokens.
-        device_time_ns, busy_ns, idle_ns: of its work, without its parts that are stages of their own.
+        device_time_ns, busy_ns, idle_ns: of its work, without its parts that are stages of their own; None
+            where some of it was not recorded, as is attention_ns.
         attention_ns: of that device time what attention's kernels took.
     """
 
@@ -44,10 +45,10 @@ class EngineStep(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int | None
     context: BatchGroup
     generation: BatchGroup
-    device_time_ns: int
-    busy_ns: int
-    idle_ns: int
-    attention_ns: int
+    device_time_ns: int | None
+    busy_ns: int | None
+    idle_ns: int | None
+    attention_ns: int | None
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     cpu_ns: int
     ops: int
-    device_time_ns: int
+    device_time_ns: int | None
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,7 +131,7 @@ def _row(steps: Sequence[EngineStep], heads: Heads, layers: int, peak: Peak) -> 
     pairs, cached, tokens = (sum(column) / len(steps) for column in zip(*sums, strict=True))
     flops = layers * 4 * heads.heads * heads.size * pairs
     moved = layers * 2 * heads.size * heads.itemsize * (heads.kv_heads * cached + heads.heads * tokens)
-    time_ns = sum(step.attention_ns for step in steps) / len(steps)
+    time_ns = sum(step.attention_ns or 0 for step in steps) / len(steps)
     tflops, gbs = flops / time_ns / 1e3, moved / time_ns
     mfu = tflops / peak.tflops if peak.tflops else None
     mbu = gbs / peak.gbs if peak.gbs else None

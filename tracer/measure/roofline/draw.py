@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from tracer.charge.work import Work
     from tracer.choices import Choices
-    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.document.summary import Roofline, Token
+    from tracer.measure.known import KnownStage, KnownTime
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 def draw_roofline(
     trace: Trace,
     runs: Runs,
-    stages: Sequence[Stage],
+    stages: Sequence[KnownStage],
     tokens: Sequence[Token],
-    times: Mapping[str, RunTime],
+    times: Mapping[str, KnownTime],
     choices: Choices,
 ) -> Roofline | None:
     """By the operators' shapes if a person wants that, else by the recording's own account; None without either.
