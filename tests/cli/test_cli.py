@@ -83,7 +83,8 @@ RECORD_OPTIONS = """
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
-    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
+    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --sort
+    --stage --steady --strict --top --width
 """.split()
 COMPARE_OPTIONS = """
     --against --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings
