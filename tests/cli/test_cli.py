@@ -339,7 +339,7 @@ def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.json", span("tracer/vision", 0, 400), *late)
     done = _tracer("whatif", trace, "--launch-overhead", "0")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "vision      325 µs  45.0 µs  -86.2%" in done.stdout
+    assert "vision     325 µs  45.0 µs  -86.2%" in done.stdout
     assert "• --launch-overhead 0: all the time in which the device waits" in done.stdout
     found = json.loads(_tracer("whatif", trace, "--stage", "vision=0.5", "--json").stdout)
     assert (found["now_ns"], found["then_ns"]) == (325_000, 162_500)
