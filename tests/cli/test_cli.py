@@ -373,7 +373,8 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
     found = json.loads(done.stdout)
     assert [row["stage"] for row in found["stages"]] == ["load", "preprocess", "vision", "prefill", "decode"]
     assert all(row["measured_ns"] > 0 for row in found["stages"])
-    assert found["measured_ns"] == sum(row["measured_ns"] for row in found["stages"])
+    # The median request, to which medians of stages do not add up; it is no shorter than that of any of them.
+    assert found["measured_ns"] >= max(row["measured_ns"] for row in found["stages"])
     for more, message in (
         (["--batch-frames", "3"], "encodes all 5 frames in one call"),
         (["--batch-frames", "5", "--bandwidth", "2x", "--peak-tflops", "1", "--peak-gbs", "1"], "nothing else"),
