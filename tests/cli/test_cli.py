@@ -86,8 +86,8 @@ SUMMARIZE_OPTIONS = """
     --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
 """.split()
 COMPARE_OPTIONS = """
-    --against --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings --tolerance
-    --top --width
+    --against --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings
+    --tolerance --top --width
 """.split()
 AB_OPTIONS = """
     --force --format --help --max-regression --max-time --of --output --precision --seed --tolerance --top --width
