@@ -30,6 +30,8 @@ VALUES = {"--marker": "vision=no such range", "--peak-tflops": "100", "--peak-gb
 READERS = ("summarize", "compare", "explain", "whatif")
 # Which verbs say what the files below say; the first that a file is in counts.
 SAID_BY: dict[str, tuple[str, ...]] = {
+    "tracer/compare/turns.py": ("ab",),
+    "reports/parts/compared/turns.py": ("ab",),
     "tracer/compare": ("compare",),
     "tracer/predict": ("whatif",),
     "tracer/recording": ("record",),
