@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
+from reports.page.data import MOST_STEPS
 from reports.page.found import finding_cards
 from reports.parts import categories, decode_steps, findings, first, header, idle, latency, limits, stages, warnings
 from reports.render import html
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
     Part: TypeAlias = Callable[[Summary, Asked], Block | None]
+
+
+TOKENS_NOTE = (
+    "One bar a step: all of the device's time from the end of the step before to its own, busy or idle by cause, added up "
+    "over devices, under the profiler. A bar that is more than four times as high as the median is cut off; its figures are "
+    "told where it is pointed at."
+)
+ROOFLINE_NOTE = (
+    "Over a stage's operations per byte, what it achieves, on axes of powers of ten. Under the slope memory bandwidth is the "
+    "limit, under the level the arithmetic. The work is what the model's own operations and bytes are, or what recorded "
+    "shapes say. On several devices the roof is that of one."
+)
+KERNELS_NOTE = (
+    "time: durations added up. share: of all of them, in every stage. mean: of one. grid and block: of the launches with the "
+    "most time; + 2: launched in two more ways, which the opened row lists. shared: memory of a block, static and dynamic. "
+    "occupancy: the profiler's own estimate, of a single launch by its size; 0% is less than half a percent."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +102,11 @@ def _timeline_note(file: Shown) -> str:
 
 
 def _tokens(file: Shown) -> str:
-    return _place("tokens", file, "decode steps") if file.summary.tokens else ""
+    if not file.summary.tokens:
+        return ""
+    left_out = len(file.summary.tokens) - MOST_STEPS
+    said = f"{TOKENS_NOTE} The first {MOST_STEPS:,} are drawn." if left_out > 0 else TOKENS_NOTE
+    return _place("tokens", file, "decode steps") + html.note(said)
 
 
 def _roofline(file: Shown) -> str:
@@ -95,7 +117,7 @@ def _roofline(file: Shown) -> str:
         and roof.peak_gbs
         and any(row.intensity and not row.error for row in roof.stages)
     )
-    return _place("roofline", file, "roofline") if known else ""
+    return _place("roofline", file, "roofline") + html.note(ROOFLINE_NOTE) if known else ""
 
 
 def _kernels(file: Shown) -> str:
@@ -103,7 +125,7 @@ def _kernels(file: Shown) -> str:
     if not file.summary.device.ops:
         return ""
     rest = "" if timeline is None or not timeline.kernels_left_out[0] else _left_out(*timeline.kernels_left_out)
-    return _place("kernels", file, "kernels") + rest
+    return _place("kernels", file, "kernels") + rest + html.note(KERNELS_NOTE)
 
 
 def _left_out(rows: int, time_ns: int) -> str:
