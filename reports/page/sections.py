@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
-from reports.page.data import MOST_STEPS
 from reports.page.found import finding_cards
+from reports.page.notes import KERNELS, ROOFLINE, timeline_note, tokens_note
 from reports.parts import categories, decode_steps, findings, first, header, idle, latency, limits, stages, warnings
 from reports.render import html
 
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
     Part: TypeAlias = Callable[[Summary, Asked], Block | None]
-
-
-TOKENS_NOTE = (
-    "One bar a step: all of the device's time from the end of the step before to its own, busy or idle by cause, added up "
-    "over devices, under the profiler. A bar that is more than four times as high as the median is cut off; its figures are "
-    "told where it is pointed at."
-)
-ROOFLINE_NOTE = (
-    "Over a stage's operations per byte, what it achieves, on axes of powers of ten. Under the slope memory bandwidth is the "
-    "limit, under the level the arithmetic. The work is what the model's own operations and bytes are, or what recorded "
-    "shapes say. On several devices the roof is that of one."
-)
-KERNELS_NOTE = (
-    "time: durations added up. share: of all of them, in every stage. mean: of one. grid and block: of the launches with the "
-    "most time; + 2: launched in two more ways, which the opened row lists. shared: memory of a block, static and dynamic. "
-    "occupancy: the profiler's own estimate, of a single launch by its size; 0% is less than half a percent."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,36 +60,13 @@ def _timeline(file: Shown) -> str:
         )
     if not file.timeline.tracks:
         return "<p>Nothing in this file has a time.</p>"
-    return _place("timeline", file, "timeline") + html.note(_timeline_note(file))
-
-
-def _timeline_note(file: Shown) -> str:
-    timeline = file.timeline
-    said = (
-        "stages: from the first instant of a stage's work on the device to its last. idle, by cause: the gaps in which "
-        "the device did nothing, each charged to the op that ends it; where one gap has several causes their lengths "
-        "are exact, and their order (waiting for the device, then the host, then the launch) is not. streams: kernels, "
-        "copies and fills, in the colour of the stage that launched them; what is narrower than a dot is drawn as high "
-        "as it was busy. threads: ranges as they lie within each other, and calls into the device's runtime. An arrow "
-        "goes from a launch to what it launched."
-    )
-    drawn = [] if timeline is None else [track for track in timeline.tracks if track.items < track.of]
-    if drawn:
-        things, items = sum(track.of for track in drawn), sum(track.items for track in drawn)
-        said += (
-            f" This trace is large: of {things:,} things, neighbours that are short are drawn as one, {items:,} in all."
-        )
-    if timeline is not None and timeline.left_out:
-        said += f" {timeline.left_out:,} tracks with less on them are not drawn."
-    return said
+    return _place("timeline", file, "timeline") + html.note(timeline_note(file.timeline))
 
 
 def _tokens(file: Shown) -> str:
     if not file.summary.tokens:
         return ""
-    left_out = len(file.summary.tokens) - MOST_STEPS
-    said = f"{TOKENS_NOTE} The first {MOST_STEPS:,} are drawn." if left_out > 0 else TOKENS_NOTE
-    return _place("tokens", file, "decode steps") + html.note(said)
+    return _place("tokens", file, "decode steps") + html.note(tokens_note(file.summary))
 
 
 def _roofline(file: Shown) -> str:
@@ -117,7 +77,7 @@ def _roofline(file: Shown) -> str:
         and roof.peak_gbs
         and any(row.intensity and not row.error for row in roof.stages)
     )
-    return _place("roofline", file, "roofline") + html.note(ROOFLINE_NOTE) if known else ""
+    return _place("roofline", file, "roofline") + html.note(ROOFLINE) if known else ""
 
 
 def _kernels(file: Shown) -> str:
@@ -125,7 +85,7 @@ def _kernels(file: Shown) -> str:
     if not file.summary.device.ops:
         return ""
     rest = "" if timeline is None or not timeline.kernels_left_out[0] else _left_out(*timeline.kernels_left_out)
-    return _place("kernels", file, "kernels") + rest + html.note(KERNELS_NOTE)
+    return _place("kernels", file, "kernels") + rest + html.note(KERNELS)
 
 
 def _left_out(rows: int, time_ns: int) -> str:
