@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
 from reports.parts import (
+    abstained,
+    attention,
     breakdown,
     categories,
     decode_steps,
@@ -19,14 +21,19 @@ from reports.parts import (
     gates,
     header,
     idle,
+    kernels,
     latency,
     limits,
+    phases,
     prediction,
     ranges,
+    serving,
     stages,
+    threads,
     warnings,
 )
-from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
+from reports.parts.compared import kernels as compared_kernels
+from reports.parts.compared import measures, options, overlaps, runs, steps, totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,18 +51,24 @@ SUMMARY = (
     stages.reading,
     idle.part,
     devices.part,
+    serving.part,
+    attention.part,
+    phases.part,
     decode_steps.part,
     latency.part,
     categories.part,
+    kernels.part,
     ranges.part,
+    threads.part,
     limits.part,
     findings.part,
+    abstained.part,
     gates.part,
     warnings.part,
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
-PAIR = (measures, options, steps, totals, kernels, overlaps)
+PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:

@@ -115,11 +115,11 @@ def _roofline(roof: Roofline) -> dict[str, Any]:
 
 def _kernels(summary: Summary) -> list[list[Any]]:
     """Of a saved summary, which says of kernels their name, stage, count and time."""
-    short = short_kernels(kernel.name for stage in summary.stages for kernel in stage.kernels)
+    short = short_kernels(kernel.name for stage in summary.stages for kernel in stage.kernels or [])
     return [
         [printable(kernel.name), short[kernel.name], stage.stage, "", kernel.count, kernel.time_ns, None, [], 0]
         for stage in summary.stages
-        for kernel in stage.kernels
+        for kernel in stage.kernels or []
     ]
 
 

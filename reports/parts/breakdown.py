@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.parts.words import kind, on_cpu
+from reports.parts.words import kind, lost_of, on_cpu
 from reports.units import counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     says = note(
         found.meaning,
         f"share: of all {kind(summary)} time.",
+        "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
         "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
         if any(row.name == "graph replay" for row in found.rows)
         else "",

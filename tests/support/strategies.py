@@ -30,10 +30,11 @@ def _us(ns: int) -> float:
 @st.composite
 def _kernels(draw: st.DrawFn) -> Event:
     correlation = draw(st.one_of(st.none(), st.integers(1, 6)))
+    start, length = draw(times), draw(lengths)
     return kernel(
         draw(st.sampled_from(["gemm", "norm"])),
-        _us(draw(times)),
-        _us(draw(lengths)),
+        _us(start),
+        _us(length if start else max(length, 1)),  # one of no length at 0 has no usable time
         correlation,
         device=draw(st.integers(0, 1)),
         stream=draw(st.integers(1, 3)),
@@ -55,10 +56,23 @@ _operators = st.builds(
 
 
 @st.composite
-def gpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace with at least one device op."""
+def gpu_traces(draw: st.DrawFn, *, whole: bool = False) -> Trace:
+    """A trace with at least one device op; of a whole one, launches without an op are no launches."""
     kernels = draw(st.lists(_kernels(), min_size=1, max_size=8))
-    return trace_of(*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6)))
+    calls = draw(st.lists(_calls, max_size=8))
+    trace = trace_of(*kernels, *calls, *(ranges := draw(st.lists(_ranges, max_size=6))))
+    if whole:
+        from tracer.charge.launches import find_launches
+
+        used = set(find_launches(trace).tolist())
+        starts = {(trace.calls.start_ns[row], trace.calls.correlation[row]) for row in used - {-1}}
+        calls = [one for one in calls if "Launch" not in one["name"] or _key(one) in starts]
+        trace = trace_of(*kernels, *calls, *ranges)
+    return trace
+
+
+def _key(event: Event) -> tuple[int, int]:
+    return round(1000 * event["ts"]), event["args"]["correlation"]
 
 
 @st.composite

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
+from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ def notes(
     before, after = baseline[0], other[0]
     return [
         *_of_the_test(baseline, other, source, tested, alone),
+        *_of_lost_work(baseline, other),
         *_of_the_runs(before, after, tested),
         *_of_the_traces(before, after),
     ]
@@ -59,6 +61,15 @@ def _of_the_test(
                 "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record each run "
                 f"several times in turns (--recordings {FEW_REQUESTS})"
             )
+
+
+def _of_lost_work(baseline: Sequence[Summary], other: Sequence[Summary]) -> Iterator[str]:
+    for summary in (*baseline, *other):
+        lost = summary.lost
+        if isinstance(lost, Lost):
+            unknown = [stage.stage for stage in summary.stages if stage.took_ns is None]
+            what = f"device work of {' and '.join(unknown)}" if unknown else "device work"
+            yield f"{summary.trace.path}: {lost.reason}, so its {what} is not compared; {lost.next_step}"
 
 
 def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[str]:

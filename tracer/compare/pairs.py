@@ -6,6 +6,7 @@ from itertools import islice, product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from tracer.compare.abstained import abstentions
 from tracer.compare.device import beside_device
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
@@ -17,6 +18,8 @@ from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
 from tracer.compare.totals import compare_totals
 from tracer.compare.verdicts import ERROR_RATE
 from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
+from tracer.document.errors import InputError
+from tracer.document.summary import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +35,13 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
         recordings: summaries of each run; the first so many are those of the baseline.
         tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
             `tested.tested_rows`.
+
+    Raises:
+        InputError: the work of one is in a form that is not read.
     """
+    for summary in summaries:
+        if (unread := next((one for one in summary.abstained if one.what == UNREAD), None)) is not None:
+            raise InputError(f"{summary.trace.path}: its work is not read: {unread.because}")
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
     runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
@@ -80,13 +89,14 @@ def _pair(
         if source == REQUESTS
         else untested_rows(before, after, source)
     )
+    alone = len(baseline) == 1 and tolerance is None
     least = LEAST_ALLOWANCE if tolerance is None else tolerance
     kernels, same = compare_kernels(before, after, least)
     return Pair(
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=notes(baseline, other, source, tested, alone=len(baseline) == 1 and tolerance is None),
+        notes=notes(baseline, other, source, tested, alone=alone),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
@@ -98,6 +108,7 @@ def _pair(
         work=_work(before, after),
         totals=compare_totals(before, after),
         options=differing_options(before, after),
+        abstained=abstentions(baseline, other, labels, source, alone=alone),
     )
 
 

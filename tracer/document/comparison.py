@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tracer.document.summary.abstained import Abstained
+
 SCHEMA = "tracer.comparison/1"
 
 
@@ -49,7 +51,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         verdict: "slower" or "faster" where the difference exceeds allowance and noise; "within noise" where it does not
             and `low_ratio` and `high_ratio` leave no room for one that matters; "cannot tell" where they do, or where
             there is one recording of each run and no tolerance was given; "other lengths" of answers, which are not
-            compared; "not tested"; or "one side only".
+            compared; "not tested"; "unknown" where a side lacks the device ops of what it launched; or "one side
+            only".
         low_ratio, high_ratio: 95 % interval of `ratio`, of this row by itself (Hodges-Lehmann, without the allowance);
             None where nothing was tested or so few requests leave room for anything.
         before_device_ns, after_device_ns: what the device worked in one run of the stage, by the trace (of TPOT: one
@@ -180,6 +183,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
             are those of operators on the CPU; else "mixed".
         totals: of traces without stages, where nothing else is to be compared.
         options: those that differ.
+        abstained: what is not compared, or not judged, and why.
     """
 
     baseline: str
@@ -197,6 +201,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     work: str = "device"
     totals: list[Total] = []
     options: list[Option] = []
+    abstained: list[Abstained] = []
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +215,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.
-        reason: why it cannot be judged, and what to do; "" where it was.
+        reason: why it cannot be judged; "" where it was.
+        next_step: what to do, so that it can be; "" likewise.
     """
 
     gate: str
@@ -221,6 +227,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     limit: float
     passed: bool
     reason: str = ""
+    next_step: str = ""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):

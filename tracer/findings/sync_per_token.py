@@ -32,6 +32,7 @@ FINDING = Rule(
         "by the line it begins at, and which library function waits for it."
     ),
     next_step="keep the token on the device (no .item(), no bool() of a tensor); test for stop tokens now and then",
+    rests_on=DECODE,
     rank=120,
 )
 
@@ -41,6 +42,8 @@ def find(evidence: Evidence) -> Found | None:
     tokens, stage = evidence.tokens, evidence.stage(DECODE)
     if len(tokens) < FEWEST_STEPS or stage is None or not evidence.on_gpu:
         return None
+    if evidence.work.clock_is_off:
+        return None  # whether the device ran dry behind a wait is by both clocks
     if median([token.counts.waits for token in tokens]) < 1:
         return None
     waits = evidence.waits

@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
 
-# Correlation of an event that has none. Real ones are positive.
-NO_CORRELATION = -1
+# In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
+# it: times may be negative, and ids may be 0 or -1.
+MISSING = -(1 << 63)
+NO_CORRELATION = MISSING
+# Stream of an op whose file does not tell streams apart.
+NO_STREAM = MISSING
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
+
+
+def stream_name(stream: int) -> str:
+    """What a stream is called."""
+    return "a stream not told" if stream == NO_STREAM else f"stream {stream}"
 
 
 class Want(IntFlag):
@@ -54,8 +63,9 @@ class DeviceOps:
         start_ns, end_ns: when it ran.
         name: index into strings.
         kind: an `OpKind`.
-        device: the device's id, as the trace numbers it.
-        stream: the stream's id.
+        device: the device's id, as the trace numbers it; of ranks that were joined in one file and number their
+            devices alike, another for each.
+        stream: the stream's id; NO_STREAM where nothing tells.
         correlation: what joins it to the host call that launched it; NO_CORRELATION if unknown.
         size_bytes: bytes moved by a copy or fill; 0 where unknown.
     """
@@ -71,6 +81,18 @@ class DeviceOps:
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
+
+    def __getitem__(self, rows: I64 | Bools) -> DeviceOps:
+        return DeviceOps(
+            start_ns=self.start_ns[rows],
+            end_ns=self.end_ns[rows],
+            name=self.name[rows],
+            kind=self.kind[rows],
+            device=self.device[rows],
+            stream=self.stream[rows],
+            correlation=self.correlation[rows],
+            size_bytes=self.size_bytes[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +180,21 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A file whose work is not read: by whose format, and what to do. Then a trace has no rows at all.
+
+    Attributes:
+        producer: what wrote it, as far as the file tells.
+        reason: why it is not read, in words.
+        next_step: what to do.
+    """
+
+    producer: str
+    reason: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A device of the trace; bandwidth in bytes a second, where the file says it."""
 
@@ -193,6 +230,9 @@ class Trace:
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.
         warnings: what was read around, in words.
+        process_of_device: the process (as in `threads`) that a device worked for, by the device's id, where the file
+            tells: of ranks joined in one file.
+        unread: set where the file holds work in a form that is not read.
     """
 
     path: str
@@ -216,3 +256,26 @@ class Trace:
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
+    process_of_device: dict[int, str] = field(default_factory=dict)
+    unread: Unread | None = None
+
+
+def without_rows(trace: Trace, unread: Unread) -> Trace:
+    """A trace of which nothing may be said but that it is not read: figures of a part of it would be taken for all."""
+    none = int64([])
+    return Trace(
+        path=trace.path,
+        format=trace.format,
+        producer=unread.producer or trace.producer,
+        events=trace.events,
+        strings=[],
+        threads=[],
+        devices=[],
+        ops=trace.ops[none],
+        calls=HostCalls(none, none, int32([]), int32([]), none),
+        ranges=Spans.none(),
+        cpu_ops=Spans.none(),
+        captures=none,
+        warnings=trace.warnings,
+        unread=unread,
+    )

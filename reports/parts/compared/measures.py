@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison, Pair
     from tracer.document.comparison import Row as Measure
 
-MARKS: dict[str, Role] = {"slower": "bad", "faster": "good", "one side only": "dim", "other lengths": "dim"}
+MARKS: dict[str, Role] = {
+    "slower": "bad",
+    "faster": "good",
+    "one side only": "dim",
+    "other lengths": "dim",
+    "unknown": "caution",
+}
 VERDICTS = {"within noise": "noise", "not tested": "untested", "one side only": "one side"}
 SOURCES = {
     "requests": "Medians over requests without a profiler.",

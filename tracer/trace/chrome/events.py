@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tracer.trace.columns import NO_CORRELATION, Want
+from tracer.trace.columns import MISSING, NO_CORRELATION, Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ Id: TypeAlias = int | str
 # What a text that is no JSON, or none of the wanted kind, makes msgspec raise; its own errors are ValueErrors.
 UNREADABLE = (ValueError, RecursionError)
 ABSENT = msgspec.Raw(b"")
-NO_ID = -1
+NO_ID = MISSING
 
 
 class Args(msgspec.Struct, gc=False):

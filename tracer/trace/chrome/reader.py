@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
-from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.collector import Collector, Columns
+from tracer.trace.chrome.correlations import Correlations, launching_process, settled
+from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import Device, Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.source import BLOCK_BYTES, BOM
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +63,11 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    warnings = [*columns.warnings(), *metadata.warnings]
+    ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
+    correlation = settled(ops, calls)
+    placed = _placed(columns, metadata.devices, correlation)
+    ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
             raise InputError(f"{source.name}: {torn}")
@@ -72,9 +81,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         events=content.events,
         strings=columns.strings,
         threads=columns.threads,
-        devices=metadata.devices,
-        ops=columns.ops(),
-        calls=columns.calls(),
+        devices=placed.described,
+        ops=ops,
+        calls=replace(calls, correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=of_model[is_module[of_model.name]],
@@ -86,10 +95,31 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        process_of_device=placed.process_of_device,
     )
+    if not len(ops) or (placed.by_track and not metadata.kinetos):
+        unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
+        if unread is not None:
+            return without_rows(trace, unread)
+    timed = timed_ops(trace)
+    trace, tracks = keep(trace, timed), tracks[timed.rows]
     if lack_correlation(trace):
-        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
+        stands = [columns.op_tracks[track] for track in tracks.tolist()]
+        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
+
+
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
+    """Where each op ran."""
+    ops, calls = columns.ops(), columns.calls()
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    found = place(ops.device, ops.stream, tracks, described)
+    processes = sorted({process for process, _ in columns.threads})
+    if len(processes) < 2 or not len(calls):
+        return found
+    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+    launched = launching_process(correlation.of_ops, correlation.of_calls, process_of_call)
+    return apart_by_launch(found, launched, processes)
 
 
 def _torn(source: Source, content: _Content) -> str | None:

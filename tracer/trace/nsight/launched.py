@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.trace.columns import Launched, LaunchShape, OpKind
-from tracer.trace.nsight.database import MISSING
+from tracer.trace.columns import MISSING, Launched, LaunchShape, OpKind
 from tracer.trace.nsight.tables import OP_TABLES, usable_rows
 
 if TYPE_CHECKING:
