@@ -11,27 +11,28 @@ if TYPE_CHECKING:
     from tracer.document.timeline import Timeline
 
 TIMELINE = (
-    "stages: from the first instant of a stage's work on the device to its last. idle, by cause: the gaps in which the "
-    "device did nothing, each charged to the op that ends it; where one gap has several causes their lengths are exact, "
-    "and their order (waiting for the device, then the host, then the launch) is not. streams: kernels, copies and fills, "
-    "in the colour of the stage that launched them; what is narrower than a dot is drawn as high as it was busy. threads: "
-    "ranges as they lie within each other, and calls into the device's runtime, those that wait for it in the colour of "
-    "sync. An arrow goes from a launch to what it launched."
+    "stages: from the first instant of a stage's work on the device to its last. idle, by cause: the gaps in which "
+    "the device did nothing, each charged to the op that ends it; where one gap has several causes their lengths are "
+    "exact, and their order (waiting for the device, then the host, then the launch) is not. streams: kernels, copies"
+    " and fills, in the colour of the stage that launched them; what is narrower than a dot is drawn as high as it "
+    "was busy. threads: ranges as they lie within each other, and calls into the device's runtime, those that wait "
+    "for it in the colour of sync. An arrow goes from a launch to what it launched."
 )
 STEPS = (
-    "One bar a step: the device's time that is charged to it, from the end of the step before to its own, busy or idle by "
-    "cause, added up over devices, under the profiler. A bar of more than four times the median is cut off; pointing at it "
-    "tells its figures."
+    "One bar a step: the device's time that is charged to it, from the end of the step before to its own, busy or "
+    "idle by cause, added up over devices, under the profiler. A bar of more than four times the median is cut off; "
+    "pointing at it tells its figures."
 )
 ROOFLINE = (
-    "What a stage achieves, over its operations per byte; the axes are powers of ten. Under the slope memory bandwidth is "
-    "the limit, under the level the arithmetic. The work is that of the model's own operations and bytes, or that of "
-    "recorded shapes. The roof is that of one device."
+    "What a stage achieves, over its operations per byte; the axes are powers of ten. Under the slope memory "
+    "bandwidth is the limit, under the level the arithmetic. The work is that of the model's own operations and "
+    "bytes, or that of recorded shapes. The roof is that of one device."
 )
 KERNELS = (
-    "time: durations added up. share: of all of them, in every stage. mean: of one. grid and block: of the launches with "
-    "the most time; + 2: launched in two more ways, which the opened row lists. shared: memory of a block, static and "
-    "dynamic. occupancy: the profiler's own estimate, by the size of the launch; 0% is less than half a percent."
+    "time: durations added up. share: of all of them, in every stage. mean: of one. grid and block: of the launches "
+    "with the most time; + 2: launched in two more ways, which the opened row lists. shared: memory of a block, "
+    "static and dynamic. occupancy: the profiler's own estimate, by the size of the launch; 0% is less than half a "
+    "percent."
 )
 
 
