@@ -63,7 +63,7 @@ def _drawn(element: Element) -> str:
         case Caution():
             return f'<p class="caution">{escape(element.label)}: {escape(element.text)}</p>'
         case Item():
-            more = f'<span class="more">{escape(element.more)}</span>' if element.more else ""
+            more = f' <span class="more">{escape(element.more)}</span>' if element.more else ""
             known = f' <span class="id">{escape(element.name)}</span>' if element.name else ""
             mark = SEVERITIES.get(element.severity, SEVERITIES["info"])
             return f'<p class="item">{mark} {escape(element.text)}{known}{more}</p>'
