@@ -33,7 +33,7 @@ from reports.parts import (
     warnings,
 )
 from reports.parts.compared import kernels as compared_kernels
-from reports.parts.compared import measures, options, overlaps, runs, steps, totals
+from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,8 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
     """The report on several runs, each against the first."""
     asked = replace(asked, gates=comparison.gates)
     pairs = [one.part(comparison, pair, asked) for pair in comparison.pairs for one in PAIR]
-    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison, asked)])
+    first = [runs.part(comparison, asked), turns.part(comparison, asked)]
+    return _there([*first, *pairs, gates.part(comparison, asked)])
 
 
 def of_prediction(found: Prediction) -> list[Block]:

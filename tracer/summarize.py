@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import Lost, Roofline, RunTime, SteadyPart, Token
+    from tracer.document.manifest import Manifest
+    from tracer.document.summary import Latency, Lost, RequestLatency, Roofline, RunTime, SteadyPart, Token
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -174,10 +175,8 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     runs, counts = runs_of(ranges, work, trace.manifest, lost), count(trace, ranges, work, lost)
     device = device_totals(trace.strings, work, overlapping, lost, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
-    requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
-    latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
-    requests = requests_without_doubted(requests, times)
+    latency, requests = _clean(trace.manifest, times)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
@@ -237,6 +236,14 @@ def _rates(
         return None, []  # the trace as a whole has no device time
     roofline = draw_roofline(trace, runs, known.stages, tokens, known.times, choices)
     return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
+
+
+def _clean(manifest: Manifest | None, times: Mapping[str, RunTime]) -> tuple[Latency | None, list[RequestLatency]]:
+    """What was measured without a profiler, less what is doubted."""
+    if manifest is None:
+        return None, []
+    requests = request_rows(manifest)
+    return without_doubted(clean_latency(manifest, requests), times), requests_without_doubted(requests, times)
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:

@@ -86,9 +86,13 @@ SUMMARIZE_OPTIONS = """
     --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
 """.split()
 COMPARE_OPTIONS = """
-    --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings --tolerance
-    --top --width
+    --against --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings
+    --tolerance --top --width
 """.split()
+AB_OPTIONS = """
+    --force --format --help --max-regression --max-time --of --output --precision --seed --tolerance --top --width
+""".split()
+BASELINE_OPTIONS = "--force --help --jobs --no-limit --nsys-path".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
     --bandwidth --batch-frames --decode --graph-decode --help --jobs --json --launch-overhead --no-limit --peak-gbs
@@ -100,6 +104,8 @@ OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
     "compare": COMPARE_OPTIONS,
+    "ab": AB_OPTIONS,
+    "baseline": BASELINE_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }

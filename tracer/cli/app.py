@@ -21,6 +21,8 @@ ORDER = (
     "summarize",
     "report",
     "compare",
+    "ab",
+    "baseline",
     "explain",
     "whatif",
     "critical-path",

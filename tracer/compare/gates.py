@@ -131,16 +131,11 @@ def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
 
     Of each run there is one gate for every measure that failed, or one for the worst measure if none did. Where nothing
-    could be tested, no measure leaves it sure, or each run was recorded once and no drift between recordings is allowed
-    for, there is one that cannot be judged: silence would be taken for a pass.
+    could be tested, no measure leaves it sure, or nothing tells a difference from drift between recordings, there is
+    one that cannot be judged: silence would be taken for a pass.
     """
     paths = {run.label: run.path for run in comparison.runs}
-    unallowed = comparison.tolerance is None
-    return [
-        gate
-        for pair in comparison.pairs
-        for gate in _of_a_pair(pair, paths[pair.other], limit, alone=unallowed and pair.recordings == 1)
-    ]
+    return [gate for pair in comparison.pairs for gate in _of_a_pair(pair, paths[pair.other], limit)]
 
 
 def _is_sure(row: Row, limit: float) -> bool:
@@ -150,10 +145,10 @@ def _is_sure(row: Row, limit: float) -> bool:
     return row.verdict in (SLOWER, FASTER, WITHIN)
 
 
-def _of_a_pair(pair: Pair, path: str, limit: float, *, alone: bool) -> list[Gate]:
+def _of_a_pair(pair: Pair, path: str, limit: float) -> list[Gate]:
     rows = [row for row in pair.rows if not row.per and _is_sure(row, limit)]
     name = f"max-regression {limit * 100:g}%"
-    if alone or not rows:
+    if pair.inconclusive or not rows:
         steps = "; ".join(dict.fromkeys(one.next_step for one in pair.abstained)) or MORE
         reason = "; ".join(pair.notes) or f"no measure leaves it sure; {MORE}"
         why = Abstained(what=name, reason=reason, next_step=steps)

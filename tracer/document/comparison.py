@@ -184,6 +184,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         totals: of traces without stages, where nothing else is to be compared.
         options: those that differ.
         abstained: what is not compared, or not judged, and why.
+        inconclusive: whether nothing tells a difference between the runs from drift between their recordings, so that
+            none is claimed.
     """
 
     baseline: str
@@ -202,6 +204,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     totals: list[Total] = []
     options: list[Option] = []
     abstained: list[Abstained] = []
+    inconclusive: bool = False
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +233,33 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
 
 
+class Turns(msgspec.Struct, frozen=True, kw_only=True):
+    """How both runs were recorded in turns (`tracer ab`).
+
+    Attributes:
+        of: the measure whose interval was to become narrow.
+        precision: how narrow: half of its width, as a share.
+        expected: half the width that was expected when recording ended, of how recordings of a block scatter, whose
+            ever they were; None where there were too few to tell.
+        ended: "precise", or because of "time", "interrupt" or "failure".
+        order: which run each recording was of, block by block ("ABBA", "BAAB", ...); of the last, what was recorded.
+        compared: recordings of each run that were compared; one more of each came before, to warm up.
+        took_s: seconds, all in all.
+        seed: of the order.
+        reason: what failed; else "".
+    """
+
+    of: str
+    precision: float
+    expected: float | None
+    ended: str
+    order: list[str]
+    compared: int
+    took_s: float
+    seed: int
+    reason: str = ""
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "schema"}):
     """The whole document.
 
@@ -240,6 +270,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "
         runs: the baseline first.
         pairs: each other run against it.
         gates: budgets and limits, kept or not.
+        turns: how the runs were recorded, where that was done in turns; else None.
     """
 
     schema_: str
@@ -248,6 +279,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "
     runs: list[Run]
     pairs: list[Pair]
     gates: list[Gate] = []
+    turns: Turns | None = None
 
 
 def encode(comparison: Comparison) -> bytes:

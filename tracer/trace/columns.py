@@ -15,6 +15,7 @@ from tracer.arrays import int32, int64
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
+    from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
 # it: times may be negative, and ids may be 0 or -1.
@@ -233,6 +234,9 @@ class Trace:
         process_of_device: the process (as in `threads`) that a device worked for, by the device's id, where the file
             tells: of ranks joined in one file.
         unread: set where the file holds work in a form that is not read.
+        own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
+        torn: whether the file ends before it should.
+        part: what of a whole the file is, where it was cut out of one.
     """
 
     path: str
@@ -258,6 +262,9 @@ class Trace:
     warnings: list[str] = field(default_factory=list)
     process_of_device: dict[int, str] = field(default_factory=dict)
     unread: Unread | None = None
+    own_tracks_bytes: int = 0
+    torn: bool = False
+    part: Part | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,16 +20,21 @@ from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata
 from tracer.trace.chrome.producers import of_another
-from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
+from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
+from tracer.trace.chrome.tracks import OwnTracks, own_tracks
 from tracer.trace.columns import Device, Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
+from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
 from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tracer.trace.source import Source
+
+FoundT = TypeVar("FoundT")
+FoundT_co = TypeVar("FoundT_co", covariant=True)
 
 # Compressed, a trace is a tenth to a twentieth of its size.
 PACKED_FACTOR = 12
@@ -45,6 +50,7 @@ class _Content:
     events: int
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
+    own: OwnTracks
 
 
 def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
@@ -78,9 +84,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         path=source.name,
         format="chrome",
         producer=metadata.producer,
-        events=content.events,
+        events=max(0, content.events - content.own.events),
         strings=columns.strings,
-        threads=columns.threads,
+        threads=with_threads(columns.threads, metadata.part),
         devices=placed.described,
         ops=ops,
         calls=replace(calls, correlation=correlation.of_calls),
@@ -96,6 +102,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         manifest=metadata.manifest,
         warnings=warnings,
         process_of_device=placed.process_of_device,
+        own_tracks_bytes=content.own.size_bytes,
+        part=metadata.part,
+        torn=torn is not None,
     )
     if not len(ops) or (placed.by_track and not metadata.kinetos):
         unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
@@ -144,8 +153,9 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
-    document = read_document(source.name, source.read_all().removeprefix(BOM), want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes)
+    data = source.read_all().removeprefix(BOM)
+    document = read_document(source.name, data, want)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own_tracks(data))
 
 
 def _head(source: Source) -> tuple[bytes, int]:
@@ -159,21 +169,44 @@ def _head(source: Source) -> tuple[bytes, int]:
     return text, len(head) - len(text)
 
 
+class Scans(Protocol[FoundT_co]):
+    """What looks at the texts of a file: a `Scanner`, or what looks for something else."""
+
+    def scan(self, text: Text, place: int = LAST_PLACE) -> None:
+        """Look at a text; `place` orders the texts of a file."""
+
+    def found(self) -> FoundT_co:
+        """What was found, once there is no more to scan."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(Generic[FoundT]):
     """What one process found.
 
     Attributes:
-        events: events seen.
-        collector: the wanted ones.
+        found: by its scanner.
         rest: what is left at the end of the file, behind the last end of an event; None unless this process met it.
         recent: what comes before that, where the file cannot be read again from there.
     """
 
-    events: int
-    collector: Collector
+    found: FoundT
     rest: bytes | None
     recent: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned(Generic[FoundT]):
+    """What was found in a file.
+
+    Attributes:
+        found: in each share of it; of plain files in their order, and at last in its last event.
+        tail: how it ends.
+        text: its end.
+    """
+
+    found: list[FoundT]
+    tail: Tail
+    text: bytes
 
 
 def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, jobs: int) -> _Content:
@@ -182,11 +215,40 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    handover = Handover(jobs - 1) if source.packed else None
     most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
+    scanned = scan_shares(source, begin, layout, jobs, lambda: Scanner(layout, want, most))
+    (events, collector), *others = scanned.found
+    for more, other in others:
+        events += more
+        collector.merge(other)
+    return _Content(
+        collector=collector,
+        events=events,
+        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + scanned.tail.metadata),
+        lost_bytes=scanned.tail.lost_bytes,
+        own=own_tracks(scanned.text),
+    )
 
-    def work(share: int) -> _Share:
-        scanner, rest, recent = Scanner(layout, want, most), None, b""
+
+def scan_shares(
+    source: Source, begin: int, layout: Layout, jobs: int, new: Callable[[], Scans[FoundT]]
+) -> Scanned[FoundT]:
+    """Have the texts of a file looked at in `jobs` processes, each by a scanner of its own.
+
+    Args:
+        source: the file.
+        begin: offset in it, of the first event.
+        layout: of its events.
+        jobs: processes.
+        new: makes a scanner.
+
+    Raises:
+        UnscannableError: the file is not laid out as its head promised.
+    """
+    handover = Handover(jobs - 1) if source.packed else None
+
+    def work(share: int) -> _Share[FoundT]:
+        scanner, rest, recent = new(), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
         elif share:
@@ -194,25 +256,15 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
                 scanner.scan(text, place)
         else:
             rest, recent = _scan_and_hand_over(scanner, source, layout, begin, handover)
-        scanner.flush()
-        return _Share(scanner.events, scanner.collector, rest, recent)
+        return _Share(scanner.found(), rest, recent)
 
     shares = in_processes(work, jobs)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
     if not source.packed:
         recent = _before(source, begin, source.size_bytes - len(rest))
-    last = Scanner(layout, want)
+    last = new()
     tail = scan_tail(last, recent, rest, layout)
-    last.flush()
-    collector = shares[0].collector
-    for other in (*(share.collector for share in shares[1:]), last.collector):
-        collector.merge(other)
-    return _Content(
-        collector=collector,
-        events=sum(share.events for share in shares) + last.events,
-        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + tail.metadata),
-        lost_bytes=tail.lost_bytes,
-    )
+    return Scanned([*(share.found for share in shares), last.found()], tail, recent + rest)
 
 
 def _before(source: Source, begin: int, end: int) -> bytes:
@@ -221,7 +273,9 @@ def _before(source: Source, begin: int, end: int) -> bytes:
     return b"".join(source.blocks(start))[: end - start]
 
 
-def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, share: int, shares: int) -> bytes | None:
+def _scan_part(
+    scanner: Scans[FoundT], source: Source, layout: Layout, begin: int, share: int, shares: int
+) -> bytes | None:
     """Scan one of so many equal parts of a plain file; what is left at its end, if this part reaches it."""
     length = max(0, source.size_bytes - begin)
     low, high = (begin + length * part // shares for part in (share, share + 1))
@@ -235,7 +289,7 @@ def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, sha
 
 
 def _scan_and_hand_over(
-    scanner: Scanner, source: Source, layout: Layout, begin: int, handover: Handover
+    scanner: Scans[FoundT], source: Source, layout: Layout, begin: int, handover: Handover
 ) -> tuple[bytes, bytes]:
     """Unpack a file, and scan what nobody else does; what is left at its end, and what comes before that."""
     recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES))
