@@ -34,6 +34,12 @@ KERNELS = (
     "static and dynamic. occupancy: the profiler's own estimate, by the size of the launch; 0% is less than half a "
     "percent."
 )
+# What was launched and not recorded may have run in any gap.
+IDLE_UNKNOWN = (
+    "Not all that was launched was recorded, so nobody knows when the device idled: where nothing is drawn something "
+    "may have run, and idle time is drawn of no device that it concerns."
+)
+KERNELS_LOST = "Not all that was launched was recorded: counts, times and shares are of the kernels that were."
 
 
 def timeline_note(timeline: Timeline) -> str:
@@ -52,4 +58,9 @@ def timeline_note(timeline: Timeline) -> str:
 
 def tokens_note(summary: Summary) -> str:
     """How to read the bars of the steps."""
-    return f"{STEPS} The first {MOST_STEPS:,} are drawn." if len(summary.tokens) > MOST_STEPS else STEPS
+    said = [STEPS]
+    if len(summary.tokens) > MOST_STEPS:
+        said.append(f"The first {MOST_STEPS:,} are drawn.")
+    if unknown := sum(token.busy_ns is None for token in summary.tokens):
+        said.append(f"Steps that launched what was not recorded are not drawn: {unknown:,}.")
+    return " ".join(said)

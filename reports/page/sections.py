@@ -8,12 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
-from reports.page.notes import KERNELS, ROOFLINE, timeline_note, tokens_note
-from reports.parts import categories, decode_steps, findings, first, header, idle, latency, limits, stages, warnings
+from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
+from reports.parts import (
+    abstained,
+    categories,
+    decode_steps,
+    findings,
+    first,
+    header,
+    idle,
+    kernels,
+    latency,
+    limits,
+    stages,
+    warnings,
+)
 from reports.render import html
 
 if TYPE_CHECKING:
@@ -60,11 +75,12 @@ def _timeline(file: Shown) -> str:
         )
     if not file.timeline.tracks:
         return "<p>Nothing in this file has a time.</p>"
-    return _place("timeline", file, "timeline") + html.note(timeline_note(file.timeline))
+    lost = "" if file.summary.lost is UNSET else f'<p class="caution">{html.escape(IDLE_UNKNOWN)}</p>'
+    return lost + _place("timeline", file, "timeline") + html.note(timeline_note(file.timeline))
 
 
 def _tokens(file: Shown) -> str:
-    if not file.summary.tokens:
+    if not any(token.busy_ns is not None for token in file.summary.tokens):
         return ""
     return _place("tokens", file, "decode steps") + html.note(tokens_note(file.summary))
 
@@ -85,7 +101,8 @@ def _kernels(file: Shown) -> str:
     if not file.summary.device.ops:
         return ""
     rest = "" if timeline is None or not timeline.kernels_left_out[0] else _left_out(*timeline.kernels_left_out)
-    return _place("kernels", file, "kernels") + rest + html.note(KERNELS)
+    lost = "" if file.summary.lost is UNSET else f'<p class="caution">{html.escape(KERNELS_LOST)}</p>'
+    return lost + _place("kernels", file, "kernels") + rest + html.note(KERNELS)
 
 
 def _left_out(rows: int, time_ns: int) -> str:
@@ -95,7 +112,7 @@ def _left_out(rows: int, time_ns: int) -> str:
 
 
 SECTIONS = (
-    Section(id="findings", title="Findings", drawn=finding_cards),
+    Section(id="findings", title="Findings", drawn=finding_cards, parts=(abstained.part,)),
     Section(
         id="time",
         title="Where the time goes",
@@ -107,8 +124,8 @@ SECTIONS = (
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
     Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
 )
-# Stand in front of the sections, the first two, or are drawn otherwise, as the findings.
-ELSEWHERE = (header.part, warnings.part, findings.part, first.part)
+# Stand in front of the sections, the first two, or are drawn otherwise: as cards, as a table.
+ELSEWHERE = (header.part, warnings.part, findings.part, first.part, kernels.part)
 
 
 def rest() -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chrome import document, kernel, launch, span
+from support.chrome import call, document, kernel, launch, span
 from support.hostile import PAIRED, TEXTS, UNSEEN, hostile_events, hostile_metadata
 from support.packed import columns
 from support.staged import staged_trace
@@ -22,6 +22,7 @@ from support.summaries import requests, summary
 from reports.document import SUMMARY, of_comparison
 from reports.page import sections
 from reports.page.data import MOST_STEPS, as_columns, as_json
+from reports.page.notes import IDLE_UNKNOWN
 from reports.page.page import SCRIPTS, STYLES, render
 from reports.page.shown import Page, Shown
 from reports.render.html import escape
@@ -196,6 +197,22 @@ def test_a_saved_summary_has_a_page_that_says_what_it_lacks() -> None:
     (file,) = _data(said)
     assert file["timeline"] is None
     assert {row[0] for row in file["kernels"]} == {"gemm", "gemv"}
+
+
+def test_what_was_not_recorded_is_unknown_and_not_nought(tmp_path: Path) -> None:
+    path = tmp_path / "lost.json"
+    path.write_bytes(
+        document(
+            span("tracer/request#0", 0, 900), span("tracer/prefill", 0, 100), launch(10, 5, 1), kernel("k", 20, 9, 1),
+            span("tracer/decode#1", 200, 100), call("cudaGraphLaunch", 210, 5, 2),
+        )
+    )  # fmt: skip
+    said = render(Page((shown(path),)))
+    _check_elements(said)
+    assert "unknown not all was recorded" in said
+    assert escape(IDLE_UNKNOWN) in said
+    (data,) = _data(said)
+    assert (data["unknown"], data["tokens"]) == (["decode"], [])
 
 
 def test_of_nothing_there_is_a_page(tmp_path: Path) -> None:
