@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
 PIN := -c constraints.txt
-# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole.
+# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole, and
+# tests/conftest.py puts the long ones first.
 WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
@@ -26,7 +27,7 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer summarize demo.json
 
 test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lowest: $(LOWEST)/.installed  ## run the tests of reading and summarising with the lowest versions allowed, without PyTorch
 	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(WITHOUT_TORCH)

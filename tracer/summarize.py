@@ -42,7 +42,7 @@ from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
 from tracer.measure.unstaged import no_stages
-from tracer.trace.columns import Want
+from tracer.trace.columns import NOTHING, Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
-NOTHING = Want(0)
 
 __all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
 
@@ -118,7 +117,7 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     """
     want = needs.at_first(choices) | also
     trace = _read(source, want, choices)
-    while (more := needs.after_all(trace, choices)) & ~want:
+    while (more := needs.after_all(trace, choices)) & ~(want | trace.had):
         want |= more
         trace = _read(source, want, choices)
     rest = needs.in_the_end(trace, choices)

@@ -143,8 +143,7 @@ def test_some_help_has_brackets() -> None:
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "run.json"
     options = "--model eventgpt --device cpu --max-new-tokens 4 --requests 1".split()
-    command = [sys.executable, "-m", "tracer", "record", *options, "--events", str(data / "moving_edge.npy"), "-o", run]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _tracer("record", *options, "--events", data / "moving_edge.npy", "-o", run)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("verified: 4 tokens equal")
     assert done.stdout.splitlines()[-1] == f"next: tracer summarize {run}"

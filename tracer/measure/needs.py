@@ -25,7 +25,8 @@ ALWAYS = (ranges, counts, fusion, kernels, runs, stages, tokens, totals, analyti
 
 def at_first(choices: Choices) -> Want:
     """What to read of a trace of which nothing is known."""
-    want = Want(0)
+    # Without marks stages are told by modules, which few traces without stacks have.
+    want = Want.MODULES_IF_STACKED
     for measure in ALWAYS:
         want |= measure.NEEDS
     if choices.by is not None:

@@ -43,8 +43,12 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
     SUMMARY = OPS | CALLS | RANGES
+
+
+NOTHING = Want(0)
 
 
 class OpKind(IntEnum):
@@ -237,6 +241,7 @@ class Trace:
         own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
         torn: whether the file ends before it should.
         part: what of a whole the file is, where it was cut out of one.
+        had: what was asked for and read, if the reader leaves anything out.
     """
 
     path: str
@@ -260,6 +265,7 @@ class Trace:
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
+    had: Want = NOTHING
     process_of_device: dict[int, str] = field(default_factory=dict)
     unread: Unread | None = None
     own_tracks_bytes: int = 0

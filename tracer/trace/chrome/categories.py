@@ -67,6 +67,8 @@ _GENERATION_FRAME = (
     r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates)"
 )
 _GENERATION = re.compile(_GENERATION_FRAME)
+# How names begin that are no such frame's: of built-in functions, of what has no file, and of torch's own.
+SELDOM_TELLING = ("<", "torch/")
 # Frames that cannot tell where a person's code waits for a device: those of torch, modules (a frame of their class's
 # file encloses them), most built-in functions, and helpers of Python that occur everywhere. They are nine tenths of
 # the frames.
@@ -103,7 +105,7 @@ def passed_over(name: str) -> bool:
 
 def generation_frame(name: str) -> bool:
     """Whether a Python frame of this name is one by which `generate` of transformers tells its passes."""
-    return _GENERATION.fullmatch(name) is not None
+    return not name.startswith(SELDOM_TELLING) and _GENERATION.fullmatch(name) is not None
 
 
 def telling_frame(name: str) -> bool:
@@ -118,12 +120,8 @@ def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     these bytes never occur inside one.
     """
     chosen = set(groups(want).values())
-    # Where the name follows at once, calls and frames that matter to nobody are passed over here, unread.
-    behind = {
-        Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")',
-        Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}|(?:{_GENERATION_FRAME})"))',
-        Group.FRAME: rf'"(?!,\s*"name": ?"(?:{_MUTE_FRAME}))',
-    }
+    # Where the name follows at once, calls that matter to nobody are passed over here, unread.
+    behind = {Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")'}
     never = "(?!)"
     alternatives = [
         rf"({'|'.join(CATEGORIES[group])}){behind.get(group, chr(34))}" if group in chosen else f"({never})"

@@ -228,7 +228,7 @@ class Collector:
         self.skipped.update(other.skipped)
 
     def columns(self) -> Columns:
-        """All that was collected, in the order of the file."""
+        """All that was collected, in the order of the file; the collector is empty then."""
         rows = {group: self._joined(group) for group in Group}
         return Columns(
             self._names, self._tracks, self._op_tracks, rows, self.skipped, list(self._shapes), list(self._launches)
@@ -238,7 +238,8 @@ class Collector:
         width = {Group.OP: 9, Group.CALL: 5, Group.FLOW: 4, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
         width += group is Group.OP and self._launched
-        chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
+        # No longer kept here: of a large file the pieces are as much memory as the whole.
+        chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]

@@ -75,9 +75,19 @@ def read_metadata(*documents: bytes) -> Metadata:
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,
-        stacks=any(bytes(first(key)) not in (b"", b"0", b"false") for key in ("with_stack", "with_modules")),
+        stacks=any(_stacked(keys) for keys in found),
         warnings=warnings,
     )
+
+
+def without_marks(document: bytes) -> bool:
+    """Whether metadata says that stacks were recorded, and is not of a recording of ours, which has marks."""
+    keys = _decode(document)
+    return keys is not None and _stacked(keys) and not bytes(keys.manifest)
+
+
+def _stacked(keys: _Keys) -> bool:
+    return any(bytes(key) not in (b"", b"0", b"false") for key in (keys.with_stack, keys.with_modules))
 
 
 def _decode(document: bytes) -> _Keys | None:

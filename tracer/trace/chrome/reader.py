@@ -18,7 +18,7 @@ from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
-from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.metadata import read_metadata, without_marks
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
@@ -31,6 +31,8 @@ from tracer.trace.untimed import keep, timed_ops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tracer.trace.chrome.collector import Columns
+    from tracer.trace.columns import Spans
     from tracer.trace.source import Source
 
 FoundT = TypeVar("FoundT")
@@ -51,6 +53,7 @@ class _Content:
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
     own: OwnTracks
+    had: Want
 
 
 def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
@@ -78,8 +81,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         if strict:
             raise InputError(f"{source.name}: {torn}")
         warnings.insert(0, torn)
-    of_model = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    modules, generation = _of_model(columns)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -92,8 +94,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         calls=replace(calls, correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
-        modules=of_model[is_module[of_model.name]],
-        generation=of_model[~is_module[of_model.name]],
+        modules=modules,
+        generation=generation,
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
         launched=columns.launched() if want & Want.LAUNCHED else None,
@@ -101,6 +103,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        had=content.had,
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
         part=metadata.part,
@@ -131,6 +134,13 @@ def _placed(columns: Columns, described: list[Device], correlation: Correlations
     return apart_by_launch(found, launched, processes)
 
 
+def _of_model(columns: Columns) -> tuple[Spans, Spans]:
+    """Calls of modules, and of transformers' generation."""
+    both = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    return both[is_module[both.name]], both[~is_module[both.name]]
+
+
 def _torn(source: Source, content: _Content) -> str | None:
     """What is missing at the end of the file, in words."""
     if content.lost_bytes is None and source.damage is None:
@@ -148,6 +158,8 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
     if head[:64].lstrip()[:1] not in (b"{", b"["):
         raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
     layout = sniff(head)
+    if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
+        want |= Want.MODULES
     if layout is not None:
         try:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
@@ -155,7 +167,13 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             pass  # read it the slow way
     data = source.read_all().removeprefix(BOM)
     document = read_document(source.name, data, want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own_tracks(data))
+    own = own_tracks(data)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own, want)
+
+
+def _before_events(head: bytes, layout: Layout) -> bytes:
+    """What stands before the events, as a document without any."""
+    return head[: layout.events] + b"]}"
 
 
 def _head(source: Source) -> tuple[bytes, int]:
@@ -224,9 +242,10 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     return _Content(
         collector=collector,
         events=events,
-        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + scanned.tail.metadata),
+        metadata=(_before_events(head, layout), b'{"traceEvents": []' + scanned.tail.metadata),
         lost_bytes=scanned.tail.lost_bytes,
         own=own_tracks(scanned.text),
+        had=want,
     )
 
 
