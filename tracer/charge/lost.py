@@ -89,15 +89,24 @@ def _named(trace: Trace, tells: Callable[[str], bool]) -> I64:
     return int64(np.flatnonzero(known[trace.calls.name]))
 
 
-def _launches(trace: Trace) -> I64:
-    """The outermost launch calls outside captures that can be joined to an op, in the order of their start."""
+def outermost_calls(trace: Trace, tells: Callable[[str], bool]) -> I64:
+    """The calls of which the name tells something, less those inside another such call on their thread.
+
+    A runtime's call and the driver's inside it are one.
+    """
     calls = trace.calls
-    rows = _named(trace, starts_work)
+    rows = _named(trace, tells)
     found = [rows[:0]]
     for thread in distinct(calls.thread[rows]):
         own = rows[calls.thread[rows] == thread]
         found.append(own[outermost(calls.start_ns[own], calls.end_ns[own])])
-    rows = np.concatenate(found)
+    return int64(np.concatenate(found))
+
+
+def _launches(trace: Trace) -> I64:
+    """The outermost launch calls outside captures that can be joined to an op, in the order of their start."""
+    calls = trace.calls
+    rows = outermost_calls(trace, starts_work)
     rows = rows[(calls.correlation[rows] != NO_CORRELATION) & (calls.correlation[rows] != 0)]
     rows = rows[~_captured(trace, rows)]
     return int64(rows[np.argsort(calls.start_ns[rows], kind="stable")])
