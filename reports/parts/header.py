@@ -87,8 +87,7 @@ def _work(summary: Summary) -> str:
     device, lost = summary.device, lost_of(summary)
     unread = next((one for one in summary.abstained if one.what == UNREAD), None)
     if unread is not None:
-        why = "what it is and what to do stand below" if summary.breakdown is None else unread.because
-        return f"its work is not read: {why}"
+        return f"its work is not read: {unread.because}"
     if device.kind == "gpu":
         recorded = "" if lost is None else "recorded "
         return (
