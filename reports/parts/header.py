@@ -85,9 +85,8 @@ def _devices(summary: Summary) -> str:
 
 def _work(summary: Summary) -> str:
     device, lost = summary.device, lost_of(summary)
-    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
-    if unread is not None:
-        return f"its work is not read: {unread.because}"
+    if any(one.what == UNREAD for one in summary.abstained):
+        return "its work is not read: what it is and what to do stand below"
     if device.kind == "gpu":
         recorded = "" if lost is None else "recorded "
         return (

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from conftest import real_traces
 from support.chrome import OTHER, Event, frame, kernel, launch, module, operator, span, trace_of, write
 
 from tracer.document.summary import Abstained, HostThread, Summary
@@ -106,3 +108,15 @@ def test_each_kind_of_file_is_told_how_it_gets_stages() -> None:
 def test_a_trace_with_stages_is_told_nothing_of_getting_some_nor_is_an_empty_one() -> None:
     assert _told(_summary(span("tracer/vision", 0, 50), *_work(1, 1))) is None
     assert _told(_summary()) is None
+
+
+def test_a_real_recording_of_one_thread_names_the_thread_that_ran_the_model() -> None:
+    """transformers' generate on a thread of its own, behind a streamer; the profiler was started on the main thread."""
+    found = real_traces("hf_streamer_thread.json.gz")
+    if not found:
+        pytest.skip("TRACER_MORE_TRACES has no hf_streamer_thread.json.gz")
+    summary = summarize_file(found[0])
+    assert [(row.thread, row.ops, row.silent) for row in summary.threads] == [("1317017920", 2760, True)]
+    told = _told(summary)
+    assert told is not None
+    assert "launched 2,760 of 2,760 ops" in told.reason

@@ -75,6 +75,17 @@ def test_ranks_whose_tracks_are_one_are_told_by_who_launched() -> None:
     assert [token.ops for token in summarize(trace).tokens] == [1] * 10
 
 
+def test_a_number_that_another_rank_launched_its_own_by_tells_of_no_process() -> None:
+    orphans = [kernel("k", 500 + n, 1, n) for n in range(1, 4)]
+    theirs = [
+        event
+        for n in range(1, 4)
+        for event in (launch(400 + n, 1, n) | {"pid": "831"}, kernel("l", 450 + n, 1, n, device=1))
+    ]
+    trace = trace_of(*_numbered_apart(0, "830", 100), *orphans, *theirs)
+    assert trace.ops.device.tolist() == [0] * 8 + [1] * 3
+
+
 def test_a_single_launch_of_another_process_makes_no_device_of_its_own() -> None:
     trace = trace_of(*_rank(0, "0", "830"), launch(9000, 5, 77) | {"pid": "831"}, kernel("k", 9010, 5, 77))
     assert trace.ops.device.tolist() == [0] * 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import title
-from tracer.findings.rule import EACH_STAGE, Found, Rule
+from tracer.document.words import CLOCK, OTHER_CLOCK, title
+from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -34,10 +34,12 @@ FINDING = Rule(
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """Stages in which the device mostly waits for launches; the one that loses most time is named first."""
     if not evidence.on_gpu:
         return None
+    if evidence.work.clock_is_off:
+        return Unanswered(CLOCK, OTHER_CLOCK)
     shares = {
         stage.stage: _host_share(evidence, stage)
         for stage in evidence.stages

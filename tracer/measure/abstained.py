@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.summary import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
-from tracer.document.words import counted
+from tracer.document.words import CLOCK, OTHER_CLOCK, counted
 from tracer.measure.lost import NO_OPS
 from tracer.measure.unseen import unseen_device
 
@@ -54,11 +54,7 @@ def _unread(trace: Trace) -> Iterator[Abstained]:
 
 def _clock(work: Work) -> Iterator[Abstained]:
     if work.clock_is_off:
-        yield Abstained(
-            what=WAITING,
-            reason="its clock is off against the host's: ops begin before their own launch",
-            next_step="record again; if it stays so, update the driver and the profiler",
-        )
+        yield Abstained(what=WAITING, reason=CLOCK, next_step=OTHER_CLOCK)
 
 
 def _unlaunched(trace: Trace, work: Work) -> Iterator[Abstained]:

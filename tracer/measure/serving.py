@@ -58,7 +58,7 @@ def serving(
         phases=[_phase(row) for row in annotations if row.name.startswith(PHASES)],
         attention=attention,
         no_attention=missing,
-        between=None if between is None else between.told,
+        between=None if between is None or runs.lost.any() or runs.in_gap.any() else between.told,
         steady=steady,
     )
 
@@ -84,7 +84,7 @@ def _steps(trace: Trace, runs: Runs) -> list[EngineStep]:
                 generation=_group(label.generation),
                 device_time_ns=int(runs.time_ns[place]) if recorded else None,
                 busy_ns=int(runs.busy_ns[place]) if recorded else None,
-                idle_ns=int(runs.idle_ns[place]) if recorded else None,
+                idle_ns=int(runs.idle_ns[place]) if recorded and not runs.in_gap[place] else None,
                 attention_ns=int(attention[place]) if recorded else None,
             )
         )

@@ -12,7 +12,7 @@ with the weights below. One of them never suffices for `ENOUGH`, and whatever na
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,15 @@ class Steps:
     begins: tuple[int, ...]
     prompt: int | None
 
+    @property
+    def start(self) -> int:
+        """Where the first of it begins."""
+        return self.begins[0] if self.prompt is None else self.prompt
+
+    def meets(self, other: Steps) -> bool:
+        """Whether both have a part in common."""
+        return self.start < other.begins[-1] and other.start < self.begins[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Likely:
@@ -90,10 +99,18 @@ class _Step:
 def likely_steps(sequence: Sequence) -> Likely | None:
     """The likeliest decode steps, or what repeats and is most like them; None where nothing repeats often enough.
 
-    Requests that are alike repeat, their steps do, and the layers of these: the likeliest of them are the steps.
+    Requests that are alike repeat, their steps do, and the layers of these: the likeliest of them are the steps. Steps
+    of another length, as a longer cache may bring, are of other requests.
     """
     found = [_steps_of(sequence, run) for run in longest(sequence.codes, FEWEST_STEPS, MOST_TRIED)]
-    return max(found, key=lambda likely: likely.confidence, default=None)
+    if not found:
+        return None
+    found.sort(key=lambda likely: -likely.confidence)
+    answers = list(found[0].answers)
+    for likely in found[1:]:
+        if likely.confidence >= ENOUGH:
+            answers += [answer for answer in likely.answers if not any(answer.meets(other) for other in answers)]
+    return replace(found[0], answers=sorted(answers, key=lambda answer: answer.begins))
 
 
 def _steps_of(sequence: Sequence, run: Run) -> Likely:

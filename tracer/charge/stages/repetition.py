@@ -95,4 +95,11 @@ def longest(codes: I64, least: int, most: int) -> list[Run]:
         own = max(runs(codes, distance), key=lambda run: run.end - run.start, default=None)
         if own is not None and own.times >= least:
             found.append(own)
+    found = [run for run in found if not any(_several(run, other) for other in found)]
     return sorted(found, key=lambda run: run.start - run.end)[:most]
+
+
+def _several(run: Run, other: Run) -> bool:
+    """Whether a run only counts several repetitions of another as one."""
+    inside = other.start <= run.start and run.end <= other.end
+    return inside and run.distance > other.distance and run.distance % other.distance == 0

@@ -72,10 +72,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
-    correlation = settled(ops, calls)
+    correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
-    ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
     warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
@@ -91,7 +90,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         threads=with_threads(columns.threads, metadata.part),
         devices=placed.described,
         ops=ops,
-        calls=replace(calls, correlation=correlation.of_calls),
+        calls=replace(columns.calls(), correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=modules,
@@ -113,10 +112,15 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
         if unread is not None:
             return without_rows(trace, unread)
+    return _joined(source, trace, columns, jobs)
+
+
+def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
+    """The trace without the ops that have no time, those without a correlation joined to their calls by arrows."""
     timed = timed_ops(trace)
-    trace, tracks = keep(trace, timed), tracks[timed.rows]
+    trace = keep(trace, timed)
     if lack_correlation(trace):
-        stands = [columns.op_tracks[track] for track in tracks.tolist()]
+        stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
 
@@ -130,7 +134,7 @@ def _placed(columns: Columns, described: list[Device], correlation: Correlations
     if len(processes) < 2 or not len(calls):
         return found
     process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-    launched = launching_process(correlation.of_ops, correlation.of_calls, process_of_call)
+    launched = launching_process(correlation, found.device, process_of_call)
     return apart_by_launch(found, launched, processes)
 
 
