@@ -184,6 +184,14 @@ def test_the_columns_are_those_of_the_tracks_behind_each_other(tmp_path: Path) -
     assert at == len(packed)
 
 
+def test_of_100_000_device_ops_all_are_drawn_in_less_than_5_mb(tmp_path: Path) -> None:
+    one = shown(staged_trace(tmp_path / "run.json", steps=100, ops=990))
+    assert one.summary.device.ops > 100_000
+    assert one.timeline is not None
+    assert all(track.items == track.of for track in one.timeline.tracks)
+    assert len(render(Page((one,))).encode()) < 5_000_000
+
+
 def test_of_any_trace_there_is_a_page(chrome_trace: Path) -> None:
     _check_elements(render(Page((shown(chrome_trace),))))
 
