@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # torch first and by itself: everything else would pull another build of it, gigabytes of CUDA included.
 PIN := -c constraints.txt
-# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole.
+# Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole, and
+# tests/conftest.py puts the long ones first.
 WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
@@ -13,10 +14,10 @@ TOOLS := $(VENV)/.installed-tools
 LOWEST := .venv-lowest
 # The rooms between a trace's file and its report, and the command line over them.
 WITHOUT_TORCH := $(addprefix tests/,charge compare document findings kernels measure peaks predict reports statistics \
-	trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
+	timeline trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
 	--ignore=tests/charge/stages/test_module_stages.py --ignore=tests/measure/roofline/test_shapes.py
 
-.PHONY: help demo test lowest check format surface clean
+.PHONY: help demo test lowest check docs format surface clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,7 +27,7 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer summarize demo.json
 
 test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lowest: $(LOWEST)/.installed  ## run the tests of reading and summarising with the lowest versions allowed, without PyTorch
 	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(WITHOUT_TORCH)
@@ -37,16 +38,21 @@ check: $(TOOLS)  ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(TOOLS)  ## build the documentation's site into site/; a broken link is an error
+	$(BIN)/zensical build --clean --strict
+
 format: $(TOOLS)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 surface: $(TOOLS)  ## write down what other programs may rely on, where that is meant to change
+	$(BIN)/python -m tracer.tables.documentation > docs/tables.md
+	$(BIN)/python -m tracer.findings.documentation > docs/findings.md
 	PYTHONPATH=tests:. $(BIN)/python -m support.surface > surface.txt
 	mv surface.txt tests/data/public_surface.txt
 
 clean:  ## remove what the other commands made
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) build dist site .cache *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -57,7 +63,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(TOOLS): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check,docs,browser]'
 	touch $@
 
 $(LOWEST)/.installed: constraints-lowest.txt

@@ -9,6 +9,7 @@ COLOURS = {
     "projector": "bright_magenta",
     "prefill": "blue",
     "decode": "green",
+    "draft": "bright_green",
     "mixed": "yellow",
     "no stage": "bright_black",
 }

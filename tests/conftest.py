@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+# No test asserts how long anything takes, and hypothesis does unless it is told not to.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 # For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
 MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
+
+
+# What takes longest, in processor time: it starts processes that import PyTorch, or records again and again. With
+# several workers it must not be what is left for one of them at the end; the other files are quick.
+LONG = (
+    "recording/test_record.py", "test_readme.py", "test_docs_own_model.py", "recording/own/test_script.py",
+    "recording/test_nsight.py", "test_docs.py", "cli/test_cli.py", "recording/own/test_own.py",
+    "cli/test_streams.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, then those with many tests (`--no-loadscope-reorder` leaves it to us)."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (place.get(item.path, len(LONG)), -tests[item.path], str(item.path)))
 
 
 def real_traces(pattern: str) -> list[Path]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from support.typed import typed
 
 DOCS = Path(__file__).parent.parent / "docs"
 GITHUB = (DOCS / "github-actions.md").read_text()
@@ -28,8 +28,18 @@ def _workflow() -> dict[str, Any]:
 
 
 def _run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    prelude = f'set -eo pipefail\ntracer() {{ {shlex.quote(sys.executable)} -m tracer "$@"; }}\n'
-    return subprocess.run(["bash", "-c", prelude + script], cwd=folder, capture_output=True, text=True, check=False)
+    """Type the commands of a script one after another, until one fails; what the last one gave."""
+    for line in script.replace("\\\n", " ").splitlines():
+        command, _, target = line.partition(" > ")
+        program, *arguments = shlex.split(command)
+        assert program == "tracer"
+        assert not set(command.replace("<=", "")) & set("|&;<>$`()*"), "more of a shell than is typed here"
+        done = typed(*arguments, folder=folder)
+        if target:
+            (folder / target).write_text(done.stdout)
+        if done.returncode:
+            break
+    return done
 
 
 @pytest.fixture(scope="module")

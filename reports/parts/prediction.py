@@ -17,11 +17,14 @@ def part(found: Prediction) -> Block | None:
     measured = ("measured", "off by") if found.measured_ns is not None else ()
     columns = [Column(found.of, right=False), *map(Column, ("now", "then", "change", *measured))]
     rows = [Row([row.stage, *_times(row.now_ns, row.then_ns, row.measured_ns)]) for row in found.stages]
-    rows.append(Row(["all stages", *_times(found.now_ns, found.then_ns, found.measured_ns)], "strong"))
+    rows.append(Row(["in all", *_times(found.now_ns, found.then_ns, found.measured_ns)], "strong"))
     source = "without a profiler" if found.source == "clean" else "in the trace"
+    apart = found.now_ns != sum(row.now_ns for row in found.stages)
+    medians = "in all: the median request, to which medians of stages do not add up"
     return block(
         "",
         Table(columns, rows),
+        line(medians, role="dim") if apart else None,
         line(f"predicted, not measured; now: as measured {source}. It assumes:", role="dim"),
         *[line(f"• {assumption}") for assumption in found.assumptions],
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,13 +9,22 @@ from support import reference
 from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
-from tracer.charge.launches import doubtful_launches, find_launches
+from tracer.charge.launches import JITTER_NS, clocks_of, doubtful_launches, find_launches
 from tracer.summarize import summarize
 from tracer.trace.columns import Trace
 
 
 def _of_process(process: int, event: Event) -> Event:
     return event | {"pid": process}
+
+
+def _earlier(trace: Trace, by_ns: int) -> Trace:
+    """The same trace, on a clock that is behind by so much."""
+    return replace(
+        trace,
+        ops=replace(trace.ops, start_ns=trace.ops.start_ns - by_ns, end_ns=trace.ops.end_ns - by_ns),
+        calls=replace(trace.calls, start_ns=trace.calls.start_ns - by_ns, end_ns=trace.calls.end_ns - by_ns),
+    )
 
 
 def _process_of_launch(trace: Trace) -> list[str]:
@@ -68,25 +79,39 @@ def test_launches_agree_with_the_reference(trace: Trace) -> None:
             )
 
 
-def test_an_op_is_never_given_a_launch_that_begins_after_it() -> None:
+def test_an_op_is_never_given_a_launch_that_launched_something_else() -> None:
     trace = trace_of(kernel("k0", 0, 5, 5), launch(10, 2, 5), kernel("k1", 20, 5, 5), kernel("k2", 30, 5, 6))
     assert find_launches(trace).tolist() == [-1, 0, -1]
-    said = doubtful_launches(trace, find_launches(trace))
-    assert said is not None
-    assert said.startswith("1 device ops have the number of a call that began after them")
+    (said,) = doubtful_launches(trace, find_launches(trace))
+    assert said.startswith("1 device op has the number of a call that launched something else")
 
 
 def test_where_every_op_has_its_launch_nothing_is_said() -> None:
     trace = trace_of(launch(10, 2, 5), kernel("k1", 10, 5, 5), kernel("unknown", 30, 5, 6))
     assert find_launches(trace).tolist() == [0, -1]
-    assert doubtful_launches(trace, find_launches(trace)) is None
+    assert doubtful_launches(trace, find_launches(trace)) == []
+
+
+def test_the_first_kernels_of_a_graph_may_begin_before_its_launch_by_as_much_as_clocks_differ() -> None:
+    graph = call("cudaGraphLaunch", 100, 5, 5)
+    trace = trace_of(graph, kernel("a", 98.5, 1, 5), kernel("b", 110, 1, 5), kernel("of an id before", 20, 1, 5))
+    assert find_launches(trace).tolist() == [0, 0, -1]
+    assert not clocks_of(trace, find_launches(trace)).early.any()
 
 
 @given(gpu_traces())
-def test_no_launch_begins_after_its_op(trace: Trace) -> None:
-    call = find_launches(trace)
-    joined = call >= 0
-    assert (trace.calls.start_ns[call[joined]] <= trace.ops.start_ns[joined]).all()
+def test_a_launch_that_begins_after_its_op_is_the_only_one_of_its_number_and_launched_nothing_else(
+    trace: Trace,
+) -> None:
+    launched = find_launches(trace).tolist()
+    for op, found in enumerate(launched):
+        if found < 0 or trace.calls.start_ns[found] <= trace.ops.start_ns[op]:
+            continue
+        others = [one for one, other in enumerate(launched) if other == found and one != op]
+        punctual = [one for one in others if trace.ops.start_ns[one] >= trace.calls.start_ns[found]]
+        assert not punctual or trace.strings[trace.calls.name[found]] == "cudaGraphLaunch"
+        same = trace.calls.correlation == trace.ops.correlation[op]
+        assert (trace.calls.start_ns[same] > trace.ops.start_ns[op]).all()
 
 
 def test_of_a_runtime_call_and_two_driver_calls_below_it_the_outer_counts() -> None:
@@ -95,33 +120,68 @@ def test_of_a_runtime_call_and_two_driver_calls_below_it_the_outer_counts() -> N
     assert trace.strings[trace.calls.name[find_launches(trace)[0]]] == "cudaLaunchKernel"
 
 
-def _skewed(count: int, early: int) -> Trace:
-    """So many launches, of which the last ones' ops carry times 500 us before they were asked for."""
+def _skewed(count: int, early: int, by_us: float = 500, thread: int = 1) -> list[Event]:
+    """So many launches, of which the last ones' ops carry times that long before they were asked for."""
     events = [span("tracer/prefill", 0, 10_000 * count)]
     for number in range(count):
         at = 1000 * (number + 1)
-        events += [launch(at, 5, number + 1), kernel("k", at + (10 if number < count - early else -500), 5, number + 1)]
-    return trace_of(*events)
+        ran = at + (10 if number < count - early else -by_us)
+        events += [launch(at, 5, number + 1, thread), kernel("k", ran, 5, number + 1)]
+    return events
 
 
-def test_a_device_whose_clock_is_off_keeps_its_launches_but_not_the_causes_of_its_idle_time() -> None:
-    trace = _skewed(count=30, early=24)
+@pytest.mark.parametrize(("count", "early"), [(30, 24), (60, 24), (40, 8), (3, 1)])
+def test_a_device_whose_clock_is_off_keeps_its_launches_but_not_the_causes_of_its_idle_time(
+    count: int, early: int
+) -> None:
+    trace = trace_of(*_skewed(count, early))
     assert (find_launches(trace) >= 0).all()
     summary = summarize(trace)
-    assert [(stage.stage, stage.ops) for stage in summary.stages] == [("prefill", 30)]
-    assert any(
-        "24 device ops begin before their launch: the device's clock is off" in one for one in summary.trace.warnings
-    )
-    late = summarize(_skewed(count=30, early=0)).stages[0].idle
+    assert [(stage.stage, stage.ops) for stage in summary.stages] == [("prefill", count)]
+    begin = "device ops begins" if early == 1 else "device ops begin"
+    assert any(f"{early} of {count} {begin} before" in one for one in summary.trace.warnings)
+    assert any("by up to 500.00 µs: the device's clock is off" in one for one in summary.trace.warnings)
     idle = summary.stages[0].idle
-    assert idle.unknown_ns > 20 * 900_000
+    assert (idle.host_ns, idle.sync_ns, idle.launch_ns) == (0, 0, 0)
+    assert idle.unknown_ns == summary.stages[0].idle_ns > 0
+    late = summarize(trace_of(*_skewed(count, early=0))).stages[0].idle
     assert (late.unknown_ns, late.host_ns > 0) == (0, True)
 
 
-def test_some_ops_before_their_launches_are_no_clock() -> None:
-    trace = _skewed(count=60, early=24)
-    assert (find_launches(trace) < 0).sum() == 24
-    assert any("24 device ops have the number of a call" in one for one in summarize(trace).trace.warnings)
+def test_that_clocks_differ_by_a_microsecond_is_nothing_to_say() -> None:
+    trace = trace_of(*_skewed(30, early=24, by_us=1.5))
+    assert (find_launches(trace) >= 0).all()
+    summary = summarize(trace)
+    assert summary.trace.warnings == []
+    assert summary.stages[0].idle.unknown_ns == 0
+
+
+def test_one_op_of_many_before_its_launch_takes_the_cause_of_its_own_gap_alone() -> None:
+    trace = trace_of(*_skewed(300, early=1))
+    summary = summarize(trace)
+    assert not clocks_of(trace, find_launches(trace)).off
+    assert any("nothing is said of why the device was idle before them" in one for one in summary.trace.warnings)
+    idle = summary.stages[0].idle
+    assert idle.host_ns > 200_000_000 > idle.unknown_ns > 0
+
+
+def test_the_clock_of_one_device_says_nothing_of_another() -> None:
+    fine = [event | {"tid": 2} if event["cat"] == "kernel" else event for event in _skewed(30, 0)]
+    other = [
+        launch(1000 * n + 300, 5, 100 + n) if even else kernel("k", 1000 * n - 4000, 5, 100 + n, device=1)
+        for n in range(1, 31)
+        for even in (True, False)
+    ]
+    trace = trace_of(*fine, *other)
+    clocks = clocks_of(trace, find_launches(trace))
+    assert clocks.devices == [1]
+    assert set(trace.ops.device[clocks.distrusted].tolist()) == {1}
+
+
+@given(gpu_traces())
+def test_times_before_zero_are_times_like_others(trace: Trace) -> None:
+    by = int(max(trace.ops.end_ns.max(initial=0), JITTER_NS)) * 1000
+    assert find_launches(_earlier(trace, by)).tolist() == find_launches(trace).tolist()
 
 
 def _two_ranks() -> list[Event]:

@@ -58,7 +58,7 @@ def test_a_gap_ended_by_an_op_without_launch_record_is_unknown() -> None:
 
 
 def test_a_call_that_began_after_the_op_says_nothing_of_why_the_device_waited() -> None:
-    trace = trace_of(kernel("first", 0, 10), launch(22, 1, 2), kernel("second", 20, 5, 2))
+    trace = trace_of(kernel("first", 0, 10), launch(42, 1, 2), kernel("second", 20, 5, 2))
     charges = _charges(trace)
     assert (charges.unknown_ns[1], charges.host_ns[1], charges.launch_ns[1]) == (10_000, 0, 0)
 
@@ -92,7 +92,7 @@ def test_every_nanosecond_is_charged_as_the_reference_charges_it(trace: Trace) -
         assert getattr(charges, f"{column}_ns").tolist() == [row[column] for row in expected], column
 
 
-@given(gpu_traces())
+@given(gpu_traces(whole=True))
 def test_stages_and_the_unattributed_row_add_up_to_the_trace(trace: Trace) -> None:
     summary = summarize(trace, Choices(all_ranges=True))
     device, rest, stages = summary.device, summary.device.unattributed, summary.stages

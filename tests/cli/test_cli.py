@@ -83,12 +83,17 @@ RECORD_OPTIONS = """
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
-    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --strict --top --width
+    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --sort
+    --stage --steady --strict --top --width
 """.split()
 COMPARE_OPTIONS = """
-    --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings --tolerance
-    --top --width
+    --against --budget --force --format --help --jobs --max-regression --no-limit --nsys-path --output --recordings
+    --tolerance --top --width
 """.split()
+AB_OPTIONS = """
+    --force --format --help --max-regression --max-time --of --output --precision --seed --tolerance --top --width
+""".split()
+BASELINE_OPTIONS = "--force --help --jobs --no-limit --nsys-path".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
     --bandwidth --batch-frames --decode --graph-decode --help --jobs --json --launch-overhead --no-limit --peak-gbs
@@ -100,6 +105,8 @@ OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
     "compare": COMPARE_OPTIONS,
+    "ab": AB_OPTIONS,
+    "baseline": BASELINE_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }
@@ -137,8 +144,7 @@ def test_some_help_has_brackets() -> None:
 def test_record_then_summarize(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "run.json"
     options = "--model eventgpt --device cpu --max-new-tokens 4 --requests 1".split()
-    command = [sys.executable, "-m", "tracer", "record", *options, "--events", str(data / "moving_edge.npy"), "-o", run]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _tracer("record", *options, "--events", data / "moving_edge.npy", "-o", run)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("verified: 4 tokens equal")
     assert done.stdout.splitlines()[-1] == f"next: tracer summarize {run}"

@@ -16,6 +16,7 @@ import pytest
 from support import manifests
 from support.chrome import document, frame, kernel, launch, operator, span
 from support.nsight import Export
+from support.typed import typed
 
 from tracer.cli import streams
 from tracer.cli.output import _COLOUR, COLOURS_FORCED, for_errors, for_output, spelled_out
@@ -29,10 +30,8 @@ def _steers(char: str) -> bool:
     return char not in "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tracer", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
-    )
+def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    done = typed(*arguments)
     assert "Traceback" not in done.stderr
     assert not [char for char in done.stdout + done.stderr if _steers(char)]
     return done

@@ -48,3 +48,17 @@ def test_each_device_has_its_own_window() -> None:
     ]  # fmt: skip
     assert sum(one.busy_ns for one in device.each) == device.busy_ns
     assert summarize(trace_of(operator("aten::mm", 12, 8))).device.each == []
+
+
+def test_ops_of_threads_without_ranges_are_counted_where_others_have_some() -> None:
+    events = [span("step", 0, 100), launch(1, 1, 1), kernel("a", 5, 10, 1)]
+    silent = [launch(20, 1, 2, tid=2), kernel("b", 30, 7, 2), launch(22, 1, 3, tid=3), kernel("c", 40, 2, 3)]
+    found = summarize(trace_of(*events, *silent, kernel("orphan", 60, 5))).rangeless
+    assert found is not None
+    assert (found.threads, found.ops, found.device_time_ns, found.of_ops) == (2, 2, 9_000, 4)
+
+
+def test_a_thread_with_ranges_and_a_trace_without_any_are_no_silent_threads() -> None:
+    both = [span("step", 0, 10), span("other", 0, 10, tid=2), launch(50, 1, 1, tid=2), kernel("a", 55, 10, 1)]
+    assert summarize(trace_of(*both)).rangeless is None
+    assert summarize(trace_of(launch(1, 1, 1), kernel("a", 5, 10, 1))).rangeless is None

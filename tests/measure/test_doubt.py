@@ -13,6 +13,8 @@ from support.manifests import as_metadata, latencies
 from support.summaries import requests, summary
 
 from reports.text import render
+from tracer.compare.pairs import compare
+from tracer.document.summary import measures
 from tracer.summarize import summarize
 
 if TYPE_CHECKING:
@@ -62,3 +64,27 @@ def test_without_decodes_latency_nothing_is_said_per_token_and_without_prefills_
     whole = summary(requests()).latency
     assert whole is not None
     assert None not in (whole.ttft_ns, whole.tpot_ns, whole.itl_ns)
+
+
+def test_what_is_doubted_is_in_no_request_and_no_comparison_rests_on_it() -> None:
+    doubted, believed = _recorded(BY_EVENTS_NS), _recorded(BY_HOST_NS)
+    for request in doubted.requests:
+        assert request.stages_ns == {}
+        assert request.outside_ns == BY_EVENTS_NS
+    (pair,) = compare([doubted, believed], tolerance=0.01).pairs
+    (vision,) = [row for row in pair.rows if row.of == "vision" and not row.per]
+    assert (vision.before_ns, vision.verdict) == (None, "one side only")
+    (pair,) = compare([believed, believed], tolerance=0.01).pairs
+    assert next(row for row in pair.rows if row.of == "vision").before_ns == BY_HOST_NS
+
+
+def test_doubted_steps_leave_the_request_as_long_as_it_was_and_its_first_token_where_it_was() -> None:
+    kernels = (("decode#1", "gemv", 900_000), ("decode#2", "gemv", 1_500_000))
+    quick, whole = summary(requests(), kernels=kernels), summary(requests())
+    for less, request in zip(quick.requests, whole.requests, strict=True):
+        assert less.decode_ns == []
+        assert less.outside_later_ns == sum(request.decode_ns)
+        assert (measures(less)["request"], measures(less)["ttft"]) == (
+            measures(request)["request"], measures(request)["ttft"],
+        )  # fmt: skip
+        assert "tpot" not in measures(less)

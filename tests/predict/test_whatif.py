@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from support.chrome import kernel, trace_of
 from support.predict import budget, summary_of, then
+from support.summaries import requests, summary
 
 from tracer.document.errors import InputError, UsageError
 from tracer.predict.whatif import Changes, predict
@@ -25,3 +26,21 @@ def test_what_is_not_known_is_not_predicted() -> None:
         predict(unknown, Changes(stages={}, bandwidth=2))
     with pytest.raises(UsageError, match="has no stage vision; it has prefill"):
         predict(summary_of(budget("prefill", 1, 1, 1)), Changes(stages={}, batch_frames=5))
+
+
+def test_a_request_is_what_its_latencies_say_and_gains_are_taken_from_that() -> None:
+    """Stages whose medians lie in different requests: their sum is no request's."""
+    clean = [*requests(30, 3, louder=0, prefill_ms=80), *requests(60, 2, louder=0, prefill_ms=20)]
+    recorded = summary(clean)
+    assert recorded.latency is not None
+    found = predict(recorded, Changes(stages={"vision": 0.5}))
+    stages = {stage.stage: stage for stage in found.stages}
+    assert found.now_ns == recorded.latency.request_ns
+    assert found.now_ns - found.then_ns == stages["vision"].now_ns - stages["vision"].then_ns
+    assert (found.of, found.source) == ("a request", "clean")
+
+
+def test_of_a_data_set_and_of_a_foreign_trace_all_stages_are_added_up() -> None:
+    for whole in (summary(), summary_of()):
+        found = predict(whole, Changes(stages={"prefill": 0.5}))
+        assert (found.of, found.now_ns) == ("the trace", sum(stage.now_ns for stage in found.stages))

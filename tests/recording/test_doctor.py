@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.nsys_program import install, profiling
+from support.typed import typed
 
 from tracer.recording import doctor
 from tracer.recording.requirements import unmet
@@ -123,7 +124,7 @@ def _doctor(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_prints_a_line_for_each_and_exits_with_0() -> None:
-    done = _doctor()
+    done = typed("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert "✔ torch " in done.stdout
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())

@@ -6,25 +6,40 @@ from collections import defaultdict
 
 import numpy as np
 
+from tracer.charge.launches import JITTER_NS
 from tracer.trace.api import synchronises
-from tracer.trace.columns import Trace
+from tracer.trace.columns import NO_CORRELATION, Trace
 
 
 def launches(trace: Trace) -> list[int]:
-    """For each op its launch: of the calls with its correlation, not inside another, the last before it, if any."""
+    """For each op its launch: of the calls with its correlation, not inside another, the last before it.
+
+    Without one before it the first behind it, unless that launched another op; a graph's may launch several, and one of
+    them may begin a little before it.
+    """
     calls = trace.calls
     by_correlation: dict[int, list[int]] = defaultdict(list)
     for i, correlation in enumerate(calls.correlation.tolist()):
         by_correlation[correlation].append(i)
-    found = []
+    found, behind = [], []
     for op in range(len(trace.ops)):
         correlation = int(trace.ops.correlation[op])
-        same = by_correlation[correlation] if correlation != -1 else []
+        same = by_correlation[correlation] if correlation != NO_CORRELATION else []
         outer = [i for i in same if not any(_inside(trace, i, j) for j in same if j != i)]
-        outer.sort(key=lambda i: calls.start_ns[i])
+        outer.sort(key=lambda i: (calls.start_ns[i], -calls.end_ns[i]))
         before = [i for i in outer if calls.start_ns[i] <= trace.ops.start_ns[op]]
         found.append(before[-1] if before else -1)
-    return found
+        behind.append(outer[0] if outer and not before else -1)
+    return [
+        one if one >= 0 or call < 0 else _behind(trace, op, call, found)
+        for op, (one, call) in enumerate(zip(found, behind, strict=True))
+    ]
+
+
+def _behind(trace: Trace, op: int, call: int, before: list[int]) -> int:
+    early = trace.calls.start_ns[call] - trace.ops.start_ns[op]
+    graph = trace.strings[trace.calls.name[call]] == "cudaGraphLaunch"
+    return call if call not in before or (graph and early <= JITTER_NS) else -1
 
 
 def _inside(trace: Trace, i: int, j: int) -> bool:

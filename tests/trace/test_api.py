@@ -26,6 +26,13 @@ from tracer.trace.api import launches, synchronises
         "cuMemFreeHost",
         "hipFree",
         "hipHostFree",
+        "urQueueFinish",
+        "urEventWait",
+        "piEventsWait",
+        "zeCommandListHostSynchronize",
+        "zeEventHostSynchronize",
+        "musaStreamSynchronize",
+        "aclrtSynchronizeStream",
     ],
 )
 def test_knows_the_calls_that_wait(name: str) -> None:
@@ -49,6 +56,11 @@ def test_knows_the_calls_that_wait(name: str) -> None:
         "cudaMalloc",
         "cuMemFreed",
         "mySynchronize",
+        "urEnqueueEventsWait",
+        "urEnqueueEventsWaitWithBarrierExt",
+        "urEnqueueUSMMemcpy",
+        "zeCommandListAppendWaitOnEvents",
+        "aten::synchronize",
     ],
 )
 def test_leaves_the_others_alone(name: str) -> None:
@@ -57,7 +69,18 @@ def test_leaves_the_others_alone(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["cudaLaunchKernel", "cudaLaunchKernelExC_v11060", "cuLaunchKernelEx", "hipModuleLaunchKernel", "hipGraphLaunch"],
+    [
+        "cudaLaunchKernel",
+        "cudaLaunchKernelExC_v11060",
+        "cuLaunchKernelEx",
+        "hipModuleLaunchKernel",
+        "hipGraphLaunch",
+        "urEnqueueKernelLaunchWithArgsExp",
+        "piEnqueueKernelLaunch",
+        "zeCommandListAppendLaunchKernelWithArguments",
+        "runFunction - job_prep_and_submit_for_execution",
+        "aiuLaunchControlBlocks",
+    ],
 )
 def test_knows_the_calls_that_start_kernels(name: str) -> None:
     assert launches(name)

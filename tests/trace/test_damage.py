@@ -18,7 +18,7 @@ from support.layouts import zipped
 import tracer.trace.chrome.reader as reader
 from tracer.document.errors import InputError, MissingError
 from tracer.trace import source
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import NO_CORRELATION, Trace, Want
 from tracer.trace.reader import read_trace
 
 GOOD = kernel("good", 10, 1, 1)
@@ -102,7 +102,7 @@ def test_an_event_without_a_usable_time_is_counted_and_costs_no_other(change: di
 @pytest.mark.parametrize("correlation", ["null", "[]", '"x"', "1e99", "99999999999999999999", "-5", "0", '"\\ud800"'])
 def test_a_correlation_that_is_none_leaves_the_op_without(correlation: str) -> None:
     trace = read_bytes(_native({"correlation": correlation}))
-    assert trace.ops.correlation.tolist() == [-1]
+    assert trace.ops.correlation.tolist() == [NO_CORRELATION]
 
 
 def test_deep_nesting_inside_one_event_costs_only_its_arguments() -> None:
@@ -276,7 +276,7 @@ def test_events_without_a_phase_are_neither_ends_nor_arrows() -> None:
 def test_a_number_as_text_is_read_by_one_rule_whatever_stands_beside_it(text: str) -> None:
     odd = kernel("odd", 1, 1, args={"correlation": text})
     for others in ([], [kernel("other", 2, 1, args={"correlation": "x"})]):
-        assert read_bytes(document(odd, *others)).ops.correlation[0] == -1
+        assert read_bytes(document(odd, *others)).ops.correlation[0] == NO_CORRELATION
 
 
 def test_warnings_come_in_one_order() -> None:
@@ -331,3 +331,21 @@ def test_an_error_in_a_reading_process_arrives(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(reader, "Scanner", Broken)
     with pytest.raises(InputError, match="broken on purpose"):
         read_bytes(document(*[kernel("k", i, 1, 1) for i in range(50)]), EVERYTHING, jobs=3)
+
+
+WINDOWS = '".\\result\\worker.json"', '"C:\\users\\me"', '"C:\\runs\\"'
+
+
+@pytest.mark.parametrize("path", [text.replace("\\\\", "\\") for text in WINDOWS])
+def test_a_path_that_is_not_escaped_hides_nothing_that_stands_before_it(path: str) -> None:
+    devices = '"deviceProperties": [{"id": 0, "name": "NVIDIA H100 80GB HBM3"}]'
+    head = f'{{"schemaVersion": 1, {devices}, "cuda_runtime_version": 12090, "traceName": {path}, "traceEvents": [\n'
+    trace = read_bytes(head.encode() + json.dumps(GOOD).encode() + b"\n]}")
+    assert [(device.id, device.name) for device in trace.devices] == [(0, "NVIDIA H100 80GB HBM3")]
+    assert (trace.producer, len(trace.ops)) == ("torch.profiler (CUDA 12.9)", 1)
+
+
+def test_a_device_whose_own_name_is_not_escaped_is_read() -> None:
+    head = b'{"deviceProperties": [{"id": 0, "name": "A\\Model"}], "traceEvents": [\n'
+    (device,) = read_bytes(head + json.dumps(GOOD).encode() + b"\n]}").devices
+    assert device.name == "A\\Model"

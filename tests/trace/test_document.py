@@ -8,7 +8,7 @@ import pytest
 from support.chrome import MAIN, capture, document, kernel, launch, operator, read_bytes, span, trace_of
 
 from tracer.document.errors import InputError
-from tracer.trace.columns import OpKind, Want
+from tracer.trace.columns import NO_CORRELATION, OpKind, Want
 from tracer.trace.reader import read_trace
 
 
@@ -48,7 +48,7 @@ def test_correlation_may_be_text_and_may_be_missing() -> None:
         kernel("c", 2, 1, 0),
         kernel("d", 3, 1, args={"correlation": "x"}),
     )
-    assert trace.ops.correlation.tolist() == [17, -1, -1, -1]
+    assert trace.ops.correlation.tolist() == [17, *[NO_CORRELATION] * 3]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,8 @@ def test_work_on_a_device_goes_by_todays_names_and_those_before_2022(category: s
         "cuda_sync",
         "overhead",
         "Trace",
-        "mtia_ccp_events",
+        "mtia_insight",
+        "xpu_sync",
         "python_function",
         "fwdbwd",
         "news",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
+from tracer.document.words import counted, duration
+from tracer.trace.api import launches_graph
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
-# Of a device that ran most of its work, and so much of it, before it was asked for, the clock is off.
-CLOCK_IS_OFF_OPS = 20
+# Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
+JITTER_NS = 5_000
+# Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
+CLOCK_IS_OFF = 0.01
 
 
 def find_launches(trace: Trace) -> I64:
@@ -25,8 +30,8 @@ def find_launches(trace: Trace) -> I64:
     A launch may be recorded by the runtime and by the driver below it, with one correlation: the outer call counts.
     Where a correlation occurs again (a counter that wrapped) the last call that began before the op did counts. In a
     file joined from several processes, that is a call of the process that uses the op's device; one of another
-    process only if it launched nothing of its own. What began after the op did not launch it: such ops have no launch,
-    unless they are most of a device's, whose clock is off then.
+    process only if it launched nothing of its own. An op that begins before the only call of its number, which
+    launched nothing else, has that launch all the same: the device's clock is off then, see `Clocks`.
     """
     ops, calls = trace.ops, trace.calls
     usable = np.flatnonzero(calls.correlation != NO_CORRELATION)
@@ -39,9 +44,32 @@ def find_launches(trace: Trace) -> I64:
     if len(names) == 1:
         found = _only(trace, order)
     else:
-        found = _of_several(trace, np.stack([_last_before(trace, order[processes == process]) for process in names]))
-    early = begins_before(trace, found)
-    return int64(np.where(early & ~_clock_is_off(trace, found, early), -1, found)) if early.any() else found
+        rows = np.stack([_last_before(trace, order[processes == process]) for process in names])
+        found = _of_several(trace, rows, names)
+    return _without_used_again(trace, found)
+
+
+def _without_used_again(trace: Trace, call: I64) -> I64:
+    """Drop calls that launched something else: of what began before them, only the number is theirs.
+
+    The kernels of a graph share its launch, so that the first of them may begin before it by a little.
+    """
+    early = begins_before(trace, call)
+    if not early.any():
+        return call
+    launched = np.zeros(len(trace.calls) + 1, dtype=np.bool_)
+    launched[call[~early]] = True
+    launched[-1] = False
+    graph = np.array([*(launches_graph(name) for name in trace.strings), False], dtype=np.bool_)
+    of_graph = graph[np.append(trace.calls.name, -1)[call]]
+    again = early & launched[call] & ~(of_graph & (_earlier_ns(trace, call) <= JITTER_NS))
+    return int64(np.where(again, -1, call))
+
+
+def _earlier_ns(trace: Trace, call: I64) -> I64:
+    """How long before its launch each op began; 0 where it did not, or has none."""
+    start = np.where(call >= 0, np.append(trace.calls.start_ns, 0)[call], trace.ops.start_ns)
+    return int64(np.maximum(start - trace.ops.start_ns, 0))
 
 
 def begins_before(trace: Trace, call: I64) -> Bools:
@@ -49,35 +77,81 @@ def begins_before(trace: Trace, call: I64) -> Bools:
     return np.asarray((call >= 0) & (trace.ops.start_ns < np.append(trace.calls.start_ns, 0)[call]), dtype=np.bool_)
 
 
-def doubtful_launches(trace: Trace, call: I64) -> str | None:
-    """What to say of ops that bear a call's correlation and have begun before it, or belong to another process."""
-    early = int(np.count_nonzero(begins_before(trace, call)))
-    if early:
-        return (
-            f"{early:,} device ops begin before their launch: the device's clock is off against the host's, "
-            "and nothing is said of why it was idle before them"
-        )
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What ops that begin before their launch say of their devices' clocks.
+
+    Attributes:
+        early: ops that begin before their launch by more than clocks differ.
+        distrusted: ops before which nothing is said of why the device was idle: the early ones, and all of a device
+            whose clock is off.
+        devices: those whose clock is off.
+        longest_ns: the furthest that one begins before its launch.
+    """
+
+    early: Bools
+    distrusted: Bools
+    devices: list[int]
+    longest_ns: int
+
+    @property
+    def off(self) -> bool:
+        """Whether the clock of any device is."""
+        return bool(self.devices)
+
+
+def clocks_of(trace: Trace, call: I64) -> Clocks:
+    """Compare the clocks of devices with the host's.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch.
+    """
+    earlier_ns = _earlier_ns(trace, call)
+    early = np.asarray(earlier_ns > JITTER_NS, dtype=np.bool_)
+    if not early.any():
+        return Clocks(early, early, [], 0)
+    devices = int64(distinct(trace.ops.device))
+    device = np.searchsorted(devices, trace.ops.device)
+    before = np.bincount(device[early], minlength=len(devices))
+    joined = np.bincount(device[call >= 0], minlength=len(devices))
+    off = before > CLOCK_IS_OFF * joined
+    return Clocks(early, np.asarray(early | off[device], dtype=np.bool_), devices[off].tolist(), int(earlier_ns.max()))
+
+
+def doubtful_launches(trace: Trace, call: I64) -> list[str]:
+    """What to say of ops that have begun before their launch, and of those whose number another call bears."""
+    return [*_early_ops(trace, call), *_refused(trace, call)]
+
+
+def _early_ops(trace: Trace, call: I64) -> list[str]:
+    clocks = clocks_of(trace, call)
+    early = int(np.count_nonzero(clocks.early))
+    if not early:
+        return []
+    of = counted(len(trace.ops), "device op")
+    begin = f"{early:,} of {of} {'begins' if early == 1 else 'begin'} before {'its' if early == 1 else 'their'} launch"
+    means = (
+        "the device's clock is off against the host's, and nothing is said of why it was idle"
+        if clocks.off
+        else "nothing is said of why the device was idle before them"
+    )
+    return [f"{begin}, by up to {duration(clocks.longest_ns)}: {means}"]
+
+
+def _refused(trace: Trace, call: I64) -> list[str]:
     known = distinct(trace.calls.correlation[trace.calls.correlation != NO_CORRELATION])
     orphans = trace.ops.correlation[call < 0]
     if not len(known) or not len(orphans):
-        return None
+        return []
     place = np.minimum(np.searchsorted(known, orphans), len(known) - 1)
     refused = int(np.count_nonzero(int64(known)[place] == orphans))
-    return (
-        f"{refused:,} device ops have the number of a call that began after them or is another process's: "
-        "they count as without a launch record"
-        if refused
-        else None
-    )
-
-
-def _clock_is_off(trace: Trace, call: I64, early: Bools) -> Bools:
-    """Which ops ran on a device whose clock is off against the host's, by those that began before their call."""
-    devices = distinct(trace.ops.device)
-    device = int64(np.searchsorted(devices, trace.ops.device))
-    before = np.bincount(device[early], minlength=len(devices))
-    joined = np.bincount(device[call >= 0], minlength=len(devices))
-    return np.asarray(((before >= CLOCK_IS_OFF_OPS) & (2 * before > joined))[device], dtype=np.bool_)
+    if not refused:
+        return []
+    ops = counted(refused, "device op has", "device ops have")
+    count = "it counts" if refused == 1 else "they count"
+    why = "the number of a call that launched something else or is another process's"
+    return [f"{ops} {why}: {count} as without a launch record"]
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
@@ -112,25 +186,31 @@ def _only(trace: Trace, order: I64) -> I64:
     return int64(np.where(count == 1, order[np.minimum(first, len(order) - 1)], -1))
 
 
-def _of_several(trace: Trace, candidates: I64) -> I64:
-    """The launch of each op where several processes have launches, a row of candidates of each."""
+def _of_several(trace: Trace, candidates: I64, names: list[int]) -> I64:
+    """The launch of each op where several processes have launches.
+
+    Args:
+        trace: with ops and calls.
+        candidates: a row of calls for each process, in the order of `names`.
+        names: the processes' numbers.
+    """
     ops, calls = trace.ops, trace.calls
-    of_device = _process_of_device(trace, candidates)
+    of_device = _process_of_device(trace, candidates, names)
     chosen = of_device[np.searchsorted(distinct(ops.device), ops.device)]
     own = candidates[chosen, np.arange(len(ops))]
-    own = np.where(begins_before(trace, own), -1, own)
+    late = np.where(begins_before(trace, own), -1, own)
     # An op whose device's process has no such call: the latest call that launched nothing of its own, of any process
     # that no device is the own of.
     busy = np.zeros(len(calls) + 1, dtype=np.bool_)
-    busy[own] = True
+    busy[late] = True
     busy[-1] = False
     start = np.where((candidates >= 0) & ~busy[candidates], calls.start_ns[candidates], np.iinfo(np.int64).min)
     start = np.where(start <= ops.start_ns, start, np.iinfo(np.int64).min)
     start[of_device] = np.iinfo(np.int64).min
     latest = np.where(start.max(axis=0) > np.iinfo(np.int64).min, start.argmax(axis=0), -1)
     other = np.where(latest >= 0, candidates[latest, np.arange(len(ops))], -1)
-    # A clock that is off makes them all early: then the device's process is all there is to go by.
-    return int64(np.where(own >= 0, own, np.where(other >= 0, other, candidates[chosen, np.arange(len(ops))])))
+    # A clock that is off makes them early: then the device's process is all there is to go by.
+    return int64(np.where(late >= 0, late, np.where(other >= 0, other, own)))
 
 
 def process_of_thread(trace: Trace) -> I64:
@@ -139,26 +219,37 @@ def process_of_thread(trace: Trace) -> I64:
     return int64([numbers.setdefault(process, len(numbers)) for process, _ in trace.threads])
 
 
-def _process_of_device(trace: Trace, candidates: I64) -> I64:
-    """For each device, the row of the process whose calls precede most of its ops, by the shortest way."""
+def _process_of_device(trace: Trace, candidates: I64, names: list[int]) -> I64:
+    """For each device, the row of its process: which the file tells, else the one whose calls launched its ops.
+
+    That is the process whose calls precede most of its ops, by the shortest way. Of a device whose clock is off they
+    may all come after; then it is the one that has calls of most of its ops' numbers.
+    """
     devices = distinct(trace.ops.device)
     device = int64(np.searchsorted(devices, trace.ops.device))
-    best: list[tuple[I64, I64]] = []
+    row_of = {trace.threads[thread][0]: names.index(number) for thread, number in _numbers(trace) if number in names}
+    scores: list[list[tuple[int, int, int]]] = []
     for row in candidates:
         delay = trace.ops.start_ns - trace.calls.start_ns[row]
-        fits = np.flatnonzero((row >= 0) & (delay >= 0))
-        best.append(
-            (
-                sum_by(device[fits], np.ones(len(fits), dtype=np.int64), len(devices)),
-                sum_by(device[fits], delay[fits], len(devices)),
-            )
-        )
+        known = np.flatnonzero(row >= 0)
+        fits = known[delay[known] >= 0]
+        after = np.bincount(device[fits], minlength=len(devices))
+        distance = sum_by(device[known], np.abs(delay[known]), len(devices))
+        joined = np.bincount(device[known], minlength=len(devices))
+        scores.append(list(zip((-after).tolist(), (-joined).tolist(), distance.tolist(), strict=True)))
     return int64(
         [
-            min(range(len(candidates)), key=lambda row: (-best[row][0][number], best[row][1][number]))
-            for number in range(len(devices))
+            row_of[trace.process_of_device[one]]
+            if trace.process_of_device.get(one) in row_of
+            else min(range(len(candidates)), key=lambda row: scores[row][number])
+            for number, one in enumerate(devices)
         ]
     )
+
+
+def _numbers(trace: Trace) -> list[tuple[int, int]]:
+    """Each thread, and the number of its process."""
+    return list(enumerate(process_of_thread(trace).tolist()))
 
 
 def _last_before(trace: Trace, order: I64) -> I64:

@@ -75,7 +75,7 @@ def _by_id(trace: Trace, ids: I64, times_ns: I64) -> I64:
     Processes number their operators alike, so that an id may occur more than once.
     """
     of_operator = trace.details.of_operator if trace.details is not None else int64([])
-    usable = np.flatnonzero(of_operator != NO_CORRELATION)
+    usable = np.flatnonzero((of_operator != NO_CORRELATION) & np.isin(of_operator, ids))
     if not len(usable):
         return np.full(len(ids), -1, dtype=np.int64)
     values, code = coded(of_operator[usable])

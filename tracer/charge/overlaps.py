@@ -15,6 +15,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import running_end
+from tracer.trace.columns import NO_STREAM
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -64,9 +65,10 @@ def clip(trace: Trace) -> Trace:
 
 
 def _streams(ops: DeviceOps) -> list[I64]:
-    """The rows of each stream, in the order of their start."""
-    if not len(ops):
+    """The rows of each stream, in the order of their start; without those whose stream is not known."""
+    known = np.flatnonzero(ops.stream != NO_STREAM)
+    if not len(known):
         return []
-    order = np.lexsort((ops.end_ns, ops.start_ns, ops.stream, ops.device))
+    order = known[np.lexsort((ops.end_ns[known], ops.start_ns[known], ops.stream[known], ops.device[known]))]
     changes = (np.diff(ops.device[order]) != 0) | (np.diff(ops.stream[order]) != 0)
     return [int64(rows) for rows in np.split(order, np.flatnonzero(changes) + 1)]

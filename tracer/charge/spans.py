@@ -9,7 +9,7 @@ import numpy as np
 from tracer.charge.intervals import Nest, distinct, sum_by
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans
 
@@ -31,8 +31,17 @@ def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I6
     """Index of the innermost span that holds each time on its thread, or -1."""
     found = np.full(len(times_ns), -1, dtype=np.int64)
     for number in distinct(spans.thread):
-        own = np.flatnonzero(spans.thread == number)
         asked = np.flatnonzero(thread == number)
+        own = np.flatnonzero(spans.thread == number)
+        own = own[_holding(spans.start_ns[own], spans.end_ns[own], times_ns[asked])]
+        if not len(own):
+            continue
         place = Nest.of(spans.start_ns[own], spans.end_ns[own]).innermost(times_ns[asked])
         found[asked] = np.where(place >= 0, own[place], -1)
     return found
+
+
+def _holding(start_ns: I64, end_ns: I64, times_ns: I64) -> Bools:
+    """Which intervals hold any of these times: of a trace's operators one in three, and only these need be nested."""
+    times_ns = np.sort(times_ns)
+    return np.searchsorted(times_ns, start_ns, side="left") < np.searchsorted(times_ns, end_ns, side="left")

@@ -13,9 +13,10 @@ import numpy as np
 
 from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import begins_before, find_launches, process_of_thread
+from tracer.charge.launches import clocks_of, find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
-from tracer.trace.columns import NO_THREAD
+from tracer.charge.stages.reach import until_done
+from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 # Of operators: they ran on none.
-NO_DEVICE = -1
+NO_DEVICE = MISSING
 NONE = -1
 
 
@@ -49,6 +50,8 @@ class Work:
         busy_ns: its share of the time in which anything ran.
         host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
         between_ns: the rest of that gap, which is nobody's.
+        clock_is_off: whether the clock of any device is off against the host's; the gaps of such a device are
+            `unknown_ns`, and nothing may rest on when it was idle.
     """
 
     on_device: bool
@@ -73,6 +76,7 @@ class Work:
     launch_ns: I64
     unknown_ns: I64
     between_ns: I64
+    clock_is_off: bool = False
 
     def __len__(self) -> int:
         return int(self.time_ns.shape[0])
@@ -141,7 +145,9 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
     # A device whose clock is off says nothing of what its idle time waited for.
-    ledger = charge_device_ops(trace, int64(np.where(begins_before(trace, call), NONE, call)), ranges)
+    clocks = clocks_of(trace, call)
+    told = int64(np.where(clocks.distrusted, NONE, call))
+    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns))
     return Work(
         on_device=True,
         name=ops.name,
@@ -165,6 +171,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         launch_ns=ledger.launch_ns,
         unknown_ns=ledger.unknown_ns,
         between_ns=ledger.between_ns,
+        clock_is_off=clocks.off,
     )
 
 

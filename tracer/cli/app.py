@@ -16,7 +16,20 @@ from tracer.version import __version__
 INTERRUPTED = 130
 BUDGET = "--budget"
 # The first of the verbs, as help lists them.
-ORDER = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+ORDER = (
+    "record",
+    "summarize",
+    "report",
+    "compare",
+    "ab",
+    "baseline",
+    "explain",
+    "whatif",
+    "critical-path",
+    "calibrate",
+    "models",
+    "doctor",
+)
 
 
 def _verbs() -> tuple[str, ...]:
@@ -95,10 +108,12 @@ def spread_budgets(arguments: list[str]) -> list[str]:
     return spread
 
 
-def _verb(error: Exception) -> str:
-    """The verb whose options a mistake is in, as it stands in front of `--help`; "" where no verb was understood."""
-    name = getattr(getattr(error, "ctx", None), "info_name", None)
-    return f"{name} " if name in VERBS else ""
+def _help(arguments: list[str]) -> str:
+    """Where the help on a mistake in these arguments is: at the verb that they begin with, if they begin with one.
+
+    Errors of click know the verb only sometimes: not where an option lacks its value.
+    """
+    return f"tracer {arguments[0]} --help" if arguments and arguments[0] in VERBS else "tracer --help"
 
 
 def run(arguments: list[str]) -> int:
@@ -117,7 +132,7 @@ def run(arguments: list[str]) -> int:
         if not hasattr(error, "format_message"):
             raise
         message = error.format_message()  # none where the help was all that could be said
-        raise UsageError(*[f"{message} (see tracer {_verb(error)}--help)"] if message else []) from None
+        raise UsageError(*[f"{message} (see {_help(arguments)})"] if message else []) from None
     if code == INTERRUPTED:  # newer typer turns the exception into this code by itself
         raise KeyboardInterrupt
     return code or 0

@@ -111,7 +111,7 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
 
     import msgspec
 
-    from tracer.predict.whatif import Changes
+    from tracer.predict.whatif import Changes, whole_ns
     from tracer.summarize import summarize_file
 
     run = summary.run
@@ -129,9 +129,10 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
         bars.advance()
         output = Path(folder) / "run.json"
         rerun(run, output, bars, batch_frames=bool(changes.batch_frames), decode=changes.decode)
-        measured = {row.stage: round(row.runs * row.step_ns) for row in summarize_file(output).budget}
+        changed = summarize_file(output)
+    measured = {row.stage: round(row.total_ns or 0) for row in changed.budget}
     stages = [msgspec.structs.replace(row, measured_ns=measured[row.stage]) for row in found.stages]
-    return msgspec.structs.replace(found, stages=stages, measured_ns=sum(measured.values()))
+    return msgspec.structs.replace(found, stages=stages, measured_ns=whole_ns(changed))
 
 
 def _decode_mode(mode: str | None, *, graph_decode: bool) -> str | None:

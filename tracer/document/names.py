@@ -10,12 +10,14 @@ REQUEST = "request"
 LOAD, PREPROCESS, VISION, PREFILL, DECODE = "load", "preprocess", "vision", "prefill", "decode"
 STAGES = (LOAD, PREPROCESS, VISION, PREFILL, DECODE)
 ENCODER = "encoder"
+# Proposing tokens for the model to check, where a trace tells it from the checking.
+DRAFT = "draft"
 # A serving step that holds prompts and decoding sequences at once.
 MIXED = "mixed"
 # What maps vision features into the language model, where it shows as modules of its own.
 PROJECTOR = "projector"
 # Every stage that a trace may have, in the order of a request.
-ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, MIXED)
+ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, DRAFT, MIXED)
 # Measures of a request beside its stages: time to the first token, and per later token.
 TTFT, TPOT = "ttft", "tpot"
 

@@ -10,9 +10,9 @@ from tracer.document.names import DECODE, PREFILL, TPOT, TTFT
 from tracer.document.words import duration, title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from tracer.document.summary import Latency, RunTime
+    from tracer.document.summary import Latency, RequestLatency, RunTime
 
 
 def without_doubted(latency: Latency | None, times: Mapping[str, RunTime]) -> Latency | None:
@@ -30,6 +30,29 @@ def without_doubted(latency: Latency | None, times: Mapping[str, RunTime]) -> La
         stages_ns={stage: time_ns for stage, time_ns in latency.stages_ns.items() if stage not in gone},
         distortion={stage: ratio for stage, ratio in latency.distortion.items() if stage not in gone},
         statistics=[one for one in latency.statistics if one.of not in gone],
+        samples=[
+            replace(sample, statistics=[one for one in sample.statistics if one.of not in gone])
+            for sample in latency.samples
+        ],
+    )
+
+
+def requests_without_doubted(requests: Sequence[RequestLatency], times: Mapping[str, RunTime]) -> list[RequestLatency]:
+    """The requests without the time that each spent in such a stage, which is then in no stage."""
+    doubted = {stage for stage, time in times.items() if time.doubted_ns is not None}
+    return [_without(request, doubted) for request in requests] if doubted else list(requests)
+
+
+def _without(request: RequestLatency, doubted: Collection[str]) -> RequestLatency:
+    gone = {stage: time_ns for stage, time_ns in request.stages_ns.items() if stage in doubted}
+    later_ns = gone.get(DECODE, 0)
+    return replace(
+        request,
+        stages_ns={stage: time_ns for stage, time_ns in request.stages_ns.items() if stage not in gone},
+        decode_ns=[] if DECODE in gone else request.decode_ns,
+        step_tokens=[] if DECODE in gone else request.step_tokens,
+        outside_ns=request.outside_ns + sum(gone.values()) - later_ns,
+        outside_later_ns=request.outside_later_ns + later_ns,
     )
 
 
@@ -41,5 +64,5 @@ def doubts(times: Mapping[str, RunTime]) -> list[str]:
         "nobody waits for), so that is no latency of it; make the stage wait for its work, or record with "
         "tracer record --sync-stages"
         for stage, time in times.items()
-        if time.doubted_ns is not None
+        if time.doubted_ns is not None and time.busy_ns is not None
     ]

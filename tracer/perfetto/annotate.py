@@ -6,13 +6,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from tracer.charge.stages.find import find_stages
-from tracer.charge.work import work_of
 from tracer.document.errors import InputError
 from tracer.perfetto.files import copy_bytes, writer
 from tracer.perfetto.place import begins_tracks, place_at_end, place_in_document, style_of
 from tracer.perfetto.tracks import tracks
-from tracer.summarize import read_wanted, summarize
+from tracer.summarize import charge, frames_of, read, summarize_charged
 from tracer.trace.chrome.layout import HEAD_BYTES, sniff
 from tracer.trace.chrome.tracks import footer, with_bytes
 from tracer.trace.source import BOM, Source
@@ -76,13 +74,12 @@ def annotate(path: Path, output: Path, choices: Choices) -> Annotated:
         InputError: it is no Chrome trace, or the output cannot be written.
     """
     with Source(path, choices.limits) as source:
-        trace, frames = read_wanted(source, choices)
+        trace = read(source, choices)
         check_chrome(source, trace)
-        summary = summarize(trace, choices, frames=frames)
-        ranges = find_stages(trace, choices.patterns)
-        work = work_of(trace, ranges, any_thread=choices.any_thread)
+        charged = charge(trace, choices)
+        summary = summarize_charged(charged, choices, frames=frames_of(source, trace, choices))
         original = _Original(source, layout_of(source), trace.own_tracks_bytes, trace.torn)
-        added = tracks(summary, work, ranges)
+        added = tracks(summary, charged.work, charged.ranges)
         try:
             try:
                 with writer(output) as file:

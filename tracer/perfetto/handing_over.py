@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.charge.stages.find import find_stages
 from tracer.document.errors import InputError, MissingError
-from tracer.summarize import read_wanted
+from tracer.summarize import read
 from tracer.trace.source import ZSTD, Source
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def window_to_show(path: Path, choices: Choices) -> tuple[int, int] | None:
             raise InputError(
                 f"{source.name}: Perfetto does not unpack zstandard; tracer annotate {path} -o FILE.json.gz"
             )
-        trace, _ = read_wanted(source, choices)
+        trace = read(source, choices)
     if trace.format != "chrome":
         raise InputError(f"{path}: not a Chrome trace, which Perfetto opens; Nsight Systems shows its reports")
     window = first_request(find_stages(trace, choices.patterns))

@@ -20,7 +20,7 @@ from tracer.perfetto.asked import choose, rows_of, with_inner
 from tracer.perfetto.files import writer
 from tracer.perfetto.kept import kept_of
 from tracer.perfetto.parted import write_part
-from tracer.summarize import read_wanted
+from tracer.summarize import read
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def cut_out(path: Path, output: Path, asked: Asked, choices: Choices, *, drop: C
         InputError: it is no Chrome trace, has no such part, or the part would say something else than the whole.
     """
     with Source(path, choices.limits) as source:
-        trace, _ = read_wanted(source, choices)
+        trace = read(source, choices)
         check_chrome(source, trace)
         ranges = find_stages(trace, choices.patterns)
         try:
@@ -84,7 +84,7 @@ def _figures(trace: Trace, ranges: StageRanges, work: Work) -> I64:
 
 def _check(path: Path, expected: I64, name: str) -> None:
     with Source(path) as source:
-        trace, _ = read_wanted(source, Choices())
+        trace = read(source, Choices())
         ranges = find_stages(trace)
         found = _figures(trace, ranges, work_of(trace, ranges)) if len(ranges) else expected[:, :0]
     if found.shape != expected.shape or not (found == expected).all():

@@ -1,4 +1,5 @@
-"""What the calls of the CUDA and HIP runtimes and drivers do."""
+"""What the calls of devices' runtimes and drivers do: CUDA's and HIP's, Intel's (SYCL's `ur`, `pi` before it, and Level
+Zero's `ze`), and those of other devices as far as their names say it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,11 @@ _SYNCHRONISES = re.compile(
     r"|Memcpy(?!\w*Async)\w*"
     r"|(?:(?:Mem)?Free(?:Host)?|HostFree)(?:_v\d+)?"
     r")"
+    # Of Intel's, copies say nothing of whether they wait, and "wait" in the name of what is queued is the device's.
+    r"|(?:ur|pi)(?:QueueFinish|Events?Wait)"
+    r"|ze\w*Synchronize"
+    # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream.
+    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event)Synchronize|aclrtSynchronize\w*"
 )
 
 
@@ -22,7 +28,7 @@ def synchronises(name: str) -> bool:
     return _SYNCHRONISES.fullmatch(name) is not None
 
 
-_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?")
+_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches_graph(name: str) -> bool:
@@ -30,12 +36,43 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-_RUNTIME = re.compile(r"(?:cu|hip)\w*")
+_RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
+# MTIA's has no word of it.
+_SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches(name: str) -> bool:
     """Whether a call starts kernels, one by one or as a graph."""
+    if _SUBMITS.fullmatch(name) is not None:
+        return True
     if _RUNTIME.fullmatch(name) is None:
         return False
     _, launch, behind = name.rpartition("Launch")
     return bool(launch) and "HostFunc" not in behind
+
+
+_MOVES_BYTES = re.compile(r"(?:cuda|cu|hip)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*")
+
+
+def moves_bytes(name: str) -> bool:
+    """Whether a call copies or fills memory; of no bytes it puts nothing on a device."""
+    return _MOVES_BYTES.fullmatch(name) is not None
+
+
+def starts_work(name: str) -> bool:
+    """Whether a call puts work on a device: a kernel, a graph, a copy or a fill."""
+    return launches(name) or moves_bytes(name)
+
+
+_BEGINS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamBeginCapture\w*")
+_ENDS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamEndCapture\w*")
+
+
+def begins_capture(name: str) -> bool:
+    """Whether from this call on a stream's launches go into a graph, and run nothing."""
+    return _BEGINS_CAPTURE.fullmatch(name) is not None
+
+
+def ends_capture(name: str) -> bool:
+    """Whether a call ends that."""
+    return _ENDS_CAPTURE.fullmatch(name) is not None

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Manifest
     from tracer.trace.part import Part
 
-# Correlation of an event that has none. Real ones are positive.
-NO_CORRELATION = -1
+# In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
+# it: times may be negative, and ids may be 0 or -1.
+MISSING = -(1 << 63)
+NO_CORRELATION = MISSING
+# Stream of an op whose file does not tell streams apart.
+NO_STREAM = MISSING
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
+
+
+def stream_name(stream: int) -> str:
+    """What a stream is called."""
+    return "a stream not told" if stream == NO_STREAM else f"stream {stream}"
 
 
 class Want(IntFlag):
@@ -34,7 +43,12 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
+    LAUNCHED = 256  # how kernels were launched: `Launched`
     SUMMARY = OPS | CALLS | RANGES
+
+
+NOTHING = Want(0)
 
 
 class OpKind(IntEnum):
@@ -54,8 +68,9 @@ class DeviceOps:
         start_ns, end_ns: when it ran.
         name: index into strings.
         kind: an `OpKind`.
-        device: the device's id, as the trace numbers it.
-        stream: the stream's id.
+        device: the device's id, as the trace numbers it; of ranks that were joined in one file and number their
+            devices alike, another for each.
+        stream: the stream's id; NO_STREAM where nothing tells.
         correlation: what joins it to the host call that launched it; NO_CORRELATION if unknown.
         size_bytes: bytes moved by a copy or fill; 0 where unknown.
     """
@@ -71,6 +86,18 @@ class DeviceOps:
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
+
+    def __getitem__(self, rows: I64 | Bools) -> DeviceOps:
+        return DeviceOps(
+            start_ns=self.start_ns[rows],
+            end_ns=self.end_ns[rows],
+            name=self.name[rows],
+            kind=self.kind[rows],
+            device=self.device[rows],
+            stream=self.stream[rows],
+            correlation=self.correlation[rows],
+            size_bytes=self.size_bytes[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +153,52 @@ class Details:
     shapes: list[tuple[bytes, bytes, bytes]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchShape:
+    """How a kernel was launched; None is what the file does not say.
+
+    Attributes:
+        grid, block: blocks, and threads of each, by dimension.
+        registers: of a thread.
+        shared_bytes: shared memory of a block, static and dynamic.
+        occupancy: the profiler's estimate of the warps that a multiprocessor holds, as a share of what it could.
+    """
+
+    grid: tuple[int, int, int] | None = None
+    block: tuple[int, int, int] | None = None
+    registers: int | None = None
+    shared_bytes: int | None = None
+    occupancy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """How the device ops of a trace were launched.
+
+    Attributes:
+        of_op: of each device op, index into shapes; -1 where the file says nothing.
+        shapes: the different ones.
+    """
+
+    of_op: I64
+    shapes: list[LaunchShape]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file whose work is not read: by whose format, and what to do. Then a trace has no rows at all.
+
+    Attributes:
+        producer: what wrote it, as far as the file tells.
+        reason: why it is not read, in words.
+        next_step: what to do.
+    """
+
+    producer: str
+    reason: str
+    next_step: str
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device of the trace; bandwidth in bytes a second, where the file says it."""
@@ -153,6 +226,7 @@ class Trace:
         generation: calls of transformers' `generate` and of those of its functions by which its passes are told, by the
             line they begin at; read with the modules.
         details: ids and shapes, where asked for.
+        launched: how kernels were launched, where asked for.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
         stacks: whether the profiler recorded Python frames or modules.
@@ -161,9 +235,13 @@ class Trace:
             recordings has several. Time between captures belongs to nobody.
         manifest: what our own recorder said about the run.
         warnings: what was read around, in words.
+        process_of_device: the process (as in `threads`) that a device worked for, by the device's id, where the file
+            tells: of ranks joined in one file.
+        unread: set where the file holds work in a form that is not read.
         own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
         torn: whether the file ends before it should.
         part: what of a whole the file is, where it was cut out of one.
+        had: what was asked for and read, if the reader leaves anything out.
     """
 
     path: str
@@ -182,10 +260,35 @@ class Trace:
     generation: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
     details: Details | None = None
+    launched: Launched | None = None
     stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None
     warnings: list[str] = field(default_factory=list)
+    had: Want = NOTHING
+    process_of_device: dict[int, str] = field(default_factory=dict)
+    unread: Unread | None = None
     own_tracks_bytes: int = 0
     torn: bool = False
     part: Part | None = None
+
+
+def without_rows(trace: Trace, unread: Unread) -> Trace:
+    """A trace of which nothing may be said but that it is not read: figures of a part of it would be taken for all."""
+    none = int64([])
+    return Trace(
+        path=trace.path,
+        format=trace.format,
+        producer=unread.producer or trace.producer,
+        events=trace.events,
+        strings=[],
+        threads=[],
+        devices=[],
+        ops=trace.ops[none],
+        calls=HostCalls(none, none, int32([]), int32([]), none),
+        ranges=Spans.none(),
+        cpu_ops=Spans.none(),
+        captures=none,
+        warnings=trace.warnings,
+        unread=unread,
+    )

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.trace.chrome.reader import read_chrome
+from tracer.trace.columns import Want
 from tracer.trace.limits import ADVICE, DEFAULT, Limits, OverLimitError
 from tracer.trace.source import NSYS_REPORT, QDSTRM, SQLITE, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracer.trace.columns import Trace, Want
+    from tracer.trace.columns import Trace
 
 
 def read_trace(
@@ -61,6 +62,7 @@ def read_source(
             raise InputError(f"{source.name}: {error}; {ADVICE}") from None
     from tracer.trace.nsight.reader import read_export, read_report
 
+    launched = bool(want & Want.LAUNCHED)
     if source.magic.startswith(SQLITE):
-        return read_export(source.path, source.name, jobs=jobs)
-    return read_report(source.path, source.name, nsys=nsys, jobs=jobs)
+        return read_export(source.path, source.name, jobs=jobs, launched=launched)
+    return read_report(source.path, source.name, nsys=nsys, jobs=jobs, launched=launched)

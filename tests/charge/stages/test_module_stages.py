@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from support.chrome import Event, kernel, launch, module, span, trace_of
+from support.chrome import Event, frame, kernel, launch, module, operator, span, trace_of, write
 from torch.profiler import ProfilerActivity, profile
 
 from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
-from tracer.charge.stages.find import find_stages
+from tracer.charge.stages.find import find_stages, missing_for_stages
 from tracer.document.names import ALL_STAGES
 from tracer.summarize import summarize, summarize_file
-from tracer.trace.columns import Trace
+from tracer.trace.columns import Trace, Want
 
 
 def _call(at: float, length: float, number: int, device_us: float, name: str = "LlamaForCausalLM_0") -> list[Event]:
@@ -70,9 +71,81 @@ def test_without_vision_the_long_calls_are_prefills() -> None:
     ]  # fmt: skip
 
 
-def test_steps_recorded_without_their_prompt_are_all_steps() -> None:
-    events = [event for i in range(4) for event in _call(100 * i, 20, i + 1, 5)]
-    assert [row[:3] for row in _rows(trace_of(*events))] == [("decode", -1, k) for k in range(1, 5)]
+def test_passes_that_all_look_alike_are_called_neither_prompts_nor_steps() -> None:
+    for first_us in (100, 110):
+        events = [event for i in range(11) for event in _call(1000 * i, 20, i + 1, 100 if i else first_us)]
+        trace = trace_of(*events)
+        found = find_stages(trace)
+        assert (len(found), found.untold is not None) == (0, True)
+        assert any("which passes of the model are prefill" in one.reason for one in summarize(trace).abstained)
+    assert find_stages(trace_of(kernel("k", 0, 1))).untold is None
+
+
+def _shaped(at: float, number: int, positions: int, keys: int) -> list[Event]:
+    """A call whose decoder layer was given so many positions, with so many keys to look at."""
+    width, head = [1, positions, 64], [1, 4, positions, 16]
+    return [
+        *_call(at, 20, number, 5),
+        operator("aten::linear", at + 2, 1, **{"Input Dims": [width, [64, 64], []]}),
+        operator("aten::scaled_dot_product_attention", at + 4, 1, **{"Input Dims": [head, [1, 4, keys, 16], []]}),
+    ]
+
+
+def _told_by_shapes(*calls: tuple[int, int]) -> list[tuple[str, int, int]]:
+    events = [event for i, (positions, keys) in enumerate(calls) for event in _shaped(100 * i, i + 1, positions, keys)]
+    return [row[:3] for row in _rows(trace_of(*events))]
+
+
+def test_shapes_tell_a_prompt_whose_pass_looks_like_a_step() -> None:
+    assert _told_by_shapes((32, 32), (1, 33), (1, 34)) == [("prefill", 0, -1), ("decode", 0, 1), ("decode", 0, 2)]
+    # With a cache of a fixed length, and a prompt of one token.
+    assert _told_by_shapes((32, 256), (1, 256), (32, 256)) == [("prefill", 0, -1), ("decode", 0, 1), ("prefill", 1, -1)]
+    assert _told_by_shapes((1, 1), (1, 2), (1, 1)) == [("prefill", 0, -1), ("decode", 0, 1), ("prefill", 1, -1)]
+
+
+def test_steps_recorded_without_their_prompt_are_steps_where_shapes_say_so() -> None:
+    assert _told_by_shapes((1, 40), (1, 41), (1, 42)) == [("decode", -1, 1), ("decode", -1, 2), ("decode", -1, 3)]
+    assert _told_by_shapes((1, 40)) == [("decode", -1, 1)]
+
+
+def test_passes_that_check_several_positions_each_are_called_neither() -> None:
+    events = [event for i in range(6) for event in _shaped(100 * i, i + 1, 4, 40 + 3 * i)]
+    assert len(find_stages(trace_of(*events))) == 0
+
+
+def test_shapes_of_a_damaged_file_tell_nothing() -> None:
+    for dims in ("[[1, 32, 64]", 7, [], [[1, "x", 64]], [[1, -3, 64]], [{"a": 1}]):
+        events = [*_call(0, 20, 1, 5), *_call(100, 20, 2, 5)]
+        events += [operator("aten::linear", at, 1, **{"Input Dims": dims}) for at in (2, 102)]
+        assert find_stages(trace_of(*events)).untold is not None
+
+
+def test_shapes_are_read_only_where_nothing_else_tells(tmp_path: Path) -> None:
+    events = [
+        event for i, shape in enumerate([(32, 32), (1, 33), (1, 34)]) for event in _shaped(100 * i, i + 1, *shape)
+    ]
+    summary = summarize_file(write(tmp_path / "alike.json", *events, with_stack=1))
+    assert [(stage.stage, stage.calls) for stage in summary.stages] == [("prefill", 1), ("decode", 2)]
+    plain = trace_of(*events, with_stack=1)
+    silent = replace(plain, cpu_ops=plain.cpu_ops[:0], details=None)
+    assert missing_for_stages(silent) & Want.DETAILS
+    told = trace_of(
+        *[event for i, us in enumerate((50, 5, 5)) for event in _call(100 * i, 20, i + 1, us)], with_stack=1
+    )
+    assert not missing_for_stages(replace(told, cpu_ops=told.cpu_ops[:0], details=None))
+
+
+def test_the_first_pass_of_a_call_of_generate_is_the_prompts() -> None:
+    def generate(at: float) -> Event:
+        return frame("transformers/generation/utils.py(12): generate", at, 290)
+
+    calls = [event for i in range(6) for event in _call(10 + 100 * i, 20, i + 1, 5)]
+    kinds = [row[:3] for row in _rows(trace_of(generate(0), generate(300), *calls))]
+    assert kinds == [
+        ("prefill", 0, -1), ("decode", 0, 1), ("decode", 0, 2), ("prefill", 1, -1), ("decode", 1, 1), ("decode", 1, 2)
+    ]  # fmt: skip
+    # Some passes are in none.
+    assert find_stages(trace_of(generate(0), *calls)).untold is not None
 
 
 def test_models_without_a_decoder_and_marked_traces_are_left_alone() -> None:
@@ -135,6 +208,8 @@ def test_a_disturbed_step_is_no_prompt() -> None:
     assert _asking(*rows) == [("prefill", 0)] + [("decode", 0)] * 10
     # The same without a difference in kernels.
     assert _asking(*[(STEP, us) for _, us in rows]) == [("prefill", 0)] + [("decode", 0)] * 10
+    # And without the prompt.
+    assert _asking(*[(STEP, us) for _, us in rows[1:]]) == []
 
 
 def test_a_short_prompt_is_told_by_its_kernels() -> None:

@@ -14,7 +14,7 @@ from tracer.charge.launches import find_launches
 from tracer.document.errors import InputError
 from tracer.kernels.categories import by_category
 from tracer.summarize import summarize
-from tracer.trace.columns import Device, OpKind, Trace, Want
+from tracer.trace.columns import NO_CORRELATION, Device, OpKind, Trace, Want
 from tracer.trace.nsight.database import CHUNK_ROWS
 from tracer.trace.nsight.names import DIRECTIONS
 from tracer.trace.reader import read_trace
@@ -134,8 +134,23 @@ def test_a_range_without_an_end_runs_to_the_end_of_the_trace() -> None:
 def test_rows_with_impossible_times_are_left_out() -> None:
     export = Export().kernel("good", 10, 20).kernel("backwards", 30, 20).kernel("endless", 0, 1 << 62)
     trace = export.kernel("before time", -5, 20).kernel("text", "soon", None).trace()  # type: ignore[arg-type]
-    assert _names(trace) == ["good"]
-    assert trace.warnings == ["4 events left out: times that cannot be"]
+    assert _names(trace) == ["good", "before time"]
+    assert trace.warnings == ["3 events left out: times that cannot be"]
+
+
+def test_what_ran_before_the_session_began_keeps_its_times_and_its_launch() -> None:
+    export = Export().span("tracer/prefill", -4000, 4000).call(-3000, -2990, 1).kernel("k", -2000, -1, 1)
+    trace = export.call(-1, 5, 2).kernel("l", 0, 30, 2).trace()
+    assert (trace.ops.start_ns.tolist(), trace.ops.end_ns.tolist()) == ([-2000, 0], [-1, 30])
+    assert _launches(trace) == ["-3000", "-1"]
+    assert trace.warnings == []
+
+
+def test_kernels_that_have_no_time_are_left_out_and_named() -> None:
+    export = Export().call(1000, 1010, 1).kernel("k", 1100, 1200, 1).call(2000, 2010, 2).kernel("lost", 0, 0, 2)
+    trace = export.trace()
+    assert _names(trace) == ["k"]
+    assert [warning.startswith("1 device op left out (lost): no usable time") for warning in trace.warnings] == [True]
 
 
 def test_gpus_are_named_by_the_process_that_numbers_them() -> None:
@@ -171,7 +186,7 @@ def test_columns_that_a_version_lacks_are_missing() -> None:
     )
     export.row("NVTX_EVENTS", start=0, end=9, eventType=59).string("something")
     trace = export.trace()
-    assert (_names(trace), trace.ops.correlation.tolist()) == (["unknown"], [-1])
+    assert (_names(trace), trace.ops.correlation.tolist()) == (["unknown"], [NO_CORRELATION])
     assert [trace.strings[name] for name in trace.ranges.name.tolist()] == [""]
 
 

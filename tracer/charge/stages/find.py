@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import tracer.charge.stages as folder
-from tracer.charge.stages.pattern import source_of
+from tracer.charge.stages.pattern import needed, source_of
 from tracer.charge.stages.ranges import StageRanges
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tracer.charge.stages.source import StageSource
     from tracer.trace.columns import Trace
@@ -28,22 +28,37 @@ def sources() -> tuple[StageSource, ...]:
 
 
 def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> StageRanges:
-    """Read the stages out of a trace: of the first source that knows of any.
+    """Read the stages out of a trace: of the first source that knows of any; else why none could be told, if one knows.
 
     Args:
         trace: read with what the sources need, as far as it is worth reading; see `missing_for_stages`.
         patterns: regular expressions of stage ranges, by stage. With them no markers but those count.
     """
-    found = (source.find(trace) for source in _asked(patterns))
-    return next((ranges for ranges in found if ranges is not None), StageRanges.none())
+    return _first(trace, _asked(patterns))
+
+
+def _first(trace: Trace, asked: Sequence[StageSource]) -> StageRanges:
+    untold = StageRanges.none()
+    for source in asked:
+        ranges = source.find(trace)
+        if ranges is None:
+            continue
+        if len(ranges):
+            return ranges
+        untold = ranges if untold.untold is None else untold
+    return untold
 
 
 def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Want:
-    """What else to read of a trace in which no stages were found; nothing where some were."""
+    """What else to read of a trace in which no stages were found, as it was read so far; nothing where some were."""
+    more = needed(trace, patterns) if patterns else Want(0)
     promising = [source for source in _asked(patterns) if source.promising(trace)]
-    if not any(source.needs & ~Want.SUMMARY for source in promising) or len(find_stages(trace, patterns)):
-        return Want(0)
-    missing = Want(0)
+    if not any(source.needs & ~Want.SUMMARY for source in promising):
+        return more
+    found = _first(trace, [source for source in _asked(patterns) if not source.last_resort])
+    if len(found):
+        return more
+    missing = more if found.untold is None else more | found.untold.needs
     for source in promising:
         missing |= source.needs
     return missing

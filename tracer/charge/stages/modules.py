@@ -1,13 +1,14 @@
 """Stages of a trace without markers, from the forward calls of its modules: vision tower, projector, prefill, decode.
 
 A language model's call is the outermost module that holds decoder layers. The calls of one request follow one another:
-prefill, then decode steps; `prompts` tells them apart. All of this is inferred from names. How many tokens a pass
-yielded is not.
+prefill, then decode steps; `prompts` tells them apart, or says that nothing does. All of this is inferred from names.
+How many tokens a pass yielded is not.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +16,13 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct, outermost
 from tracer.charge.stages.prompts import are_prompts
-from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, VISION
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 _DECODER = re.compile(r"(?:Decoder(?:Layer|Block)|(?:GPT\w*|Bloom|Mpt|Falcon\w*)Block)_\d+$")
@@ -30,6 +31,18 @@ _DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect
 _CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
 _VISION = re.compile(r"(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder)(?!\w*Projector)\w*_\d+$")
 _PROJECTOR = re.compile(r"(?:Projector|Connector|Resampler|PatchMerger|Adaptor)\w*_\d+$", re.IGNORECASE)
+_WHOSE = Untold(
+    what="which passes of the model are prefill and which are decode steps",
+    reason="several language models take turns, as in speculative decoding, and no frame says which of them drafts",
+    next_step="record with_stack=True around all of generate, or mark the stages",
+    needs=Want(0),
+)
+_PROMPT_OR_STEP = Untold(
+    what="which passes of the model are prefill and which are decode steps",
+    reason="all ask for the same work, none takes much longer, and no shapes or frames of generate were recorded",
+    next_step="record shapes too (record_shapes=True), or mark the stages (tracer.stage; record_function and --marker)",
+    needs=Want.CPU_OPS | Want.DETAILS,
+)
 
 
 def seen_by_modules(trace: Trace) -> tuple[I64, I64]:
@@ -60,8 +73,21 @@ def stages_of_modules(trace: Trace) -> StageRanges | None:
         if not len(calls) or _sees_by_itself(trace, calls, vision):
             continue
         projectors = _outermost(trace, _matching(trace, own, _PROJECTOR))
-        return _ranges(trace, calls, vision, projectors)
+        if len(_models(trace, calls, decoders)) > 1:
+            return replace(StageRanges.none(), untold=_WHOSE)
+        first = are_prompts(trace, calls, vision, decoders)
+        if first is None:
+            return replace(StageRanges.none(), untold=_PROMPT_OR_STEP)
+        return _ranges(trace, calls, first, vision, projectors)
     return None
+
+
+def _models(trace: Trace, calls: I64, decoders: I64) -> list[int]:
+    """The decoder layers that are the first in some call: those of one model always are the same."""
+    order = np.argsort(trace.modules.start_ns[decoders], kind="stable")
+    starts = trace.modules.start_ns[decoders][order]
+    first = np.searchsorted(starts, trace.modules.start_ns[calls])
+    return distinct(trace.modules.name[decoders[order[first]]])
 
 
 def _matching(trace: Trace, rows: I64, pattern: re.Pattern[str]) -> I64:
@@ -73,7 +99,7 @@ def _outermost(trace: Trace, rows: I64) -> I64:
     return rows[outermost(trace.modules.start_ns[rows], trace.modules.end_ns[rows])]
 
 
-def _holding(trace: Trace, rows: I64, inner: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _holding(trace: Trace, rows: I64, inner: I64) -> Bools:
     """In which of these calls one of `inner` starts."""
     starts = np.sort(trace.modules.start_ns[inner])
     low = np.searchsorted(starts, trace.modules.start_ns[rows], side="left")
@@ -81,9 +107,8 @@ def _holding(trace: Trace, rows: I64, inner: I64) -> np.ndarray[tuple[int], np.d
     return np.asarray(high > low, dtype=np.bool_)
 
 
-def _ranges(trace: Trace, calls: I64, vision: I64, projectors: I64) -> StageRanges:
+def _ranges(trace: Trace, calls: I64, first: Bools, vision: I64, projectors: I64) -> StageRanges:
     modules = trace.modules
-    first = are_prompts(trace, calls, vision)
     request = np.cumsum(first) - 1
     # Steps are counted from the prompt's call, or from 1 where that was not recorded.
     index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), -1))

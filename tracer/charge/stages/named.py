@@ -10,7 +10,6 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct
 from tracer.charge.stages.ranges import StageRanges
-from tracer.charge.stages.reach import reaching
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, ENCODER, REQUEST
 
@@ -31,29 +30,26 @@ def by_name(
     read: Callable[[str], Reading | None],
     *,
     count_steps: bool = True,
-    engine: bool = False,
 ) -> StageSource:
     """A source that reads the name of each range.
 
     Args:
         markers, rank: see `StageSource`.
         read: the stage (or `request`, `encoder`) that a name means, with its number; None of any other name.
-        count_steps: number the decode steps without a number in their order, from 1, as a serving engine numbers none.
-        engine: the ranges are steps of a serving engine, which may reach beyond their ranges; see `reach`.
+        count_steps: number the decode steps without a number in their order, from 1.
     """
-    find = partial(_find, markers=markers, read=read, count_steps=count_steps, engine=engine)
+    find = partial(_find, markers=markers, read=read, count_steps=count_steps)
     return StageSource(markers=markers, rank=rank, find=find)
 
 
 def _find(
-    trace: Trace, *, markers: str, read: Callable[[str], Reading | None], count_steps: bool, engine: bool
+    trace: Trace, *, markers: str, read: Callable[[str], Reading | None], count_steps: bool
 ) -> StageRanges | None:
     names = [trace.strings[name] for name in distinct(trace.ranges.name)]
     readings = {name: reading for name in names if (reading := read(name)) is not None}
     if not any(stage in ALL_STAGES for stage, _ in readings.values()):
         return None
-    found = _collect(trace, markers, readings, count_steps=count_steps)
-    return reaching(trace, found) if engine else found
+    return _collect(trace, markers, readings, count_steps=count_steps)
 
 
 def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, count_steps: bool) -> StageRanges:

@@ -1,8 +1,10 @@
-"""Which calls of a language model process a prompt, where no frame of `generate` tells.
+"""Which calls of a language model process a prompt, where generation's frames do not tell all of it.
 
-What a call asks for tells before how long it takes: a step repeats the kernels (on a CPU the operators) of the steps
-beside it, a prompt runs others. A call behind a picture is a prompt's. Only where all calls ask for the same does time
-decide, and then only that the first is a prompt's, or one that resembles a known prompt: a disturbed step is none.
+What tells, in this order: a call is the first in a call of `generate`; the shapes of what a call was given; it follows
+a picture; a step repeats the kernels (on a CPU the operators) of the steps beside it, a prompt runs others; and where
+all calls ask for the same, the first keeps a device busy for much longer than most later ones. Where nothing tells,
+nobody says: steps recorded without their prompt, a short prompt in front of its steps, and prompts alone look alike
+then.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.intervals import Nest, outermost
 from tracer.charge.launches import find_launches
+from tracer.charge.stages.queries import prompts_by_shapes
 from tracer.statistics.robust import median
 
 if TYPE_CHECKING:
@@ -29,17 +33,25 @@ RESEMBLES = 0.5
 SHORTER = 0.67
 
 
-def are_prompts(trace: Trace, calls: I64, vision: I64) -> Bools:
-    """Which of a thread's calls of the language model, in their order, process a prompt.
+def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | None:
+    """Which of a thread's calls of the language model, in their order, process a prompt; None where nothing tells.
 
     Args:
         trace: with modules.
         calls: rows of its modules.
         vision: the same of the vision towers' calls.
+        layers: the same of decoder layers.
     """
+    found = _in_generate(trace, calls)
+    if found is None:
+        found = prompts_by_shapes(trace, trace.modules[calls], trace.modules[layers])
+    if found is not None:
+        return found
     if len(calls) == 1:
         return np.ones(1, dtype=np.bool_)
     asked, taken = _asked(trace, calls)
+    # How long the host took for a call says nothing of what it was asked for: anything may have come in between.
+    timed = len(trace.ops) > 0
     seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), trace.modules.end_ns[calls], side="left")
     found = np.asarray(np.diff(seen, prepend=0) > 0, dtype=np.bool_)
     rest = np.flatnonzero(~found)
@@ -47,21 +59,38 @@ def are_prompts(trace: Trace, calls: I64, vision: I64) -> Bools:
         return found
     odd = _unlike_most([asked[row] for row in rest.tolist()])
     if odd.any():
-        turned = not found.any() and median(taken[rest[odd]]) < SHORTER * median(taken[rest[~odd]])
+        turned = timed and not found.any() and median(taken[rest[odd]]) < SHORTER * median(taken[rest[~odd]])
         found[rest] = ~odd if turned else odd
         return found
-    return found | _by_time(taken, found)
+    if not timed:
+        return None
+    return found | _resembling(taken, found) if found.any() else _by_time(taken)
 
 
-def _by_time(taken: I64, known: Bools) -> Bools:
-    """Of calls that all ask for the same: the first, if it is longer than most, and those that resemble a prompt."""
-    usual = median(taken[~known])
-    longer = np.asarray(taken > LONGER * usual, dtype=np.bool_)
-    if known.any():
-        return np.asarray(longer & (taken >= RESEMBLES * median(taken[known])), dtype=np.bool_)
+def _in_generate(trace: Trace, calls: I64) -> Bools | None:
+    """The first call in each call of `generate`; None if some are in none, or that one began before it was recorded."""
+    frames = trace.generation
+    frames = frames[frames.thread == trace.modules.thread[calls[0]]]
+    named = [number for number, name in enumerate(trace.strings) if name.endswith(": generate")]
+    frames = frames[np.isin(frames.name, named)]
+    frames = frames[outermost(frames.start_ns, frames.end_ns)]
+    holder = Nest.of(frames.start_ns, frames.end_ns).innermost(trace.modules.start_ns[calls])
+    if (holder < 0).any():
+        return None
+    return np.asarray(np.diff(holder, prepend=-1) != 0, dtype=np.bool_)
+
+
+def _resembling(taken: I64, known: Bools) -> Bools:
+    """Of calls that all ask for the same as known prompts: those that take as long as one."""
+    longer = taken > LONGER * median(taken[~known])
+    return np.asarray(longer & (taken >= RESEMBLES * median(taken[known])), dtype=np.bool_)
+
+
+def _by_time(taken: I64) -> Bools | None:
+    """Of calls that all ask for the same: the first, if it is longer than most, and those that resemble it."""
     later = median(taken[1:])
     if taken[0] <= LONGER * later:
-        return np.zeros(len(taken), dtype=np.bool_)
+        return None
     return np.asarray((taken > LONGER * later) & (taken >= RESEMBLES * taken[0]), dtype=np.bool_)
 
 

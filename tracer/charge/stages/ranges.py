@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.arrays import I64
+    from tracer.charge.stages.batch import Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """Why a source that knows of passes cannot say which stages they are.
+
+    Attributes:
+        what: could not be told.
+        reason: why.
+        next_step: what a person can do to have it told.
+        needs: what else of the same file may tell.
+    """
+
+    what: str
+    reason: str
+    next_step: str
+    needs: Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,11 @@ class StageRanges:
         request_start_ns, request_end_ns: the requests, where the trace tells them.
         tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
             none, as a part of a prompt does, or several, as one that checks a draft.
+        untold: without stages, why there are none where passes of a model were seen.
+        confidence: from 0 to 1, of stages that are inferred from what repeats.
+        engine: whether they are steps of a serving engine, which hold many requests each.
+        labels: what the engine says of each step; empty without an engine.
+        roles: which of several models works in a stage, by the stage's name; of one model empty.
     """
 
     markers: str
@@ -42,6 +68,11 @@ class StageRanges:
     request_start_ns: I64
     request_end_ns: I64
     tokens: bool = True
+    untold: Untold | None = None
+    confidence: float | None = None
+    engine: bool = False
+    labels: tuple[Label, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> StageRanges:

@@ -1,20 +1,94 @@
-"""SGLang's steps: `step[EXTEND bs=1 toks=512]`, `step[DECODE bs=32]`."""
+"""SGLang's steps: `step[EXTEND bs=1 toks=512]`, `step[DECODE bs=32]`, and what encodes pictures inside them.
+
+- The label is `step[MODE bs=...]`, of an EXTEND with `toks=`; the modes are those of `ForwardMode`
+  (sgl-project/sglang#23419, April 2026; `utils/profile_utils.py: build_step_span_name`,
+  `model_executor/forward_batch_info.py`). Its first form wrote `step[decode bs=32]`, `step[prefill bs=1 toks=512]` and
+  `step[mixed bs=5 ext=512 dec=4]`, prompts' tokens and sequences.
+- With `detailed_annotations` the sums of `batch` follow, `c_` of prompts and `g_` of sequences:
+  `step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]`, `step[MIXED bs=2 c=1 g=1 c_sq=5 ...]` (sglang#24911, summer
+  2026; `model_executor/step_span_utils.py`). Its first form left out `g_sq` and `c_sq` where `bs` and `toks` say the
+  same.
+- TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and where a trace
+  has steps that verify, so do its DECODE steps: the target decodes by verifying.
+- IDLE and PREBUILT do no request's work.
+- `sglang.vlm.mm_embedding` encodes pictures inside a prompt's step (sglang#30871, July 2026). Its neighbour
+  `sglang.vlm.language_model_prefill` is the rest of that step, and may lie in steps of other modes: the step tells.
+- A patched SGLang (AMD-AGI/TraceLens) puts a label of `executes` around each step, which has the sums.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from tracer.charge.stages.named import by_name
-from tracer.document.names import DECODE, MIXED, PREFILL
+from tracer.charge.stages.batch import NOBODY, Group, Label, label, number
+from tracer.charge.stages.engine import Kind, Range, engine
+from tracer.charge.stages.executes import executes
+from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
 
-_STEP = re.compile(r"step\[(\w+)\b.*\]")
-_MODES = {"EXTEND": PREFILL, "PREFILL": PREFILL, "DECODE": DECODE, "MIXED": MIXED}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STEP = re.compile(r"step\[(\w+)([^\[\]]*)\]")
+_FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
+_MODES = {
+    "EXTEND": PREFILL,
+    "PREFILL": PREFILL,
+    "SPLIT_PREFILL": PREFILL,
+    "DECODE": DECODE,
+    "MIXED": MIXED,
+}
+_PICTURES = Range(Kind.PART, VISION)
 
 
-def _read(name: str) -> tuple[str, int | None] | None:
+def _read(name: str) -> Range | None:
+    if name == "sglang.vlm.mm_embedding":
+        return _PICTURES
     match = _STEP.fullmatch(name)
-    stage = _MODES.get(match[1]) if match else None
-    return None if stage is None else (stage, None)
+    if match is not None:
+        mode = match[1].upper()
+        stage = _stage(mode)
+        return Range(Kind.STEP, stage, _label(mode, stage, dict(_FIELD.findall(match[2]))))
+    told = executes(name)
+    return None if told is None else Range(Kind.AROUND, label=told)
 
 
-SOURCE = by_name("sglang", 20, _read, engine=True)
+def _stage(mode: str) -> str:
+    if mode.startswith("DRAFT"):
+        return DRAFT
+    return DECODE if "VERIFY" in mode else _MODES.get(mode, "")
+
+
+def _label(mode: str, stage: str, fields: Mapping[str, str]) -> Label:
+    requests = number(fields.get("bs"))
+    if stage == MIXED:
+        prompts, sequences = number(fields.get("ext")), number(fields.get("dec"))
+        return label(mode, _group(fields, "c", None, prompts), _group(fields, "g", sequences, sequences), requests)
+    if stage == PREFILL:
+        return label(mode, _group(fields, "c", requests, number(fields.get("toks"))), NOBODY, requests)
+    # What a verifying or drafting step computes for each sequence, only sums tell.
+    one_each = requests if mode == "DECODE" else None
+    return label(mode, NOBODY, _group(fields, "g", requests, one_each), requests)
+
+
+def _group(fields: Mapping[str, str], kind: str, requests: int | None, tokens: int | None) -> Group:
+    sums = {name: number(fields.get(f"{kind}_{name}")) for name in ("sq", "sk", "sqsq", "sqsk")}
+    counted = number(fields.get(kind))
+    return Group(
+        requests if counted is None else counted,
+        tokens if sums["sq"] is None else sums["sq"],
+        sums["sk"],
+        sums["sqsq"],
+        sums["sqsk"],
+    )
+
+
+def _settle(readings: Mapping[str, Range]) -> Mapping[str, Range]:
+    """Where a target verifies, what decodes is its draft."""
+    if not any("VERIFY" in one.label.mode for one in readings.values()):
+        return readings
+    return {name: replace(one, stage=DRAFT) if one.label.mode == "DECODE" else one for name, one in readings.items()}
+
+
+SOURCE = engine("sglang", 20, _read, _settle)

@@ -1,23 +1,30 @@
-"""vLLM's steps: `execute_context_<n>(<tokens>)_generation_<m>(<tokens>)`, newer ones with the token count in front."""
+"""vLLM's steps: the labels of `executes`, and behind them what drafts tokens.
+
+With VLLM_CUSTOM_SCOPES_FOR_PROFILING=1 the phases of a step have ranges too: `gpu_model_runner: preprocess`, `forward`,
+`postprocess` inside the step's, `sample`, `draft`, `bookkeep` behind it (vllm-project/vllm
+`v1/worker/gpu_model_runner.py`; of the runner of 2026 vllm#52782, and forks that write `v2_gpu_model_runner: ...`).
+`draft` proposes the tokens that the next step checks: a stage of its own. The others are phases of their step, whatever
+stage that is.
+"""
 
 from __future__ import annotations
 
-import re
+from tracer.charge.stages.engine import Kind, Range, engine
+from tracer.charge.stages.executes import executes
+from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL
 
-from tracer.charge.stages.named import by_name
-from tracer.document.names import DECODE, MIXED, PREFILL
-
-_STEP = re.compile(r"execute_(?:\d+_)?context_(\d+)\([^()]*\)_generation_(\d+)\([^()]*\)")
+_DRAFT = Range(Kind.PART, DRAFT)
+_PARTS = {"gpu_model_runner: draft": _DRAFT, "v2_gpu_model_runner: draft": _DRAFT}
 
 
-def _read(name: str) -> tuple[str, int | None] | None:
-    match = _STEP.fullmatch(name)
-    if match is None:
+def _read(name: str) -> Range | None:
+    if name in _PARTS:
+        return _PARTS[name]
+    label = executes(name)
+    if label is None:
         return None
-    context, generation = match[1].strip("0"), match[2].strip("0")
-    if context and generation:
-        return MIXED, None
-    return (PREFILL if context else DECODE), None
+    prompts, sequences = label.context.requests != 0, label.generation.requests != 0
+    return Range(Kind.STEP, MIXED if prompts and sequences else PREFILL if prompts else DECODE, label)
 
 
-SOURCE = by_name("vllm", 30, _read, engine=True)
+SOURCE = engine("vllm", 30, _read)

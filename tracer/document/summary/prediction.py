@@ -18,10 +18,11 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What `tracer whatif` says.
 
     Attributes:
-        of: "a request" or "the trace".
+        of: "a request", of a data set "a request like the recorded", else "the trace".
         source: "clean" if what is now was measured without a profiler, else "trace".
         stages: in their order.
-        now_ns, then_ns, measured_ns: all stages together.
+        now_ns, then_ns, measured_ns: of a request what its latencies say, as everywhere; where they do not, all stages
+            together.
         assumptions: what the prediction rests on, one for each change.
     """
 

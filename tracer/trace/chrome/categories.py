@@ -32,17 +32,22 @@ OP_KINDS = {
     "Kernel": OpKind.KERNEL,
     "Memcpy": OpKind.MEMCPY,
     "Memset": OpKind.MEMSET,
+    "mtia_ccp_events": OpKind.KERNEL,
+    "hpu_op": OpKind.KERNEL,
 }
 CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.OP: tuple(OP_KINDS),
-    Group.CALL: ("cuda_runtime", "cuda_driver", "xpu_runtime", "mtia_runtime", "Runtime", "Driver"),
+    Group.CALL: (
+        "cuda_runtime", "cuda_driver", "xpu_runtime", "xpu_driver", "mtia_runtime", "privateuse1_runtime",
+        "privateuse1_driver", "Runtime", "Driver",
+    ),
     Group.RANGE: ("user_annotation",),
     Group.CPU_OP: ("cpu_op", "Operator"),
     Group.CAPTURE: ("Trace",),
     Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
     Group.MODULE: ("python_function",),
     Group.FRAME: ("python_function",),
-}
+}  # fmt: skip
 _WANTED = {
     Group.OP: Want.OPS,
     Group.CALL: Want.CALLS,
@@ -54,12 +59,16 @@ _WANTED = {
 }
 # The Python frames that are forward calls of modules; all others are passed over.
 MODULE_PREFIX = "nn.Module: "
-# Frames of transformers' `generate`, which say where a request begins, where a token's work does, and what is drafted.
+# Frames of transformers' `generate`, which say where a request begins, how it is decoded, where a
+# token's work begins, and what is drafted.
 _GENERATION_FRAME = (
-    r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?)|"
+    r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?|"
+    r"_?(?:(?:greedy|contrastive|(?:group_|constrained_)?beam)_search|(?:beam_)?sample|(?:assisted|dola)_decoding))|"
     r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates)"
 )
 _GENERATION = re.compile(_GENERATION_FRAME)
+# How names begin that are no such frame's: of built-in functions, of what has no file, and of torch's own.
+SELDOM_TELLING = ("<", "torch/")
 # Frames that cannot tell where a person's code waits for a device: those of torch, modules (a frame of their class's
 # file encloses them), most built-in functions, and helpers of Python that occur everywhere. They are nine tenths of
 # the frames.
@@ -96,7 +105,7 @@ def passed_over(name: str) -> bool:
 
 def generation_frame(name: str) -> bool:
     """Whether a Python frame of this name is one by which `generate` of transformers tells its passes."""
-    return _GENERATION.fullmatch(name) is not None
+    return not name.startswith(SELDOM_TELLING) and _GENERATION.fullmatch(name) is not None
 
 
 def telling_frame(name: str) -> bool:
@@ -111,12 +120,8 @@ def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     these bytes never occur inside one.
     """
     chosen = set(groups(want).values())
-    # Where the name follows at once, calls and frames that matter to nobody are passed over here, unread.
-    behind = {
-        Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")',
-        Group.MODULE: rf'"(?!,\s*"name": ?"(?!{re.escape(MODULE_PREFIX)}|(?:{_GENERATION_FRAME})"))',
-        Group.FRAME: rf'"(?!,\s*"name": ?"(?:{_MUTE_FRAME}))',
-    }
+    # Where the name follows at once, calls that matter to nobody are passed over here, unread.
+    behind = {Group.CALL: rf'"(?!,\s*"name": ?"{_IDLE_CALL}")'}
     never = "(?!)"
     alternatives = [
         rf"({'|'.join(CATEGORIES[group])}){behind.get(group, chr(34))}" if group in chosen else f"({never})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import int8, int32, int64
+from tracer.arrays import coded, int8, int32, int64
 from tracer.document.words import counted, unended
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
@@ -18,10 +18,11 @@ from tracer.trace.chrome.categories import (
     passed_over,
     telling_frame,
 )
-from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, DetailedArgs, Event, Id
+from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, NOT_LAUNCHED, DetailedArgs, Event, Id, LaunchedArgs
 from tracer.trace.chrome.flows import Flows
+from tracer.trace.chrome.launched import Shape, parsed, shape_of
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
-from tracer.trace.columns import NO_CORRELATION, Details, DeviceOps, HostCalls, Spans, Want
+from tracer.trace.columns import MISSING, NO_CORRELATION, Details, DeviceOps, HostCalls, Launched, Spans, Want
 from tracer.trace.limits import OverLimitError
 from tracer.trace.names import cut
 
@@ -67,8 +68,10 @@ class Collector:
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = _Numbering()
+        self._launched = bool(want & Want.LAUNCHED)
+        self._launches = _Numbering()
         self._names = _Names()
-        self._tracks = _Numbering()
+        self._tracks, self._op_tracks = _Numbering(), _Numbering()
         self._passed_over: dict[str, bool] = {}
         self._models: dict[str, bool] = {}
         self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
@@ -115,6 +118,7 @@ class Collector:
         columns = [start, end, int64([names[event.name] for event in events])]
         if group is Group.OP:
             columns += self._op_columns(events)
+            columns += self._launch_column(events) if self._launched else []
         elif group is not Group.CAPTURE:
             tracks = self._tracks
             columns.append(int64([tracks[event.pid, event.tid] for event in events]))
@@ -168,13 +172,21 @@ class Collector:
 
     def _op_columns(self, events: Sequence[Event]) -> list[I64]:
         args = [event.args or NO_ARGS for event in events]
+        tracks = self._op_tracks
         return [
+            int64([tracks[event.pid, event.tid] for event in events]),
             int64([OP_KINDS[event.cat] for event in events]),
-            ids([arg.device for arg in args], [event.pid for event in events]),
-            ids([arg.stream for arg in args], [event.tid for event in events]),
+            ids([arg.device for arg in args], MISSING),
+            ids([arg.stream for arg in args], MISSING),
             _correlations(events),
             integers([arg.bytes for arg in args], 0),
         ]
+
+    def _launch_column(self, events: Sequence[Event]) -> list[I64]:
+        """The number of how each was launched, -1 where nothing says it."""
+        args = [event.args if isinstance(event.args, LaunchedArgs) else NOT_LAUNCHED for event in events]
+        shapes = [shape_of(arg) for arg in args]
+        return [int64([self._launches[shape] if any(shape) else -1 for shape in shapes])]
 
     def _details(self, group: Group, events: Sequence[Event]) -> list[I64]:
         """The external id of what has one, and the number of an operator's shape."""
@@ -196,7 +208,9 @@ class Collector:
         names, tracks = self._names, self._tracks
         new_name = int64([names[name] for name in other._names])
         new_track = int64([tracks[track] for track in other._tracks])
+        new_op_track = int64([self._op_tracks[track] for track in other._op_tracks])
         new_shape = int64([*[self._shapes[shape] for shape in other._shapes], -1])
+        new_launch = int64([*[self._launches[shape] for shape in other._launches], -1])
         for group, chunks in other._rows.items():
             if group is Group.FLOW:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
@@ -204,20 +218,28 @@ class Collector:
             for place, (start, end, name, *rest) in chunks:
                 if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME):
                     rest[0] = new_track[rest[0]]
+                if group is Group.OP:
+                    rest[0] = new_op_track[rest[0]]
                 if group is Group.CPU_OP and self._detailed:
                     rest[-1] = new_shape[rest[-1]]
+                if group is Group.OP and self._launched:
+                    rest[6] = new_launch[rest[6]]
                 self._rows[group].append((place, (start, end, new_name[name], *rest)))
         self.skipped.update(other.skipped)
 
     def columns(self) -> Columns:
-        """All that was collected, in the order of the file."""
+        """All that was collected, in the order of the file; the collector is empty then."""
         rows = {group: self._joined(group) for group in Group}
-        return Columns(self._names, self._tracks, rows, self.skipped, list(self._shapes))
+        return Columns(
+            self._names, self._tracks, self._op_tracks, rows, self.skipped, list(self._shapes), list(self._launches)
+        )
 
     def _joined(self, group: Group) -> list[I64]:
-        width = {Group.OP: 8, Group.CALL: 5, Group.FLOW: 6, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
+        width = {Group.OP: 9, Group.CALL: 5, Group.FLOW: 4, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
-        chunks = [columns for _, columns in sorted(self._rows[group], key=lambda chunk: chunk[0])]
+        width += group is Group.OP and self._launched
+        # No longer kept here: of a large file the pieces are as much memory as the whole.
+        chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
         if not chunks:
             return [int64([]) for _ in range(width)]
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
@@ -230,9 +252,11 @@ class Columns:
         self,
         names: dict[str, int],
         tracks: dict[tuple[Id, Id], int],
+        op_tracks: dict[tuple[Id, Id], int],
         rows: dict[Group, list[I64]],
         skipped: Counter[str],
         shapes: list[tuple[bytes, bytes, bytes]],
+        launches: list[Shape],
     ) -> None:
         self.strings = list(names)
         self.threads: list[tuple[str, str]] = []
@@ -242,8 +266,10 @@ class Columns:
         thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
         self.threads = list(numbering)
         self._thread_of_track = thread
+        self.op_tracks = [(cut(str(pid)), cut(str(tid))) for pid, tid in op_tracks]
         self._rows = rows
         self._shapes = shapes
+        self._launches = launches
         self._unended = 0
         self._close_ranges()
 
@@ -260,9 +286,13 @@ class Columns:
         self._unended = int(still_open.sum())
 
     def ops(self) -> DeviceOps:
-        """The device ops."""
-        start, end, name, kind, device, stream, correlation, size = self._rows[Group.OP][:8]
+        """The device ops, with the devices and streams of their arguments, MISSING where they have none."""
+        start, end, name, _, kind, device, stream, correlation, size = self._rows[Group.OP][:9]
         return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
+
+    def track_of_op(self) -> I64:
+        """The track of each op, an index into `op_tracks`."""
+        return self._rows[Group.OP][3]
 
     def calls(self) -> HostCalls:
         """The host calls."""
@@ -274,15 +304,25 @@ class Columns:
         start, end, name, track = self._rows[group][:4]
         return Spans(start, end, int32(name), self._thread_of_track[track])
 
+    def hosts(self) -> frozenset[tuple[str, str]]:
+        """The threads that made calls, ran operators or opened ranges."""
+        tracks = [self._rows[group][3] for group in (Group.CALL, Group.RANGE, Group.CPU_OP)]
+        used = coded(int64(self._thread_of_track[np.concatenate(tracks)]))[0].tolist()
+        return frozenset(self.threads[thread] for thread in used)
+
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
         return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
 
+    def launched(self) -> Launched:
+        """How the device ops were launched; of a collector that was asked for it."""
+        return Launched(self._rows[Group.OP][9], [parsed(shape) for shape in self._launches])
+
     def flows(self) -> Flows:
         """The ends of arrows from launches to device ops."""
-        time, is_end, number, device, stream, track = self._rows[Group.FLOW]
-        return Flows(time, is_end, number, device, stream, int64(self._thread_of_track[track]), self.threads)
+        time, is_end, number, track = self._rows[Group.FLOW]
+        return Flows(time, is_end, number, int64(self._thread_of_track[track]), self.threads)
 
     def captures(self) -> I64:
         """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""
@@ -305,19 +345,16 @@ class Columns:
 
 
 def _flow_columns(events: Sequence[Event], tracks: _Numbering) -> tuple[I64, ...]:
-    """Time, whether it is the arrow's end, its id, device and stream it would point to, and its track."""
+    """Time, whether it is the arrow's end, its id, and its track."""
     time, usable = nanoseconds([event.ts for event in events])
     points = [event for event, good in zip(events, usable.tolist(), strict=True) if good]
     return (
         time[usable],
         int64([event.ph == "f" for event in points]),
-        integers([event.id for event in points], -1),
-        ids([event.pid for event in points], [event.pid for event in points]),
-        ids([event.tid for event in points], [event.tid for event in points]),
+        integers([event.id for event in points], MISSING),
         int64([tracks[event.pid, event.tid] for event in points]),
     )
 
 
 def _correlations(events: Sequence[Event]) -> I64:
-    values = integers([(event.args or NO_ARGS).correlation for event in events], NO_CORRELATION)
-    return int64(np.where(values > 0, values, NO_CORRELATION))
+    return integers([(event.args or NO_ARGS).correlation for event in events], NO_CORRELATION)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tracer.trace.columns import NO_CORRELATION, Want
+from tracer.trace.columns import MISSING, NO_CORRELATION, Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ Id: TypeAlias = int | str
 # What a text that is no JSON, or none of the wanted kind, makes msgspec raise; its own errors are ValueErrors.
 UNREADABLE = (ValueError, RecursionError)
 ABSENT = msgspec.Raw(b"")
-NO_ID = -1
+NO_ID = MISSING
 
 
 class Args(msgspec.Struct, gc=False):
@@ -47,6 +47,19 @@ class DetailedArgs(Args, gc=False):
 NO_DETAILS = DetailedArgs()
 
 
+class LaunchedArgs(DetailedArgs, gc=False):
+    """Those that only `Want.LAUNCHED` asks for."""
+
+    grid: msgspec.Raw = ABSENT
+    block: msgspec.Raw = ABSENT
+    registers: msgspec.Raw = msgspec.field(default=ABSENT, name="registers per thread")
+    shared: msgspec.Raw = msgspec.field(default=ABSENT, name="shared memory")
+    occupancy: msgspec.Raw = msgspec.field(default=ABSENT, name="est. achieved occupancy %")
+
+
+NOT_LAUNCHED = LaunchedArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -67,6 +80,12 @@ class DetailedEvent(Event, gc=False):
     args: DetailedArgs | None = None
 
 
+class LaunchedEvent(Event, gc=False):
+    """One event with how its kernel was launched."""
+
+    args: LaunchedArgs | None = None
+
+
 class Decoders:
     """Decode JSON to events: one alone, a list, or a document's list.
 
@@ -85,11 +104,13 @@ class Decoders:
         return events
 
 
-_PLAIN, _DETAILED = Decoders(Event), Decoders(DetailedEvent)
+_PLAIN, _DETAILED, _LAUNCHED = Decoders(Event), Decoders(DetailedEvent), Decoders(LaunchedEvent)
 
 
 def decoders(want: Want) -> Decoders:
     """Those that find what is wanted."""
+    if want & Want.LAUNCHED:
+        return _LAUNCHED
     return _DETAILED if want & Want.DETAILS else _PLAIN
 
 

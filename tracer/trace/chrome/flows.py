@@ -11,6 +11,8 @@ from tracer.arrays import int64
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracer.arrays import I64
     from tracer.trace.columns import DeviceOps, HostCalls, Trace
 
@@ -23,16 +25,13 @@ class Flows:
         time_ns: where the end stands: at the start of a call or of an op.
         is_end: whether it is the end at the op.
         id: what the two ends share.
-        device, stream: the track of the end at the op.
-        thread: the track of the end at the call, an index into `threads`.
+        thread: the track of each end, an index into `threads`.
         threads: (process, thread) ids, as in `Trace.threads`.
     """
 
     time_ns: I64
     is_end: I64
     id: I64
-    device: I64
-    stream: I64
     thread: I64
     threads: list[tuple[str, str]]
 
@@ -42,13 +41,19 @@ def lack_correlation(trace: Trace) -> bool:
     return bool(len(trace.calls)) and bool((trace.ops.correlation == NO_CORRELATION).any())
 
 
-def follow(trace: Trace, flows: Flows) -> Trace:
-    """Give ops without a correlation that of the call their arrow comes from, or a new one to both."""
+def follow(trace: Trace, flows: Flows, tracks: Sequence[tuple[str, str]]) -> Trace:
+    """Give ops without a correlation that of the call their arrow comes from, or a new one to both.
+
+    Args:
+        trace: with ops and calls.
+        flows: its arrows.
+        tracks: (process, thread) ids of each op, as in `Flows.threads`.
+    """
     ops, calls = trace.ops, trace.calls
     launch_of_flow = dict(_launches(calls, flows, trace.threads))
     op_correlation, call_correlation = ops.correlation.copy(), calls.correlation.copy()
     fresh = int(max(op_correlation.max(initial=0), call_correlation.max(initial=0))) + 1
-    for op, flow in _arrivals(ops, flows):
+    for op, flow in _arrivals(ops, flows, tracks):
         call = launch_of_flow.get(flow)
         if call is None:
             continue
@@ -75,15 +80,11 @@ def _launches(calls: HostCalls, flows: Flows, threads: list[tuple[str, str]]) ->
     return [(flow, call) for number, time, flow in places if (call := by_place.get((number, time))) is not None]
 
 
-def _arrivals(ops: DeviceOps, flows: Flows) -> list[tuple[int, int]]:
+def _arrivals(ops: DeviceOps, flows: Flows, tracks: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
     """Index of each op without correlation, and the id of the flow that ends at its start."""
     ends = np.flatnonzero(flows.is_end == 1)
-    columns = (flows.device[ends], flows.stream[ends], flows.time_ns[ends])
-    flow_at = dict(
-        zip(zip(*(column.tolist() for column in columns), strict=True), flows.id[ends].tolist(), strict=True)
-    )
+    stands = zip(flows.thread[ends].tolist(), flows.time_ns[ends].tolist(), flows.id[ends].tolist(), strict=True)
+    flow_at = {(flows.threads[thread], time): flow for thread, time, flow in stands}
     missing = np.flatnonzero(ops.correlation == NO_CORRELATION)
-    places = zip(
-        ops.device[missing].tolist(), ops.stream[missing].tolist(), ops.start_ns[missing].tolist(), strict=True
-    )
+    places = [(tracks[op], time) for op, time in zip(missing.tolist(), ops.start_ns[missing].tolist(), strict=True)]
     return [(op, flow_at[place]) for op, place in zip(missing.tolist(), places, strict=True) if place in flow_at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,7 +11,7 @@ from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
-from tracer.trace.chrome.events import UNREADABLE
+from tracer.trace.chrome.events import UNREADABLE, end_of_value
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
 from tracer.trace.part import Part
@@ -25,6 +26,10 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     with_stack: msgspec.Raw = msgspec.Raw(b"")
     with_modules: msgspec.Raw = msgspec.Raw(b"")
+    schemaVersion: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+
+
+_KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 
 
 class _DeviceProperties(msgspec.Struct):
@@ -34,9 +39,10 @@ class _DeviceProperties(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The metadata that reports show."""
+    """The metadata that reports show; `kinetos`: whether it is such as torch.profiler writes."""
 
     producer: str = "unknown"
+    kinetos: bool = False
     devices: list[Device] = field(default_factory=list)
     manifest: Manifest | None = None
     stacks: bool = False
@@ -65,19 +71,47 @@ def read_metadata(*documents: bytes) -> Metadata:
         warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
+        kinetos=any(bytes(first(key)) for key in _KINETOS),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,
-        stacks=any(bytes(first(key)) not in (b"", b"0", b"false") for key in ("with_stack", "with_modules")),
+        stacks=any(_stacked(keys) for keys in found),
         warnings=warnings,
     )
+
+
+def without_marks(document: bytes) -> bool:
+    """Whether metadata says that stacks were recorded, and is not of a recording of ours, which has marks."""
+    keys = _decode(document)
+    return keys is not None and _stacked(keys) and not bytes(keys.manifest)
+
+
+def _stacked(keys: _Keys) -> bool:
+    return any(bytes(key) not in (b"", b"0", b"false") for key in (keys.with_stack, keys.with_modules))
 
 
 def _decode(document: bytes) -> _Keys | None:
     try:
         return msgspec.json.decode(document, type=_Keys)
     except UNREADABLE:
-        return None
+        return _picked_out(document)
+
+
+# A backslash that begins none of JSON's escapes, as in a path of Windows that nobody escaped.
+_LONE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
+
+
+def _picked_out(document: bytes) -> _Keys | None:
+    """The keys of a text that is no JSON as a whole, each value by itself; None where it has none of them."""
+    document = _LONE.sub(rb"\\\\", document)
+    found = {}
+    for field_ in msgspec.structs.fields(_Keys):
+        key = re.search(rb'"' + field_.encode_name.encode() + rb'"\s*:\s*', document)
+        value = b"" if key is None else document[key.end() :]
+        end = end_of_value(value)
+        if end is not None:
+            found[field_.name] = msgspec.Raw(value[:end])
+    return _Keys(**found) if found else None
 
 
 def _devices(properties: msgspec.Raw) -> list[Device]:

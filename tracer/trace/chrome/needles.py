@@ -70,8 +70,8 @@ class Categories:
         for name in names:
             self._wanted[int.from_bytes(name[:2].encode(), "little")] = True
 
-    def places(self, text: bytes, begin: int, end: int) -> list[int]:
-        """Offsets of the keys in text[begin:end] whose value may be wanted: its first two letters are.
+    def places(self, text: bytes, begin: int, end: int) -> tuple[I64, I64]:
+        """Offsets of the keys in text[begin:end] whose value may be wanted (its first two letters are), and of values.
 
         Raises:
             UnscannableError: a category is written in another way.
@@ -86,4 +86,5 @@ class Categories:
             raise UnscannableError
         found, letter = found[: len(letter)][is_key], quote[is_key] + 1
         code = data[letter].astype(np.int64) | data[letter + 1].astype(np.int64) << 8
-        return list(found[self._wanted[code]].tolist())
+        wanted = self._wanted[code]
+        return found[wanted], letter[wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ _COMMA, _DOT, _ZERO, _NINE = b",.09"
 _DIGITS = 18
 _LIMIT = 1 << 62
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_TRAILING = re.compile(r"(\d{1,18})\D*$", re.ASCII)
+# No id has more than the 64 bits of a handle.
+_INTEGER = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
 def nanoseconds(texts: Sequence[msgspec.Raw]) -> tuple[I64, Bools]:
@@ -70,7 +72,8 @@ def integers(values: Sequence[Id], default: int) -> I64:
         column = int64(values if set(map(type, values)) <= {int} else None)
     except (OverflowError, TypeError):
         return int64([_integer(value, default) for value in values])
-    return column if np.abs(column).max(initial=0) < _LIMIT else np.where(np.abs(column) < _LIMIT, column, default)
+    good = (column > -_LIMIT) & (column < _LIMIT)
+    return column if good.all() else int64(np.where(good, column, default))
 
 
 def _integer(value: Id, default: int) -> int:
@@ -79,13 +82,31 @@ def _integer(value: Id, default: int) -> int:
     return value if abs(value) < _LIMIT else default
 
 
-def ids(values: Sequence[Id], tracks: Sequence[Id]) -> I64:
-    """Device or stream ids; where the argument is missing, from the track, as in "stream 7"."""
-    column = integers(values, -1)
-    for place in np.flatnonzero(column < 0).tolist():
-        match = _TRAILING.search(str(tracks[place]))
-        column[place] = int(match[1]) if match else -1
+def ids(values: Sequence[Id], absent: int) -> I64:
+    """Device or stream ids; those that are no numbers are absent.
+
+    A handle of 64 bits, which some writers have for a stream, is folded to what a column takes.
+    """
+    try:
+        column = int64(values if set(map(type, values)) <= {int} else None)
+    except (OverflowError, TypeError):
+        column = int64([_identity(value, absent) for value in values])
+    for place in np.flatnonzero((column <= -_LIMIT) | (column >= _LIMIT)).tolist():
+        column[place] = _identity(values[place], absent)
     return column
+
+
+def _identity(value: Id, absent: int) -> int:
+    text = str(value)
+    return absent if value == absent or _INTEGER.fullmatch(text) is None else folded(text)
+
+
+def folded(digits: str) -> int:
+    """A whole number as it is where a column takes it; else another, which hardly any other number becomes."""
+    value = int(digits) if len(digits) <= _DIGITS + 1 else _LIMIT
+    if abs(value) < _LIMIT:
+        return value
+    return int.from_bytes(hashlib.blake2b(digits.encode(), digest_size=8).digest(), "big") % _LIMIT
 
 
 def _parse(joined: bytes) -> I64:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
-from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.collector import Collector, Columns
+from tracer.trace.chrome.correlations import Correlations, launching_process, settled
+from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
-from tracer.trace.chrome.metadata import read_metadata
+from tracer.trace.chrome.metadata import read_metadata, without_marks
+from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import Device, Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tracer.trace.chrome.collector import Columns
+    from tracer.trace.columns import Spans
     from tracer.trace.source import Source
 
 FoundT = TypeVar("FoundT")
@@ -46,6 +53,7 @@ class _Content:
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
     own: OwnTracks
+    had: Want
 
 
 def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
@@ -64,13 +72,15 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    warnings = [*columns.warnings(), *metadata.warnings]
+    correlation = settled(columns.ops(), columns.calls())
+    placed = _placed(columns, metadata.devices, correlation)
+    ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
             raise InputError(f"{source.name}: {torn}")
         warnings.insert(0, torn)
-    of_model = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    modules, generation = _of_model(columns)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -78,26 +88,61 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         events=max(0, content.events - content.own.events),
         strings=columns.strings,
         threads=with_threads(columns.threads, metadata.part),
-        devices=metadata.devices,
-        ops=columns.ops(),
-        calls=columns.calls(),
+        devices=placed.described,
+        ops=ops,
+        calls=replace(columns.calls(), correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
-        modules=of_model[is_module[of_model.name]],
-        generation=of_model[~is_module[of_model.name]],
+        modules=modules,
+        generation=generation,
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
+        launched=columns.launched() if want & Want.LAUNCHED else None,
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=warnings,
+        had=content.had,
+        process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
         part=metadata.part,
         torn=torn is not None,
     )
+    if not len(ops) or (placed.by_track and not metadata.kinetos):
+        unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
+        if unread is not None:
+            return without_rows(trace, unread)
+    return _joined(source, trace, columns, jobs)
+
+
+def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
+    """The trace without the ops that have no time, those without a correlation joined to their calls by arrows."""
+    timed = timed_ops(trace)
+    trace = keep(trace, timed)
     if lack_correlation(trace):
-        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows())
+        stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
+        trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
+
+
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
+    """Where each op ran."""
+    ops, calls = columns.ops(), columns.calls()
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    found = place(ops.device, ops.stream, tracks, described)
+    processes = sorted({process for process, _ in columns.threads})
+    if len(processes) < 2 or not len(calls):
+        return found
+    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+    launched = launching_process(correlation, found.device, process_of_call)
+    return apart_by_launch(found, launched, processes)
+
+
+def _of_model(columns: Columns) -> tuple[Spans, Spans]:
+    """Calls of modules, and of transformers' generation."""
+    both = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
+    return both[is_module[both.name]], both[~is_module[both.name]]
 
 
 def _torn(source: Source, content: _Content) -> str | None:
@@ -117,6 +162,8 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
     if head[:64].lstrip()[:1] not in (b"{", b"["):
         raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
     layout = sniff(head)
+    if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
+        want |= Want.MODULES
     if layout is not None:
         try:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
@@ -124,7 +171,13 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             pass  # read it the slow way
     data = source.read_all().removeprefix(BOM)
     document = read_document(source.name, data, want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own_tracks(data))
+    own = own_tracks(data)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own, want)
+
+
+def _before_events(head: bytes, layout: Layout) -> bytes:
+    """What stands before the events, as a document without any."""
+    return head[: layout.events] + b"]}"
 
 
 def _head(source: Source) -> tuple[bytes, int]:
@@ -193,9 +246,10 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     return _Content(
         collector=collector,
         events=events,
-        metadata=(head[: layout.events] + b"]}", b'{"traceEvents": []' + scanned.tail.metadata),
+        metadata=(_before_events(head, layout), b'{"traceEvents": []' + scanned.tail.metadata),
         lost_bytes=scanned.tail.lost_bytes,
         own=own_tracks(scanned.text),
+        had=want,
     )
 
 

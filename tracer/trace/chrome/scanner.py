@@ -16,6 +16,7 @@ import msgspec
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
+from tracer.trace.chrome.frames import FRAME, frames_of
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
 from tracer.trace.chrome.repair import repair
@@ -53,6 +54,7 @@ class Scanner:
         self._pattern = wanted_pattern(want)
         self._groups = groups(want)
         self._categories = Categories(self._groups)
+        self._frames = frames_of(self._groups.get(FRAME))
         self._phase = Needle(layout.phase)
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
         self._place = LAST_PLACE
@@ -101,8 +103,10 @@ class Scanner:
             return self._pattern.finditer(content, begin, end)
         self.events += len(self._phase.places(content, begin, end))
         match = self._pattern.match
-        places = self._categories.places(content, begin, end)
-        return filter(None, (match(content, place, end) for place in places))
+        places, values = self._categories.places(content, begin, end)
+        if self._frames is not None:
+            places = self._frames.chosen(content, places, values, end)
+        return filter(None, (match(content, place, end) for place in places.tolist()))
 
     def found(self) -> tuple[int, Collector]:
         """How many events were seen, and the wanted ones.

@@ -13,6 +13,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.errors import InputError
+from tracer.trace.columns import MISSING
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from tracer.arrays import I64
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
-# What a missing value is read as. Nsight's own values are never negative.
-MISSING = -1
 # Rows that SQLite joins into one text at a time: enough to make Python's part small, little enough to stay in cache.
 CHUNK_ROWS = 16384
 # Some tables count their rows from 0 on.

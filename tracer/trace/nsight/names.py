@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int32
+from tracer.trace.columns import MISSING
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Names:
     def of_copies(self, direction: I64, source: I64, target: I64) -> I32:
         """Names of copies: `Memcpy HtoD (Pageable -> Device)`."""
         width = max(MEMORIES) + 2
+        direction = np.where(direction == MISSING, 0, direction)
         source, target = (np.where((kind < 0) | (kind >= width), width - 1, kind) for kind in (source, target))
         distinct, code = coded((direction * width + source) * width + target)
         names = []
@@ -77,6 +79,5 @@ class Names:
     def of_graphs(self, graph: I64) -> I32:
         """Names of whole graphs: `CUDA graph 7`."""
         distinct, code = coded(graph)
-        return int32([self.number(f"CUDA graph {key}" if key >= 0 else "CUDA graph") for key in distinct.tolist()])[
-            code
-        ]
+        names = ["CUDA graph" if key == MISSING else f"CUDA graph {key}" for key in distinct.tolist()]
+        return int32([self.number(name) for name in names])[code]

@@ -15,10 +15,11 @@ from tracer.document import manifest as manifests
 from tracer.document.errors import InputError, MissingError
 from tracer.document.words import counted, unended
 from tracer.nsys import export, find
-from tracer.trace.columns import Device, OpKind, Spans, Trace
+from tracer.trace.columns import MISSING, Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
 from tracer.trace.names import cut
-from tracer.trace.nsight.database import MISSING, Database
+from tracer.trace.nsight.database import Database
+from tracer.trace.nsight.launched import read_launched
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.tables import (
     CALLS,
@@ -38,6 +39,7 @@ from tracer.trace.nsight.tables import (
     usable_rows,
 )
 from tracer.trace.parallel import default_jobs, in_processes
+from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -61,13 +63,14 @@ class _Raw:
     calls: list[I64]
 
 
-def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
+def read_export(path: Path, name: str, *, jobs: int | None = None, launched: bool = False) -> Trace:
     """Read a SQLite export of Nsight Systems.
 
     Args:
         path: of the export.
         name: for messages.
         jobs: processes to read with; by the file's size if None.
+        launched: whether to read how kernels were launched.
 
     Raises:
         InputError: the file is damaged, being written, or no such export.
@@ -79,17 +82,21 @@ def read_export(path: Path, name: str, *, jobs: int | None = None) -> Trace:
         if size >= LARGE_BYTES:
             keep_freed_pages()
         raw = _read_raw(path, name, jobs or default_jobs(size))
-        return _assembled(name, database, raw)
+        trace = _assembled(name, database, raw)
+        trace = replace(trace, launched=read_launched(database, len(trace.ops))) if launched else trace
+        return keep(trace, timed_ops(trace))
 
 
-def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None) -> Trace:
+def read_report(
+    path: Path, name: str, *, nsys: Path | None = None, jobs: int | None = None, launched: bool = False
+) -> Trace:
     """Read a report of Nsight Systems (`.nsys-rep`), by way of an export that is thrown away.
 
     Args:
         path: of the report.
         name: for messages.
         nsys: the program that exports it, or its folder; the one on PATH if None.
-        jobs: as for an export.
+        jobs, launched: as for an export.
 
     Raises:
         MissingError: there is no nsys.
@@ -100,7 +107,7 @@ def read_report(path: Path, name: str, *, nsys: Path | None = None, jobs: int | 
     except MissingError as error:
         raise MissingError(f"{name}: an Nsight report, which only nsys can read; {error}") from None
     with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-        return read_export(export(program, path, Path(folder)), name, jobs=jobs)
+        return read_export(export(program, path, Path(folder)), name, jobs=jobs, launched=launched)
 
 
 def _read_raw(path: Path, name: str, jobs: int) -> _Raw:
@@ -140,7 +147,8 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
     ops, process_of_op = read_ops(raw.ops, names, processes, skipped)
     own, of_calls = unique_correlations([ops.correlation, calls[3]], [process_of_op, processes.number(calls[2])])
     threads = Threads.of([calls[2], nvtx[3]], processes)
-    latest_ns = max((int(column.max(initial=0)) for column in (ops.end_ns, calls[1], nvtx[0], nvtx[1])), default=0)
+    ends = [column[column != MISSING] for column in (ops.end_ns, calls[1], nvtx[0], nvtx[1])]
+    latest_ns = max((int(column.max()) for column in ends if len(column)), default=0)
     labels = range_labels(database.texts(NVTX[0], "text", len(nvtx[0])), nvtx, known)
     ranges = read_ranges(nvtx, labels, latest_ns, names, threads, skipped)
     gpu_of_op, devices = _gpus(database, ops.device, process_of_op, processes)
@@ -219,7 +227,7 @@ def _warnings(skipped: Counter[str], ranges: Ranges, ops: DeviceOps) -> list[str
 
 def _overhead(database: Database, ops: DeviceOps) -> list[str]:
     """What nsys itself did in the process while the device ops ran, in words."""
-    start, end = database.integers(*OVERHEAD)
+    start, end = usable_rows(database.integers(*OVERHEAD), Counter())
     if not len(ops) or not len(start):
         return []
     first, last = int(ops.start_ns.min()), int(ops.end_ns.max())

@@ -14,9 +14,8 @@ import numpy as np
 
 from tracer.arrays import coded, int8, int32, int64
 from tracer.document.names import DOMAIN as OUR_DOMAIN
-from tracer.trace.columns import NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans
+from tracer.trace.columns import MISSING, NO_CORRELATION, NO_THREAD, DeviceOps, HostCalls, OpKind, Spans
 from tracer.trace.names import cut
-from tracer.trace.nsight.database import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +42,8 @@ ID_MASK = (1 << TID_BITS) - 1
 LIMIT = 1 << 60
 HIGHEST_CORRELATION = (1 << 32) - 1
 BAD_TIMES = "times that cannot be"
+# The number of a device, context or stream that a row does not name; they are numbered from 0 on.
+UNTOLD = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def read_ops(
 
 def _ops_of(kind: OpKind, columns: Sequence[I64], names: Names, processes: Processes) -> tuple[I64, ...]:
     start, end, device, context, stream, correlation, pid, *rest = columns
+    device, context, stream = (np.where(column == MISSING, UNTOLD, column) for column in (device, context, stream))
     size = np.zeros(len(start), dtype=np.int64)
     if kind is OpKind.KERNEL:
         name = names.of_ids(rest[0])
@@ -121,7 +123,8 @@ def _ops_of(kind: OpKind, columns: Sequence[I64], names: Names, processes: Proce
 def usable_rows(columns: Sequence[I64], skipped: Counter[str]) -> list[I64]:
     """The rows whose times (the first two columns) can be; the others are counted."""
     start, end = columns[:2]
-    usable = (start >= 0) & (end >= start) & (end < LIMIT)
+    # What happened before the session began has a time before zero.
+    usable = (start > -LIMIT) & (end >= start) & (end < LIMIT)
     if usable.all():
         return list(columns)
     skipped[BAD_TIMES] += int(np.count_nonzero(~usable))
@@ -230,7 +233,7 @@ def read_ranges(
     is_range = (kind == PUSH_POP) | (kind == START_END)
     unended = is_range & (end == MISSING)
     end = np.where(unended, np.maximum(start, latest_ns), end)
-    usable = is_range & (start >= 0) & (end >= start) & (end < LIMIT)
+    usable = is_range & (start > -LIMIT) & (end >= start) & (end < LIMIT)
     if bad := int(np.count_nonzero(is_range & ~usable)):
         skipped[BAD_TIMES] += bad
     number = int32(

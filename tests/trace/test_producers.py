@@ -1,0 +1,124 @@
+"""Who wrote a Chrome trace in a form that is not read, and that nobody else is taken for them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.chrome import document, kernel, launch, operator, read_bytes, span
+
+from tracer.compare.pairs import compare
+from tracer.document.errors import InputError
+from tracer.document.summary import UNREAD
+from tracer.predict.whatif import Changes, predict
+from tracer.summarize import Choices, summarize, summarize_file
+from tracer.trace.columns import Trace
+
+
+def _process(name: str, label: str = "name") -> dict[str, Any]:
+    return {"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": {label: name}}
+
+
+def _plain(name: str, **more: Any) -> dict[str, Any]:
+    return {"ph": "X", "pid": 1, "tid": 1, "ts": 100.5, "dur": 30, "name": name, **more}
+
+
+def _read(*events: dict[str, Any]) -> Trace:
+    return read_bytes(json.dumps({"displayTimeUnit": "ns", "traceEvents": list(events)}).encode())
+
+
+XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hlo_module": "jit_f"}))
+
+
+@pytest.mark.parametrize(
+    ("events", "producer"),
+    [
+        (XLA, "XLA's profiler"),
+        ((_process("/device:TPU:0"), _plain("fusion.1")), "XLA's profiler"),
+        ((_process("/job:localhost/replica:0/task:0/device:GPU:0 Compute"), _plain("m", cat="Op")), "TensorFlow"),
+        ((_process("CANN"), _plain("AscendCL@aclopCompileAndExecute")), "Ascend"),
+        ((_process("NPU", "labels"), operator("aten::mm", 1, 5), _plain("MatMulV3")), "Ascend"),
+        ((operator("zeCommandListAppend", 1, 5), _plain("gemm", cat="gpu_op")), "unitrace"),
+        ((_plain("model_loading_uri", cat="Session"), _plain("a_kernel_time", cat="Node")), "ONNX Runtime"),
+    ],
+    ids=["jax", "tpu", "timeline", "cann", "npu", "unitrace", "onnx"],
+)
+def test_a_producer_is_told_by_what_it_calls_its_processes_and_categories(
+    events: tuple[dict[str, Any], ...], producer: str
+) -> None:
+    trace = _read(*events)
+    assert trace.unread is not None
+    assert producer in trace.unread.producer
+    assert (len(trace.ops), len(trace.cpu_ops), len(trace.ranges)) == (0, 0, 0)
+
+
+def test_kernels_of_onnx_runtime_have_no_device_and_overlap_nothing() -> None:
+    events = [_plain("model_run", cat="Session")]
+    for number in range(2):
+        events.append(_plain("k", cat="Kernel", args={"stream": "7", "block_x": "128", "correlation_id": str(number)}))
+    events.append(_plain("n_kernel_time", cat="Node", args={"provider": "CUDAExecutionProvider", "op_name": "MatMul"}))
+    trace = read_bytes(json.dumps(events).encode())
+    assert trace.unread is not None
+    assert trace.unread.producer == "ONNX Runtime"
+    assert summarize(trace).findings == []
+
+
+def test_kernels_of_2021_have_the_category_of_onnx_runtimes_and_are_read() -> None:
+    old = [launch(1, 1, 1) | {"cat": "Runtime"}, kernel("k", 5, 2, 1, cat="Kernel")]
+    trace = read_bytes(json.dumps(old).encode())
+    assert (trace.unread, len(trace.ops)) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["Ascend Hardware", "/device:GPU:0", "CPU functions", '"args": {"name": "CANN"}', "cpu_to_cuda"]
+)
+def test_a_name_in_a_trace_of_torch_makes_it_no_other_producers(name: str) -> None:
+    for events in (
+        [span(name, 0, 9), operator(name, 1, 5)],
+        [span(name, 0, 9), launch(1, 1, 1), kernel(name, 3, 4, 1)],
+    ):
+        assert read_bytes(document(*events)).unread is None
+        assert read_bytes(json.dumps(events).encode()).unread is None
+
+
+def test_categories_that_nobody_knows_and_sound_like_a_device_make_no_cpu_run() -> None:
+    trace = read_bytes(document(operator("aten::mm", 1, 5), _plain("k", cat="gcu_kernel")))
+    assert trace.unread is not None
+    assert "gcu_kernel" in trace.unread.reason
+
+
+def test_categories_of_kineto_that_are_no_work_leave_a_cpu_run_one() -> None:
+    others = [_plain("a", cat=name) for name in ("cuda_sync", "gpu_user_annotation", "overhead", "fwdbwd", "news")]
+    trace = read_bytes(document(operator("aten::mm", 1, 5), *others))
+    assert (trace.unread, len(trace.cpu_ops)) == (None, 1)
+
+
+def test_a_file_without_any_known_category_says_which_it_has() -> None:
+    trace = _read(_plain("a", cat="blink"), _plain("b", cat="devtools.timeline"))
+    assert trace.unread is not None
+    assert "none of its 2 events is of a category that tracer reads (they have blink" in trace.unread.reason
+
+
+def test_a_file_without_events_is_just_empty() -> None:
+    assert _read().unread is None
+
+
+def test_nothing_is_compared_predicted_or_charged_of_what_is_not_read() -> None:
+    summary = summarize(_read(*XLA))
+    assert [one.what for one in summary.abstained] == [UNREAD]
+    assert (summary.device.time_ns, summary.stages, summary.findings) == (0, [], [])
+    with pytest.raises(InputError, match=r"its work is not read: written by XLA"):
+        compare([summary, summary])
+    with pytest.raises(InputError, match=r"its work is not read: written by XLA"):
+        predict(summary, Changes(stages={"decode": 0.5}))
+
+
+def test_a_file_is_searched_for_its_producer_across_blocks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracer.trace.source as source
+
+    monkeypatch.setattr(source, "BLOCK_BYTES", 41)
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps({"traceEvents": [*XLA]}))
+    (abstained,) = summarize_file(path, Choices()).abstained
+    assert "XLA" in abstained.reason

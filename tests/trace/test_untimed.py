@@ -1,0 +1,59 @@
+"""Ops without a usable time, in either format; and ops at zero that are honest."""
+
+from __future__ import annotations
+
+import pytest
+from support.chrome import EVERYTHING, document, kernel, launch, operator, read_bytes, span, trace_of
+
+from tracer.trace.columns import Trace
+
+YEARS_US = 1_615_207_264_505_000
+
+
+def _kernels(trace: Trace) -> list[str]:
+    return [trace.strings[name] for name in trace.ops.name.tolist()]
+
+
+@pytest.mark.parametrize("begin", [YEARS_US, 4_550_342_860.5, 1000])
+def test_an_op_of_no_length_at_zero_is_left_out_where_all_else_is_later(begin: float) -> None:
+    trace = trace_of(
+        launch(begin, 5, 1), kernel("k", begin + 10, 5, 1), launch(begin + 20, 5, 2), kernel("lost", 0, 0, 2)
+    )
+    assert _kernels(trace) == ["k"]
+    assert [warning[:32] for warning in trace.warnings] == ["1 device op left out (lost): no "]
+
+
+def test_where_every_op_lost_its_time_all_are_left_out() -> None:
+    trace = trace_of(*(launch(YEARS_US + n, 1, n) for n in range(1, 4)), *(kernel("k", 0, 0, n) for n in range(1, 4)))
+    assert len(trace.ops) == 0
+    assert trace.warnings[0].startswith("3 device ops left out (k)")
+
+
+def test_an_op_with_an_end_but_no_beginning_is_left_out_where_all_else_is_far() -> None:
+    trace = trace_of(launch(YEARS_US, 5, 1), kernel("k", YEARS_US + 10, 5, 1), kernel("lost", 0, 4_000_000_000, 2))
+    assert _kernels(trace) == ["k"]
+
+
+def test_details_of_what_is_left_out_go_with_it() -> None:
+    first = kernel("lost", 0, 0, 2, args={"External id": 7})
+    second = kernel("k", YEARS_US + 10, 5, 1, args={"External id": 8})
+    trace = read_bytes(document(first, second, operator("aten::mm", YEARS_US, 9, **{"External id": 8})), EVERYTHING)
+    assert trace.details is not None
+    assert trace.details.of_op.tolist() == [8]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [kernel("k", 0, 0, 1), launch(0, 1, 1)],
+        [kernel("k", 0, 0, 1), kernel("l", -5, 3, 2)],
+        [kernel("k", 0, 5, 1), launch(10, 1, 2), kernel("l", 20, 5, 2)],
+        [kernel("k", 0, 0, 1), span("tracer/prefill", -3, 90)],
+        [kernel("k", 0, 0)],
+    ],
+    ids=["with its launch", "later than another", "of some length", "inside a range", "alone"],
+)
+def test_an_op_at_zero_in_a_trace_that_lives_there_is_kept(events: list[dict[str, object]]) -> None:
+    trace = trace_of(*events)
+    assert "k" in _kernels(trace)
+    assert trace.warnings == []

@@ -1,0 +1,181 @@
+"""Stages of a serving engine: each range is a step of the whole batch, and its name says what the batch was.
+
+A step may reach beyond its range (`reach`). What lies inside steps or behind them, as encoding pictures and drafting
+do, is a part: a stage of its own that ends where its range ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import Nest, distinct
+from tracer.charge.stages.batch import NO_LABEL, Label
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.stages.reach import reaching
+from tracer.charge.stages.source import StageSource
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tracer.arrays import I64
+    from tracer.trace.columns import Trace
+
+_DECODE, _DRAFT = ALL_STAGES.index(DECODE), ALL_STAGES.index(DRAFT)
+NO_STAGE = -1
+TARGET = "target"
+
+
+class Kind(Enum):
+    """What a range with a label is."""
+
+    STEP = auto()  # of a stage, or of none: as one that waits for the other ranks
+    PART = auto()  # of steps
+    AROUND = auto()  # tells of the step inside it
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What the name of a range means.
+
+    Attributes:
+        kind: what it is.
+        stage: "" of none.
+        label: what it says of the batch.
+    """
+
+    kind: Kind
+    stage: str = ""
+    label: Label = NO_LABEL
+
+
+def _as_they_are(readings: Mapping[str, Range]) -> Mapping[str, Range]:
+    return readings
+
+
+def engine(
+    markers: str,
+    rank: int,
+    read: Callable[[str], Range | None],
+    settle: Callable[[Mapping[str, Range]], Mapping[str, Range]] = _as_they_are,
+) -> StageSource:
+    """A source that reads the labels of an engine.
+
+    Args:
+        markers, rank: see `StageSource`.
+        read: what a name means; None of any other.
+        settle: what the names mean beside each other, where some tell more about others.
+    """
+    return StageSource(markers=markers, rank=rank, find=partial(_find, markers=markers, read=read, settle=settle))
+
+
+def _find(
+    trace: Trace,
+    *,
+    markers: str,
+    read: Callable[[str], Range | None],
+    settle: Callable[[Mapping[str, Range]], Mapping[str, Range]],
+) -> StageRanges | None:
+    names = {code: trace.strings[code] for code in distinct(trace.ranges.name)}
+    readings = settle({name: found for name in names.values() if (found := read(name)) is not None})
+    if not any(one.kind is Kind.STEP and one.stage for one in readings.values()):
+        return None
+    meaning = {code: readings[name] for code, name in names.items() if name in readings}
+
+    def rows_of(kind: Kind) -> I64:
+        codes = [code for code, one in meaning.items() if one.kind is kind]
+        rows = np.flatnonzero(np.isin(trace.ranges.name, codes))
+        return int64(rows[np.lexsort((-trace.ranges.end_ns[rows], trace.ranges.start_ns[rows]))])
+
+    steps, parts, around = (rows_of(kind) for kind in (Kind.STEP, Kind.PART, Kind.AROUND))
+    labels = _told_around(trace, steps, around, meaning)
+    whole = reaching(trace, _ranges(trace, markers, steps, meaning, labels))
+    beside = _ranges(trace, markers, parts, meaning, [NO_LABEL] * len(parts))
+    return _with_parts(_holding(whole, beside), beside)
+
+
+def _ranges(trace: Trace, markers: str, rows: I64, meaning: Mapping[int, Range], labels: list[Label]) -> StageRanges:
+    """These ranges of the trace as they stand."""
+    codes = {name: ALL_STAGES.index(one.stage) if one.stage else NO_STAGE for name, one in meaning.items()}
+    stage = int64([codes[name] for name in trace.ranges.name[rows].tolist()])
+    return replace(
+        StageRanges.none(),
+        markers=markers,
+        start_ns=trace.ranges.start_ns[rows],
+        end_ns=trace.ranges.end_ns[rows],
+        thread=int64(trace.ranges.thread[rows]),
+        stage=stage,
+        index=np.full(len(rows), -1, dtype=np.int64),
+        request=np.full(len(rows), -1, dtype=np.int64),
+        labels=tuple(labels),
+    )
+
+
+def _told_around(trace: Trace, steps: I64, around: I64, meaning: Mapping[int, Range]) -> list[Label]:
+    """The label of each step: its own, with what the range around it says where it lacks the sums."""
+    ranges = trace.ranges
+    labels = [meaning[name].label for name in ranges.name[steps].tolist()]
+    for thread in distinct(ranges.thread[around]):
+        own = around[ranges.thread[around] == thread]
+        asked = np.flatnonzero(ranges.thread[steps] == thread)
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[steps[asked]])
+        for step, outer in zip(asked.tolist(), place.tolist(), strict=True):
+            if outer >= 0 and not labels[step].summed:
+                told = meaning[int(ranges.name[own[outer]])].label
+                labels[step] = replace(told, mode=labels[step].mode)
+    return labels
+
+
+def _holding(steps: StageRanges, parts: StageRanges) -> StageRanges:
+    """The same steps; each lasts until the parts that begin before the next step are over."""
+    end_ns = steps.end_ns.copy()
+    for thread in distinct(parts.thread):
+        own = np.flatnonzero(steps.thread == thread)
+        part = np.flatnonzero(parts.thread == thread)
+        place = np.searchsorted(steps.start_ns[own], parts.start_ns[part], side="right") - 1
+        following = np.append(steps.start_ns[own], np.iinfo(np.int64).max)[place + 1]
+        held = place >= 0
+        ends = np.minimum(parts.end_ns[part], following)[held]
+        np.maximum.at(end_ns, own[place[held]], ends)
+    return replace(steps, end_ns=end_ns)
+
+
+def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
+    """Steps that are stages, and the parts among them, in the order of their start; decode steps numbered from 1."""
+    chosen = np.flatnonzero(steps.stage != NO_STAGE)
+    start, end, thread, stage = (
+        np.concatenate([getattr(steps, name)[chosen], getattr(parts, name)])
+        for name in ("start_ns", "end_ns", "thread", "stage")
+    )
+    labels = [*(steps.labels[place] for place in chosen.tolist()), *parts.labels]
+    order = np.lexsort((-end, start))
+    stage = stage[order]
+    decodes = stage == _DECODE
+    labels = [labels[place] for place in order.tolist()]
+    drafted = bool((stage == _DRAFT).any()) or any("VERIFY" in one.mode for one in labels)
+    return replace(
+        steps,
+        start_ns=start[order],
+        end_ns=end[order],
+        thread=thread[order],
+        stage=stage,
+        index=int64(np.where(decodes, np.cumsum(decodes), -1)),
+        request=np.full(len(order), -1, dtype=np.int64),
+        labels=tuple(labels),
+        engine=True,
+        # A pass that checks a draft yields as many tokens as it accepts, and one more.
+        tokens=not drafted and not any(_several(one) for one in labels),
+        roles={DECODE: TARGET, DRAFT: DRAFT} if drafted else {},
+    )
+
+
+def _several(one: Label) -> bool:
+    """Whether a step computes several tokens of a sequence that decodes."""
+    tokens, requests = one.generation.tokens, one.generation.requests
+    return tokens is not None and requests is not None and tokens > requests

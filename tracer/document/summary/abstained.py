@@ -1,0 +1,48 @@
+"""What was not answered: one shape for it, whoever abstains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What any trace of somebody else's lacks: programs are told, reports show what there is in its place.
+UNMARKED = "nothing in the trace says which stage it is"
+UNMEASURED = "the trace holds no pass without a profiler"
+
+
+# What is not answered of a file whose work is not read at all.
+UNREAD = "device work"
+# What is not answered where clocks of devices are off.
+WAITING = "why the device waits"
+
+
+class Abstained(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that cannot be answered, because what it rests on was not recorded or cannot be trusted.
+
+    Attributes:
+        what: is not answered: "stages", "latency", "roofline of decode", "finding sync-per-token".
+        reason: why, with its figures.
+        next_step: what to do, so that it can be answered.
+    """
+
+    what: str
+    reason: str
+    next_step: str
+
+    @property
+    def because(self) -> str:
+        """Why, and what to do, as errors and gates say it."""
+        return f"{self.reason}; {self.next_step}" if self.next_step else self.reason
+
+
+def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:
+    """All of them in their order, each once."""
+    found: dict[Abstained, None] = {}
+    for part in parts:
+        if part is not None:
+            found.update(dict.fromkeys((part,) if isinstance(part, Abstained) else part))
+    return list(found)

@@ -1,0 +1,1 @@
+"""The trace and its summary as tables: columns, units and keys, for files, SQL and data frames."""

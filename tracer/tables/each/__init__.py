@@ -1,0 +1,1 @@
+"""The tables: one file each, by its name; no other file is in here."""

@@ -1,0 +1,82 @@
+"""SQL over the tables, by DuckDB: in memory, and with nothing but the tables in reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracer.document.errors import UsageError
+from tracer.tables.arrow import require
+from tracer.tables.table import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_MEMORY = "2GB"
+# A query may only read; SQL has more verbs than those that write.
+_READS = ("SELECT", "EXPLAIN")
+
+
+def query(sql: str, table: Callable[[list[str]], dict[str, Any]]) -> Any:
+    """The answer as a `pyarrow.Table`.
+
+    The database is in memory and has views of the tables. It reaches no file, network, extension or setting, and takes
+    one statement, which must be a query.
+
+    Args:
+        sql: one statement.
+        table: makes the tables of these names.
+
+    Raises:
+        MissingError: DuckDB is not installed.
+        UsageError: the statement is none, is more than one, is no query, or names what there is not.
+    """
+    duckdb = require("duckdb", "a query")
+    with duckdb.connect(":memory:", config={"memory_limit": MOST_MEMORY, "threads": 2}) as database:
+        try:
+            _check(database.extract_statements(sql))
+            for name, rows in table(_named(sql)).items():
+                database.register(name, rows)
+            _close(database)
+            return database.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise UsageError(f"query: {_first_lines(error)}") from None
+
+
+def _check(statements: list[Any]) -> None:
+    """Take one query and nothing else.
+
+    Raises:
+        UsageError: there is not one statement, or it is no query.
+    """
+    if len(statements) != 1:
+        raise UsageError(f"query: {len(statements)} statements; give one")
+    kind = statements[0].type.name
+    if kind not in _READS:
+        raise UsageError(f"query: {kind.lower()} is no query; the tables are read only")
+
+
+def _named(sql: str) -> list[str]:
+    """The tables that a statement may mean: making all of them takes longer than most questions."""
+    text = sql.lower()
+    return [name for name in tables() if name in text]
+
+
+def _close(database: Any) -> None:
+    """From here on nothing but the tables is in reach, and no statement may change that."""
+    for setting in (
+        "enable_external_access = false",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "allow_community_extensions = false",
+        "python_enable_replacements = false",
+        "lock_configuration = true",
+    ):
+        database.execute(f"SET {setting}")
+
+
+def _first_lines(error: Exception) -> str:
+    """What the database says, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    known = ", ".join(tables())
+    said = " ".join(lines[:2])[:600]
+    return f"{said}; the tables are {known}" if "does not exist" in said else said

@@ -1,0 +1,1 @@
+"""From a trace to its timeline document: what a page draws, bounded whatever the trace's size."""

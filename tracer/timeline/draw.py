@@ -1,0 +1,134 @@
+"""A trace and its summary become a timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import distinct
+from tracer.charge.work import NO_DEVICE
+from tracer.document.names import ALL_STAGES
+from tracer.document.timeline import Timeline
+from tracer.kernels.categories import categorise
+from tracer.measure.runs import runs_of
+from tracer.timeline.device import idle_track, stage_track, stream_tracks
+from tracer.timeline.host import call_tracks, operator_tracks, range_tracks
+from tracer.timeline.kernels import kernel_table, launch_of
+from tracer.timeline.names import chosen
+from tracer.timeline.places import place_of
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.charge.work import Work
+    from tracer.document.summary import Summary
+    from tracer.measure.runs import Runs
+    from tracer.summarize import Charged
+    from tracer.timeline.drawn import Drawn
+    from tracer.trace.columns import Trace
+
+# To be read beside what a summary takes.
+NEEDS = Want.LAUNCHED
+# Rows of streams and threads; of more, those with the most on them are drawn.
+MOST_TRACKS = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Most:
+    """How much is drawn one by one: a page holds all of a trace of 100,000 device ops, and bounds those beyond."""
+
+    ops: int = 130_000
+    calls: int = 130_000
+    gaps: int = 130_000
+    ranges: int = 30_000
+    stages: int = 20_000
+
+    def shared_by(self, files: int) -> Most:
+        """What each of so many files gets on one page."""
+        return Most(
+            ops=self.ops // files,
+            calls=self.calls // files,
+            gaps=self.gaps // files,
+            ranges=self.ranges // files,
+            stages=self.stages // files,
+        )
+
+
+def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
+    """Draw a trace.
+
+    Args:
+        charged: the trace; with `launched`, if kernels are to say how they were launched.
+        summary: of it.
+        most: to be drawn.
+    """
+    trace, ranges, work = charged.trace, charged.ranges, charged.work
+    runs = runs_of(ranges, work, trace.manifest)
+    tracks, left_out = _kept(_tracks(trace, work, runs, most))
+    origin_ns = min((int(one.start_ns.min()) for one in tracks if len(one.start_ns)), default=0)
+    last_ns = max((int(one.end_ns.max()) for one in tracks if len(one.end_ns)), default=origin_ns)
+    names, numbers, place_of_name = chosen(
+        trace.strings, [(int64(one.name), one.end_ns - one.start_ns) for one in tracks]
+    )
+    kernels, others, others_ns = kernel_table(trace, ranges, work, origin_ns)
+    shapes = trace.launched.shapes if trace.launched is not None else []
+    return Timeline(
+        origin_ns=origin_ns,
+        length_ns=last_ns - origin_ns,
+        names=names,
+        categories=_categories(trace, work, numbers),
+        stages=list(ALL_STAGES),
+        shapes=[launch_of(shape) for shape in shapes],
+        tracks=[one.track(origin_ns, place_of_name) for one in tracks],
+        left_out=left_out,
+        places=[place_of(finding, runs, work, origin_ns) for finding in summary.findings],
+        kernels=kernels,
+        kernels_left_out=(others, others_ns),
+    )
+
+
+def _categories(trace: Trace, work: Work, numbers: list[int]) -> list[str]:
+    """The category of each of these names of the trace, as far as work has them."""
+    worked = set(distinct(work.name))
+    return [categorise(trace.strings[number]) if number in worked else "" for number in numbers]
+
+
+def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:
+    """Stages, then each device's idle time and streams, then each thread's ranges and calls."""
+    calls, number = call_tracks(trace, most.calls)
+    stages, item = stage_track(runs, most.stages)
+    run = np.append(item, -1)[work.stage]
+    found = [stages] if len(runs) else []
+    streams = list(stream_tracks(trace, work, run, number, most.ops)) if work.on_device else []
+    devices = distinct(work.device)
+    for device in devices:
+        label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
+        idle = idle_track(work, run, device, label, most.gaps) if device != NO_DEVICE else None
+        found += [idle] if idle is not None else []
+        found += [one for one in streams if one.device == device]
+    spans = list(
+        chain(range_tracks(trace, most.ranges), [] if work.on_device else operator_tracks(trace, run, most.ops))
+    )
+    for thread in _by_items([*spans, *calls]):
+        found += [one for one in (*spans, *calls) if one.thread == thread]
+    return found
+
+
+def _by_items(tracks: list[Drawn]) -> list[int]:
+    """Threads, the one with the most on it first."""
+    held: dict[int, int] = {}
+    for track in tracks:
+        held[track.thread] = held.get(track.thread, 0) + track.of
+    return sorted(held, key=lambda thread: -held[thread])
+
+
+def _kept(tracks: list[Drawn]) -> tuple[list[Drawn], int]:
+    """The tracks that are drawn, and how many are not."""
+    if len(tracks) <= MOST_TRACKS:
+        return tracks, 0
+    order = np.argsort([-track.of for track in tracks], kind="stable")[:MOST_TRACKS]
+    kept = set(int64(order).tolist())
+    return [track for place, track in enumerate(tracks) if place in kept], len(tracks) - MOST_TRACKS
