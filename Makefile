@@ -14,7 +14,7 @@ TOOLS := $(VENV)/.installed-tools
 LOWEST := .venv-lowest
 # The rooms between a trace's file and its report, and the command line over them.
 WITHOUT_TORCH := $(addprefix tests/,charge compare document findings kernels measure peaks predict reports statistics \
-	trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
+	timeline trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
 	--ignore=tests/charge/stages/test_module_stages.py --ignore=tests/measure/roofline/test_shapes.py
 
 .PHONY: help demo test lowest check docs format surface clean
@@ -63,7 +63,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(TOOLS): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIN) --editable '.[test,check,docs,browser]'
 	touch $@
 
 $(LOWEST)/.installed: constraints-lowest.txt

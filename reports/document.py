@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING
 
 from reports.asked import AS_IT_IS
 from reports.parts import (
+    abstained,
+    attention,
     breakdown,
     categories,
     decode_steps,
     devices,
     findings,
+    first,
     gates,
     header,
     idle,
+    kernels,
     latency,
     limits,
+    phases,
     prediction,
     ranges,
+    serving,
     stages,
+    threads,
     warnings,
 )
-from reports.parts.compared import kernels, measures, options, overlaps, runs, steps, totals
+from reports.parts.compared import kernels as compared_kernels
+from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,36 +43,46 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison
     from tracer.document.summary import Prediction, Summary
 
+# The first 24 lines answer the question: where the time goes, and what to do first.
 SUMMARY = (
-    header,
-    stages,
-    idle,
-    devices,
-    decode_steps,
-    latency,
-    categories,
-    ranges,
-    limits,
-    findings,
-    gates,
-    warnings,
+    header.part,
+    stages.part,
+    first.part,
+    stages.reading,
+    idle.part,
+    devices.part,
+    serving.part,
+    attention.part,
+    phases.part,
+    decode_steps.part,
+    latency.part,
+    categories.part,
+    kernels.part,
+    ranges.part,
+    threads.part,
+    limits.part,
+    findings.part,
+    abstained.part,
+    gates.part,
+    warnings.part,
 )
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header, breakdown, gates, warnings)
-PAIR = (measures, options, steps, totals, kernels, overlaps)
+BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
+PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on one trace."""
     parts = SUMMARY if summary.breakdown is None else BROKEN_DOWN
-    return _there(one.part(summary, asked) for one in parts)
+    return _there(part(summary, asked) for part in parts)
 
 
 def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on several runs, each against the first."""
     asked = replace(asked, gates=comparison.gates)
     pairs = [one.part(comparison, pair, asked) for pair in comparison.pairs for one in PAIR]
-    return _there([runs.part(comparison, asked), *pairs, gates.part(comparison, asked)])
+    first = [runs.part(comparison, asked), turns.part(comparison, asked)]
+    return _there([*first, *pairs, gates.part(comparison, asked)])
 
 
 def of_prediction(found: Prediction) -> list[Block]:

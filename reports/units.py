@@ -66,12 +66,17 @@ def sparkline(values: Sequence[int], width: int) -> str:
     """The values over their index as one line of at most `width` cells; a cell shows its values' maximum."""
     if not values or width < 1:
         return ""
-    cells = min(width, len(values))
-    edges = [len(values) * cell // cells for cell in range(cells + 1)]
-    peaks = [max(values[low:high]) for low, high in pairwise(edges)]
+    peaks = highest(values, width)
     low, high = min(values), max(values)
     top = len(_SPARKS) - 1
     return "".join(_SPARKS[round((peak - low) / (high - low) * top) if high > low else 0] for peak in peaks)
+
+
+def highest(values: Sequence[int], cells: int) -> list[int]:
+    """The maximum in each of so many parts of about the same length; of fewer values, all of them."""
+    cells = min(cells, len(values))
+    edges = [len(values) * cell // cells for cell in range(cells + 1)]
+    return [max(values[low:high]) for low, high in pairwise(edges)]
 
 
 def printable(text: str) -> str:

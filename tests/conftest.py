@@ -17,6 +17,10 @@ settings.load_profile("untimed")
 # For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
 MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")

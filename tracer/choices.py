@@ -20,6 +20,7 @@ class Choices:
         patterns: regular expressions of stage ranges, by stage; see `find_stages`.
         all_ranges: keep every annotation's row, not only the first hundred.
         any_thread: give launches of threads without ranges to the stage open elsewhere; see `attribute_ops`.
+        steady: leave out ramp-up and ramp-down of a server; see `steady_part`.
         clip_overlaps: cut each op at the start of the next on its stream.
         peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
         shapes: take the stages' work from the operators' recorded shapes instead of the manifest.
@@ -33,6 +34,7 @@ class Choices:
     patterns: Mapping[str, str] = field(default_factory=dict)
     all_ranges: bool = False
     any_thread: bool = False
+    steady: bool = False
     clip_overlaps: bool = False
     peak_tflops: float | None = None
     peak_gbs: float | None = None
@@ -48,6 +50,8 @@ class Choices:
         words = []
         if self.any_thread:
             words.append("launches of threads without ranges were given to the stage open on another thread")
+        if self.steady:
+            words.append("the steady part alone: ramp-up and ramp-down are left out")
         if self.clip_overlaps:
             words.append("ops were cut at the start of the next on their stream")
         return words

@@ -57,6 +57,12 @@ class Run:
         trace = self.summary.trace
         return f"<tracer run {trace.path!r}: {trace.events:,} events, stages by {trace.markers}>"
 
+    def _repr_html_(self) -> str:
+        """The report, as a notebook shows it."""
+        from reports.page.notebook import fragment
+
+        return fragment(self.summary)
+
     def table(self, name: str) -> Any:
         """One table as a `pyarrow.Table`; its fields' metadata says what the columns mean.
 

@@ -110,9 +110,9 @@ def _numbers(summary: Summary) -> Iterator[tuple[str, Any]]:
         yield from latency.stages_ns.items()
         yield from (("request", latency.request_ns), ("ttft", latency.ttft_ns or 0), ("tpot", latency.tpot_ns or 0))
     for stage in summary.stages:
-        yield from ((stage.stage, number) for number in (stage.calls, stage.busy_ns, stage.idle_ns, stage.cpu_ns))
-        yield from ((stage.stage, number) for number in (stage.runs, stage.wall_ns or 0))
-        for kernel in stage.kernels:
+        known = (stage.calls, stage.busy_ns, stage.idle_ns, stage.cpu_ns, stage.runs, stage.wall_ns)
+        yield from ((stage.stage, number) for number in known if number is not None)
+        for kernel in stage.kernels or ():
             yield from (("a kernel's count", kernel.count), ("a kernel's time", kernel.time_ns))
     for token in summary.tokens:
-        yield "a step", token.device_time_ns
+        yield "a step", token.device_time_ns or 0

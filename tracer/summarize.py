@@ -5,34 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
+from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
+from tracer.charge.steady import steady_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
-from tracer.findings.find import find
+from tracer.findings.find import ask
+from tracer.measure import lost as missed
 from tracer.measure import needs, python_lines, recording
-from tracer.measure.abstained import abstentions
+from tracer.measure.abstained import abstentions, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
+from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
+from tracer.measure.serving import serving
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
+from tracer.measure.threads import host_threads
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
+from tracer.measure.unstaged import no_stages
 from tracer.trace.columns import NOTHING, Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
@@ -41,9 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.document.manifest import Manifest
+    from tracer.document.summary import Latency, Lost, RequestLatency, Roofline, RunTime, SteadyPart, Token
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -60,12 +71,16 @@ class Charged:
         ranges: its stages.
         work: its work, each piece charged.
         overlaps: those that the file has.
+        lost: what was launched and not recorded.
+        steady: what was left out, where the steady part alone was chosen; the trace is that part.
     """
 
     trace: Trace
     ranges: StageRanges
     work: Work
     overlaps: overlaps.Overlaps
+    lost: LostWork
+    steady: SteadyPart | None = None
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -105,7 +120,8 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     while (more := needs.after_all(trace, choices)) & ~(want | trace.had):
         want |= more
         trace = _read(source, want, choices)
-    return trace
+    rest = needs.in_the_end(trace, choices)
+    return _read(source, want | rest, choices) if rest & ~want else trace
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
@@ -124,50 +140,54 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[
         trace: to summarise.
         choices: what a person chose.
         frames: reads the same file for its Python frames; called only if a finding needs them.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
     return summarize_charged(charge(trace, choices), choices, frames=frames)
 
 
 def charge(trace: Trace, choices: Choices) -> Charged:
-    """Find the stages of a trace and charge its work."""
+    """Find the stages of a trace and charge its work.
+
+    Raises:
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+    """
+    steady = None
+    if choices.steady:
+        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
     require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
-    return Charged(trace, ranges, work_of(trace, ranges, any_thread=choices.any_thread), overlapping)
+    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+    return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
     trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
-    runs, counts = runs_of(ranges, work, trace.manifest), count(trace, ranges, work)
-    device = device_totals(trace.strings, work, overlapping)
+    lost, missing = charged.lost, missed.describe(trace, ranges, charged.lost)
+    runs, counts = runs_of(ranges, work, trace.manifest, lost), count(trace, ranges, work, lost)
+    device = device_totals(trace.strings, work, overlapping, lost, staged=len(ranges) > 0)
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
-    requests = request_rows(trace.manifest) if trace.manifest else []
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
-    latency = without_doubted(clean_latency(trace.manifest, requests) if trace.manifest else None, times)
-    requests = requests_without_doubted(requests, times)
-    decoding = describe(tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
-    roofline, unrated = _rates(trace, runs, stages, tokens, times, choices)
+    latency, requests = _clean(trace.manifest, times)
+    known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
+    decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
+    roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
+    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=len(ranges) > 0)
     evidence = Evidence(
-        trace=trace,
-        ranges=ranges,
-        work=work,
-        overlaps=overlapping,
-        device=device,
-        stages=stages,
-        tokens=tokens,
-        times=times,
-        latency=latency,
-        decoding=decoding,
-        roofline=roofline,
-        coverage=coverage,
-        requests=requests,
-        frames=frames,
-    )
+        trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
+        tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
+        coverage=coverage, requests=requests, frames=frames, lost=missing,
+        unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
+    )  # fmt: skip
+    found, unanswered = ask(evidence)
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
@@ -175,9 +195,9 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         device=device,
         stages=stages,
         tokens=tokens,
-        ranges=annotation_rows(trace, work)[: None if choices.all_ranges else SHOWN],
+        ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
-        findings=find(evidence),
+        findings=found,
         budget=list(times.values()),
         breakdown=None if choices.by is None else break_down(trace, ranges, work, choices.by),
         run=recording.describe(trace.manifest) if trace.manifest else None,
@@ -186,24 +206,43 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         requests=requests,
         coverage=coverage,
         rangeless=rangeless(trace, work),
-        abstained=abstentions(trace, ranges, work),
+        abstained=[
+            *abstentions(
+                trace,
+                ranges,
+                work,
+                stages,
+                missing,
+                rated=is_rated(trace, choices),
+                unstaged=None if len(ranges) else no_stages(trace, threads, annotations),
+            ),
+            *unanswered,
+        ],
+        lost=UNSET if missing is None else missing,
+        serving=serving(trace, runs, annotations, choices, steady=charged.steady),
+        threads=threads,
     )
 
 
 def _rates(
-    trace: Trace,
-    runs: Runs,
-    stages: Sequence[Stage],
-    tokens: Sequence[Token],
-    times: Mapping[str, RunTime],
-    choices: Choices,
+    trace: Trace, runs: Runs, known: Known, tokens: Sequence[Token], choices: Choices, lost: Lost | None
 ) -> tuple[Roofline | None, list[str]]:
     """The roofline, and what to say where there is none."""
     unseen = unseen_device(trace)
     if unseen is not None:
         return None, [unseen]  # how long the host was busy says nothing of the device's work
-    roofline = draw_roofline(trace, runs, stages, tokens, times, choices)
+    if lost is not None and not len(runs):
+        return None, []  # the trace as a whole has no device time
+    roofline = draw_roofline(trace, runs, known.stages, tokens, known.times, choices)
     return roofline, [NO_SHAPES] if choices.shapes and roofline is None else []
+
+
+def _clean(manifest: Manifest | None, times: Mapping[str, RunTime]) -> tuple[Latency | None, list[RequestLatency]]:
+    """What was measured without a profiler, less what is doubted."""
+    if manifest is None:
+        return None, []
+    requests = request_rows(manifest)
+    return without_doubted(clean_latency(manifest, requests), times), requests_without_doubted(requests, times)
 
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:

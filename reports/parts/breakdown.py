@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.parts.words import kind, on_cpu
+from reports.parts.words import kind, lost_of, on_cpu
 from reports.units import counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.asked import Asked
-    from tracer.document.summary import Summary
+    from tracer.document.summary import BreakdownRow, Summary
 
 TOP = 12
 
@@ -29,7 +31,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     top = asked.top or TOP
     rows = []
     seen: dict[str, int] = {}
-    for row in found.rows:
+    for row in _sorted(found.rows, asked):
         seen[row.stage] = seen.get(row.stage, 0) + 1
         if seen[row.stage] > top:
             continue
@@ -42,6 +44,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     says = note(
         found.meaning,
         f"share: of all {kind(summary)} time.",
+        "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
         "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
         if any(row.name == "graph replay" for row in found.rows)
         else "",
@@ -52,3 +55,10 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"{counted(more, 'more row')}: --top {max(seen.values())}." if more else "",
     )
     return block("", Table(columns, rows), says)
+
+
+def _sorted(rows: Sequence[BreakdownRow], asked: Asked) -> list[BreakdownRow]:
+    """Those of the stages that are shown, stage by stage as they stand."""
+    order = {row.stage: place for place, row in reversed(list(enumerate(rows)))}
+    shown = [row for row in rows if asked.shows(row.stage)]
+    return sorted(shown, key=lambda row: (order[row.stage], *asked.key(row.name, row.ops, row.device_time_ns)))

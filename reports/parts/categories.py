@@ -1,4 +1,4 @@
-"""Kinds of work: each stage's device time by what its kernels are."""
+"""Kinds of work: device time by what its kernels are, of each stage, or of a trace without stages in all."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ LEAST = 200
 
 
 def part(summary: Summary, asked: Asked) -> Block | None:
-    """A row a stage, its categories by time."""
-    if not summary.stages or not summary.device.ops:
+    """A row a stage, its categories by time; without stages one row."""
+    if not summary.device.ops:
         return None
+    device = summary.device
+    of = [(stage.stage, stage.categories, stage.device_time_ns) for stage in summary.stages]
     rows = []
-    for stage in summary.stages:
-        whole_ns = stage.device_time_ns
+    for stage, categories, whole_ns in of or [("all", device.categories, device.time_ns)]:
+        if summary.stages and not asked.shows(stage):
+            continue
         found = [
-            f"{name} {share(time_ns, whole_ns)}"
-            for name, time_ns in stage.categories.items()
-            if time_ns * LEAST > whole_ns
+            f"{name} {share(time_ns, whole_ns or 0)}"
+            for name, time_ns in (categories or {}).items()
+            if time_ns * LEAST > (whole_ns or 0)
         ]
-        rows += [Row([stage.stage, " · ".join(found)])] if found else []
+        rows += [Row([stage, " · ".join(found)])] if found else []
     if not rows:
         return None
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)

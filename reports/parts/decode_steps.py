@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Curve, Piece, block, line, note
+from reports.blocks import Block, Curve, Line, Piece, block, line, note
 from reports.parts.words import kind, on_cpu
 from reports.units import byte_count, counted, duration
 from tracer.document.names import DECODE
@@ -15,34 +15,45 @@ if TYPE_CHECKING:
     from tracer.document.summary import Decoding, Summary, Token
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """Percentiles over the steps, their course, and what the median step asks for."""
     tokens = summary.tokens
-    if not tokens:
+    if not tokens or not asked.shows(DECODE):
         return None
     passes = summary.trace.steps == PASSES
-    on_device = any(token.ops for token in tokens)
+    on_device = any(token.ops or token.device_time_ns is None for token in tokens)
     times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
-    ordered = sorted(times)
-
-    def rank(percent: int) -> str:
-        return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
-
-    several = len(tokens) > 1
     return block(
         f"decode {summary.trace.steps}",
-        line(
-            Piece(_steps(summary), "strong"),
-            f" · {f'{kind(summary)} time' if on_device else 'time on the host'}",
-            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
-        ),
-        Curve(times, duration(times[0]), duration(times[-1]), "decode") if several else None,
+        *_times([time_ns for time_ns in times if time_ns is not None], summary, on_device=on_device),
         None if on_cpu(summary) else line(f"a {'pass' if passes else 'token'}: {_per_token(tokens)}"),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
         note("pass: a forward pass, which may yield no token, or several; how many is not recorded.")
         if passes
         else None,
     )
+
+
+def _times(times: list[int], summary: Summary, *, on_device: bool) -> list[Line | Curve]:
+    """Percentiles and course of the steps whose time is known."""
+    ordered = sorted(times)
+
+    def rank(percent: int) -> str:
+        return duration(ordered[max(0, -(-len(ordered) * percent // 100) - 1)])
+
+    of = f"{kind(summary)} time" if on_device else "time on the host"
+    if not times:
+        return [line(Piece(_steps(summary), "strong"), f" · {of} unknown", role="caution")]
+    unknown = len(summary.tokens) - len(times)
+    several = len(times) > 1
+    found: list[Line | Curve] = [
+        line(
+            Piece(_steps(summary), "strong"),
+            f" · {of}{f' of the {len(times):,} whose work was recorded' if unknown else ''}",
+            f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
+        )
+    ]
+    return [*found, Curve(times, duration(times[0]), duration(times[-1]), "decode")] if several else found
 
 
 def _steps(summary: Summary) -> str:
@@ -61,17 +72,18 @@ def _per_token(tokens: list[Token]) -> str:
 
     waits, wait_ns = typical([one.waits for one in counts]), typical([one.wait_ns for one in counts])
     graphs = typical([one.graphs for one in counts])
+    kernels = [one.kernels for one in counts if one.kernels is not None]
     parts = [
         counted(typical([one.launches for one in counts]), "launch", "launches")
         + (f" ({counted(graphs, 'graph replay')})" if graphs else ""),
-        counted(typical([one.kernels for one in counts]), "kernel"),
+        *([counted(typical(kernels), "kernel")] if kernels else []),
         counted(waits, "wait for the device", "waits for the device") + (f" ({duration(wait_ns)})" if waits else ""),
     ]
     copied = (
-        (typical([one.to_device_bytes for one in counts]), "to the device"),
-        (typical([one.to_host_bytes for one in counts]), "to the host"),
+        ([one.to_device_bytes for one in counts if one.to_device_bytes is not None], "to the device"),
+        ([one.to_host_bytes for one in counts if one.to_host_bytes is not None], "to the host"),
     )
-    parts += [f"{byte_count(count)} {where}" for count, where in copied if count]
+    parts += [f"{byte_count(count)} {where}" for known, where in copied if known and (count := typical(known))]
     return " · ".join(parts)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
-from reports.units import duration, share
+from reports.palette import NONE
+from reports.parts.words import known
+from reports.units import share
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -30,8 +32,9 @@ def part(summary: Summary, _: Asked) -> Block | None:
     rows = []
     for one in found:
         name = [names.get(one.id, "")] if any(names.values()) else []
-        times = [duration(time_ns) for time_ns in (one.time_ns, one.busy_ns, one.idle_ns)]
-        rows.append(Row([f"{one.id}", *name, f"{one.ops:,}", *times, share(one.idle_ns, one.busy_ns + one.idle_ns)]))
+        times = [known(time_ns) for time_ns in (one.time_ns, one.busy_ns, one.idle_ns)]
+        part = NONE if one.idle_ns is None else share(one.idle_ns, one.busy_ns + one.idle_ns)
+        rows.append(Row([f"{one.id}", *name, f"{one.ops:,}", *times, part]))
     says = note(
         "busy, idle: in its own window, from its first op to its last; added up elsewhere in this report.",
         Sentence("share", "share: idle of that window."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Item, block
+from reports.blocks import Block, Item, Line, block, line
 from reports.units import duration
 
 if TYPE_CHECKING:
@@ -13,8 +13,18 @@ if TYPE_CHECKING:
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
-    """An item a finding."""
-    return block("findings", *[_item(finding) for finding in summary.findings])
+    """An item a finding, and that stages are inferred where they are."""
+    items = [_item(finding) for finding in summary.findings]
+    return block("findings", *([_inferred(summary)] if items else []), *items)
+
+
+def _inferred(summary: Summary) -> Line | None:
+    confidence = summary.trace.confidence
+    if confidence is None:
+        return None
+    return line(
+        f"stages are inferred (confidence {confidence:.2f} of 1): what is said of them is no surer", role="caution"
+    )
 
 
 def _item(finding: Finding) -> Item:

@@ -50,7 +50,8 @@ def sentence(gate: Gate) -> str:
     """A gate that failed, in one line."""
     if gate.value is None:
         option = gate.gate if gate.kind == "regression" else f"budget {gate.gate}"
-        return f"{gate.path}: --{option} cannot be judged: {gate.reason}"
+        to_do = "" if gate.next_step in gate.reason or gate.kind == "regression" else f"; {gate.next_step}"
+        return f"{gate.path}: --{option} cannot be judged: {gate.reason}{to_do}"
     found, limit, over = [
         duration(value) if gate.kind == "time" else percent(value, signed=False)
         for value in (gate.value, gate.limit, gate.value - gate.limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
+from reports.parts.words import lost_of
 from reports.units import counted, duration, share
 from tracer.document.summary import UNREAD
 from tracer.document.words import runs_of
@@ -35,7 +36,10 @@ def part(summary: Summary, _: Asked) -> Block | None:
         _file(summary),
         line(_work(summary)),
         _copying(summary),
-        line(_found_by(summary), role="dim") if summary.stages else None,
+        _lost(summary),
+        line(_found_by(summary), role="dim" if summary.trace.confidence is None else "caution")
+        if summary.stages
+        else None,
         *(_notes(run) if run else ()),
         *[line(_recorded(part), role="caution") for part in summary.coverage],
         *[line(f"by choice: {choice}", role="caution") for choice in summary.trace.choices],
@@ -80,36 +84,53 @@ def _devices(summary: Summary) -> str:
 
 
 def _work(summary: Summary) -> str:
-    device = summary.device
-    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
-    if unread is not None:
-        return f"its work is not read: {unread.because}"
+    device, lost = summary.device, lost_of(summary)
+    if any(one.what == UNREAD for one in summary.abstained):
+        return "its work is not read: what it is and what to do stand below"
     if device.kind == "gpu":
+        recorded = "" if lost is None else "recorded "
         return (
-            f"{counted(device.ops, 'device op')} · {duration(device.time_ns)} device time · "
-            f"{duration(device.busy_ns)} busy · {duration(device.idle_ns)} idle"
+            f"{counted(device.ops, f'{recorded}device op')} · {duration(device.time_ns)} {recorded}device time · "
+            f"{duration(device.busy_ns)} busy · "
+            + ("idle time unknown" if device.idle_ns is None else f"{duration(device.idle_ns)} idle")
             + (f" ({duration(device.between.idle_ns)} of it in no stage or request)" if device.between.idle_ns else "")
         )
+    none = "no device work in this trace" if lost is None else "no device work was recorded"
     if device.ops:
-        return (
-            f"no device work in this trace: charged by operator self time ({counted(device.ops, 'operator')}, "
-            f"{duration(device.time_ns)})"
-        )
-    return "no device work and no operators in this trace"
+        own = f"{counted(device.ops, 'operator')}, {duration(device.time_ns)}"
+        return f"{none}: charged by operator self time ({own})"
+    return f"{none if lost is not None else 'no device work'} and no operators in this trace"
+
+
+def _lost(summary: Summary) -> Line | None:
+    """What was launched and not recorded, and what of the report is unknown for it."""
+    lost = lost_of(summary)
+    if lost is None:
+        return None
+    unknown = [stage for stage in summary.stages if stage.took_ns is None]
+    of = f" of {' and '.join(stage.stage for stage in unknown)}" if unknown else " there"
+    text = f"{lost.reason}; device, busy and idle time{of} are unknown"
+    if lost.steps:
+        whole = lost.of_steps - lost.steps
+        text += f" ({lost.steps:,} of {lost.of_steps:,} decode steps"
+        text += f"; figures per step are of the other {whole:,})" if whole else ")"
+    return line(text, role="caution")
 
 
 def _copying(summary: Summary) -> Line | None:
     """That most of the device's time is no computing, where it is so."""
     device = summary.device
     copied_ns = device.categories.get("copy", 0)
-    if device.kind != "gpu" or copied_ns * 2 < device.time_ns or not copied_ns:
+    if lost_of(summary) is not None or device.kind != "gpu" or copied_ns * 2 < device.time_ns or not copied_ns:
         return None
     return line(f"{share(copied_ns, device.time_ns)} of the device time is copying and filling memory", role="caution")
 
 
 def _found_by(summary: Summary) -> str:
     markers = summary.trace.markers
-    return f"stages: by {FOUND_BY.get(markers, markers)}"
+    found = f"stages: by {FOUND_BY.get(markers, markers)}"
+    confidence = summary.trace.confidence
+    return found if confidence is None else f"{found} (inferred, confidence {confidence:.2f} of 1)"
 
 
 def _notes(run: dict[str, Any]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Why the device waits: idle time of each stage by its cause."""
+"""Why the device waits: idle time by its cause, of each stage, or of a trace without stages in all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import on_cpu
 from reports.units import duration, share
-from tracer.document.summary import WAITING
+from tracer.document.summary import WAITING, Idle
 
 if TYPE_CHECKING:
     from reports.asked import Asked
-    from tracer.document.summary import Idle, Summary
+    from tracer.document.summary import Summary
 
 # A stage whose device waits for less than one part in so many of its window does not wait.
 LEAST = 100
@@ -25,14 +25,15 @@ CAUSES = {
 CLOCK = "unknown: the device's clock is off against the host's."
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
-    """A row for each stage whose device waits, a column for each cause that there is."""
+def part(summary: Summary, asked: Asked) -> Block | None:
+    """A row for each stage whose device is known to wait, a column for each cause that there is."""
     if on_cpu(summary):
         return None  # nothing is launched there: between operators the host is at work
     rest = summary.device.unattributed
-    found = [(one.stage, one.busy_ns, one.idle_ns, one.idle) for one in summary.stages]
-    found += [("no stage", rest.busy_ns, rest.idle_ns, rest.idle)] if summary.stages else []
-    waiting = [row for row in found if row[2] and row[2] * LEAST >= row[1] + row[2]]
+    found = [(one.stage, one.busy_ns or 0, one.idle_ns or 0, one.idle or Idle()) for one in summary.stages]
+    found.append(("no stage" if summary.stages else "all", rest.busy_ns, rest.idle_ns or 0, rest.idle or Idle()))
+    shown = [row for row in found if not summary.stages or asked.shows(row[0])]
+    waiting = [row for row in shown if row[2] and row[2] * LEAST >= row[1] + row[2]]
     causes = [cause for cause in CAUSES if any(_of(idle, cause) for *_, idle in waiting)]
     if not causes:
         return None

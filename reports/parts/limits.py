@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from reports.blocks import Block, Caution, Column, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
 from reports.parts.words import kind
@@ -25,10 +27,12 @@ LIMITS = {
 }
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """From the model's own work; from the operators' recorded shapes where that was asked for."""
-    roof = summary.roofline
-    if roof is None:
+    if summary.roofline is None:
+        return None
+    roof = replace(summary.roofline, stages=[row for row in summary.roofline.stages if asked.shows(row.stage)])
+    if not roof.stages:
         return None
     if roof.source == "shapes":
         return _recorded(roof, kind(summary))

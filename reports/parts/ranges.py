@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
-from reports.parts.words import on_cpu
+from reports.palette import NONE
+from reports.parts.words import known, on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tracer.document.summary import RangeRow, Summary
 
 TOP = 15
+UNBOUNDED = 1 << 62
 PROJECTED = "Projected, kernels: as nsys stats has them; spans with gaps, and nested ranges of one name add up."
 
 
@@ -22,15 +24,18 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     top = asked.top or TOP
     columns = _columns(summary)
-    rows = [_row(row, summary)[: len(columns)] for row in summary.ranges[:top]]
+    shown = sorted(summary.ranges, key=lambda row: asked.key(row.name, row.ops, _most(row)))[:top]
+    rows = [_row(row, summary)[: len(columns)] for row in shown]
     lost = summary.device.unattributed.reasons["no_launch_record"]
     more = len(summary.ranges) - top
+    lacking = sum(row.device_time_ns is None for row in shown)
     asked_by = "beginning" if on_cpu(summary) else "launch"
     says = note(
         f"{'Operators' if on_cpu(summary) else 'Device ops'} by the ranges around their {asked_by}; an op counts for "
         "every range that encloses it.",
         Sentence("host", "host: the ranges on the CPU."),
         None if on_cpu(summary) else Sentence("projected", PROJECTED),
+        f"unknown: launches inside {'it' if lacking == 1 else 'them'} have no device op." if lacking else "",
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
@@ -53,6 +58,11 @@ def _elsewhere(summary: Summary) -> str:
     )
 
 
+def _most(row: RangeRow) -> int:
+    """What a row is sorted by: its device time, which may be the most where it is unknown."""
+    return UNBOUNDED if row.device_time_ns is None else row.device_time_ns
+
+
 def _columns(summary: Summary) -> list[Column]:
     columns = [
         Column("name", right=False, named=True),
@@ -71,8 +81,8 @@ def _row(row: RangeRow, summary: Summary) -> list[str]:
         f"{row.count:,}",
         duration(row.cpu_ns),
         f"{row.ops:,}",
-        duration(row.device_time_ns),
-        share(row.device_time_ns, summary.device.time_ns),
-        duration(row.projected_ns),
-        duration(row.kernel_ns),
+        known(row.device_time_ns),
+        NONE if row.device_time_ns is None else share(row.device_time_ns, summary.device.time_ns),
+        known(row.projected_ns),
+        known(row.kernel_ns),
     ]

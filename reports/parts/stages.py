@@ -1,12 +1,16 @@
-"""The stages: how often each ran, on the host and on the device, and its share of the device time."""
+"""The stages: how often each ran, on the host and on the device, and its share of the device time.
+
+How to read the table is a part of its own (`reading`), behind what to do first: that is what people look for.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Bar, Block, Column, Row, Sentence, Table, block, note
+from reports.blocks import Bar, Block, Column, Role, Row, Sentence, Table, block, note
 from reports.palette import NONE
-from reports.parts.words import on_cpu
+from reports.parts import first
+from reports.parts.words import UNKNOWN, known, lost_of, on_cpu
 from reports.units import counted, duration, share
 from tracer.document.words import runs_of
 
@@ -17,25 +21,38 @@ if TYPE_CHECKING:
 ON_HOST = ("stage", "calls", "host")
 
 
-def part(summary: Summary, _: Asked) -> Block | None:
+def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a stage, and one for what belongs to none."""
     if not summary.stages:
         return None
     rest_ns = summary.device.unattributed.time_ns
-    whole_ns = sum(stage.whole_time_ns for stage in summary.stages) + rest_ns
-    rows = [_row(stage, whole_ns) for stage in summary.stages]
+    times = [stage.whole_time_ns for stage in summary.stages]
+    # Of a whole that is not known there are no shares.
+    whole_ns = 0 if None in times else sum(time_ns or 0 for time_ns in times) + rest_ns
+    shown = [stage for stage in summary.stages if asked.shows(stage.stage)]
+    rows = [_row(stage, whole_ns) for stage in shown]
+    marks: list[Role] = ["caution" if stage.device_time_ns is None else "" for stage in shown]
     rest = summary.device.unattributed
-    if rest.ops:
-        busy, idle = duration(rest.busy_ns), duration(rest.idle_ns)
+    if rest.ops and asked.stage is None:
+        busy, idle = duration(rest.busy_ns), known(rest.idle_ns)
         drawn = _share(rest.time_ns, whole_ns)
         rows.append(["no stage", "", "", duration(rest.time_ns), drawn, busy, idle, f"{rest.ops:,}"])
     between_ns = summary.device.between.idle_ns
-    if between_ns:
+    if between_ns and asked.stage is None:
         rows.append(["between", "", "", "", Bar("", 0, whole_ns), "", duration(between_ns), ""])
     columns = _columns(summary)
     kept = [i for i, column in enumerate(columns) if summary.device.ops or column.name in ON_HOST]
-    table = Table([columns[i] for i in kept], [Row([row[i] for i in kept]) for row in rows], ruled=True)
-    return block("", table, note(*_meaning(summary), _scaled(summary), _between(summary), _outside(summary)))
+    marks += [""] * (len(rows) - len(marks))
+    drawn_rows = [Row([row[i] for i in kept], mark) for row, mark in zip(rows, marks, strict=True)]
+    return block("", Table([columns[i] for i in kept], drawn_rows, ruled=True))
+
+
+def reading(summary: Summary, asked: Asked) -> Block | None:
+    """What its columns mean, and which work is in no stage."""
+    if not summary.stages:
+        return None
+    said = note(*_meaning(summary), _unknown(summary), _scaled(summary), _between(summary), _outside(summary))
+    return block("", said if said.sentences else None, close=first.part(summary, asked) is None)
 
 
 def _columns(summary: Summary) -> list[Column]:
@@ -53,9 +70,19 @@ def _columns(summary: Summary) -> list[Column]:
 
 def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
     times = [stage.device_time_ns, stage.busy_ns, stage.idle_ns]
-    device, busy, idle = [duration(time_ns) if stage.ops else NONE for time_ns in times]
-    drawn = _share(stage.whole_time_ns, whole_ns)
-    return [stage.stage, f"{stage.calls:,}", duration(stage.cpu_ns), device, drawn, busy, idle, f"{stage.ops:,}"]
+    device, busy, idle = [known(time_ns) if stage.ops or time_ns is None else NONE for time_ns in times]
+    drawn = _share(stage.whole_time_ns or 0, whole_ns)
+    ops = f"{stage.ops:,}" if stage.device_time_ns is not None else UNKNOWN
+    return [stage.stage, f"{stage.calls:,}", duration(stage.cpu_ns), device, drawn, busy, idle, ops]
+
+
+def _unknown(summary: Summary) -> str:
+    """What is unknown of which stage."""
+    lost = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
+    idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
+    said = [f"unknown: launches of {' and '.join(lost)} have no device op."] if lost else []
+    said += [f"Of {' and '.join(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
+    return " ".join(said)
 
 
 def _share(time_ns: int, whole_ns: int) -> Bar:
@@ -102,4 +129,5 @@ def _outside(summary: Summary) -> str:
     ]
     if reasons:
         return f"In no stage: {share(rest.time_ns, whole_ns)}: {', '.join(reasons)}."
-    return "Every op belongs to a stage." if whole_ns else ""
+    recorded = "recorded " if lost_of(summary) is not None else ""
+    return f"Every {recorded}op belongs to a stage." if whole_ns else ""

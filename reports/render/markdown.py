@@ -69,7 +69,8 @@ def _drawn(element: Element) -> list[str]:
             return [f"> {escape(element.text)}"]
         case Item():
             mark = SEVERITIES.get(element.severity, "•")
-            return [f"{mark} **{escape(element.name)}**: {escape(element.text)}", *_more(element)]
+            named = f"**{escape(element.name)}**: " if element.name else ""
+            return [f"{mark} {named}{escape(element.text)}", *_more(element)]
 
 
 def _more(item: Item) -> list[str]:

@@ -43,18 +43,21 @@ def render(blocks: Sequence[Block], *, width: int = 80, colours: str | None = No
         highlight=False,
         legacy_windows=False,
     )
+    left_out: set[str] = set()
     for number, block in enumerate(blocks):
         if number and not block.close:
             console.print()
-        for piece in _drawn(block, width):
+        for piece in _drawn(block, width, left_out):
             console.print(piece)
     return "\n".join(line.rstrip() for line in untied(file.getvalue()).splitlines()) + "\n"
 
 
-def _drawn(block: Block, width: int) -> Iterator[RenderableType]:
+def _drawn(block: Block, width: int, left_out: set[str]) -> Iterator[RenderableType]:
+    """Its pieces; `left_out` are the columns that the last tables went without, of which later notes say nothing."""
     if block.title:
         yield Text(tied(block.title), style="bold")
-    left_out: set[str] = set()
+    if any(isinstance(element, Table) for element in block.elements):
+        left_out.clear()
     for element in block.elements:
         match element:
             case Table(rows=[]):

@@ -180,7 +180,7 @@ def test_the_clock_of_one_device_says_nothing_of_another() -> None:
 
 @given(gpu_traces())
 def test_times_before_zero_are_times_like_others(trace: Trace) -> None:
-    by = int(max(trace.ops.end_ns.max(), JITTER_NS)) * 1000
+    by = int(max(trace.ops.end_ns.max(initial=0), JITTER_NS)) * 1000
     assert find_launches(_earlier(trace, by)).tolist() == find_launches(trace).tolist()
 
 

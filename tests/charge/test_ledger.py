@@ -92,7 +92,7 @@ def test_every_nanosecond_is_charged_as_the_reference_charges_it(trace: Trace) -
         assert getattr(charges, f"{column}_ns").tolist() == [row[column] for row in expected], column
 
 
-@given(gpu_traces())
+@given(gpu_traces(whole=True))
 def test_stages_and_the_unattributed_row_add_up_to_the_trace(trace: Trace) -> None:
     summary = summarize(trace, Choices(all_ranges=True))
     device, rest, stages = summary.device, summary.device.unattributed, summary.stages

@@ -33,6 +33,8 @@ VALUES = {"--marker": "vision=.*", "--peak-tflops": "100", "--peak-gbs": "1000",
 READERS = ("summarize", "compare", "explain", "whatif")
 # Which verbs say what the files below say; the first that a file is in counts.
 SAID_BY: dict[str, tuple[str, ...]] = {
+    "tracer/compare/turns.py": ("ab",),
+    "reports/parts/compared/turns.py": ("ab",),
     "tracer/compare": ("compare",),
     "tracer/predict": ("whatif",),
     "tracer/recording": ("record",),

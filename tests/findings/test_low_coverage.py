@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import kernel, launch
+from support.chrome import OTHER, Event, kernel, launch, span
 from support.findings import GEMM, found, stage
 
 from tracer.findings.low_coverage import FINDING
@@ -25,3 +25,30 @@ def test_the_main_reason_is_named() -> None:
 
 def test_without_stages_nothing_is_missed() -> None:
     assert found(ID, kernel("stray", 0, 9)) is None
+
+
+def _engine(tid: int = 1, **more: float) -> list[Event]:
+    """A server's step, and as much work outside, behind a step that is no stage."""
+    return [
+        span("step[DECODE bs=1]", 0, 50), launch(1, 1, 1), kernel(GEMM, 5, 10, 1),
+        span("step[DLLM_EXTEND bs=1]", 100, 50), launch(more.get("at", 101), 1, 2, tid=tid), kernel(GEMM, 105, 10, 2),
+    ]  # fmt: skip
+
+
+def test_nobody_is_told_to_widen_the_ranges_of_a_server() -> None:
+    finding = found(ID, *_engine())
+    assert finding is not None
+    assert "widen" not in finding.next_step
+    assert "outside the engine's labelled steps" in finding.next_step
+
+
+def test_what_another_thread_launched_while_a_step_was_open_can_be_given_to_it() -> None:
+    finding = found(ID, *_engine(OTHER, at=2))
+    assert finding is not None
+    assert finding.next_step.startswith("--any-thread")
+
+
+def test_ones_own_ranges_can_be_widened() -> None:
+    finding = found(ID, *stage("tracer/prefill", 0, 5, [GEMM] * 10), launch(490, 1, 99), kernel("late", 600, 30, 99))
+    assert finding is not None
+    assert finding.next_step.startswith("widen the ranges")

@@ -18,6 +18,7 @@ import reports.render
 from reports.asked import Asked
 from reports.blocks import Bar, Block, Caution, Curve, Item, Line, Note, Table
 from reports.document import of_comparison, of_prediction, of_summary
+from reports.render import html as page
 from reports.render import markdown, text
 from reports.units import printable
 from tracer.compare.gates import check_budgets, parse_budget
@@ -40,7 +41,16 @@ def _plain_markdown(blocks: Sequence[Block]) -> str:
     return html.unescape(re.sub(r"</?(?:code|sub|br)>|\*\*", "", found)).replace("\u2060", "")
 
 
-RENDERERS: dict[str, Callable[[Sequence[Block]], str]] = {"text": _plain_text, "markdown": _plain_markdown}
+def _plain_html(blocks: Sequence[Block]) -> str:
+    found = re.sub(r"</(?:td|th|p|h\d|summary)>", " ", page.render(blocks, heading="tracer report"))
+    return html.unescape(re.sub(r"<[^>]*>", "", found))
+
+
+RENDERERS: dict[str, Callable[[Sequence[Block]], str]] = {
+    "text": _plain_text,
+    "markdown": _plain_markdown,
+    "html": _plain_html,
+}
 
 
 def test_every_renderer_is_held_to_it() -> None:

@@ -106,7 +106,7 @@ def test_names_from_a_file_cannot_steer_the_terminal_or_the_markup() -> None:
 
 def test_a_trace_without_stages_lists_its_ranges() -> None:
     trace = trace_of(span("forward", 0, 9), span("idle", 10, 1), launch(1, 1, 1), kernel("k", 2, 4, 1))
-    assert render(summarize(trace)).endswith(
+    assert (
         "ranges\n"
         "name     count     host  ops   device   share  projected  kernels\n"
         "forward      1  9.00 µs    1  4.00 µs  100.0%    4.00 µs  4.00 µs\n"
@@ -114,7 +114,7 @@ def test_a_trace_without_stages_lists_its_ranges() -> None:
         "Device ops by the ranges around their launch; an op counts for every range that\n"
         "encloses it. host: the ranges on the CPU. Projected, kernels: as nsys stats has\n"
         "them; spans with gaps, and nested ranges of one name add up.\n"
-    )
+    ) in render(summarize(trace))
 
 
 def test_many_ranges_are_cut_and_the_rest_is_counted() -> None:

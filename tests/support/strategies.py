@@ -30,10 +30,11 @@ def _us(ns: int) -> float:
 @st.composite
 def _kernels(draw: st.DrawFn) -> Event:
     correlation = draw(st.one_of(st.none(), st.integers(1, 6)))
+    start, length = draw(times), draw(lengths)
     return kernel(
         draw(st.sampled_from(["gemm", "norm"])),
-        _us(draw(times)),
-        _us(draw(lengths)),
+        _us(start),
+        _us(length if start else max(length, 1)),  # one of no length at 0 has no usable time
         correlation,
         device=draw(st.integers(0, 1)),
         stream=draw(st.integers(1, 3)),
@@ -55,14 +56,39 @@ _operators = st.builds(
 
 
 @st.composite
-def gpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace with at least one device op."""
+def gpu_events(draw: st.DrawFn) -> list[Event]:
+    """Events with at least one device op."""
     kernels = draw(st.lists(_kernels(), min_size=1, max_size=8))
-    return trace_of(*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6)))
+    return [*kernels, *draw(st.lists(_calls, max_size=8)), *draw(st.lists(_ranges, max_size=6))]
+
+
+def gpu_traces(*, whole: bool = False) -> st.SearchStrategy[Trace]:
+    """A trace with at least one device op; of a whole one, launches without an op are no launches."""
+    return gpu_events().map(lambda events: trace_of(*(_whole(events) if whole else events)))
+
+
+def _whole(events: list[Event]) -> list[Event]:
+    from tracer.charge.launches import find_launches
+
+    trace = trace_of(*events)
+    used = set(find_launches(trace).tolist()) - {-1}
+    starts = {(trace.calls.start_ns[row], trace.calls.correlation[row]) for row in used}
+    return [
+        one
+        for one in events
+        if one["cat"] != "cuda_runtime"
+        or "Launch" not in one["name"]
+        or (round(1000 * one["ts"]), one["args"]["correlation"]) in starts
+    ]
 
 
 @st.composite
-def cpu_traces(draw: st.DrawFn) -> Trace:
-    """A trace without device ops."""
+def cpu_events(draw: st.DrawFn) -> list[Event]:
+    """Events without device ops."""
     operators = draw(st.lists(_operators, min_size=1, max_size=8))
-    return trace_of(*operators, *draw(st.lists(_ranges, max_size=6)))
+    return [*operators, *draw(st.lists(_ranges, max_size=6))]
+
+
+def cpu_traces() -> st.SearchStrategy[Trace]:
+    """A trace without device ops."""
+    return cpu_events().map(lambda events: trace_of(*events))

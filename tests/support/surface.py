@@ -138,11 +138,12 @@ def _value(path: str, kind: Any, optional: str) -> Iterator[str]:
 
 
 def _without_null(kind: Any) -> tuple[Any, Any]:
-    """A type less None, and NoneType if that was part of it."""
+    """A type less None, and NoneType if that was part of it; less what stands for a key that may be absent, too."""
     if typing.get_origin(kind) not in (types.UnionType, typing.Union):
         return kind, None
-    (rest,) = [one for one in typing.get_args(kind) if one is not types.NoneType]
-    return rest, types.NoneType
+    parts = typing.get_args(kind)
+    (rest,) = [one for one in parts if one not in (types.NoneType, msgspec.UnsetType)]
+    return rest, types.NoneType if types.NoneType in parts else None
 
 
 if __name__ == "__main__":

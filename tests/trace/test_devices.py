@@ -57,6 +57,40 @@ def test_a_rank_whose_clock_is_off_is_never_given_another_ranks_launches() -> No
     assert _processes(trace) == ["[TP00] 830"] * 5 + ["[TP01] 831"] * 5
 
 
+def _numbered_apart(rank: int, host_pid: str, by: int) -> list[Event]:
+    """A rank whose correlations are another's plus `by`, on the same track of device 0."""
+    return [
+        event | {"args": event["args"] | {"correlation": event["args"]["correlation"] + by}}
+        if "args" in event
+        else event
+        for event in _rank(rank, "0", host_pid)
+    ]
+
+
+def test_ranks_whose_tracks_are_one_are_told_by_who_launched() -> None:
+    trace = trace_of(*_rank(0, "0", "830"), *_numbered_apart(1, "831", 100), deviceProperties=[{"id": 0, "name": H100}])
+    assert trace.ops.device.tolist() == [0] * 5 + [1] * 5
+    assert _processes(trace) == ["830"] * 5 + ["831"] * 5
+    assert [(device.id, device.name) for device in trace.devices] == [(0, H100), (1, H100)]
+    assert [token.ops for token in summarize(trace).tokens] == [1] * 10
+
+
+def test_a_number_that_another_rank_launched_its_own_by_tells_of_no_process() -> None:
+    orphans = [kernel("k", 500 + n, 1, n) for n in range(1, 4)]
+    theirs = [
+        event
+        for n in range(1, 4)
+        for event in (launch(400 + n, 1, n) | {"pid": "831"}, kernel("l", 450 + n, 1, n, device=1))
+    ]
+    trace = trace_of(*_numbered_apart(0, "830", 100), *orphans, *theirs)
+    assert trace.ops.device.tolist() == [0] * 8 + [1] * 3
+
+
+def test_a_single_launch_of_another_process_makes_no_device_of_its_own() -> None:
+    trace = trace_of(*_rank(0, "0", "830"), launch(9000, 5, 77) | {"pid": "831"}, kernel("k", 9010, 5, 77))
+    assert trace.ops.device.tolist() == [0] * 6
+
+
 def test_several_tracks_of_one_device_in_one_process_are_one_device() -> None:
     events = [launch(1, 1, 1), kernel("a", 5, 10, 1) | {"pid": "GPU 0 compute"}]
     events += [launch(3, 1, 2), kernel("b", 7, 10, 2) | {"pid": "GPU 0 copy"}]

@@ -69,7 +69,7 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
     _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
     busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
     windows_ns = 0
-    for rows in _recorded_windows(trace, ops.device, ops.start_ns):
+    for rows in recorded_windows(trace, ops.device, ops.start_ns):
         order = rows[np.lexsort((rows, ops.correlation[rows], ops.stream[rows], ops.start_ns[rows]))]
         start, end = ops.start_ns[order], ops.end_ns[order]
         reach = running_end(end)
@@ -111,7 +111,7 @@ def _check_conserved(ledger: Ledger, windows_ns: int) -> None:
         raise AssertionError(f"charged {ledger.charged_ns} ns of a window of {windows_ns} ns")
 
 
-def _recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
+def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
     """The rows of each track (a device, a thread) in each capture.
 
     Between captures nothing was recorded, so nothing is charged.
@@ -171,7 +171,7 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
     self_ns, gap_start, gap_end = (np.zeros(size, dtype=np.int64) for _ in range(3))
     windows_ns = 0
-    for rows in _recorded_windows(trace, int64(spans.thread), spans.start_ns):
+    for rows in recorded_windows(trace, int64(spans.thread), spans.start_ns):
         self_ns[rows] = _self_times(spans, rows)
         order = rows[np.lexsort((-spans.end_ns[rows], spans.start_ns[rows]))]
         start, end = spans.start_ns[order], spans.end_ns[order]

@@ -2,7 +2,8 @@
 
 Two things cause it. With programmatic dependent launch a kernel begins while the one before it drains: the overlaps
 are short, and honest. With deferred completion stamps (ROCm) an op's end is written late, sometimes by seconds, and
-swallows whole ops behind it. Perfetto silently drops such slices, so that people see gaps where kernels ran.
+swallows whole ops behind it. Perfetto drops such slices in releases before June 2026, so that people see gaps where
+kernels ran; later ones move them to a track of their own.
 """
 
 from __future__ import annotations

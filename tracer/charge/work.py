@@ -6,7 +6,7 @@ table of the same kind, so that nothing behind this file needs to know the diffe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,8 @@ from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
 from tracer.charge.launches import clocks_of, find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
-from tracer.trace.columns import NO_THREAD
+from tracer.charge.stages.reach import until_done
+from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 # Of operators: they ran on none.
-NO_DEVICE = -1
+NO_DEVICE = MISSING
 NONE = -1
 
 
@@ -146,7 +147,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
     told = int64(np.where(clocks.distrusted, NONE, call))
-    ledger = charge_device_ops(trace, told, _until_done(ranges, stage, ops.end_ns))
+    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns))
     return Work(
         on_device=True,
         name=ops.name,
@@ -172,20 +173,6 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         between_ns=ledger.between_ns,
         clock_is_off=clocks.off,
     )
-
-
-def _until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
-    """The same stages; a step of an engine is open until all that it asked for has run.
-
-    Engines launch ahead and put no wait into a step's range: what the device idles between two kernels of one step is
-    that step's, although the host is through with it.
-    """
-    if not ranges.engine:
-        return ranges
-    until = ranges.end_ns.copy()
-    held = np.flatnonzero(stage >= 0)
-    np.maximum.at(until, stage[held], end_ns[held])
-    return replace(ranges, end_ns=until)
 
 
 def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:

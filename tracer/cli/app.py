@@ -16,7 +16,20 @@ from tracer.version import __version__
 INTERRUPTED = 130
 BUDGET = "--budget"
 # The first of the verbs, as help lists them.
-ORDER = ("record", "summarize", "compare", "explain", "whatif", "critical-path", "calibrate", "models", "doctor")
+ORDER = (
+    "record",
+    "summarize",
+    "report",
+    "compare",
+    "ab",
+    "baseline",
+    "explain",
+    "whatif",
+    "critical-path",
+    "calibrate",
+    "models",
+    "doctor",
+)
 
 
 def _verbs() -> tuple[str, ...]:

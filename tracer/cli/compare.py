@@ -21,7 +21,7 @@ def command(
         list[Path],
         typer.Argument(
             help="Two or more: traces, or summaries saved by tracer summarize --format json. The first is the "
-            "baseline.",
+            "baseline. With --against one or more.",
             show_default=False,
         ),
     ],
@@ -31,6 +31,14 @@ def command(
         typer.Option(
             metavar="PERCENT",
             help="Drift between recordings to allow for. Without it one recording of each run shows no difference.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The baseline: one that tracer baseline save has kept. Of several recordings, as many of each run.",
             show_default=False,
         ),
     ] = None,
@@ -67,10 +75,7 @@ def command(
     allowed for between recordings. Figures per token make models comparable that answer at different lengths.
     Budgets hold for every file but the baseline.
     """
-    if len(files) < 2:
-        raise UsageError("compare takes two files or more; the first is the baseline")
-    if len(files) % recordings or len(files) < 2 * recordings:
-        raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
+    files, recordings = _runs(files, against, recordings)
     check_output(output, force=force)
     from tracer.compare.gates import check_budgets, check_regressions, parse_budget, parse_percent
     from tracer.compare.pairs import compare
@@ -87,7 +92,7 @@ def command(
     # Traces without stages are compared by kernels.
     choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
     summaries = [load_summary(path, choices) for path in files]
-    found = compare(summaries, tolerance=allowed, recordings=recordings)
+    found = compare(summaries, tolerance=allowed, recordings=recordings, apart=against is not None)
     gates, unjudged = [], None
     try:
         gates = [gate for summary in summaries[recordings:] for gate in check_budgets(summary, budgets)]
@@ -98,14 +103,48 @@ def command(
     import msgspec
 
     found = msgspec.structs.replace(found, gates=gates)
-    text = _text(found, output_format, top=top, width=width, output=output)
+    text = text_of(found, output_format, heading="tracer compare", top=top, width=width, output=output)
     put(text, output, json=output_format is Format.JSON)
     if unjudged is not None:
         raise unjudged
     refuse(gates)
 
 
-def _text(found: Comparison, output_format: Format, *, top: int | None, width: int | None, output: Path | None) -> str:
+def _runs(files: list[Path], against: str | None, recordings: int) -> tuple[list[Path], int]:
+    """All files, those of the baseline first, and how many of them are of each run.
+
+    Raises:
+        InputError: there is no such baseline.
+        UsageError: they are not two runs or more of so many each.
+    """
+    if against is None:
+        if len(files) < 2:
+            raise UsageError("compare takes two files or more; the first is the baseline (or --against NAME)")
+        if len(files) % recordings or len(files) < 2 * recordings:
+            raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
+        return files, recordings
+    from tracer.cli import kept
+
+    baseline = kept.found(against)
+    if recordings not in (1, len(baseline)):
+        raise UsageError(f"--recordings {recordings}: the baseline {against} has {len(baseline)}")
+    if len(files) % len(baseline):
+        raise UsageError(
+            f"--against {against}: it has {len(baseline)} recordings; {len(files)} files are not runs of so many each"
+        )
+    return [*baseline, *files], len(baseline)
+
+
+def text_of(
+    found: Comparison,
+    output_format: Format,
+    *,
+    heading: str,
+    top: int | None,
+    width: int | None,
+    output: Path | None = None,
+) -> str:
+    """A comparison as it is printed."""
     if output_format is Format.JSON:
         from tracer.document.comparison import encode
 
@@ -114,4 +153,4 @@ def _text(found: Comparison, output_format: Format, *, top: int | None, width: i
     from reports.document import of_comparison
 
     blocks = of_comparison(found, Asked(top=top))
-    return rendered(blocks, output_format, heading="tracer compare", width=width, output=output)
+    return rendered(blocks, output_format, heading=heading, width=width, output=output)

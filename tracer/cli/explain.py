@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,9 @@ def _in_trace(finding: str, trace: Path, *, jobs: int | None, no_limit: bool) ->
     summary = summarize_file(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)))
     found = next((one for one in summary.findings if one.id == finding), None)
     if found is None:
+        why = [one for one in summary.abstained if re.fullmatch(rf"finding {re.escape(finding)}(?: of \w+)?", one.what)]
+        if why:
+            return [f"{trace}: {printable(one.what)} cannot be told: {printable(one.because)}" for one in why]
         return [f"{trace}: not found there; the rule is silent also where the trace cannot support it"]
     lines = [f"{trace}: {printable(found.message)}", "evidence:"]
     lines += [f"  {printable(name)} = {printable(str(value))}" for name, value in _flat(found.evidence)]

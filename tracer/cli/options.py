@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 
 
+class Sort(StrEnum):
+    """By what tables of kernels, operators and ranges are sorted."""
+
+    TIME = "time"
+    OPS = "ops"
+    NAME = "name"
+
+
 class Format(StrEnum):
     """How a result is written."""
 
@@ -42,6 +50,10 @@ Width = Annotated[int | None, typer.Option(min=20, max=1000, help="Columns of te
 Top = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Rows of each table of kernels, operators or ranges. [default: 12 to 15]"),
+]
+Stage = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE", help="Of tables with a row a stage, this stage alone.", show_default=False),
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
 NoLimit = Annotated[

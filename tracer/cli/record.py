@@ -170,6 +170,14 @@ def command(
             rich_help_panel=_PROFILE,
         ),
     ] = False,
+    tracks: Annotated[
+        bool,
+        typer.Option(
+            "--tracks/--no-tracks",
+            help="Put the stages into the trace as tracks of Perfetto, as tracer annotate does.",
+            rich_help_panel=_PROFILE,
+        ),
+    ] = True,
     nsys: Annotated[
         bool,
         typer.Option(
@@ -233,7 +241,8 @@ def command(
     profiled: dict[str, Any] = {"schedule": schedule, "window": window}
     profiled |= {"with_stack": with_stack, "record_shapes": record_shapes, "memory": memory}
     if script:
-        _report(output, record_command(script, output, auto=auto, **profiled))
+        manifest = record_command(script, output, auto=auto, **profiled)
+        _report(output, manifest, tracks=tracks)
         return
     entry = check_model(model, size, device, dtype, decode)
     check_files(entry, checkpoint, sample, dataset)
@@ -272,7 +281,7 @@ def command(
     )
     with Bars() as bars:
         recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
-    _report(output, recording.manifest, recording.report)
+    _report(output, recording.manifest, recording.report, tracks=tracks)
 
 
 def _record(
@@ -288,10 +297,25 @@ def _record(
     return record(options(model_options=model_options()), progress)
 
 
-def _report(output: Path, manifest: Manifest, report: Path | None = None) -> None:
-    """Say what was proved, what was written, and what to type next."""
+def _add_tracks(output: Path) -> None:
+    """Put the stages as tracks into what was recorded, which stays as it is where that fails."""
+    from tracer.choices import Choices
+    from tracer.cli.streams import tell
+    from tracer.document.errors import InputError
+    from tracer.perfetto.annotate import annotate
+
+    try:
+        annotate(output, output, Choices(jobs=1))  # other processes would be forks of one that has used a GPU
+    except InputError as error:
+        tell(f"the trace has no tracks for the stages: {error}")
+
+
+def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tracks: bool) -> None:
+    """Add the tracks if asked to; say what was proved, what was written, and what to type next."""
     import shlex
 
+    if tracks:
+        _add_tracks(output)
     checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"

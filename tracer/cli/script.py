@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Manifest
 
 # The options of `record` that mean something for a script; what runs in it is its own affair.
-_OF_THE_RUN = ("script", "auto", "output", "force", "wait", "warmup", "active", "repeat", "decode_window")
+_OF_THE_RUN = ("script", "auto", "output", "force", "tracks", "wait", "warmup", "active", "repeat", "decode_window")
 APPLICABLE = {*_OF_THE_RUN, "with_stack", "record_shapes", "memory"}
 
 

@@ -24,6 +24,8 @@ from tracer.cli.options import (
     OutputFormat,
     PeakGbs,
     PeakTflops,
+    Sort,
+    Stage,
     Top,
     Width,
 )
@@ -92,6 +94,14 @@ def command(
             help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
         ),
     ] = False,
+    steady: Annotated[
+        bool,
+        typer.Option(
+            "--steady",
+            help="Of a server's trace the steady part alone: the longest stretch of decoding steps of which 9 in 10 "
+            "hold the most common batch within 10 %. What is left out is counted.",
+        ),
+    ] = False,
     clip_overlaps: Annotated[
         bool,
         typer.Option("--clip-overlaps", help="Cut ops that overlap the next on their stream at its start."),
@@ -106,6 +116,8 @@ def command(
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
     top: Top = None,
+    sort: Annotated[Sort, typer.Option(help="Sort tables of kernels, operators and ranges by this.")] = Sort.TIME,
+    stage: Stage = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -128,9 +140,10 @@ def command(
     from tracer.trace.limits import limits
 
     choices = Choices(
-        patterns=_patterns(marker or []),
+        patterns=patterns_of(marker or []),
         all_ranges=all_ranges,
         any_thread=any_thread,
+        steady=steady,
         clip_overlaps=clip_overlaps,
         by=None if by is None else by.value,
         shapes=shapes,
@@ -152,7 +165,8 @@ def command(
         from reports.document import of_summary
 
         rows = len(summary.ranges) if all_ranges and not top else top
-        blocks = of_summary(summary, Asked(gates=checked, top=rows, saved=saved))
+        _check_stage(stage, summary)
+        blocks = of_summary(summary, Asked(gates=checked, top=rows, saved=saved, stage=stage, sort=sort.value))
         put(rendered(blocks, output_format, heading="tracer summarize", width=width, output=output), output)
     refuse(checked)
 
@@ -184,6 +198,18 @@ def _summary(trace: Path, rank: int | None, choices: Choices) -> tuple[Summary, 
             f"{', '.join(needed)}: {saved.trace.path} is a saved summary; give the trace that it was made of"
         )
     return saved, True
+
+
+def _check_stage(stage: str | None, summary: Summary) -> None:
+    """Refuse a stage that the trace does not have.
+
+    Raises:
+        UsageError: it has none of that name.
+    """
+    found = [one.stage for one in summary.stages]
+    if stage is not None and stage not in found:
+        there = f"it has {', '.join(found)}" if found else "it has none"
+        raise UsageError(f"--stage {stage}: no such stage in {summary.trace.path}; {there}")
 
 
 def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:
@@ -219,7 +245,7 @@ def _choose(path: Path, rank: int | None) -> Path:
     return chosen
 
 
-def _patterns(markers: list[str]) -> dict[str, str]:
+def patterns_of(markers: list[str]) -> dict[str, str]:
     """Read STAGE=REGEX options.
 
     Raises:

@@ -130,7 +130,7 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
         output = Path(folder) / "run.json"
         rerun(run, output, bars, batch_frames=bool(changes.batch_frames), decode=changes.decode)
         changed = summarize_file(output)
-    measured = {row.stage: round(row.runs * row.step_ns) for row in changed.budget}
+    measured = {row.stage: round(row.total_ns or 0) for row in changed.budget}
     stages = [msgspec.structs.replace(row, measured_ns=measured[row.stage]) for row in found.stages]
     return msgspec.structs.replace(found, stages=stages, measured_ns=whole_ns(changed))
 

@@ -45,7 +45,7 @@ def _of_one(summary: Summary) -> dict[str, float]:
     return {
         TPOT if stage.stage == DECODE else stage.stage: stage.device_time_ns / stage.runs
         for stage in summary.stages
-        if stage.runs > 0 and stage.ops
+        if stage.runs > 0 and stage.ops and stage.device_time_ns is not None
     }
 
 

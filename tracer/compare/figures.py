@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT, VISION
-from tracer.document.summary import PASSES, measures
+from tracer.document.summary import PASSES, Lost, measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,24 +29,35 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
     """Nanoseconds of each measure: medians over requests, or of the trace one run of each stage.
 
     A trace alone does not say what a request takes; of its decode steps there is the mean, as TPOT, unless they are
-    passes of which nobody knows how many tokens they yielded.
+    passes of which nobody knows how many tokens they yielded. Of a stage that lacks device ops there is a figure only
+    where some runs of it do not; see `why_unknown`.
     """
     latency = summary.latency
     if source != TRACE and latency is not None:
         later = {TTFT: latency.ttft_ns, TPOT: latency.tpot_ns}
         known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
         return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
-    in_trace = {stage.stage: _took_ns(stage) / stage.runs for stage in summary.stages if stage.runs > 0}
+    in_trace = {stage.stage: run_ns for stage in summary.stages if (run_ns := _run_ns(summary, stage)) is not None}
     if summary.trace.steps == PASSES:
         in_trace.pop(DECODE, None)
     return {TPOT if stage == DECODE else stage: time_ns for stage, time_ns in in_trace.items()}
 
 
-def _took_ns(stage: Stage) -> int:
-    """All calls of a stage; where a document does not say what passed, all of its devices' time."""
-    if stage.wall_ns is not None:
-        return stage.wall_ns
-    return stage.busy_ns + stage.idle_ns if stage.ops else stage.cpu_ns
+def _run_ns(summary: Summary, stage: Stage) -> float | None:
+    """What one run of a stage took in the trace, of those whose work was recorded; None if none was."""
+    if stage.runs <= 0:
+        return None
+    if stage.took_ns is not None:
+        return stage.took_ns / stage.runs
+    return next((one.step_ns for one in summary.budget if one.stage == stage.stage and not one.clean), None)
+
+
+def why_unknown(summary: Summary, of: str, source: str) -> Lost | None:
+    """Why a trace does not say what a measure took: launches of it have no device op. None where that is not why."""
+    if source != TRACE or not isinstance(summary.lost, Lost):
+        return None
+    stages = [stage.stage for stage in summary.stages if stage.took_ns is None]
+    return summary.lost if (DECODE if of == TPOT else of) in stages or not stages else None
 
 
 def shares(summary: Summary, source: str) -> dict[str, float]:
@@ -56,8 +67,9 @@ def shares(summary: Summary, source: str) -> dict[str, float]:
         whole = found.pop(REQUEST)
         found.pop(TPOT, None)
     else:
-        found = {stage.stage: _took_ns(stage) * stage.scale for stage in summary.stages}
-        whole = sum(found.values())
+        taken = {stage.stage: (stage.took_ns, stage.scale) for stage in summary.stages}
+        found = {name: took_ns * scale for name, (took_ns, scale) in taken.items() if took_ns is not None}
+        whole = sum(found.values()) if len(found) == len(taken) else 0.0  # a part of them is no whole
     return {name: time_ns / whole for name, time_ns in found.items()} if whole > 0 else {}
 
 

@@ -6,21 +6,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.compare.figures import TRACE, best_source, figures, shares
+from tracer.compare.figures import TRACE, best_source, figures, shares, why_unknown
 from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
-from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
+from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
+from tracer.document.summary import Abstained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.document.comparison import Comparison, Pair, Row
-    from tracer.document.summary import Summary
+    from tracer.document.summary import Lost, Summary
 
 NAMES = (*ALL_STAGES, REQUEST, TTFT, TPOT)
 UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 TIME, SHARE, REGRESSION = "time", "share", "regression"
+MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
 _PERCENT = re.compile(rf"\s*{_NUMBER}\s*%\s*", re.ASCII)
@@ -88,6 +90,8 @@ def _check(summary: Summary, budget: Budget) -> Gate:
     source = best_source(summary)
     found = figures(summary, source) if budget.kind == TIME else shares(summary, source)
     value = found.get(budget.of)
+    if value is None and (lost := _why_unknown(summary, budget, source)) is not None:
+        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, lost)
     if value is None:
         reason = "no pass without a profiler says so" if source == TRACE and budget.of not in ALL_STAGES else ""
         if source == TRACE and budget.kind == TIME and budget.of in shares(summary, source):
@@ -107,20 +111,31 @@ def _check(summary: Summary, budget: Budget) -> Gate:
     )
 
 
+def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | None:
+    """Why a figure that the trace should have is unknown; a share is as soon as one stage's time is."""
+    occurs = {stage.stage for stage in summary.stages}
+    if (DECODE if budget.of == TPOT else budget.of) not in occurs:
+        return None
+    asked = occurs if budget.kind == SHARE else {budget.of}
+    return next((lost for name in asked if (lost := why_unknown(summary, name, source)) is not None), None)
+
+
+def _unjudged(gate: str, path: str, of: str, kind: str, limit: float, why: Lost | Abstained) -> Gate:
+    return Gate(
+        gate=gate, path=path, of=of, kind=kind, value=None, limit=limit, passed=False, reason=why.reason,
+        next_step=why.next_step,
+    )  # fmt: skip
+
+
 def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
 
     Of each run there is one gate for every measure that failed, or one for the worst measure if none did. Where nothing
-    could be tested, no measure leaves it sure, or each run was recorded once and no drift between recordings is allowed
-    for, there is one that cannot be judged: silence would be taken for a pass.
+    could be tested, no measure leaves it sure, or nothing tells a difference from drift between recordings, there is
+    one that cannot be judged: silence would be taken for a pass.
     """
     paths = {run.label: run.path for run in comparison.runs}
-    unallowed = comparison.tolerance is None
-    return [
-        gate
-        for pair in comparison.pairs
-        for gate in _of_a_pair(pair, paths[pair.other], limit, alone=unallowed and pair.recordings == 1)
-    ]
+    return [gate for pair in comparison.pairs for gate in _of_a_pair(pair, paths[pair.other], limit)]
 
 
 def _is_sure(row: Row, limit: float) -> bool:
@@ -130,14 +145,14 @@ def _is_sure(row: Row, limit: float) -> bool:
     return row.verdict in (SLOWER, FASTER, WITHIN)
 
 
-def _of_a_pair(pair: Pair, path: str, limit: float, *, alone: bool) -> list[Gate]:
+def _of_a_pair(pair: Pair, path: str, limit: float) -> list[Gate]:
     rows = [row for row in pair.rows if not row.per and _is_sure(row, limit)]
     name = f"max-regression {limit * 100:g}%"
-    if alone or not rows:
-        reason = "; ".join(pair.notes) or "no measure leaves it sure; record more (tracer record --requests 30)"
-        return [
-            Gate(gate=name, path=path, of="", kind=REGRESSION, value=None, limit=limit, passed=False, reason=reason)
-        ]
+    if pair.inconclusive or not rows:
+        steps = "; ".join(dict.fromkeys(one.next_step for one in pair.abstained)) or MORE
+        reason = "; ".join(pair.notes) or f"no measure leaves it sure; {MORE}"
+        why = Abstained(what=name, reason=reason, next_step=steps)
+        return [_unjudged(name, path, "", REGRESSION, limit, why)]
     apart = {row.of: (row.ratio or 1) - 1 for row in rows}
     failed = [row.of for row in rows if row.verdict == SLOWER and apart[row.of] > limit]
     return [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.comparison import KernelChange, KernelUse
+from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.document.summary import Stage, Summary
+    from tracer.document.summary import Kernel, Stage, Summary
 
 # Of the breakdown of a summary.
 BY_KERNEL = "kernel"
@@ -21,9 +22,10 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
 
     A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have; where
     one of them has none, whole traces, as far as they were broken down by kernel. The largest difference first.
+    Stages, and traces without stages, that lack device ops are not compared: nobody knows which kernels they had.
     """
     taken = [_by_stage(summary) for summary in (before, after)]
-    if not all(taken):
+    if not (before.stages and after.stages):
         taken = [_whole(summary) for summary in (before, after)]
     changes, same = [], 0
     for stage in taken[0]:
@@ -56,19 +58,17 @@ def _changes(
 
 def _by_stage(summary: Summary) -> dict[str, dict[str, KernelUse]]:
     """Each kernel in one run of its stage."""
-    return {stage.stage: _uses(stage) for stage in summary.stages}
+    return {stage.stage: _uses(stage, stage.kernels) for stage in summary.stages if stage.kernels is not None}
 
 
-def _uses(stage: Stage) -> dict[str, KernelUse]:
+def _uses(stage: Stage, kernels: list[Kernel]) -> dict[str, KernelUse]:
     runs = max(1, stage.runs)
-    return {
-        kernel.name: KernelUse(count=kernel.count / runs, time_ns=kernel.time_ns / runs) for kernel in stage.kernels
-    }
+    return {kernel.name: KernelUse(count=kernel.count / runs, time_ns=kernel.time_ns / runs) for kernel in kernels}
 
 
 def _whole(summary: Summary) -> dict[str, dict[str, KernelUse]]:
     """Each kernel in the whole trace, as a stage without a name."""
-    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL:
+    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL or isinstance(summary.lost, Lost):
         return {}
     found: dict[str, KernelUse] = {}
     for row in summary.breakdown.rows:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
+from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
 FEW_REQUESTS = 5
 
 
+class Known(Enum):
+    """What is known of drift between recordings."""
+
+    ALLOWED = "a tolerance was given, or there are several recordings of each run"
+    IN_TURNS = "the order was drawn by lot, so it is noise"
+    ALONE = "nothing, of one recording of each run"
+    APART = "nothing, of a baseline from another time"
+
+
 def notes(
-    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, *, alone: bool
+    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, *, known: Known
 ) -> list[str]:
     """Notes on a pair.
 
@@ -26,24 +37,27 @@ def notes(
         baseline, other: recordings of each run.
         source: of the figures.
         tested: the rows.
-        alone: whether each run was recorded once and no tolerance was given.
+        known: what is known of drift.
     """
     before, after = baseline[0], other[0]
     return [
-        *_of_the_test(baseline, other, source, tested, alone),
+        *_of_the_test(baseline, other, source, tested, known),
+        *_of_lost_work(baseline, other),
         *_of_the_runs(before, after, tested),
         *_of_the_traces(before, after),
     ]
 
 
 def _of_the_test(
-    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, alone: bool
+    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, known: Known
 ) -> Iterator[str]:
-    several = len(baseline) > 1
+    several = len(baseline) > 1 or known is Known.IN_TURNS
     fewest = len(baseline) if several else min(len(baseline[0].requests), len(other[0].requests))
     what, more = (
         ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "tracer record --requests 10")
     )
+    if known is Known.IN_TURNS:
+        more = "tracer ab --max-time 30min"
     if source == TRACE:
         yield "times are of the traces: one file or both have no pass without a profiler, so nothing is tested"
     elif source == MEDIANS:
@@ -51,14 +65,29 @@ def _of_the_test(
     elif all(row.verdict in (UNTESTED, UNLIKE) for row in tested.rows if row.p is not None):
         yield f"{fewest} {what} a side are too few to test anything; record more ({more})"
     else:
-        if fewest < FEW_REQUESTS:
+        if fewest < FEW_REQUESTS and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
-        if alone:
+        if known is Known.ALONE:
             yield (
                 "one recording of each run: what changes from one recording to the next cannot be told from a "
                 "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record each run "
-                f"several times in turns (--recordings {FEW_REQUESTS})"
+                f"several times in turns (tracer ab does; --recordings {FEW_REQUESTS} takes what was recorded so)"
             )
+        if known is Known.APART:
+            yield (
+                "the baseline is of another time: what has changed on the machine since cannot be told from a "
+                "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record both now, "
+                "in turns (tracer ab)"
+            )
+
+
+def _of_lost_work(baseline: Sequence[Summary], other: Sequence[Summary]) -> Iterator[str]:
+    for summary in (*baseline, *other):
+        lost = summary.lost
+        if isinstance(lost, Lost):
+            unknown = [stage.stage for stage in summary.stages if stage.took_ns is None]
+            what = f"device work of {' and '.join(unknown)}" if unknown else "device work"
+            yield f"{summary.trace.path}: {lost.reason}, so its {what} is not compared; {lost.next_step}"
 
 
 def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice, product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from tracer.compare.abstained import abstentions
 from tracer.compare.device import beside_device
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
-from tracer.compare.notes import notes
+from tracer.compare.notes import Known, notes
 from tracer.compare.options import differing_options
 from tracer.compare.rows import untested_rows
 from tracer.compare.steps import compare_steps, overlaps
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 
-def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, recordings: int = 1) -> Comparison:
+def compare(
+    summaries: Sequence[Summary],
+    *,
+    tolerance: float | None = None,
+    recordings: int = 1,
+    blocks: Sequence[int] | None = None,
+    apart: bool = False,
+) -> Comparison:
     """Compare each run with the first.
 
     Args:
@@ -34,6 +43,8 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
         recordings: summaries of each run; the first so many are those of the baseline.
         tolerance: drift between recordings that is allowed for, as a share; taken from them if None, see
             `tested.tested_rows`.
+        blocks: of two runs in turns, the block of each recording.
+        apart: whether the baseline was recorded at another time, so that nobody knows what has changed since.
 
     Raises:
         InputError: the work of one is in a form that is not read.
@@ -41,6 +52,7 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
     for summary in summaries:
         if (unread := next((one for one in summary.abstained if one.what == UNREAD), None)) is not None:
             raise InputError(f"{summary.trace.path}: its work is not read: {unread.because}")
+    drift = _Drift(tolerance, blocks, apart)
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
     runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
@@ -50,10 +62,23 @@ def compare(summaries: Sequence[Summary], *, tolerance: float | None = None, rec
         tolerance=tolerance,
         runs=runs,
         pairs=[
-            _pair(made[0], others, (runs[0].label, run.label), tolerance)
+            _pair(made[0], others, (runs[0].label, run.label), drift)
             for run, others in zip(runs[1:], made[1:], strict=True)
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """What is known of how recordings differ: see `compare`."""
+
+    tolerance: float | None
+    blocks: Sequence[int] | None
+    apart: bool
+
+    def alone(self, recordings: int) -> bool:
+        """Whether nothing tells a difference between the runs from one between their recordings."""
+        return self.tolerance is None and (self.apart or (self.blocks is None and recordings == 1))
 
 
 def _run(label: str, recordings: Sequence[Summary]) -> Run:
@@ -78,23 +103,27 @@ def _run(label: str, recordings: Sequence[Summary]) -> Run:
     )
 
 
-def _pair(
-    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], tolerance: float | None
-) -> Pair:
+def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], drift: _Drift) -> Pair:
     source = max((best_source(summary) for summary in (*baseline, *other)), key=SOURCES.index)
     before, after = baseline[0], other[0]
     tested = (
-        tested_rows([one.requests for one in baseline], [one.requests for one in other], tolerance)
+        tested_rows(
+            [one.requests for one in baseline],
+            [one.requests for one in other],
+            drift.tolerance,
+            blocks=drift.blocks,
+            unknown_drift=drift.apart,
+        )
         if source == REQUESTS
         else untested_rows(before, after, source)
     )
-    least = LEAST_ALLOWANCE if tolerance is None else tolerance
+    least = LEAST_ALLOWANCE if drift.tolerance is None else drift.tolerance
     kernels, same = compare_kernels(before, after, least)
     return Pair(
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=notes(baseline, other, source, tested, alone=len(baseline) == 1 and tolerance is None),
+        notes=notes(baseline, other, source, tested, known=_known(drift, len(baseline))),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
@@ -103,10 +132,20 @@ def _pair(
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
         recordings=len(baseline),
+        inconclusive=drift.alone(len(baseline)),
         work=_work(before, after),
         totals=compare_totals(before, after),
         options=differing_options(before, after),
+        abstained=abstentions(baseline, other, labels, source, alone=drift.alone(len(baseline))),
     )
+
+
+def _known(drift: _Drift, recordings: int) -> Known:
+    if drift.apart and drift.alone(recordings):
+        return Known.APART
+    if drift.blocks is not None:
+        return Known.IN_TURNS
+    return Known.ALONE if drift.alone(recordings) else Known.ALLOWED
 
 
 def _work(before: Summary, after: Summary) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracer.compare import figures
 from tracer.compare.alike import BY_LENGTH, same_length
-from tracer.compare.verdicts import ONE_SIDE, UNLIKE, UNTESTED, Evidence
+from tracer.compare.verdicts import ONE_SIDE, UNKNOWN, UNLIKE, UNTESTED, Evidence
 from tracer.document.comparison import Row
 from tracer.document.names import ALL_STAGES, REQUEST, TPOT, TTFT
 
@@ -40,10 +40,13 @@ def untested_rows(before: Summary, after: Summary, source: str) -> Tested:
     """Differences between figures of which each run has one."""
     first, second = figures.figures(before, source), figures.figures(after, source)
     unlike = source != figures.TRACE and not same_length(before, after)
-    keys = in_order((name, "") for name in (*first, *second))
-    return Tested(
-        [make_row(key, first.get(key[0]), second.get(key[0]), unlike=unlike and key[0] in BY_LENGTH) for key in keys]
-    )
+    rows = []
+    for name, per in in_order((name, "") for name in (*first, *second)):
+        lacking = [one for one, taken in ((before, first), (after, second)) if name not in taken]
+        unknown = any(figures.why_unknown(summary, name, source) is not None for summary in lacking)
+        verdict, unlike_here = UNKNOWN if unknown else UNTESTED, unlike and name in BY_LENGTH
+        rows.append(make_row((name, per), first.get(name), second.get(name), verdict=verdict, unlike=unlike_here))
+    return Tested(rows)
 
 
 def make_row(
@@ -77,7 +80,7 @@ def make_row(
         ratio=ratio if evidence is None else evidence.ratio,
         allowance=None if evidence is None else evidence.allowance,
         p=None if evidence is None else evidence.p,
-        verdict=ONE_SIDE if not both else UNLIKE if unlike else verdict,
+        verdict=(verdict if verdict == UNKNOWN else ONE_SIDE) if not both else UNLIKE if unlike else verdict,
         low_ratio=None if interval is None else interval[0],
         high_ratio=None if interval is None else interval[1],
     )

@@ -36,7 +36,7 @@ def _device_steps(summary: Summary) -> dict[int, float]:
     steps: dict[int, list[float]] = {}
     if summary.device.kind == "gpu" or any(token.ops for token in summary.tokens):
         for token in summary.tokens:
-            if token.index > 0:
+            if token.index > 0 and token.device_time_ns is not None:
                 steps.setdefault(token.index, []).append(token.device_time_ns)
     return _medians(steps)
 

@@ -29,7 +29,12 @@ FEWEST_FOR_HALVES = 4
 
 
 def tested_rows(
-    before: Sequence[Sequence[RequestLatency]], after: Sequence[Sequence[RequestLatency]], tolerance: float | None
+    before: Sequence[Sequence[RequestLatency]],
+    after: Sequence[Sequence[RequestLatency]],
+    tolerance: float | None,
+    *,
+    blocks: Sequence[int] | None = None,
+    unknown_drift: bool = False,
 ) -> Tested:
     """Differences between two runs, each tested; all together at `ERROR_RATE`.
 
@@ -43,22 +48,30 @@ def tested_rows(
 
     Where runs were recorded several times, each recording counts once, by its medians, and recordings are permuted:
     what changes from one to the next is then part of the noise, as long as the two runs took turns. One recording of
-    each without a tolerance shows no difference, however small its p.
+    each without a tolerance shows no difference, however small its p. Where the order was drawn by lot in blocks,
+    recordings are permuted as they may have been drawn, and nothing else is allowed for.
 
     Args:
         before, after: of each recording of the run, the requests in the order in which they were made.
         tolerance: as a share, such as 0.02.
+        blocks: of each recording of the baseline, and then of the other, in which block it was drawn.
+        unknown_drift: whether something may have changed between the runs that their recordings do not show.
     """
-    taken = [_units(run) for run in (before, after)]
-    several = max(len(before), len(after)) > 1
+    several = blocks is not None or max(len(before), len(after)) > 1
+    taken = [_units(run, several=several) for run in (before, after)]
     second = np.arange(len(taken[0]) + len(taken[1])) >= len(taken[0])
-    strata, shared = (np.zeros(len(second), dtype=np.int64), False) if several else _strata(before[0], after[0])
+    strata, shared = np.zeros(len(second), dtype=np.int64), False
+    if blocks is not None:
+        strata = int64(np.unique(int64(list(blocks)), return_inverse=True)[1])
+    elif not several:
+        strata, shared = _strata(before[0], after[0])
     asked = [[request for recording in run for request in recording] for run in (before, after)]
     unlike = BY_LENGTH if not same_lengths(*asked) else frozenset()
     everywhere = [set.intersection(*(set(one) for one in run)) for run in taken]
     known = [set().union(*run) for run in taken]
     keys = in_order(key for key in everywhere[0] & everywhere[1] if key[1] or key[0] not in unlike)
-    tested = _test(taken, keys, second, strata, LEAST_ALLOWANCE if several and tolerance is None else tolerance)
+    least = None if not several else LEAST_ALLOWANCE if blocks is None else 0.0
+    tested = _test(taken, keys, second, strata, least if tolerance is None else tolerance)
     rows = {}
     for key in known[0] | known[1]:
         sides = [[one[key] for one in run if key in one] for run in taken]
@@ -67,7 +80,7 @@ def tested_rows(
         if evidence is None:
             rows[key] = make_row(key, *middles, unlike=not key[1] and key[0] in unlike)
         else:
-            verdict = judge(evidence, alone=not several and tolerance is None)
+            verdict = judge(evidence, alone=(unknown_drift or not several) and tolerance is None)
             rows[key] = make_row(key, *middles, evidence=evidence, verdict=verdict if tested.testable else UNTESTED)
     return Tested([rows[key] for key in in_order(rows)], tested.permutations, shared, tested.least_p)
 
@@ -124,12 +137,16 @@ def _around(interval: tuple[float, float] | None, effect: float) -> tuple[float,
     return float(np.exp(min(interval[0], effect))), float(np.exp(max(interval[1], effect)))
 
 
-def _units(run: Sequence[Sequence[RequestLatency]]) -> list[Mapping[Key, float]]:
+def _units(run: Sequence[Sequence[RequestLatency]], *, several: bool) -> list[Mapping[Key, float]]:
     """The measures of each request; of several recordings, the medians of each."""
-    taken = [[figures.all_measures(request) for request in recording] for recording in run]
-    if len(taken) == 1:
-        return taken[0]
-    return [_medians(recording) for recording in taken if recording]
+    if several:
+        return [medians(recording) for recording in run if recording]
+    return [figures.all_measures(request) for recording in run for request in recording]
+
+
+def medians(recording: Sequence[RequestLatency]) -> dict[Key, float]:
+    """The median of each measure that every request of a recording has."""
+    return _medians([figures.all_measures(request) for request in recording])
 
 
 def _medians(measured: Sequence[Mapping[Key, float]]) -> dict[Key, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.comparison import Total
+from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -20,6 +21,8 @@ def compare_totals(before: Summary, after: Summary) -> list[Total]:
 
 def _totals(summary: Summary) -> dict[str, int | None]:
     device = summary.device
+    if isinstance(summary.lost, Lost):  # of more work than was recorded
+        return dict.fromkeys(("ops", "device time", "busy", "idle"))
     if device.kind != "gpu":
         return {"ops": device.ops, "operator time": device.time_ns}
     return {"ops": device.ops, "device time": device.time_ns, "busy": device.busy_ns, "idle": device.idle_ns}

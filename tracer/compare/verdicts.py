@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 ERROR_RATE = 0.05
 SLOWER, FASTER, WITHIN, UNTESTED, ONE_SIDE = "slower", "faster", "within noise", "not tested", "one side only"
-CANNOT_TELL, UNLIKE = "cannot tell", "other lengths"
+CANNOT_TELL, UNLIKE, UNKNOWN = "cannot tell", "other lengths", "unknown"
 # A difference that is not shown to be none of so much is not called noise.
 MATTERS = 0.1
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tracer.document.summary.abstained import Abstained
+
 SCHEMA = "tracer.comparison/1"
 
 
@@ -49,7 +51,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         verdict: "slower" or "faster" where the difference exceeds allowance and noise; "within noise" where it does not
             and `low_ratio` and `high_ratio` leave no room for one that matters; "cannot tell" where they do, or where
             there is one recording of each run and no tolerance was given; "other lengths" of answers, which are not
-            compared; "not tested"; or "one side only".
+            compared; "not tested"; "unknown" where a side lacks the device ops of what it launched; or "one side
+            only".
         low_ratio, high_ratio: 95 % interval of `ratio`, of this row by itself (Hodges-Lehmann, without the allowance);
             None where nothing was tested or so few requests leave room for anything.
         before_device_ns, after_device_ns: what the device worked in one run of the stage, by the trace (of TPOT: one
@@ -180,6 +183,9 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
             are those of operators on the CPU; else "mixed".
         totals: of traces without stages, where nothing else is to be compared.
         options: those that differ.
+        abstained: what is not compared, or not judged, and why.
+        inconclusive: whether nothing tells a difference between the runs from drift between their recordings, so that
+            none is claimed.
     """
 
     baseline: str
@@ -197,6 +203,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     work: str = "device"
     totals: list[Total] = []
     options: list[Option] = []
+    abstained: list[Abstained] = []
+    inconclusive: bool = False
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +218,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.
-        reason: why it cannot be judged, and what to do; "" where it was.
+        reason: why it cannot be judged; "" where it was.
+        next_step: what to do, so that it can be; "" likewise.
     """
 
     gate: str
@@ -220,6 +229,34 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     limit: float
     passed: bool
+    reason: str = ""
+    next_step: str = ""
+
+
+class Turns(msgspec.Struct, frozen=True, kw_only=True):
+    """How both runs were recorded in turns (`tracer ab`).
+
+    Attributes:
+        of: the measure whose interval was to become narrow.
+        precision: how narrow: half of its width, as a share.
+        expected: half the width that was expected when recording ended, of how recordings of a block scatter, whose
+            ever they were; None where there were too few to tell.
+        ended: "precise", or because of "time", "interrupt" or "failure".
+        order: which run each recording was of, block by block ("ABBA", "BAAB", ...); of the last, what was recorded.
+        compared: recordings of each run that were compared; one more of each came before, to warm up.
+        took_s: seconds, all in all.
+        seed: of the order.
+        reason: what failed; else "".
+    """
+
+    of: str
+    precision: float
+    expected: float | None
+    ended: str
+    order: list[str]
+    compared: int
+    took_s: float
+    seed: int
     reason: str = ""
 
 
@@ -233,6 +270,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "
         runs: the baseline first.
         pairs: each other run against it.
         gates: budgets and limits, kept or not.
+        turns: how the runs were recorded, where that was done in turns; else None.
     """
 
     schema_: str
@@ -241,6 +279,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "
     runs: list[Run]
     pairs: list[Pair]
     gates: list[Gate] = []
+    turns: Turns | None = None
 
 
 def encode(comparison: Comparison) -> bytes:

@@ -26,11 +26,12 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
         of: how many things of the trace these stand for: more than `items` where neighbours are drawn as one.
         columns: by name. Of every track `start`, `length` and `name` (index into the timeline's names). Of streams and
             operators `run` (item of the track of stages + 1, 0 outside all), `call` (number of the host call that
-            launched it + 1, 0 without a record; calls are numbered through all tracks of calls) and `shape` (index into the timeline's shapes + 1, 0 where unknown).
-            Of idle time `run` and the causes `host`, `sync`, `launch`, `unknown` and `between`, which add up to
-            `length`. Of stages `stage` (index into the timeline's stages), `index` (of a decode step + 1), `request`
-            (+ 1), `busy` and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours
-            are drawn as one: how many each stands for.
+            launched it + 1, 0 without a record; calls are numbered through all tracks of calls) and `shape` (index into
+            the timeline's shapes + 1, 0 where unknown); of streams where neighbours are drawn as one also `busy`. Of
+            idle time `run` and the causes `host`, `sync`, `launch`, `unknown` and `between`, which add up to `length`.
+            Of stages `stage` (index into the timeline's stages), `index` (of a decode step + 1), `request` (+ 1),
+            `busy` and `idle`. Of calls `waits` (1 where it waits for the device). `count`, where neighbours are drawn
+            as one: how many each stands for.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         origin_ns: the first instant of any track, on the trace's clock.
         length_ns: to the last.
         names: of ops, calls and ranges; untrusted.
+        categories: of each name that work has, its category; "" of the others.
         stages: names of stages.
         shapes: how kernels were launched.
         tracks: from top to bottom.
@@ -111,6 +113,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     origin_ns: int
     length_ns: int
     names: list[str]
+    categories: list[str]
     stages: list[str]
     shapes: list[Launch]
     tracks: list[Track]

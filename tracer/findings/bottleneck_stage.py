@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import VISION
 from tracer.document.words import runs_of, times, title
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import ALL_STAGES, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -20,17 +20,24 @@ FINDING = Rule(
     ),
     reason="Work elsewhere cannot gain more than the other stages' share.",
     next_step="look at this stage first",
+    rests_on=ALL_STAGES,
     leads=True,
     rank=10,
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """The stage with the most device time, and how far ahead of vision, or else of the next one, it is."""
-    if len(evidence.stages) < 2 or not any(stage.device_time_ns for stage in evidence.stages):
+    if not any(stage.device_time_ns for stage in evidence.stages):
         return None
-    if any(not part.recorded_runs for part in evidence.coverage):
-        return None  # of what was not recorded at all, nothing tells how long it is
+    for part in evidence.coverage:
+        if not part.recorded_runs:
+            return Unanswered(
+                f"none of {part.of_runs:,} {runs_of(part.stage)} was recorded, and nothing tells how long they are",
+                "record some of them (tracer record --decode-window)",
+            )
+    if len(evidence.stages) < 2:
+        return None
     first, second = sorted(evidence.stages, key=lambda stage: -stage.whole_time_ns)[:2]
     whole_ns = sum(stage.whole_time_ns for stage in evidence.stages) + evidence.device.unattributed.time_ns
     if not evidence.on_gpu and not _longest_without_profiler(evidence, first.stage):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import STEPS, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -20,6 +20,7 @@ FINDING = Rule(
     ),
     reason="The work is the same, so the device's clock is not: power, heat, or another user of the device.",
     next_step="lock the clocks (nvidia-smi -lgc) or let the device warm up before measuring",
+    rests_on=STEPS,
     rank=170,
 )
 

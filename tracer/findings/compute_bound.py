@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import title
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import ROOFLINE, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -19,6 +19,7 @@ FINDING = Rule(
     ),
     reason="The matrix units are busy; only less arithmetic, or arithmetic in a smaller type, is faster.",
     next_step="compute less: fewer visual tokens, a smaller encoder, 8-bit matrix products",
+    rests_on=ROOFLINE,
     rank=90,
 )
 

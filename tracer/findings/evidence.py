@@ -20,14 +20,14 @@ if TYPE_CHECKING:
         Decoding,
         DeviceTotals,
         Latency,
+        Lost,
         RequestLatency,
         Roofline,
-        RunTime,
-        Stage,
         StageRoofline,
-        Token,
     )
+    from tracer.measure.between_steps import BetweenSteps
     from tracer.measure.encoders import EncoderRuns
+    from tracer.measure.known import KnownStage, KnownTime, KnownToken
     from tracer.measure.unfused import Unfused
     from tracer.measure.waits import Waits
     from tracer.trace.columns import Trace
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 class Evidence:
     """All that a rule may look at. No slots, so that what a measure computes is kept.
 
-    The first three are columns, for the measures below; rules look at the rest. `frames` reads the trace once more for
-    its Python frames, so only a rule that has something to say calls for it; None where there are none.
+    The first three are columns, for the measures below; rules look at the rest. What is known of stages, steps and runs
+    alone is here; `unknown` names the stages of which something is not, as `lost` says. `frames` reads the trace once
+    more for its Python frames, so only a rule that has something to say calls for it; None where there are none.
     """
 
     trace: Trace
@@ -46,14 +47,16 @@ class Evidence:
     work: Work
     overlaps: Overlaps
     device: DeviceTotals
-    stages: list[Stage]
-    tokens: list[Token]
-    times: dict[str, RunTime]
+    stages: list[KnownStage]
+    tokens: list[KnownToken]
+    times: dict[str, KnownTime]
     latency: Latency | None
     decoding: Decoding | None
     roofline: Roofline | None
     coverage: list[Coverage]
     requests: list[RequestLatency]
+    unknown: frozenset[str] = frozenset()
+    lost: Lost | None = None
     frames: Callable[[], Trace] | None = None
 
     @property
@@ -82,15 +85,16 @@ class Evidence:
         return same_shape(self.manifest, clean[0].sample)
 
     @property
-    def whole_ns(self) -> float:
+    def whole_ns(self) -> float | None:
         """A request where the recording says what one takes, the same that its latencies say; else all stages together.
 
-        Those are of one request where the recording says how often it runs each, else of the trace.
+        Those are of one request where the recording says how often it runs each, else of the trace; None where it is
+        not known of all of them.
         """
         latency, times = self.latency, self.times.values()
         if latency is not None and not latency.samples and times and all(time.clean for time in times):
             return latency.request_ns
-        return sum(time.total_ns for time in times)
+        return sum(time.total_ns for time in times) if self.unknown <= self.times.keys() else None
 
     def less_busy_ns(self, stage: str, share: float) -> float:
         """What all runs of a stage save if the device is busy for this share less: nothing where it mostly waits.
@@ -102,7 +106,9 @@ class Evidence:
         return 0.0 if time.busy_ns < time.step_ns / 2 else share * min(time.busy_ns, time.step_ns) * time.runs
 
     def saves(self, time_ns: float, basis: str, *, at_most: bool = True) -> Saving | None:
-        """A gain that is taken from all stages together, and no more than these; None of nothing."""
+        """A gain that is taken from all stages together, and no more than these; None of nothing, or if unknown."""
+        if self.whole_ns is None:
+            return None
         whole_ns = round(self.whole_ns)
         saved_ns = min(round(time_ns), whole_ns)
         if saved_ns <= 0:
@@ -112,7 +118,7 @@ class Evidence:
             of = "a request like the recorded" if self.manifest.samples else "a request"
         return Saving(saved_ns, of_ns=whole_ns, of=of, basis=basis, at_most=at_most)
 
-    def stage(self, name: str) -> Stage | None:
+    def stage(self, name: str) -> KnownStage | None:
         """The stage of that name, if it occurs."""
         return next((stage for stage in self.stages if stage.stage == name), None)
 
@@ -135,6 +141,13 @@ class Evidence:
         from tracer.measure.waits import waits_of_decode
 
         return waits_of_decode(self.trace, self.ranges, self.work)
+
+    @cached_property
+    def between_steps(self) -> BetweenSteps | None:
+        """Idle time between a serving engine's steps."""
+        from tracer.measure.between_steps import between_steps
+
+        return between_steps(self.trace, self.ranges, self.work)
 
     @cached_property
     def unfused(self) -> dict[str, Unfused]:

@@ -5,20 +5,58 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from tracer.document.names import ALL_STAGES as ORDER
+from tracer.document.names import DECODE
 from tracer.findings.registry import findings
+from tracer.findings.rule import ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS, Found
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Finding
+    from collections.abc import Iterator
+
+    from tracer.document.summary import Abstained, Finding, Lost
     from tracer.findings.evidence import Evidence
-    from tracer.findings.rule import Found, Rule
+    from tracer.findings.rule import Rule
 
 
 def find(evidence: Evidence) -> list[Finding]:
     """Apply every rule: what is wrong first, then what would gain most, then by rank."""
-    asked = ((file.FINDING, file.find(evidence)) for file in findings().values())
-    answers = [(rule, _document(rule, found)) for rule, found in asked if found is not None]
+    return ask(evidence)[0]
+
+
+def ask(evidence: Evidence) -> tuple[list[Finding], list[Abstained]]:
+    """The same, and what rules cannot say of this trace, in their order."""
+    from tracer.document.summary import Abstained  # msgspec, which `tracer explain` never loads
+
+    answers, abstained = [], []
+    for file in findings().values():
+        rule = file.FINDING
+        for what, why in _unanswered(rule, evidence):
+            abstained.append(Abstained(what=what, reason=why.reason, next_step=why.next_step))
+        found = None if rule.rests_on and _rests_on_what_is_lost(rule, evidence) else file.find(evidence)
+        if isinstance(found, Found):
+            answers.append((rule, _document(rule, found)))
+        elif found is not None:
+            abstained.append(Abstained(what=f"finding {rule.id}", reason=found.reason, next_step=found.next_step))
     answers.sort(key=lambda answer: _place(*answer))
-    return [finding for _, finding in answers]
+    return [finding for _, finding in answers], abstained
+
+
+def _unanswered(rule: Rule, evidence: Evidence) -> Iterator[tuple[str, Lost]]:
+    """What of the rule is not asked, and why: all of it, or of each stage of which it might speak."""
+    if not rule.rests_on or evidence.lost is None:
+        return
+    if rule.rests_on == EACH_STAGE or (rule.rests_on == ROOFLINE and evidence.roofline is not None):
+        yield from ((f"finding {rule.id} of {stage}", evidence.lost) for stage in ORDER if stage in evidence.unknown)
+    elif _rests_on_what_is_lost(rule, evidence):
+        yield f"finding {rule.id}", evidence.lost
+
+
+def _rests_on_what_is_lost(rule: Rule, evidence: Evidence) -> bool:
+    if rule.rests_on == ALL_STAGES:
+        return bool(evidence.unknown)
+    if rule.rests_on == STEPS:
+        return DECODE in evidence.unknown and not evidence.tokens
+    return rule.rests_on in evidence.unknown
 
 
 def _place(rule: Rule, finding: Finding) -> tuple[bool, bool, int]:
@@ -36,6 +74,6 @@ def _document(rule: Rule, found: Found) -> Finding:
         message=found.message,
         evidence=found.evidence,
         rule=rule.rule,
-        next_step=rule.next_step if found.also is None else f"{rule.next_step}; {found.also}",
+        next_step="; ".join(step for step in (found.instead or rule.next_step, found.also) if step),
         gain=None if gain is None else Gain(**asdict(gain)),
     )

@@ -22,6 +22,7 @@ FINDING = Rule(
         "estimate divides what the host takes by the frames and keeps the busy time."
     ),
     next_step="encode all frames in one call (tracer record --batch-frames)",
+    rests_on=VISION,
     rank=70,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.findings.evidence import median
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import STEPS, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -18,13 +18,14 @@ FINDING = Rule(
     rule="the median decode step copies from the host to the device",
     reason="What a step needs could have been on the device already; each copy is a launch and maybe a wait.",
     next_step="keep masks, positions and token ids on the device",
+    rests_on=STEPS,
     rank=130,
 )
 
 
 def find(evidence: Evidence) -> Found | None:
     """How much the median step copies."""
-    copied = [token.counts.to_device_bytes for token in evidence.tokens]
+    copied = [token.counts.to_device_bytes or 0 for token in evidence.tokens]
     if len(copied) < FEWEST_STEPS or not (typical := median(copied)):
         return None
     return Found(

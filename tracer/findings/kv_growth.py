@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import duration
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import STEPS, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -21,6 +21,7 @@ FINDING = Rule(
     ),
     reason="Each step reads all that is cached, and a cache that is concatenated is copied too.",
     next_step="a static or paged cache, an attention kernel made for one query, fewer cached tokens",
+    rests_on=STEPS,
     rank=140,
 )
 

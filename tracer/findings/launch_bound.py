@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import title
-from tracer.findings.rule import Found, Rule
+from tracer.document.words import CLOCK, OTHER_CLOCK, title
+from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Stage
     from tracer.findings.evidence import Evidence
+    from tracer.measure.known import KnownStage
 
 IDLE = 0.5
 # Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
@@ -22,22 +22,29 @@ FINDING = Rule(
     rule=(
         "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
         "twice the time in which any device works, without a profiler where that was measured; not load and "
-        "preprocess, whose work is the host's"
+        "preprocess, whose work is the host's, and not what a serving engine's device waits between steps"
     ),
     reason=(
         "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
         "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound."
     ),
     next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
+    rests_on=EACH_STAGE,
     rank=60,
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """Stages in which the device mostly waits for launches; the one that loses most time is named first."""
     if not evidence.on_gpu:
         return None
-    shares = {stage.stage: _host_share(stage) for stage in evidence.stages if stage.ops and stage.stage not in ON_HOST}
+    if evidence.work.clock_is_off:
+        return Unanswered(CLOCK, OTHER_CLOCK)
+    shares = {
+        stage.stage: _host_share(evidence, stage)
+        for stage in evidence.stages
+        if stage.ops and stage.stage not in ON_HOST
+    }
     bound = [name for name, share in shares.items() if share > IDLE and _idles(evidence, name)]
     if not bound:
         return None
@@ -54,9 +61,11 @@ def find(evidence: Evidence) -> Found | None:
     )
 
 
-def _host_share(stage: Stage) -> float:
+def _host_share(evidence: Evidence, stage: KnownStage) -> float:
     window_ns = stage.busy_ns + stage.idle_ns
-    return stage.idle.host_ns / window_ns if window_ns else 0.0
+    between = evidence.between_steps
+    host_ns = stage.idle.host_ns - (between.host_ns_of(stage.stage) if between is not None else 0)
+    return host_ns / window_ns if window_ns else 0.0
 
 
 def _idles(evidence: Evidence, stage: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import title
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import ROOFLINE, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -22,6 +22,7 @@ FINDING = Rule(
         "save at the bandwidth that was reached."
     ),
     next_step="move fewer bytes: quantised weights, a batch, speculative decoding, a smaller key/value cache",
+    rests_on=ROOFLINE,
     rank=80,
 )
 

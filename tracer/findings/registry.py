@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tracer.findings.evidence import Evidence
-    from tracer.findings.rule import Found, Rule
+    from tracer.findings.rule import Found, Rule, Unanswered
 
 
 class FindingFile(Protocol):
@@ -21,8 +21,8 @@ class FindingFile(Protocol):
 
     FINDING: Rule
 
-    def find(self, evidence: Evidence, /) -> Found | None:
-        """Look at a trace; None where there is nothing to say, or the trace cannot support it."""
+    def find(self, evidence: Evidence, /) -> Found | Unanswered | None:
+        """Look at a trace; None where there is nothing to say. `Unanswered` where there might be, but nothing tells."""
 
 
 @cache

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
+# What a finding needs to be known: all stages, each that it speaks of, those of the roofline, or decode steps.
+ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS = "all stages", "each stage", "roofline", "decode steps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,9 @@ class Rule:
         rule: when it is raised.
         reason: why that matters, and how its gain is estimated.
         next_step: what to do first.
+        rests_on: what must have been recorded as a whole: `ALL_STAGES`, `EACH_STAGE` that it speaks of, each of the
+            `ROOFLINE`, some `STEPS` of decoding, or one stage by its name. Where work of that was launched and not
+            recorded the finding abstains. "" where device work does not bear on it.
         leads: said before all others that are no errors, whatever those gain.
         rank: order among findings of equal gain, the lowest first; of equal ranks by id.
     """
@@ -30,6 +35,7 @@ class Rule:
     rule: str
     reason: str
     next_step: str
+    rests_on: str = ""
     leads: bool = False
     rank: int = 1000
 
@@ -63,6 +69,7 @@ class Found:
         gain: what could be saved, where it can be estimated.
         severity: where it is not the rule's.
         also: what to do besides the rule's next step.
+        instead: what to do in place of it.
     """
 
     message: str
@@ -70,3 +77,12 @@ class Found:
     gain: Saving | None = None
     severity: Severity | None = None
     also: str | None = None
+    instead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """That a rule cannot be held against a trace: why, and what to do."""
+
+    reason: str
+    next_step: str

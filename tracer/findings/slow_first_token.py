@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.words import duration
 from tracer.findings.evidence import median
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import STEPS, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -25,6 +25,7 @@ FINDING = Rule(
     ),
     reason="Something is set up inside the measurement: kernels loaded, tuned or compiled, memory allocated.",
     next_step="warm up longer (tracer record --warmup), or report the first request apart",
+    rests_on=STEPS,
     rank=150,
 )
 

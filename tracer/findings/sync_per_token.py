@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE
-from tracer.document.words import duration
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration
 from tracer.findings.evidence import median
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import Found, Rule, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -32,19 +32,20 @@ FINDING = Rule(
         "by the line it begins at, and which library function waits for it."
     ),
     next_step="keep the token on the device (no .item(), no bool() of a tensor); test for stop tokens now and then",
+    rests_on=DECODE,
     rank=120,
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """Every step waits for the device, which then has nothing to do until the next launch."""
     tokens, stage = evidence.tokens, evidence.stage(DECODE)
     if len(tokens) < FEWEST_STEPS or stage is None or not evidence.on_gpu:
         return None
-    if evidence.work.clock_is_off:
-        return None  # whether the device ran dry behind a wait is by both clocks
     if median([token.counts.waits for token in tokens]) < 1:
         return None
+    if evidence.work.clock_is_off:  # whether the device ran dry behind a wait is by both clocks
+        return Unanswered(CLOCK, OTHER_CLOCK)
     waits = evidence.waits
     if waits.gaps_ns <= DRAINED * (stage.busy_ns + stage.idle_ns):
         return None

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tracer.document.words import duration
-from tracer.findings.rule import Found, Rule, Saving
+from tracer.findings.rule import STEPS, Found, Rule, Saving
 
 if TYPE_CHECKING:
     from tracer.document.summary import Outlier
@@ -21,6 +21,7 @@ FINDING = Rule(
     ),
     reason="They make the slow tail that users notice. The gain is what they take beyond the median, added up.",
     next_step="look at the named steps in Perfetto; the cause says on which side of the launch to look",
+    rests_on=STEPS,
     rank=160,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import title
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import EACH_STAGE, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -22,6 +22,7 @@ FINDING = Rule(
         "all of them into their neighbours would save at most; there is none where the device mostly waits."
     ),
     next_step="fuse them: torch.compile, or fused norm, rotary and activation kernels; a static cache copies less",
+    rests_on=EACH_STAGE,
     rank=100,
 )
 

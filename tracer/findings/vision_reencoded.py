@@ -29,13 +29,13 @@ def find(evidence: Evidence) -> Found | None:
     inside = [number for number, stage in enumerate(runs.stage) if stage in LLM_STAGES]
     if not inside:
         return None
-    time_ns = sum(runs.time_ns[number] for number in inside)
     where = sorted({runs.stage[number] for number in inside})
-    message = (
-        f"the vision encoder ran {counted(len(inside), 'time')} inside {' and '.join(where)} "
-        f"({duration(time_ns)} of {evidence.kind} time): the LLM stage was given pictures, "
-        "so a vision time measured apart counts work that is done again"
-    )
+    ran = f"the vision encoder ran {counted(len(inside), 'time')} inside {' and '.join(where)}"
+    again = "the LLM stage was given pictures, so a vision time measured apart counts work that is done again"
+    if set(where) & evidence.unknown:  # that it ran is in its ranges; for how long would be in what was lost
+        return Found(f"{ran}: {again}", {"runs": len(inside), "stages": where, "device_time_ns": None})
+    time_ns = sum(runs.time_ns[number] for number in inside)
+    message = f"{ran} ({duration(time_ns)} of {evidence.kind} time): {again}"
     gain = Saving(
         time_ns=time_ns,
         of_ns=evidence.device.time_ns,

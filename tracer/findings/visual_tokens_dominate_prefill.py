@@ -21,6 +21,7 @@ FINDING = Rule(
         "device mostly waits."
     ),
     next_step="merge or prune visual tokens before the LLM",
+    rests_on=PREFILL,
     rank=110,
 )
 

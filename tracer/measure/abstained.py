@@ -4,25 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.words import CLOCK, OTHER_CLOCK, counted
+from tracer.measure.lost import NO_OPS
+from tracer.measure.unseen import unseen_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
+    from tracer.choices import Choices
+    from tracer.document.summary import Lost, Stage
     from tracer.trace.columns import Trace
 
 
-def abstentions(trace: Trace, ranges: StageRanges, work: Work) -> list[Abstained]:
+def abstentions(
+    trace: Trace,
+    ranges: StageRanges,
+    work: Work,
+    stages: Sequence[Stage],
+    lost: Lost | None,
+    *,
+    rated: bool,
+    unstaged: Abstained | None = None,
+) -> list[Abstained]:
     """Gather them: what, why, and what to do.
 
     Args:
         trace: as it was read.
         ranges: its stages.
         work: charged.
+        stages: added up.
+        lost: what was launched and not recorded.
+        rated: whether a roofline was asked for, or the recording says what its stages compute.
+        unstaged: why there are no stages, by what else was recorded.
     """
-    return gathered(_unread(trace), _clock(work), _stages(ranges, work), _latency(trace, ranges))
+    of_file = (_unread(trace), _clock(work), _unlaunched(trace, work))
+    of_work = (_lost(stages, lost, rated=rated), _unseen(trace, lost))
+    of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
+    return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
 
 
 def _unread(trace: Trace) -> Iterator[Abstained]:
@@ -33,22 +54,59 @@ def _unread(trace: Trace) -> Iterator[Abstained]:
 
 def _clock(work: Work) -> Iterator[Abstained]:
     if work.clock_is_off:
+        yield Abstained(what=WAITING, reason=CLOCK, next_step=OTHER_CLOCK)
+
+
+def _unlaunched(trace: Trace, work: Work) -> Iterator[Abstained]:
+    if work.on_device and not len(trace.calls):
         yield Abstained(
-            what=WAITING,
-            reason="its clock is off against the host's: ops begin before their own launch",
-            next_step="record again; if it stays so, update the driver and the profiler",
+            what="the stages of device ops",
+            reason=f"none of {counted(len(work), 'op')} has a launch record: the trace holds no calls of a runtime",
+            next_step="record the host too (ProfilerActivity.CPU), with a profiler that records its launches",
         )
 
 
-def _stages(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+def _lost(stages: Sequence[Stage], lost: Lost | None, *, rated: bool) -> Iterator[Abstained]:
+    if lost is None:
+        return
+    because = {"reason": lost.reason, "next_step": lost.next_step}
+    unknown = [stage for stage in stages if stage.took_ns is None]
+    for stage in unknown:
+        times = "device, busy and idle time" if stage.device_time_ns is None else "idle time"
+        yield Abstained(what=f"{times} of {stage.stage}", **because)
+    if not unknown:
+        yield Abstained(what="device, busy and idle time of what was launched there", **because)
+    if rated:
+        for stage in unknown:
+            yield Abstained(what=f"roofline of {stage.stage}", **because)
+        if not stages:
+            yield Abstained(what="roofline", **because)
+
+
+def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
+    sign = unseen_device(trace) if lost is None else None
+    if sign is not None:
+        yield Abstained(what="device time", reason=sign, next_step=NO_OPS)
+
+
+def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Iterator[Abstained]:
     untold = ranges.untold
     if untold is not None:
         yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
     elif not len(ranges) and len(work):
-        yield Abstained(
+        yield otherwise or Abstained(
             what="stages",
-            reason="nothing in the trace says which stage it is",
+            reason=UNMARKED,
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",
+        )
+
+
+def _before_the_prompt(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
+    if ranges.confidence is not None and bool((work.stage < 0).any()):
+        yield Abstained(
+            what="what comes before a prompt's pass, as a vision tower",
+            reason="stages are inferred from what repeats, which tells the prompt's pass and decode steps alone",
+            next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
         )
 
 
@@ -56,6 +114,11 @@ def _latency(trace: Trace, ranges: StageRanges) -> Iterator[Abstained]:
     if len(ranges) and (trace.manifest is None or not trace.manifest.clean):
         yield Abstained(
             what="latency",
-            reason="the trace holds no pass without a profiler",
+            reason=UNMEASURED,
             next_step="record with tracer record, which measures both",
         )
+
+
+def is_rated(trace: Trace, choices: Choices) -> bool:
+    """Whether a roofline is asked for: by a person, or by a recording that says what its stages compute."""
+    return choices.shapes or (trace.manifest is not None and trace.manifest.cost is not None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import Rangeless, RangeRow
+from tracer.document.summary import LostOps, Rangeless, RangeRow
 from tracer.measure.projections import project
 from tracer.trace.columns import Want
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from tracer.arrays import I64
+    from tracer.charge.lost import LostWork
     from tracer.charge.work import Work
     from tracer.trace.columns import Spans, Trace
 
@@ -23,7 +25,7 @@ NEEDS = Want.SUMMARY
 SHOWN = 100
 
 
-def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:
+def annotation_rows(trace: Trace, work: Work, lost: LostWork | None = None) -> list[RangeRow]:
     """One row per name and style, most device time first, then by name.
 
     An op belongs to a name if its launch starts inside a range of that name on the launching thread. It
@@ -33,9 +35,10 @@ def annotation_rows(trace: Trace, work: Work) -> list[RangeRow]:
     Args:
         trace: with its ranges.
         work: of the trace.
+        lost: launches of it that have no device op: of the names that enclose them no device time is known.
     """
-    table = _rows(trace, work, trace.ranges, "push_pop") + _rows(trace, work, trace.loose_ranges, "start_end")
-    return sorted(table, key=lambda row: (-row.device_time_ns, -row.ops, row.name))
+    table = _rows(trace, work, trace.ranges, "push_pop", lost) + _rows(trace, work, trace.loose_ranges, "start_end")
+    return [row for _, row in sorted(table, key=lambda row: (-row[0], -row[1].ops, row[1].name))]
 
 
 def rangeless(trace: Trace, work: Work) -> Rangeless | None:
@@ -56,12 +59,16 @@ def rangeless(trace: Trace, work: Work) -> Rangeless | None:
     )
 
 
-def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "start_end"]) -> list[RangeRow]:
+def _rows(
+    trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "start_end"], lost: LostWork | None = None
+) -> list[tuple[int, RangeRow]]:
+    """The rows, each with the device time that was recorded."""
     if not len(ranges):
         return []
     names, name = coded(ranges.name)
     size = len(names)
     held = _launched_inside(work, ranges, name, size) if style == "push_pop" else (np.zeros(size, dtype=np.int64),) * 2
+    missing = _inside(*_launched(trace, lost), ranges, name, size)[0] if lost is not None else held[0] * 0
     projections = project(work, ranges)
     columns = zip(
         [trace.strings[number] for number in names.tolist()],
@@ -70,21 +77,32 @@ def _rows(trace: Trace, work: Work, ranges: Spans, style: Literal["push_pop", "s
         sum_by(name, projections.span_ns, size).tolist(),
         sum_by(name, projections.kernel_ns, size).tolist(),
         _host_time(ranges, name, size).tolist(),
+        missing.tolist(),
         strict=True,
     )
     return [
-        RangeRow(
-            name=text,
-            count=count,
-            ops=ops,
-            device_time_ns=time_ns,
-            style=style,
-            projected_ns=projected_ns,
-            kernel_ns=kernel_ns,
-            cpu_ns=cpu_ns,
+        (
+            time_ns,
+            RangeRow(
+                name=text,
+                count=count,
+                ops=ops,
+                device_time_ns=None if launches else time_ns,
+                style=style,
+                projected_ns=None if launches else projected_ns,
+                kernel_ns=None if launches else kernel_ns,
+                cpu_ns=cpu_ns,
+                lost=LostOps(launches=launches) if launches else UNSET,
+            ),
         )
-        for text, count, ops, time_ns, projected_ns, kernel_ns, cpu_ns in columns
+        for text, count, ops, time_ns, projected_ns, kernel_ns, cpu_ns, launches in columns
     ]
+
+
+def _launched(trace: Trace, lost: LostWork) -> tuple[I64, I64, I64]:
+    """Start and thread of each launch whose work was not recorded, and no time."""
+    calls = trace.calls
+    return calls.start_ns[lost.calls], int64(calls.thread[lost.calls]), np.zeros(len(lost), dtype=np.int64)
 
 
 def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
@@ -92,10 +110,14 @@ def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I
 
     An op is asked for by its launch, an operator by itself.
     """
-    ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
     launched = np.flatnonzero(work.asked)
     starts, threads = work.call_start_ns[launched], work.call_thread[launched]
-    durations = work.time_ns[launched]
+    return _inside(starts, threads, work.time_ns[launched], ranges, name, size)
+
+
+def _inside(starts: I64, threads: I64, durations: I64, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
+    """For each of `size` names, how many of these times lie in its ranges on their thread, and their durations."""
+    ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
     for thread in distinct(ranges.thread):
         on_thread = np.flatnonzero(threads == thread)
         on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]

@@ -17,6 +17,7 @@ from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
+    from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -34,6 +35,7 @@ class RangeCounts:
     Attributes:
         launches: host calls that put work on a device; the replay of a graph is one.
         graphs: graph replays among them.
+        lost: launches among them of whose work nothing was recorded.
         kernels: kernels among that work.
         waits: synchronising calls, of nested ones the outer.
         wait_ns: how long those took on the host.
@@ -42,6 +44,7 @@ class RangeCounts:
 
     launches: I64
     graphs: I64
+    lost: I64
     kernels: I64
     waits: I64
     wait_ns: I64
@@ -50,24 +53,27 @@ class RangeCounts:
 
     def of(self, ranges: I64) -> Counts:
         """The sums over some ranges."""
+        recorded = not self.lost[ranges].any()
         return Counts(
             launches=int(self.launches[ranges].sum()),
             graphs=int(self.graphs[ranges].sum()),
-            kernels=int(self.kernels[ranges].sum()),
+            kernels=int(self.kernels[ranges].sum()) if recorded else None,
             waits=int(self.waits[ranges].sum()),
             wait_ns=int(self.wait_ns[ranges].sum()),
-            to_device_bytes=int(self.to_device_bytes[ranges].sum()),
-            to_host_bytes=int(self.to_host_bytes[ranges].sum()),
+            to_device_bytes=int(self.to_device_bytes[ranges].sum()) if recorded else None,
+            to_host_bytes=int(self.to_host_bytes[ranges].sum()) if recorded else None,
         )
 
 
-def count(trace: Trace, ranges: StageRanges, work: Work) -> RangeCounts:
+def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None = None) -> RangeCounts:
     """Count the calls that start inside each range on its thread, and the device work they launched."""
     size = len(ranges)
     calls = trace.calls
     held = np.flatnonzero((work.stage >= 0) & (work.call >= 0))
     stage_of_call = np.full(len(calls), -1, dtype=np.int64)
     stage_of_call[work.call[held]] = work.stage[held]
+    if lost is not None:
+        stage_of_call[lost.calls] = lost.stage
     copies = held[work.kind[held] == OpKind.MEMCPY]
     known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
     replays = stage_of_call[known[calls.name]] if len(calls) else stage_of_call
@@ -77,6 +83,7 @@ def count(trace: Trace, ranges: StageRanges, work: Work) -> RangeCounts:
     return RangeCounts(
         launches=_tally(stage_of_call[stage_of_call >= 0], size),
         graphs=_tally(replays[replays >= 0], size),
+        lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
         kernels=_tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size),
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import Token
+    from tracer.measure.known import KnownToken
 
 # A step stands out when it is this many robust standard deviations and this share above the median.
 OUTLYING_DEVIATIONS = 5.0
@@ -28,12 +28,12 @@ IDLE_CAUSES = ("host", "sync", "launch", "unknown")
 
 
 def describe(
-    tokens: Sequence[Token], manifest: Manifest | None, *, on_device: bool = True, one_each: bool = True
+    tokens: Sequence[KnownToken], manifest: Manifest | None, *, on_device: bool = True, one_each: bool = True
 ) -> Decoding | None:
     """Describe the decode steps; None without steps that are numbered inside known requests.
 
     Args:
-        tokens: of the trace.
+        tokens: of the trace, those of which all work was recorded.
         manifest: of the recording, if it has one.
         on_device: whether a device worked, not a CPU's operators.
         one_each: whether each yields one token, by which the cache grows then; else its growth is not known.
@@ -56,7 +56,7 @@ def describe(
     )
 
 
-def _cached(tokens: Sequence[Token], manifest: Manifest | None) -> list[int]:
+def _cached(tokens: Sequence[KnownToken], manifest: Manifest | None) -> list[int]:
     """The shortest cache and the longest that a step began with, as far as the recording tells for all of them."""
     if manifest is None:
         return []
@@ -79,7 +79,7 @@ def _likeness(request: int, manifest: Manifest | None) -> Hashable:
     return (request,) if sample < 0 else shape_of(manifest, sample)
 
 
-def _growth(requests: Sequence[Sequence[Token]]) -> Slope | None:
+def _growth(requests: Sequence[Sequence[KnownToken]]) -> Slope | None:
     """Device time per token of KV cache, which grows by one a step: so the token's index will do."""
     if max(map(len, requests)) < FEWEST_STEPS:
         return None
@@ -87,7 +87,7 @@ def _growth(requests: Sequence[Sequence[Token]]) -> Slope | None:
     return _slope(points)
 
 
-def _drift(requests: Sequence[Sequence[Token]], manifest: Manifest | None) -> Slope | None:
+def _drift(requests: Sequence[Sequence[KnownToken]], manifest: Manifest | None) -> Slope | None:
     """Device time of the same decode steps of like requests, from one request to the next."""
     shared = set.intersection(*({token.index for token in steps} for steps in requests))
     if not shared:
@@ -107,19 +107,19 @@ def _slope(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> Slope | None:
     return None if found is None else Slope(ns=found.value, low_ns=found.low, high_ns=found.high)
 
 
-def _outliers(tokens: Sequence[Token], manifest: Manifest | None, worked: str) -> list[Outlier]:
+def _outliers(tokens: Sequence[KnownToken], manifest: Manifest | None, worked: str) -> list[Outlier]:
     """The steps that take far longer than the others of like requests, each with the part of it that grew most.
 
     A step's time is busy and idle as charged: all of the device's time between the end of the step before and its own.
     """
-    like: dict[Hashable, list[Token]] = {}
+    like: dict[Hashable, list[KnownToken]] = {}
     for token in tokens:
         like.setdefault(_likeness(token.request, manifest), []).append(token)
     found = [outlier for steps in like.values() if len(steps) >= FEWEST_STEPS for outlier in _far_above(steps, worked)]
     return sorted(found, key=lambda outlier: -outlier.time_ns)[:MOST_OUTLIERS]
 
 
-def _far_above(tokens: Sequence[Token], worked: str) -> list[Outlier]:
+def _far_above(tokens: Sequence[KnownToken], worked: str) -> list[Outlier]:
     parts = np.array([_parts(token) for token in tokens], dtype=np.int64)
     total = parts.sum(axis=1)
     typical = median(parts)
@@ -137,10 +137,10 @@ def _far_above(tokens: Sequence[Token], worked: str) -> list[Outlier]:
     ]
 
 
-def _parts(token: Token) -> tuple[int, ...]:
+def _parts(token: KnownToken) -> tuple[int, ...]:
     idle = token.idle
     return token.busy_ns, idle.host_ns, idle.sync_ns, idle.launch_ns, idle.unknown_ns
 
 
-def _column(steps: Sequence[Token], name: str) -> np.ndarray:
+def _column(steps: Sequence[KnownToken], name: str) -> np.ndarray:
     return int64([getattr(token, name) for token in steps])

@@ -64,5 +64,5 @@ def doubts(times: Mapping[str, RunTime]) -> list[str]:
         "nobody waits for), so that is no latency of it; make the stage wait for its work, or record with "
         "tracer record --sync-stages"
         for stage, time in times.items()
-        if time.doubted_ns is not None
+        if time.doubted_ns is not None and time.busy_ns is not None
     ]

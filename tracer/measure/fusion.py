@@ -21,7 +21,7 @@ from tracer.trace.columns import OpKind, Want
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracer.arrays import I32, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import RunTime
@@ -33,17 +33,18 @@ NEEDS = Want.SUMMARY
 
 def with_fused(times: Mapping[str, RunTime], trace: Trace, runs: Runs) -> dict[str, RunTime]:
     """The same, with the time that a decode step would be busy if its kernels were fused."""
-    fused_ns = fused_decode(trace, runs.ranges, runs.work)
-    if fused_ns is None or DECODE not in times:
+    own = runs.recorded(runs.of(DECODE))
+    fused_ns = fused_decode(trace, runs.ranges, runs.work, own)
+    worked_ns = times[DECODE].busy_ns if DECODE in times else None
+    if fused_ns is None or worked_ns is None:
         return dict(times)
-    own = runs.of(DECODE)
     busy_ns = int(runs.busy_ns[own].sum())
     # Of several devices that work at once the same share is left of the time that passes.
     left = fused_ns / busy_ns if busy_ns else 0.0
-    return {**times, DECODE: replace(times[DECODE], fused_ns=times[DECODE].busy_ns * left)}
+    return {**times, DECODE: replace(times[DECODE], fused_ns=worked_ns * left)}
 
 
-def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:
+def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None = None) -> int | None:
     """Busy time of all decode steps, in nanoseconds, with every row of fusible kernels fused.
 
     A row is unbroken on its stream and within one step. Concatenating kernels are left out: what is compiled runs over
@@ -53,6 +54,7 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:
         trace: has the names.
         ranges: its stages.
         work: of the trace.
+        own: the decode steps that count, as rows of the ranges; all if None.
 
     Returns:
         None where the device ran nothing in decode steps.
@@ -60,6 +62,7 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work) -> int | None:
     if not work.on_device:
         return None
     rows = np.flatnonzero(work.stage_code(ranges) == ALL_STAGES.index(DECODE))
+    rows = rows if own is None else rows[np.isin(work.stage[rows], own)]
     if not len(rows):
         return None
     fusible, gone = _by_name(trace.strings, work.name[rows])

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.charge.stages.find import missing_for_stages
+from tracer.charge.stages.find import find_stages, missing_for_stages
 from tracer.measure import annotations as ranges
 from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
-from tracer.measure.roofline import analytic, recorded
+from tracer.measure.roofline import analytic, attention, recorded
+from tracer.measure.threads import worth_operators
 from tracer.measure.ways import ways
 from tracer.trace.columns import Want
 
@@ -43,4 +44,13 @@ def after_all(trace: Trace, choices: Choices) -> Want:
     if not len(trace.ops) and trace.format == "chrome":
         # Operators are most of a file, and only a trace without device ops needs them.
         more |= Want.CPU_OPS
+    if trace.format == "chrome" and attention.wants_heads(trace):
+        more |= attention.NEEDS
     return more
+
+
+def in_the_end(trace: Trace, choices: Choices) -> Want:
+    """What is left to read of a trace that was read for all that: what tells why it has no stages."""
+    if trace.format == "chrome" and worth_operators(trace) and not len(find_stages(trace, choices.patterns)):
+        return Want.CPU_OPS
+    return Want(0)

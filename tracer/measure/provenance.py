@@ -39,4 +39,5 @@ def trace_info(trace: Trace, ranges: StageRanges, choices: Choices, warnings: Se
         warnings=[*trace.warnings, *recorded, *(warning for warning in warnings if warning is not None)],
         choices=choices.in_words(),
         steps=TOKENS if ranges.tokens else PASSES,
+        confidence=None if ranges.confidence is None else round(ranges.confidence, 2),
     )

@@ -24,7 +24,8 @@ from tracer.trace.columns import OpKind, Want
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
+    from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
@@ -78,6 +79,8 @@ class Runs:
             waited; see `tracer.measure.together`.
         start_ns, end_ns: first instant and last of its work, or of its range where it asked for none.
         order, begin: the work sorted by run, and where each run's begins in it.
+        lost: launch calls of each that have no device op; what its device did is unknown where there are any.
+        in_gap: whether work that was not recorded may have run in a gap that its work ended.
     """
 
     ranges: StageRanges
@@ -97,6 +100,8 @@ class Runs:
     end_ns: I64
     order: I64
     begin: I64
+    lost: I64
+    in_gap: Bools
 
     def __len__(self) -> int:
         return len(self.ranges)
@@ -136,6 +141,19 @@ class Runs:
         """The work of these runs, run by run."""
         pieces = [self.order[self.begin[place] : self.begin[place + 1]] for place in own.tolist()]
         return np.concatenate([self.order[:0], *pieces])
+
+    def recorded(self, own: I64) -> I64:
+        """Those of these runs whose work was recorded, all of it."""
+        if not self.lost[own].any():
+            return own
+        return own[~np.isin(self.number[own], self.number[own[self.lost[own] > 0]])]
+
+    def whole(self, own: I64) -> I64:
+        """Those of them of which the idle time is known, too."""
+        own = self.recorded(own)
+        if not self.in_gap[own].any():
+            return own
+        return own[~np.isin(self.number[own], self.number[own[self.in_gap[own]]])]
 
     def count(self, own: I64) -> int:
         """How many runs these are parts of."""
@@ -179,13 +197,14 @@ class Runs:
         return int((last - first).sum())
 
 
-def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
+def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: LostWork | None = None) -> Runs:
     """Put the work of a trace together by the stage ranges in which it was asked for.
 
     Args:
         ranges: the trace's stages.
         work: the trace's.
         manifest: its recording's, if there is one.
+        lost: launches of the trace that have no device op; None of a trace without any.
     """
     size = len(ranges)
     held = np.flatnonzero(work.stage >= 0)
@@ -223,6 +242,8 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None) -> Runs:
         end_ns=last,
         order=order,
         begin=int64(begin),
+        lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
+        in_gap=total(int64(np.zeros(len(work)) if lost is None else lost.in_gap)) > 0,
     )
 
 

@@ -8,6 +8,7 @@ from tracer.document.summary import Stage
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
+from tracer.measure.lost import lost_ops
 from tracer.measure.takes import whole_runs
 from tracer.trace.columns import Want
 
@@ -34,21 +35,25 @@ def stage_rows(strings: list[str], runs: Runs, counts: RangeCounts, manifest: Ma
 
 def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str, of_runs: int | None) -> Stage:
     own = runs.of(stage)
-    kernels = kernel_rows(strings, runs.work, runs.rows(own))
+    recorded, whole = len(runs.recorded(own)) == len(own), len(runs.whole(own)) == len(own)
+    kernels = kernel_rows(strings, runs.work, runs.rows(own)) if recorded else None
+    idle = idle_of(runs, own) if whole else None
     return Stage(
         stage=stage,
         calls=len(own),
         ops=int(runs.ops[own].sum()),
-        device_time_ns=int(runs.time_ns[own].sum()),
-        busy_ns=int(runs.busy_ns[own].sum()),
-        idle_ns=int(runs.idle_ns[own].sum()),
-        idle=idle_of(runs, own),
-        span_ns=runs.span_ns(own),
+        device_time_ns=int(runs.time_ns[own].sum()) if recorded else None,
+        busy_ns=int(runs.busy_ns[own].sum()) if recorded else None,
+        idle_ns=None if idle is None else idle.total_ns,
+        idle=idle,
+        span_ns=runs.span_ns(own) if recorded else None,
         cpu_ns=runs.cpu_ns(own),
         counts=counts.of(own),
-        wall_ns=runs.takes_ns(own),
+        wall_ns=runs.takes_ns(own) if whole else None,
         recorded_runs=runs.count(own),
         of_runs=of_runs,
+        role=runs.ranges.roles.get(stage),
         kernels=kernels,
-        categories=by_category((kernel.name, kernel.time_ns) for kernel in kernels),
+        categories=None if kernels is None else by_category((kernel.name, kernel.time_ns) for kernel in kernels),
+        lost=lost_ops(runs, own),
     )

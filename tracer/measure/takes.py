@@ -25,7 +25,7 @@ def run_times(runs: Runs, manifest: Manifest | None) -> dict[str, RunTime]:
     """What one run of each stage takes, by the stage's name, in the order of a request.
 
     Without a profiler where the recording measured that for requests that are like those in the trace, else in the
-    trace: a data set's median says nothing of the sample that was recorded.
+    trace: a data set's median says nothing of the sample that was recorded. Runs that lack device ops do not count.
     """
     return {stage: _run_time(runs, stage, manifest) for stage in runs.stages()}
 
@@ -36,18 +36,21 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     kind = Kind(stage, steps=stage == DECODE and bool((runs.ranges.index[own] >= 0).any()))
     samples = runs.sample[own].tolist()
     clean_ns = None if manifest is None else _clean_ns(manifest, kind, samples)
-    busy_ns = int(runs.together_busy_ns[own].sum()) / recorded
+    worked, whole = runs.recorded(own), runs.whole(own)
+    busy_ns = int(runs.together_busy_ns[worked].sum()) / runs.count(worked) if len(worked) else None
     # A profiler may make kernels a little longer; operators of a CPU it makes much longer.
-    doubted = bool(clean_ns) and runs.work.on_device and (clean_ns or 0) < busy_ns / BY_FAR
+    doubted = bool(clean_ns) and runs.work.on_device and (clean_ns or 0) < (busy_ns or 0) / BY_FAR
+    in_trace_ns = runs.takes_ns(whole) / runs.count(whole) if len(whole) else None
     return RunTime(
         stage=stage,
         runs=recorded if manifest is None else _runs_of_a_request(runs, own, kind, manifest),
         busy_ns=busy_ns,
-        step_ns=runs.takes_ns(own) / recorded if doubted or not clean_ns else clean_ns,
+        step_ns=in_trace_ns if doubted or not clean_ns else clean_ns,
         clean=bool(clean_ns) and not doubted,
         devices=max(1, runs.devices(own)),
         recorded=recorded,
         doubted_ns=clean_ns if doubted else None,
+        left_out=recorded - runs.count(worked),
     )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.names import DECODE
-from tracer.document.summary import Idle, Token
+from tracer.document.summary import Token
+from tracer.measure.idle import idle_of
+from tracer.measure.lost import lost_ops
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -32,21 +34,18 @@ def token_rows(runs: Runs, counts: RangeCounts) -> list[Token]:
 
 
 def _row(runs: Runs, counts: RangeCounts, step: int) -> Token:
-    ranges = runs.ranges
-    idle = Idle(
-        host_ns=int(runs.host_ns[step]),
-        sync_ns=int(runs.sync_ns[step]),
-        launch_ns=int(runs.launch_ns[step]),
-        unknown_ns=int(runs.unknown_ns[step]),
-    )
+    ranges, own = runs.ranges, int64([step])
+    recorded = not runs.lost[step]
+    idle = idle_of(runs, own) if recorded and not runs.in_gap[step] else None
     return Token(
         request=int(ranges.request[step]),
         index=int(ranges.index[step]),
         ops=int(runs.ops[step]),
-        device_time_ns=int(runs.time_ns[step]),
-        busy_ns=int(runs.busy_ns[step]),
-        idle_ns=idle.total_ns,
+        device_time_ns=int(runs.time_ns[step]) if recorded else None,
+        busy_ns=int(runs.busy_ns[step]) if recorded else None,
+        idle_ns=None if idle is None else idle.total_ns,
         idle=idle,
         cpu_ns=int(ranges.end_ns[step] - ranges.start_ns[step]),
-        counts=counts.of(int64([step])),
+        counts=counts.of(own),
+        lost=lost_ops(runs, own),
     )

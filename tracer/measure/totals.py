@@ -13,9 +13,12 @@ from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattribu
 from tracer.document.summary import Reason as ReasonRow
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
+from tracer.measure.kernels import kernel_rows
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from tracer.arrays import Bools
+    from tracer.charge.lost import LostWork
     from tracer.charge.overlaps import Overlaps
     from tracer.charge.work import Work
 
@@ -29,31 +32,38 @@ def window_of(work: Work) -> Window:
     return Window(start_ns=int(work.start_ns.min()), end_ns=int(work.end_ns.max()))
 
 
-def device_totals(strings: list[str], work: Work, overlaps: Overlaps) -> DeviceTotals:
-    """Add up all work.
+def device_totals(
+    strings: list[str], work: Work, overlaps: Overlaps, lost: LostWork | None = None, *, staged: bool
+) -> DeviceTotals:
+    """Add up all work that was recorded.
 
     Args:
         strings: the trace's names.
         work: the trace's.
         overlaps: what overlapped on its own stream before anything was cut.
+        staged: whether there are stages; without, kernels are listed here.
+        lost: launches of which the work was not recorded, and the gaps in which it may have run: these are no idle time
+            that is known.
     """
+    in_gap = np.zeros(len(work), dtype=np.bool_) if lost is None else lost.in_gap
     time_ns = sum_by(int64(work.name), work.time_ns, len(strings))
     return DeviceTotals(
         kind=work.place,
         ops=len(work),
         time_ns=int(work.time_ns.sum()),
         busy_ns=int(work.busy_ns.sum()),
-        idle_ns=int(work.gap_ns.sum()),
-        unattributed=_unattributed(work),
-        between=Between(idle_ns=int(work.between_ns.sum())),
+        idle_ns=None if in_gap.any() else int(work.gap_ns.sum()),
+        unattributed=_unattributed(work, in_gap),
+        between=Between(idle_ns=None if work.between_ns[in_gap].any() else int(work.between_ns.sum())),
         same_stream_overlap_ns=overlaps.time_ns,
         same_stream_overlaps=overlaps.ops,
         categories=by_category((strings[name], int(time_ns[name])) for name in distinct(work.name)),
-        each=_each(work) if work.on_device else [],
+        kernels=[] if staged else kernel_rows(strings, work, np.arange(len(work))),
+        each=_each(work, in_gap) if work.on_device else [],
     )
 
 
-def _each(work: Work) -> list[DeviceTime]:
+def _each(work: Work, in_gap: Bools) -> list[DeviceTime]:
     """A row a device, by id."""
     found = []
     for device in sorted(distinct(work.device)):
@@ -64,20 +74,21 @@ def _each(work: Work) -> list[DeviceTime]:
                 ops=int(own.sum()),
                 time_ns=int(work.time_ns[own].sum()),
                 busy_ns=int(work.busy_ns[own].sum()),
-                idle_ns=int(work.gap_ns[own].sum()),
+                idle_ns=None if in_gap[own].any() else int(work.gap_ns[own].sum()),
             )
         )
     return found
 
 
-def _unattributed(work: Work) -> Unattributed:
+def _unattributed(work: Work, in_gap: Bools) -> Unattributed:
     outside = np.asarray(work.stage < 0, dtype=np.bool_)
+    known = not (in_gap & outside).any()
     return Unattributed(
         ops=int(outside.sum()),
         time_ns=int(work.time_ns[outside].sum()),
         busy_ns=int(work.busy_ns[outside].sum()),
-        idle_ns=int(work.idle_ns[outside].sum()),
-        idle=idle_of(work, outside),
+        idle_ns=int(work.idle_ns[outside].sum()) if known else None,
+        idle=idle_of(work, outside) if known else None,
         reasons={
             reason.name.lower(): ReasonRow(ops=int(chosen.sum()), time_ns=int(work.time_ns[chosen].sum()))
             for reason in Reason

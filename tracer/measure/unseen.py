@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.intervals import distinct
+from tracer.charge.lost import outermost_calls
 from tracer.trace.api import launches
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def unseen_device(trace: Trace) -> str | None:
     if len(trace.ops):
         return None
     sign = (
-        _sign(trace, trace.calls.name, launches, ("launch", "launches"))
+        _sign(trace, trace.calls.name[outermost_calls(trace, launches)], launches, ("launch", "launches"))
         or _sign(trace, trace.cpu_ops.name, needs_device, ("GPU operator", "GPU operators"))
         or _manifests(trace)
     )

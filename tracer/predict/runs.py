@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
+from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from tracer.document.summary import RunTime, Summary
@@ -57,6 +58,12 @@ class Case:
     def path(self) -> str:
         """The trace, for messages."""
         return self.summary.trace.path
+
+    @property
+    def because(self) -> str:
+        """Why something is unknown of a trace that lacks device ops, and what to do; "" where none lacks them."""
+        lost = self.summary.lost
+        return f": {lost.reason}; {lost.next_step}" if isinstance(lost, Lost) else ""
 
     def needed(self, stage: str, option: str) -> Run:
         """A stage that an option changes.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.document.summary import UNREAD, Prediction, StagePrediction
+from tracer.document.words import runs_of
 from tracer.predict.asked import Changes
 from tracer.predict.changes import (
     bandwidth,
@@ -44,12 +45,18 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         unread = next((one for one in summary.abstained if one.what == UNREAD), None)
         why = "it has no stages" if unread is None else f"its work is not read: {unread.because}"
         raise InputError(f"{summary.trace.path}: {why}, so there is nothing to predict from")
-    case = Case(summary, {stage.stage: Run(stage.runs, stage.busy_ns, stage.step_ns) for stage in summary.budget})
+    now = {one.stage: Run(one.runs, one.busy_ns or 0.0, one.step_ns or 0.0) for one in summary.budget}
+    case = Case(summary, dict(now))
+    _refuse_unknown(case, changes)
     assumptions = [assumption for change in ORDER for assumption in change.apply(case, changes)]
+    if summary.trace.confidence is not None:
+        assumptions.append(
+            f"the stages are inferred from what repeats, with a confidence of {summary.trace.confidence:.2f}"
+        )
     predicted = [
-        StagePrediction(stage=now.stage, now_ns=round(now.runs * now.step_ns), then_ns=round(then.runs * then.step_ns))
-        for now in summary.budget
-        for then in [case.runs[now.stage]]
+        StagePrediction(stage=stage, now_ns=round(run.runs * run.step_ns), then_ns=round(then.runs * then.step_ns))
+        for stage, run in now.items()
+        for then in [case.runs[stage]]
     ]
     now_ns = whole_ns(summary)
     return Prediction(
@@ -58,7 +65,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         stages=predicted,
         now_ns=now_ns,
         then_ns=max(0, now_ns - sum(stage.now_ns - stage.then_ns for stage in predicted)),
-        assumptions=assumptions,
+        assumptions=[*assumptions, *_left_out(summary)],
     )
 
 
@@ -71,10 +78,32 @@ def whole_ns(summary: Summary) -> int:
     latency, times = summary.latency, summary.budget
     if latency is not None and not latency.samples and times and all(time.clean for time in times):
         return latency.request_ns
-    return sum(round(time.runs * time.step_ns) for time in times)
+    return sum(round(time.total_ns or 0) for time in times)
 
 
 def _of(summary: Summary) -> str:
     if summary.run is None:
         return "the trace"
     return "a request like the recorded" if summary.latency is not None and summary.latency.samples else "a request"
+
+
+def _refuse_unknown(case: Case, changes: Changes) -> None:
+    """Refuse what would rest on work that was launched and not recorded.
+
+    Raises:
+        InputError: a stage's time is unknown, or the device's part of it, and a change needs that.
+    """
+    by_time_alone = changes == Changes(stages=changes.stages, speculate=changes.speculate)
+    unknown = [
+        one.stage for one in case.summary.budget if one.step_ns is None or (one.busy_ns is None and not by_time_alone)
+    ]
+    if unknown:
+        raise InputError(f"{case.path}: what {' and '.join(unknown)} would take cannot be predicted{case.because}")
+
+
+def _left_out(summary: Summary) -> list[str]:
+    return [
+        f"{one.left_out:,} of {one.recorded:,} {runs_of(one.stage)} lack device ops and are taken to be like the others"
+        for one in summary.budget
+        if one.left_out and not one.clean
+    ]

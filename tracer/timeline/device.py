@@ -11,6 +11,7 @@ from tracer.charge.intervals import distinct, sum_by
 from tracer.document.timeline import IDLE, STAGES, STREAM
 from tracer.timeline.drawn import Drawn, share
 from tracer.timeline.merging import Merged, merged
+from tracer.trace.columns import stream_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def stream_tracks(trace: Trace, work: Work, run: I64, call_number: I64, most: in
             found = merged(
                 work.start_ns[own], work.end_ns[own], share(most, len(own), len(work)), [np.minimum(work.stage[own], 0)]
             )
-            label = f"device {device}, stream {stream}" if several else f"stream {stream}"
+            label = f"device {device}, {stream_name(stream)}" if several else stream_name(stream)
             drawn = Drawn.of_items(STREAM, label, found, int64(own), work.name, device=device)
             yield drawn.with_columns(
                 run=run[drawn.source] + 1,

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge import overlaps
 from tracer.charge.intervals import distinct
-from tracer.charge.stages.find import find_stages
-from tracer.charge.work import NO_DEVICE, work_of
 from tracer.document.names import ALL_STAGES
 from tracer.document.timeline import Timeline
+from tracer.kernels.categories import categorise
 from tracer.measure.runs import runs_of
 from tracer.timeline.device import idle_track, stage_track, stream_tracks
 from tracer.timeline.host import call_tracks, operator_tracks, range_tracks
@@ -25,9 +23,9 @@ from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from tracer.charge.work import Work
-    from tracer.choices import Choices
     from tracer.document.summary import Summary
     from tracer.measure.runs import Runs
+    from tracer.summarize import Charged
     from tracer.timeline.drawn import Drawn
     from tracer.trace.columns import Trace
 
@@ -58,30 +56,29 @@ class Most:
         )
 
 
-def timeline_of(trace: Trace, summary: Summary, choices: Choices, most: Most) -> Timeline:
+def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
     """Draw a trace.
 
     Args:
-        trace: as its summary was made of; with `launched`, if kernels are to say how they were launched.
+        charged: the trace; with `launched`, if kernels are to say how they were launched.
         summary: of it.
-        choices: by which it was made.
         most: to be drawn.
     """
-    if choices.clip_overlaps:
-        trace = overlaps.clip(trace)
-    ranges = find_stages(trace, choices.patterns)
-    work = work_of(trace, ranges, any_thread=choices.any_thread)
+    trace, ranges, work = charged.trace, charged.ranges, charged.work
     runs = runs_of(ranges, work, trace.manifest)
-    tracks, left_out = _kept(_tracks(trace, work, runs, most))
+    tracks, left_out = _kept(_tracks(trace, work, runs, most, _idle_known(summary)))
     origin_ns = min((int(one.start_ns.min()) for one in tracks if len(one.start_ns)), default=0)
     last_ns = max((int(one.end_ns.max()) for one in tracks if len(one.end_ns)), default=origin_ns)
-    names, place_of_name = chosen(trace.strings, [(int64(one.name), one.end_ns - one.start_ns) for one in tracks])
+    names, numbers, place_of_name = chosen(
+        trace.strings, [(int64(one.name), one.end_ns - one.start_ns) for one in tracks]
+    )
     kernels, others, others_ns = kernel_table(trace, ranges, work, origin_ns)
     shapes = trace.launched.shapes if trace.launched is not None else []
     return Timeline(
         origin_ns=origin_ns,
         length_ns=last_ns - origin_ns,
         names=names,
+        categories=_categories(trace, work, numbers),
         stages=list(ALL_STAGES),
         shapes=[launch_of(shape) for shape in shapes],
         tracks=[one.track(origin_ns, place_of_name) for one in tracks],
@@ -92,7 +89,18 @@ def timeline_of(trace: Trace, summary: Summary, choices: Choices, most: Most) ->
     )
 
 
-def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:
+def _categories(trace: Trace, work: Work, numbers: list[int]) -> list[str]:
+    """The category of each of these names of the trace, as far as work has them."""
+    worked = set(distinct(work.name))
+    return [categorise(trace.strings[number]) if number in worked else "" for number in numbers]
+
+
+def _idle_known(summary: Summary) -> set[int]:
+    """The devices of which all that was launched was recorded, so that it is known when they idled."""
+    return {device.id for device in summary.device.each if device.idle_ns is not None}
+
+
+def _tracks(trace: Trace, work: Work, runs: Runs, most: Most, idle_known: set[int]) -> list[Drawn]:
     """Stages, then each device's idle time and streams, then each thread's ranges and calls."""
     calls, number = call_tracks(trace, most.calls)
     stages, item = stage_track(runs, most.stages)
@@ -102,7 +110,7 @@ def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:
     devices = distinct(work.device)
     for device in devices:
         label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
-        idle = idle_track(work, run, device, label, most.gaps) if device != NO_DEVICE else None
+        idle = idle_track(work, run, device, label, most.gaps) if device in idle_known else None
         found += [idle] if idle is not None else []
         found += [one for one in streams if one.device == device]
     spans = list(

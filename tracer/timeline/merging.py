@@ -51,7 +51,7 @@ def merged(start_ns: I64, end_ns: I64, most: int, apart: Sequence[I64] = ()) -> 
     What is as long as a cell is drawn by itself, so the cells' length says which details are lost.
 
     Args:
-        start_ns, end_ns: of each thing.
+        start_ns, end_ns: of each thing, in the order of their start.
         most: to be drawn.
         apart: things that differ in one of these columns are never drawn as one.
     """

@@ -27,27 +27,32 @@ def short(name: str) -> str:
     return f"{name[: LONGEST_NAME * 2 // 3]}…{name[-(LONGEST_NAME // 3 - 1) :]}"
 
 
-def chosen(strings: Sequence[str], used: Iterable[tuple[I64, I64]]) -> tuple[list[str], I64]:
+def chosen(strings: Sequence[str], used: Iterable[tuple[I64, I64]]) -> tuple[list[str], list[int], I64]:
     """The names that are spelled out, and for each of the trace's its place among them.
 
     Args:
         strings: the trace's names.
         used: columns of names, and of the time that each of their uses takes.
+
+    Returns:
+        Them; the number in `strings` of each of them; and of each of `strings` the place among them.
     """
     weight = np.zeros(len(strings), dtype=np.float64)
     occurs = np.zeros(len(strings), dtype=np.bool_)
     for name, time_ns in used:
         np.add.at(weight, name, time_ns.astype(np.float64))
         occurs[name] = True
-    found, place = [OTHER], np.zeros(len(strings), dtype=np.int64)
+    found, numbers = [OTHER], [-1]
+    place = np.zeros(len(strings), dtype=np.int64)
     room = MOST_CHARACTERS
     for number in np.argsort(-weight, kind="stable").tolist():
         if not occurs[number]:
             continue
-        name = short(strings[number])
-        room -= len(name)
+        spelled = short(strings[number])
+        room -= len(spelled)
         if room < 0:
             break
         place[number] = len(found)
-        found.append(name)
-    return found, int64(place)
+        found.append(spelled)
+        numbers.append(number)
+    return found, numbers, int64(place)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL, VISION
 from tracer.document.timeline import Place
 
 if TYPE_CHECKING:
+    from tracer.arrays import I64
     from tracer.charge.work import Work
     from tracer.document.summary import Finding
     from tracer.measure.runs import Runs
@@ -36,7 +38,7 @@ def place_of(finding: Finding, runs: Runs, work: Work, origin_ns: int) -> Place 
     if row is not None:
         return _run(runs, row, origin_ns)
     if finding.id == OUTSIDE:
-        return _op(work, np.flatnonzero(work.stage < 0), "the longest op of no stage", origin_ns)
+        return _op(work, int64(np.flatnonzero(work.stage < 0)), "the longest op of no stage", origin_ns)
     if finding.id == OVERLAP:
         return _op(work, _overlapping(work), "the longest op that begins before the one in front of it ends", origin_ns)
     return None
@@ -82,15 +84,15 @@ def _run(runs: Runs, row: int, origin_ns: int) -> Place:
     return Place(start_ns=int(runs.start_ns[row]) - origin_ns, end_ns=int(runs.end_ns[row]) - origin_ns, what=what)
 
 
-def _op(work: Work, rows: np.ndarray, what: str, origin_ns: int) -> Place | None:
+def _op(work: Work, rows: I64, what: str, origin_ns: int) -> Place | None:
     if not len(rows):
         return None
     row = rows[np.argmax(work.time_ns[rows])]
     return Place(start_ns=int(work.start_ns[row]) - origin_ns, end_ns=int(work.end_ns[row]) - origin_ns, what=what)
 
 
-def _overlapping(work: Work) -> np.ndarray:
+def _overlapping(work: Work) -> I64:
     """Ops that begin before the one in front of them on their stream ends."""
     order = np.lexsort((work.start_ns, work.track, work.device))
     same = (work.track[order][1:] == work.track[order][:-1]) & (work.device[order][1:] == work.device[order][:-1])
-    return order[1:][same & (work.start_ns[order][1:] < work.end_ns[order][:-1])]
+    return int64(order[1:][same & (work.start_ns[order][1:] < work.end_ns[order][:-1])])

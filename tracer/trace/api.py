@@ -49,3 +49,30 @@ def launches(name: str) -> bool:
         return False
     _, launch, behind = name.rpartition("Launch")
     return bool(launch) and "HostFunc" not in behind
+
+
+_MOVES_BYTES = re.compile(r"(?:cuda|cu|hip)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*")
+
+
+def moves_bytes(name: str) -> bool:
+    """Whether a call copies or fills memory; of no bytes it puts nothing on a device."""
+    return _MOVES_BYTES.fullmatch(name) is not None
+
+
+def starts_work(name: str) -> bool:
+    """Whether a call puts work on a device: a kernel, a graph, a copy or a fill."""
+    return launches(name) or moves_bytes(name)
+
+
+_BEGINS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamBeginCapture\w*")
+_ENDS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamEndCapture\w*")
+
+
+def begins_capture(name: str) -> bool:
+    """Whether from this call on a stream's launches go into a graph, and run nothing."""
+    return _BEGINS_CAPTURE.fullmatch(name) is not None
+
+
+def ends_capture(name: str) -> bool:
+    """Whether a call ends that."""
+    return _ENDS_CAPTURE.fullmatch(name) is not None

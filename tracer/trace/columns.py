@@ -15,6 +15,7 @@ from tracer.arrays import int32, int64
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
+    from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
 # it: times may be negative, and ids may be 0 or -1.
@@ -24,6 +25,11 @@ NO_CORRELATION = MISSING
 NO_STREAM = MISSING
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
+
+
+def stream_name(stream: int) -> str:
+    """What a stream is called."""
+    return "a stream not told" if stream == NO_STREAM else f"stream {stream}"
 
 
 class Want(IntFlag):
@@ -232,6 +238,9 @@ class Trace:
         process_of_device: the process (as in `threads`) that a device worked for, by the device's id, where the file
             tells: of ranks joined in one file.
         unread: set where the file holds work in a form that is not read.
+        own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
+        torn: whether the file ends before it should.
+        part: what of a whole the file is, where it was cut out of one.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -259,6 +268,9 @@ class Trace:
     had: Want = NOTHING
     process_of_device: dict[int, str] = field(default_factory=dict)
     unread: Unread | None = None
+    own_tracks_bytes: int = 0
+    torn: bool = False
+    part: Part | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:

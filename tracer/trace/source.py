@@ -22,6 +22,7 @@ STDIN = "-"
 # Small enough to stay in the processor's cache while it is searched.
 BLOCK_BYTES = 256 << 10
 GZIP_READ_BYTES = 64 << 10
+PIECE_BYTES = 512
 # Fewer bytes than this are not worth a search.
 SMALL_BYTES = 4 << 10
 GZIP, ZSTD, ZIP, SQLITE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"SQLite format 3\0"
@@ -106,16 +107,30 @@ class Source(AbstractContextManager["Source"]):
             raise InputError(f"{self.name}: {error.strerror or error}") from None
 
     def _before_damage(self, passed: int) -> Iterator[bytes]:
-        """What lies in front of the damage in the block behind the first `passed` bytes, taken byte by byte."""
-        rescued = bytearray()
+        """What lies in front of the damage in the block behind the first `passed` bytes: in pieces, then in bytes.
+
+        What was read before is read again in the same steps, since how far an unpacker gets depends on them.
+        """
+        pieces: list[bytes] = []
         with self.path.open("rb", buffering=0) as file, suppress(*_packing_errors(self.magic)):
-            read = self._reader(file)
-            while passed:
-                passed -= len(read(BLOCK_BYTES))
+            read = self._again(file, passed)
+            while piece := read(PIECE_BYTES):
+                pieces.append(piece)
+        with self.path.open("rb", buffering=0) as file, suppress(*_packing_errors(self.magic)):
+            read = self._again(file, passed)
+            for _ in range(len(pieces)):
+                read(PIECE_BYTES)
             while byte := read(1):
-                rescued += byte
-        if rescued:
-            yield bytes(rescued)
+                pieces.append(byte)
+        if pieces:
+            yield b"".join(pieces)
+
+    def _again(self, file: IO[bytes], passed: int) -> Callable[[int], bytes]:
+        """A reader behind the first `passed` bytes."""
+        read = self._reader(file)
+        while passed:
+            passed -= len(read(BLOCK_BYTES))
+        return read
 
     def read_all(self) -> bytes:
         """The whole unpacked content, to be decoded as one document.
@@ -233,7 +248,7 @@ class _Unzip:
         import zipfile
 
         archive = zipfile.ZipFile(file)
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if len(members) != 1:
             raise InputError(f"{name}: a zip of {len(members)} files; unpack it and name one")
         if members[0].flag_bits & 1:

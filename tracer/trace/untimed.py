@@ -44,7 +44,7 @@ class Timed:
         often = sorted(self.lost, key=lambda name: (-self.lost[name], strings[name]))[:NAMED]
         ops = counted(sum(self.lost.values()), "device op", "device ops")
         names = ", ".join(strings[name] for name in often)
-        return [f"{ops} left out ({names}): no usable time, as they are written to have run at 0, before all else"]
+        return [f"{ops} left out ({names}): no usable time, written to have run at 0, before all else"]
 
 
 def timed_ops(trace: Trace) -> Timed:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison, Pair
     from tracer.document.comparison import Row as Measure
 
-MARKS: dict[str, Role] = {"slower": "bad", "faster": "good", "one side only": "dim", "other lengths": "dim"}
+MARKS: dict[str, Role] = {
+    "slower": "bad",
+    "faster": "good",
+    "one side only": "dim",
+    "other lengths": "dim",
+    "unknown": "caution",
+}
 VERDICTS = {"within noise": "noise", "not tested": "untested", "one side only": "one side"}
 SOURCES = {
     "requests": "Medians over requests without a profiler.",
@@ -134,6 +140,8 @@ def _test(comparison: Comparison, pair: Pair) -> str:
     over = "requests within samples" if pair.shared_samples else "requests"
     if pair.recordings > 1:
         over = f"recordings, {pair.recordings} of each run, each by its medians"
+    if comparison.turns is not None:
+        over += ", within the blocks in which their order was drawn"
     return (
         f"A permutation test over {over} ({counted(pair.permutations, 'permutation')}, aligned ranks, step-down "
         f"maxT): if nothing differs, the chance that any row of this table is called slower or faster is at most "
@@ -142,6 +150,14 @@ def _test(comparison: Comparison, pair: Pair) -> str:
 
 
 def _allowance(comparison: Comparison, pair: Pair) -> str:
+    if comparison.turns is not None:
+        ratios = (
+            "Ratios are taken within blocks, and drift is part of the noise. Steps and kernels below are of the first "
+            "recording of each."
+        )
+        if comparison.tolerance is None:
+            return ratios
+        return f"A difference of {percent(comparison.tolerance, signed=False)} is allowed for. {ratios}"
     if comparison.tolerance is not None:
         return f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}."
     most = percent(max(0.0, *(row.allowance or 0.0 for row in pair.rows)), signed=False)

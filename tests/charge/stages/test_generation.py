@@ -111,6 +111,25 @@ def test_a_function_of_somebodys_own_of_that_name_is_none() -> None:
     assert (find_stages(trace).markers, find_stages(trace).untold is not None) == ("none", True)
 
 
+def test_where_the_loop_seems_to_begin_with_the_call_the_recording_began_within_and_its_passes_are_steps() -> None:
+    def recorded(loop_at: float, *more: Event) -> list[tuple[str, int, int, int, int]]:
+        loop = _frame("_sample", loop_at, 8000 - loop_at)
+        return _rows(trace_of(_frame("generate", 0, 9000), loop, *more, *_pass(3000), *_pass(5000)))
+
+    assert recorded(0.5) == [("decode", 0, 1, 3000, 5000), ("decode", 0, 2, 5000, 9000)]
+    assert recorded(2500) == [("prefill", 0, -1, 0, 5000), ("decode", 0, 1, 5000, 9000)]
+    # A prompt that was still at work: all of its frame is prefill.
+    assert recorded(0.5, _frame("_prefill", 0.6, 4000)) == [("prefill", 0, -1, 0, 5000), ("decode", 0, 1, 5000, 9000)]
+
+
+def test_each_pass_of_a_contrastive_search_looks_at_candidates_and_is_no_token() -> None:
+    for name in ("_contrastive_search", "contrastive_search"):
+        loop = _frame(name, 200, 800)
+        assert summarize(trace_of(_frame("generate", 0, 1000), loop, *_pass(300), *_pass(400))).trace.steps == "passes"
+    sampled = trace_of(_frame("generate", 0, 1000), _frame("sample", 200, 800), *_pass(300), *_pass(400))
+    assert summarize(sampled).trace.steps == "tokens"
+
+
 # Prefills and passes that are known of recordings on an H100, and whether a pass is a token.
 KNOWN = {
     "hf_assisted": (1, 7, "passes"),

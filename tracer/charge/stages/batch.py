@@ -39,7 +39,8 @@ class Group:
         """
         if self.products is None or self.squares is None or self.tokens is None:
             return None
-        return self.products - (self.squares - self.tokens) // 2
+        pairs = self.products - (self.squares - self.tokens) // 2
+        return pairs if pairs >= 0 else None
 
 
 NOBODY = Group(0, 0, 0, 0, 0)

@@ -96,7 +96,8 @@ def _find(
     steps, parts, around = (rows_of(kind) for kind in (Kind.STEP, Kind.PART, Kind.AROUND))
     labels = _told_around(trace, steps, around, meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, meaning, labels))
-    return _with_parts(whole, _ranges(trace, markers, parts, meaning, [NO_LABEL] * len(parts)))
+    beside = _ranges(trace, markers, parts, meaning, [NO_LABEL] * len(parts))
+    return _with_parts(_holding(whole, beside), beside)
 
 
 def _ranges(trace: Trace, markers: str, rows: I64, meaning: Mapping[int, Range], labels: list[Label]) -> StageRanges:
@@ -129,6 +130,20 @@ def _told_around(trace: Trace, steps: I64, around: I64, meaning: Mapping[int, Ra
                 told = meaning[int(ranges.name[own[outer]])].label
                 labels[step] = replace(told, mode=labels[step].mode)
     return labels
+
+
+def _holding(steps: StageRanges, parts: StageRanges) -> StageRanges:
+    """The same steps; each lasts until the parts that begin before the next step are over."""
+    end_ns = steps.end_ns.copy()
+    for thread in distinct(parts.thread):
+        own = np.flatnonzero(steps.thread == thread)
+        part = np.flatnonzero(parts.thread == thread)
+        place = np.searchsorted(steps.start_ns[own], parts.start_ns[part], side="right") - 1
+        following = np.append(steps.start_ns[own], np.iinfo(np.int64).max)[place + 1]
+        held = place >= 0
+        ends = np.minimum(parts.end_ns[part], following)[held]
+        np.maximum.at(end_ns, own[place[held]], ends)
+    return replace(steps, end_ns=end_ns)
 
 
 def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:

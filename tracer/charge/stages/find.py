@@ -13,7 +13,7 @@ from tracer.charge.stages.ranges import StageRanges
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tracer.charge.stages.source import StageSource
     from tracer.trace.columns import Trace
@@ -34,8 +34,12 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
         trace: read with what the sources need, as far as it is worth reading; see `missing_for_stages`.
         patterns: regular expressions of stage ranges, by stage. With them no markers but those count.
     """
+    return _first(trace, _asked(patterns))
+
+
+def _first(trace: Trace, asked: Sequence[StageSource]) -> StageRanges:
     untold = StageRanges.none()
-    for source in _asked(patterns):
+    for source in asked:
         ranges = source.find(trace)
         if ranges is None:
             continue
@@ -51,7 +55,7 @@ def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) 
     promising = [source for source in _asked(patterns) if source.promising(trace)]
     if not any(source.needs & ~Want.SUMMARY for source in promising):
         return more
-    found = find_stages(trace, patterns)
+    found = _first(trace, [source for source in _asked(patterns) if not source.last_resort])
     if len(found):
         return more
     missing = more if found.untold is None else more | found.untold.needs

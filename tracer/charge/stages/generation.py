@@ -3,8 +3,11 @@
 `generate` prepares its inputs (`prepare_inputs_for_generation`) once for each forward pass: there a step ends and the
 next begins; where a draft is made first (`get_candidates`), with the draft. The first pass is the prompt's; where
 `_prefill` has it, all in that frame is prefill, in however many chunks. What `generate` calls within itself to draft
-(another `generate`) is a part of the step. A pass
-that checks a draft may yield several tokens, and nothing recorded says how many.
+(another `generate`) is a part of the step. A pass that checks a draft may yield several tokens, and nothing recorded
+says how many; a contrastive search makes a pass over candidates for each token, and one more.
+
+A profiler that starts within `generate` dates all frames that are open at that moment alike, so that the loop over
+tokens seems to begin with the call; its first recorded pass is no prompt's then, and what comes before is nobody's.
 """
 
 from __future__ import annotations
@@ -28,17 +31,29 @@ if TYPE_CHECKING:
 
 PASS, DRAFT = "prepare_inputs_for_generation", "get_candidates"
 PROMPT, CHUNKS = "_prefill", "_prefill_chunking"
+GENERATE, CONTRASTIVE = "generate", "contrastive_search"
+# Checks, a cache and the processors of logits are made between the beginning of a call and its loop's: milliseconds.
+OPEN_BEFORE_NS = 50_000
 _PREFILL, _DECODE, _VISION, _PROJECTOR = map(ALL_STAGES.index, (PREFILL, DECODE, VISION, PROJECTOR))
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One call of `generate`: where its steps begin, prefill first, and where the last ends."""
+    """One call of `generate`.
+
+    Attributes:
+        thread: that it ran on.
+        begins_ns: where each of its steps begins, prefill first if that was recorded.
+        end_ns: where the last ends.
+        prompt: whether prefill was recorded.
+        tokens: whether each step yields one token of each sequence.
+    """
 
     thread: int
     begins_ns: tuple[int, ...]
     end_ns: int
-    drafted: bool
+    prompt: bool
+    tokens: bool
 
 
 def stages_of_generation(trace: Trace) -> StageRanges | None:
@@ -67,7 +82,7 @@ def stages_of_generation(trace: Trace) -> StageRanges | None:
         encoder_thread=int64([]),
         request_start_ns=int64([one.begins_ns[0] for one in requests]),
         request_end_ns=int64([one.end_ns for one in requests]),
-        tokens=not any(one.drafted for one in requests),
+        tokens=all(one.tokens for one in requests),
     )
 
 
@@ -76,39 +91,47 @@ def _steps(one: _Request, request: int) -> list[tuple[int, int, int, int, int, i
     ends = [*one.begins_ns[1:], one.end_ns]
     return [
         (start, end, one.thread, _DECODE if index else _PREFILL, index or -1, request)
-        for index, (start, end) in enumerate(zip(one.begins_ns, ends, strict=True))
+        for index, (start, end) in enumerate(zip(one.begins_ns, ends, strict=True), start=0 if one.prompt else 1)
     ]
 
 
 def _requests(trace: Trace, thread: int) -> list[_Request]:
     """The calls of `generate` on a thread that no other holds, and that make a pass."""
     frames = trace.generation[trace.generation.thread == thread]
-    called = np.array([trace.strings[name].rpartition(": ")[2] for name in frames.name.tolist()], dtype=np.str_)
-    generates = np.flatnonzero(called == "generate")
+    called = np.array([trace.strings[name].rpartition(": ")[2].lstrip("_") for name in frames.name.tolist()], np.str_)
+    generates = np.flatnonzero(called == GENERATE)
     nest = Nest.of(frames.start_ns[generates], frames.end_ns[generates])
     holder = np.append(generates, -1)[nest.innermost(frames.start_ns)]
-
-    def starts(name: str, held_by: int) -> tuple[I64, I64]:
-        own = by_name[name]
-        own = own[holder[own] == held_by]
-        return frames.start_ns[own], frames.end_ns[own]
-
-    by_name = {name: _outermost(frames, called == name) for name in (PASS, DRAFT, PROMPT, CHUNKS)}
+    names = (PASS, DRAFT, PROMPT, CHUNKS)
+    rows = {name: _outermost(frames, called == name.lstrip("_")) for name in names}
+    loops = np.flatnonzero(~np.isin(called, [GENERATE, *(name.lstrip("_") for name in names)]))
     found = []
-    for row in _outermost(frames, called == "generate").tolist():
-        whole_prompt, chunks = starts(PROMPT, row), starts(CHUNKS, row)
-        passes, drafts = starts(PASS, row)[0], starts(DRAFT, row)[0]
-        made = len(passes)
-        for start_ns, end_ns in (whole_prompt, chunks):
-            passes = passes[~_within(passes, start_ns, end_ns)]
-        # What the prompt's own pass checks was drafted before it.
-        before = int(passes[0]) if len(passes) and not len(whole_prompt[0]) else int(frames.start_ns[row])
-        passes = passes if len(whole_prompt[0]) else passes[1:]
-        if made:
-            begins = _with_drafts(passes, drafts[drafts > before])
-            first, last = int(frames.start_ns[row]), int(frames.end_ns[row])
-            found.append(_Request(thread, (first, *begins), last, drafted=len(drafts) > 0))
+    for row in _outermost(frames, called == GENERATE).tolist():
+        own = {name: frames[of_name[holder[of_name] == row]] for name, of_name in rows.items()}
+        loop = loops[holder[loops] == row]
+        one = _request(frames[int64([row])], own, frames[loop], contrastive=CONTRASTIVE in called[loop].tolist())
+        if one is not None:
+            found.append(one)
     return found
+
+
+def _request(call: Spans, own: dict[str, Spans], loop: Spans, *, contrastive: bool) -> _Request | None:
+    """What one call of `generate` was, by the frames of each name that it holds; None without a pass."""
+    passes, drafts, prompt = own[PASS].start_ns, own[DRAFT].start_ns, own[PROMPT]
+    if not len(passes):
+        return None
+    begun = int(call.start_ns[0])
+    for part in (prompt, own[CHUNKS]):
+        passes = passes[~_within(passes, part.start_ns, part.end_ns)]
+    late = not len(prompt) and bool((loop.start_ns < begun + OPEN_BEFORE_NS).any())
+    if not late:
+        # What the prompt's own pass checks was drafted before it.
+        before = int(passes[0]) if len(passes) and not len(prompt) else begun
+        drafts = drafts[drafts > before]
+        passes = passes if len(prompt) else passes[1:]
+    begins = (*(() if late else (begun,)), *_with_drafts(passes, drafts))
+    tokens = not len(drafts) and not contrastive
+    return _Request(int(call.thread[0]), begins, int(call.end_ns[0]), prompt=not late, tokens=tokens)
 
 
 def _outermost(frames: Spans, chosen: Bools) -> I64:

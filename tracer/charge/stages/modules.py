@@ -31,6 +31,12 @@ _DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect
 _CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
 _VISION = re.compile(r"(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder)(?!\w*Projector)\w*_\d+$")
 _PROJECTOR = re.compile(r"(?:Projector|Connector|Resampler|PatchMerger|Adaptor)\w*_\d+$", re.IGNORECASE)
+_WHOSE = Untold(
+    what="which passes of the model are prefill and which are decode steps",
+    reason="several language models take turns, as in speculative decoding, and no frame says which of them drafts",
+    next_step="record with_stack=True around all of generate, or mark the stages",
+    needs=Want(0),
+)
 _PROMPT_OR_STEP = Untold(
     what="which passes of the model are prefill and which are decode steps",
     reason="all ask for the same work, none takes much longer, and no shapes or frames of generate were recorded",
@@ -67,11 +73,21 @@ def stages_of_modules(trace: Trace) -> StageRanges | None:
         if not len(calls) or _sees_by_itself(trace, calls, vision):
             continue
         projectors = _outermost(trace, _matching(trace, own, _PROJECTOR))
+        if len(_models(trace, calls, decoders)) > 1:
+            return replace(StageRanges.none(), untold=_WHOSE)
         first = are_prompts(trace, calls, vision, decoders)
         if first is None:
             return replace(StageRanges.none(), untold=_PROMPT_OR_STEP)
         return _ranges(trace, calls, first, vision, projectors)
     return None
+
+
+def _models(trace: Trace, calls: I64, decoders: I64) -> list[int]:
+    """The decoder layers that are the first in some call: those of one model always are the same."""
+    order = np.argsort(trace.modules.start_ns[decoders], kind="stable")
+    starts = trace.modules.start_ns[decoders][order]
+    first = np.searchsorted(starts, trace.modules.start_ns[calls])
+    return distinct(trace.modules.name[decoders[order[first]]])
 
 
 def _matching(trace: Trace, rows: I64, pattern: re.Pattern[str]) -> I64:

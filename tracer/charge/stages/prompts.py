@@ -2,8 +2,9 @@
 
 What tells, in this order: a call is the first in a call of `generate`; the shapes of what a call was given; it follows
 a picture; a step repeats the kernels (on a CPU the operators) of the steps beside it, a prompt runs others; and where
-all calls ask for the same, the first takes much longer than most later ones. Where nothing tells, nobody says: steps
-recorded without their prompt, a short prompt in front of its steps, and prompts alone look alike then.
+all calls ask for the same, the first keeps a device busy for much longer than most later ones. Where nothing tells,
+nobody says: steps recorded without their prompt, a short prompt in front of its steps, and prompts alone look alike
+then.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | N
     if len(calls) == 1:
         return np.ones(1, dtype=np.bool_)
     asked, taken = _asked(trace, calls)
+    # How long the host took for a call says nothing of what it was asked for: anything may have come in between.
+    timed = len(trace.ops) > 0
     seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), trace.modules.end_ns[calls], side="left")
     found = np.asarray(np.diff(seen, prepend=0) > 0, dtype=np.bool_)
     rest = np.flatnonzero(~found)
@@ -56,9 +59,11 @@ def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | N
         return found
     odd = _unlike_most([asked[row] for row in rest.tolist()])
     if odd.any():
-        turned = not found.any() and median(taken[rest[odd]]) < SHORTER * median(taken[rest[~odd]])
+        turned = timed and not found.any() and median(taken[rest[odd]]) < SHORTER * median(taken[rest[~odd]])
         found[rest] = ~odd if turned else odd
         return found
+    if not timed:
+        return None
     return found | _resembling(taken, found) if found.any() else _by_time(taken)
 
 

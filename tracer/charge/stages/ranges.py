@@ -49,6 +49,7 @@ class StageRanges:
         tokens: whether a decode step is known to yield one token of each sequence; else it is a pass, which may yield
             none, as a part of a prompt does, or several, as one that checks a draft.
         untold: without stages, why there are none where passes of a model were seen.
+        confidence: from 0 to 1, of stages that are inferred from what repeats.
         engine: whether they are steps of a serving engine, which hold many requests each.
         labels: what the engine says of each step; empty without an engine.
         roles: which of several models works in a stage, by the stage's name; of one model empty.
@@ -68,6 +69,7 @@ class StageRanges:
     request_end_ns: I64
     tokens: bool = True
     untold: Untold | None = None
+    confidence: float | None = None
     engine: bool = False
     labels: tuple[Label, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,38 @@ def reaching(trace: Trace, ranges: StageRanges) -> StageRanges:
     return replace(ranges, end_ns=end_ns)
 
 
+def until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
+    """The stages as far as they are open: a step of an engine until all that it asked for has run.
+
+    Engines launch ahead and put no wait into a step's range: what the device idles between two kernels of one step is
+    that step's, although the host is through with it. A step that decodes and follows soon reaches back to it as above.
+
+    Args:
+        ranges: the stages.
+        stage: of each op its range, -1 outside all.
+        end_ns: of each op.
+    """
+    if not ranges.engine:
+        return ranges
+    until = ranges.end_ns.copy()
+    held = np.flatnonzero(stage >= 0)
+    np.maximum.at(until, stage[held], end_ns[held])
+    for thread in distinct(ranges.thread):
+        own = np.flatnonzero(ranges.thread == thread)
+        steps = own[outermost(ranges.start_ns[own], ranges.end_ns[own])]
+        start, done = ranges.start_ns[steps], np.maximum.accumulate(until[steps])
+        until[steps] = np.maximum(until[steps], _following(ranges, steps, start, done, int(done[-1])))
+    return replace(ranges, end_ns=until)
+
+
+def _following(ranges: StageRanges, steps: I64, start: I64, over: I64, last_ns: int) -> I64:
+    """Where each step ends that is over by some time: with the next, if that decodes and follows within its length."""
+    following = np.append(start[1:], last_ns)
+    in_flight = np.append(np.isin(ranges.stage[steps[1:]], _IN_FLIGHT), False)
+    at_once = in_flight & (following > over) & (following - over <= over - start)
+    return int64(np.where(at_once, following, over))
+
+
 def _ends(trace: Trace, ranges: StageRanges, steps: I64) -> I64:
     """Of the steps of one thread, in their order, where each ends."""
     start, end = ranges.start_ns[steps], ranges.end_ns[steps]
@@ -51,7 +83,4 @@ def _ends(trace: Trace, ranges: StageRanges, steps: I64) -> I64:
     called[:-1] = [with_calls(place, until) for place, until in enumerate(start[1:].tolist())]
     if len(steps) > 1:
         called[-1] = with_calls(len(steps) - 1, int(start[-1] + (called - start)[:-1].max()))
-    following = np.append(start[1:], called[-1])
-    in_flight = np.append(np.isin(ranges.stage[steps[1:]], _IN_FLIGHT), False)
-    at_once = in_flight & (following > called) & (following - called <= called - start)
-    return int64(np.where(at_once, following, called))
+    return _following(ranges, steps, start, called, int(called[-1]))

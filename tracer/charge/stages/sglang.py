@@ -2,7 +2,8 @@
 
 - The label is `step[MODE bs=...]`, of an EXTEND with `toks=`; the modes are those of `ForwardMode`
   (sgl-project/sglang#23419, April 2026; `utils/profile_utils.py: build_step_span_name`,
-  `model_executor/forward_batch_info.py`).
+  `model_executor/forward_batch_info.py`). Its first form wrote `step[decode bs=32]`, `step[prefill bs=1 toks=512]` and
+  `step[mixed bs=5 ext=512 dec=4]`, prompts' tokens and sequences.
 - With `detailed_annotations` the sums of `batch` follow, `c_` of prompts and `g_` of sequences:
   `step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]`, `step[MIXED bs=2 c=1 g=1 c_sq=5 ...]` (sglang#24911, summer
   2026; `model_executor/step_span_utils.py`). Its first form left out `g_sq` and `c_sq` where `bs` and `toks` say the
@@ -37,13 +38,7 @@ _MODES = {
     "SPLIT_PREFILL": PREFILL,
     "DECODE": DECODE,
     "MIXED": MIXED,
-    "TARGET_VERIFY": DECODE,
-    "VERIFY": DECODE,
-    "DRAFT": DRAFT,
-    "DRAFT_EXTEND": DRAFT,
-    "DRAFT_EXTEND_V2": DRAFT,
 }
-_VERIFIES = ("TARGET_VERIFY", "VERIFY")
 _PICTURES = Range(Kind.PART, VISION)
 
 
@@ -52,16 +47,24 @@ def _read(name: str) -> Range | None:
         return _PICTURES
     match = _STEP.fullmatch(name)
     if match is not None:
-        stage = _MODES.get(match[1], "")
-        return Range(Kind.STEP, stage, _label(match[1], stage, dict(_FIELD.findall(match[2]))))
+        mode = match[1].upper()
+        stage = _stage(mode)
+        return Range(Kind.STEP, stage, _label(mode, stage, dict(_FIELD.findall(match[2]))))
     told = executes(name)
     return None if told is None else Range(Kind.AROUND, label=told)
+
+
+def _stage(mode: str) -> str:
+    if mode.startswith("DRAFT"):
+        return DRAFT
+    return DECODE if "VERIFY" in mode else _MODES.get(mode, "")
 
 
 def _label(mode: str, stage: str, fields: Mapping[str, str]) -> Label:
     requests = number(fields.get("bs"))
     if stage == MIXED:
-        return label(mode, _group(fields, "c", None, None), _group(fields, "g", None, None), requests)
+        prompts, sequences = number(fields.get("ext")), number(fields.get("dec"))
+        return label(mode, _group(fields, "c", None, prompts), _group(fields, "g", sequences, sequences), requests)
     if stage == PREFILL:
         return label(mode, _group(fields, "c", requests, number(fields.get("toks"))), NOBODY, requests)
     # What a verifying or drafting step computes for each sequence, only sums tell.
@@ -83,7 +86,7 @@ def _group(fields: Mapping[str, str], kind: str, requests: int | None, tokens: i
 
 def _settle(readings: Mapping[str, Range]) -> Mapping[str, Range]:
     """Where a target verifies, what decodes is its draft."""
-    if not any(one.label.mode in _VERIFIES for one in readings.values()):
+    if not any("VERIFY" in one.label.mode for one in readings.values()):
         return readings
     return {name: replace(one, stage=DRAFT) if one.label.mode == "DECODE" else one for name, one in readings.items()}
 

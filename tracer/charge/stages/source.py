@@ -31,6 +31,7 @@ class StageSource:
         promising: whether a trace that was read without `needs` is worth reading again for them.
         inferred: whether the stages are concluded from what was recorded to other ends. Such a source is asked even
             where a person said which ranges are stages, if there are none of those.
+        last_resort: whether other sources that need more of the trace are asked first.
     """
 
     markers: str
@@ -39,3 +40,4 @@ class StageSource:
     needs: Want = Want.RANGES
     promising: Callable[[Trace], bool] = always
     inferred: bool = False
+    last_resort: bool = False

@@ -1,10 +1,19 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
-from tracer.document.summary.device import Between, Counts, DeviceTime, DeviceTotals, Idle, Reason, Unattributed
+from tracer.document.summary.device import (
+    Between,
+    Counts,
+    DeviceTime,
+    DeviceTotals,
+    Idle,
+    Kernel,
+    Reason,
+    Unattributed,
+)
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.latency import (
     MEAN,
@@ -16,11 +25,24 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
-from tracer.document.summary.stages import Kernel, Stage, Token
+from tracer.document.summary.serving import (
+    Attention,
+    BatchGroup,
+    EngineStep,
+    Held,
+    IdleBetweenSteps,
+    Phase,
+    Serving,
+    Spread,
+    SteadyPart,
+)
+from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
@@ -30,9 +52,13 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNMARKED",
+    "UNMEASURED",
     "UNREAD",
     "WAITING",
     "Abstained",
+    "Attention",
+    "BatchGroup",
     "Between",
     "Breakdown",
     "BreakdownRow",
@@ -42,13 +68,20 @@ __all__ = [
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "EngineStep",
     "Finding",
     "Gain",
+    "Held",
+    "HostThread",
     "Idle",
+    "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "Lost",
+    "LostOps",
     "Outlier",
     "Percentiles",
+    "Phase",
     "Prediction",
     "RangeRow",
     "Rangeless",
@@ -57,11 +90,14 @@ __all__ = [
     "Roofline",
     "RunTime",
     "SampleLatency",
+    "Serving",
     "Slope",
+    "Spread",
     "Stage",
     "StagePrediction",
     "StageRoofline",
     "Statistic",
+    "SteadyPart",
     "Summary",
     "Token",
     "TraceInfo",

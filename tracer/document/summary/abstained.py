@@ -9,6 +9,10 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# What any trace of somebody else's lacks: programs are told, reports show what there is in its place.
+UNMARKED = "nothing in the trace says which stage it is"
+UNMEASURED = "the trace holds no pass without a profiler"
+
 
 # What is not answered of a file whose work is not read at all.
 UNREAD = "device work"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from tracer.document.summary.lost import LostOps
 
 
 class Rangeless(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +37,16 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
         projected_ns, kernel_ns: what `nsys stats` says of them (`nvtx_gpu_proj_sum`, `nvtx_kern_sum`): for each the
             span from its first op to its last, and the kernels in it, added up over all; nested ones count again.
         cpu_ns: time on the host inside any of them, on each thread once.
+        lost: launches inside them without a device op, so that what the device did for them is unknown: its times are
+            None; absent where there are none.
     """
 
     name: str
     count: int
     ops: int
-    device_time_ns: int
+    device_time_ns: int | None
     style: Literal["push_pop", "start_end"]
-    projected_ns: int
-    kernel_ns: int
+    projected_ns: int | None
+    kernel_ns: int | None
     cpu_ns: int = 0
+    lost: LostOps | UnsetType = UNSET

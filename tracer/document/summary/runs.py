@@ -8,6 +8,8 @@ import msgspec
 class RunTime(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of a stage takes.
 
+    Runs with launches that have no device op are left out; of none that is whole, times in the trace are None.
+
     Attributes:
         stage: its name.
         runs: in a request where the recording says so, else in the trace; decode has one a step.
@@ -17,6 +19,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
         fused_ns: of decode, what of `busy_ns` would be left if PyTorch's own small kernels were fused and nothing were
             concatenated, by `tracer.measure.fusion`; None where nothing ran on a device.
         devices: that work in one run, at most.
+        left_out: of `recorded`, runs that lack device ops.
         doubted_ns: what the recording's clock said without a profiler where that is less than half of `busy_ns`: the
             stage's work then ran where that clock does not look (a stream that nobody waits for), and `step_ns` is of
             the trace; None where there is no doubt.
@@ -25,20 +28,21 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: str
     runs: int
-    busy_ns: float
-    step_ns: float
+    busy_ns: float | None
+    step_ns: float | None
     clean: bool
     fused_ns: float | None = None
     devices: int = 1
     recorded: int = 0
     doubted_ns: float | None = None
+    left_out: int = 0
 
     @property
-    def total_ns(self) -> float:
+    def total_ns(self) -> float | None:
         """All runs together."""
-        return self.runs * self.step_ns
+        return None if self.step_ns is None else self.runs * self.step_ns
 
     @property
-    def waiting_ns(self) -> float:
+    def waiting_ns(self) -> float | None:
         """What a run takes beyond its busy time."""
-        return max(0.0, self.step_ns - self.busy_ns)
+        return None if self.step_ns is None or self.busy_ns is None else max(0.0, self.step_ns - self.busy_ns)

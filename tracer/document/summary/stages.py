@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from tracer.document.summary.device import Counts, Idle
-
-
-class Kernel(msgspec.Struct, frozen=True, kw_only=True):
-    """One kernel (or operator) name."""
-
-    name: str
-    count: int
-    time_ns: int
+from tracer.document.summary.device import Counts, Idle, Kernel
+from tracer.document.summary.lost import LostOps
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage, all its calls together.
 
+    Where launches of it have no device op, what its device did is unknown: all of its times but `cpu_ns` are None, and
+    so are its kernels and categories. Idle time is None also where work of others that was not recorded may have run
+    in it.
+
     Attributes:
         stage: its name.
         calls: ranges of it; decode has one a step.
-        ops: device ops launched inside.
+        ops: recorded device ops launched inside.
         device_time_ns: sum of their durations.
         busy_ns: its share of the time in which anything ran.
         idle_ns: idle time that its ops ended, as far as a stage or a request was open.
@@ -35,23 +33,36 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             passed, on several devices at once counted once; None in documents from before there was this key.
         recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
         of_runs: runs that the recorded requests had; None where nothing tells.
+        role: which of several models works in it: "target" or "draft"; None of one model.
+        lost: launches without a device op; absent where there are none.
     """
 
     stage: str
     calls: int
     ops: int
-    device_time_ns: int
-    busy_ns: int
-    idle_ns: int
-    idle: Idle
-    span_ns: int
+    device_time_ns: int | None
+    busy_ns: int | None
+    idle_ns: int | None
+    idle: Idle | None
+    span_ns: int | None
     cpu_ns: int
-    categories: dict[str, int]
-    kernels: list[Kernel]
+    categories: dict[str, int] | None
+    kernels: list[Kernel] | None
     counts: Counts = Counts()
     wall_ns: int | None = None
     recorded_runs: int | None = None
     of_runs: int | None = None
+    role: str | None = None
+    lost: LostOps | UnsetType = UNSET
+
+    @property
+    def took_ns(self) -> int | None:
+        """All calls, as time that passed; where a document does not say that, all of its devices' time."""
+        if self.busy_ns is None or self.idle_ns is None:
+            return None
+        if self.wall_ns is not None:
+            return self.wall_ns
+        return self.busy_ns + self.idle_ns if self.ops else self.cpu_ns
 
     @property
     def runs(self) -> int:
@@ -64,20 +75,26 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         return max(1.0, self.of_runs / self.runs) if self.of_runs and self.runs else 1.0
 
     @property
-    def whole_time_ns(self) -> int:
+    def whole_time_ns(self) -> int | None:
         """Its device time in whole requests: that of runs which were not recorded is taken to be like the others'."""
-        return round(self.device_time_ns * self.scale)
+        return None if self.device_time_ns is None else round(self.device_time_ns * self.scale)
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One decode step; `request` is -1 where the trace does not say."""
+    """One decode step; `request` is -1 where the trace does not say. What is None, and `lost`: as of a stage."""
 
     request: int
     index: int
     ops: int
-    device_time_ns: int
-    busy_ns: int
-    idle_ns: int
-    idle: Idle
+    device_time_ns: int | None
+    busy_ns: int | None
+    idle_ns: int | None
+    idle: Idle | None
     cpu_ns: int
     counts: Counts = Counts()
+    lost: LostOps | UnsetType = UNSET
+
+    @property
+    def took_ns(self) -> int | None:
+        """Busy and idle time as charged; None where either is unknown."""
+        return None if self.busy_ns is None or self.idle_ns is None else self.busy_ns + self.idle_ns

@@ -32,11 +32,12 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
         events: events in the file.
         devices: those that ran something, or all that are described if none did.
         markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "generation" (frames of transformers'
-            `generate`), "modules", "pattern" or "none".
+            `generate`), "modules", "pattern", "inferred" (from what repeats) or "none".
         warnings: what was read around.
         steps: "tokens" where a decode step yields one token of each sequence; "passes" where it is a forward pass,
             which may yield none or several, and so nothing is said of the time per token.
         choices: options that changed the attribution or the times, in words.
+        confidence: from 0 to 1, that inferred stages are some at all; None of others.
     """
 
     path: str
@@ -48,6 +49,7 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     choices: list[str] = []
     steps: str = TOKENS
+    confidence: float | None = None
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.breakdown import Breakdown
@@ -17,10 +18,13 @@ from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.latency import Latency, RequestLatency
+from tracer.document.summary.lost import Lost
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
+from tracer.document.summary.serving import Serving
 from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import TraceInfo, Window
 
 SCHEMA = "tracer.summary/2"
@@ -32,8 +36,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     """The whole document.
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
-    `abstained` what was not answered;
-    `rangeless` what the table of ranges cannot hold.
+    `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
+    stages are a serving engine's steps; `threads` are those that launched device work; `lost` is absent where no work
+    was launched and not recorded.
     """
 
     schema_: str
@@ -54,6 +59,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     coverage: list[Coverage] = []
     abstained: list[Abstained] = []
     rangeless: Rangeless | None = None
+    serving: Serving | None = None
+    threads: list[HostThread] = []
+    lost: Lost | UnsetType = UNSET
 
 
 def encode(summary: Summary) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.arrays import int64
 from tracer.measure.ways import Keys, Way, numbered
+from tracer.trace.columns import stream_name
 
 if TYPE_CHECKING:
     from tracer.charge.work import Work
@@ -18,7 +19,7 @@ def _keys(trace: Trace, work: Work) -> Keys:
     pairs = list(zip(work.device.tolist(), work.track.tolist(), strict=True))
     unique = sorted(set(pairs))
     number_of = {pair: number for number, pair in enumerate(unique)}
-    names = [f"device {device}, stream {stream}" for device, stream in unique]
+    names = [f"device {device}, {stream_name(stream)}" for device, stream in unique]
     return Keys(names, int64([number_of[pair] for pair in pairs]))
 
 

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import RunTime, Stage, Token
+    from tracer.document.summary import Token
+    from tracer.measure.known import KnownStage, KnownTime
 
 NEEDS = Want.SUMMARY
 
 
 def draw(
     manifest: Manifest,
-    stages: Sequence[Stage],
+    stages: Sequence[KnownStage],
     tokens: Sequence[Token],
-    times: Mapping[str, RunTime],
+    times: Mapping[str, KnownTime],
     *,
     device: str,
     tflops: float | None = None,
@@ -83,7 +84,7 @@ def rounds_float32(manifest: Manifest | None) -> bool:
     return manifest is not None and manifest.device.get("float32_matmul_precision") in ("high", "medium")
 
 
-def _runs(manifest: Manifest, stage: Stage, tokens: Sequence[Token]) -> list[Cost]:
+def _runs(manifest: Manifest, stage: KnownStage, tokens: Sequence[Token]) -> list[Cost]:
     """The work of every run of a stage that the trace holds."""
     cost = manifest.cost
     if cost is None:

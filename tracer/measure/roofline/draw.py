@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from tracer.charge.work import Work
     from tracer.choices import Choices
-    from tracer.document.summary import Roofline, RunTime, Stage, Token
+    from tracer.document.summary import Roofline, Token
+    from tracer.measure.known import KnownStage, KnownTime
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 def draw_roofline(
     trace: Trace,
     runs: Runs,
-    stages: Sequence[Stage],
+    stages: Sequence[KnownStage],
     tokens: Sequence[Token],
-    times: Mapping[str, RunTime],
+    times: Mapping[str, KnownTime],
     choices: Choices,
 ) -> Roofline | None:
     """By the operators' shapes if a person wants that, else by the recording's own account; None without either.
@@ -34,7 +35,7 @@ def draw_roofline(
         times: what one run of each stage takes.
         choices: what a person chose.
     """
-    device = _device(trace, runs.work)
+    device = device_of(trace, runs.work)
     bandwidth = max((one.memory_bandwidth or 0 for one in trace.devices), default=0)
     peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs, "traced_gbs": bandwidth / 1e9 or None}
     if choices.shapes:
@@ -44,7 +45,7 @@ def draw_roofline(
     return analytic.draw(trace.manifest, stages, tokens, times, device=device, **peaks)
 
 
-def _device(trace: Trace, work: Work) -> str:
+def device_of(trace: Trace, work: Work) -> str:
     """The name of the devices that worked; "" where they are of different kinds, which have no peak in common."""
     worked = set(distinct(work.device)) - {NO_DEVICE}
     names = {device.name for device in trace.devices if device.id in worked}

@@ -15,9 +15,10 @@ from tracer.charge.intervals import distinct
 from tracer.charge.work import NO_DEVICE
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Roofline, RunTime, Stage
+from tracer.document.summary import Roofline
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
+from tracer.measure.known import KnownStage, KnownTime
 from tracer.measure.roofline.analytic import rounds_float32
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
 from tracer.measure.roofline.row import stage_row
@@ -48,8 +49,8 @@ def draw(
     trace: Trace,
     ranges: StageRanges,
     work: Work,
-    stages: Sequence[Stage],
-    times: Mapping[str, RunTime],
+    stages: Sequence[KnownStage],
+    times: Mapping[str, KnownTime],
     *,
     device: str,
     tflops: float | None = None,
@@ -61,7 +62,7 @@ def draw(
     Args:
         trace: with its CPU operators and their details.
         ranges, work: of the trace.
-        stages: of the trace.
+        stages: of the trace, as far as all of their work was recorded.
         times: what a run of each takes.
         device: whose peaks count, by name; "" of several kinds.
         tflops, gbs: peaks of one device that a person gave.
@@ -75,7 +76,7 @@ def draw(
     dtype = product_type(recorded.dtype, products, allowed=rounds_float32(trace.manifest))
     peak = find_peak(device, dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
     rows = []
-    if stages:
+    if len(ranges):
         for stage in stages:
             done = recorded.stages.get(ALL_STAGES.index(stage.stage))
             if done is not None and stage.busy_ns:
@@ -94,7 +95,7 @@ def draw(
     )
 
 
-def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofline:
+def _row(stage: KnownStage, work: StageWork, peak: Peak, time: KnownTime) -> StageRoofline:
     least = max(0, work.flops - work.hideable_flops)
     row = stage_row(stage, Cost(flops=work.flops, weight_bytes=0, kv_bytes=work.bytes, least_flops=least), peak, time)
     covered = work.covered_ns / stage.device_time_ns if stage.device_time_ns else 0.0
@@ -103,12 +104,12 @@ def _row(stage: Stage, work: StageWork, peak: Peak, time: RunTime) -> StageRoofl
     return msgspec.structs.replace(row, covered=covered, limited_by=limit)
 
 
-def _time_of(work: Work) -> RunTime:
+def _time_of(work: Work) -> KnownTime:
     """What a trace without stages takes: the time of all its devices together."""
     devices = [device for device in distinct(work.device) if device != NO_DEVICE]
     busy_ns, idle_ns = together(work, [devices] if len(devices) > 1 else [])
     busy = int(busy_ns.sum())
-    return RunTime(
+    return KnownTime(
         stage=WHOLE_TRACE,
         runs=1,
         busy_ns=busy,
@@ -119,10 +120,10 @@ def _time_of(work: Work) -> RunTime:
     )
 
 
-def _whole_trace(work: Work) -> Stage:
+def _whole_trace(work: Work) -> KnownStage:
     """A trace without stages as one, called once."""
     idle = idle_of(work, np.arange(len(work)))
-    return Stage(
+    return KnownStage(
         stage=WHOLE_TRACE,
         calls=1,
         ops=len(work),

@@ -13,11 +13,11 @@ from tracer.document.words import duration, title
 
 if TYPE_CHECKING:
     from tracer.document.manifest import Cost
-    from tracer.document.summary import RunTime, Stage
+    from tracer.measure.known import KnownStage, KnownTime
     from tracer.peaks.peak import Peak
 
 
-def stage_row(stage: Stage, work: Cost, peak: Peak, time: RunTime) -> StageRoofline:
+def stage_row(stage: KnownStage, work: Cost, peak: Peak, time: KnownTime) -> StageRoofline:
     """One stage; all figures are of one run of it, on average.
 
     Args:
@@ -86,7 +86,7 @@ def _bound(compute_ns: float | None, memory_ns: float | None) -> str | None:
 
 
 def _limit(
-    stage: Stage, busy_ns: float, step_ns: float, compute_ns: float | None, memory_ns: float | None
+    stage: KnownStage, busy_ns: float, step_ns: float, compute_ns: float | None, memory_ns: float | None
 ) -> str | None:
     """What a run of the stage waits for most; see `StageRoofline.limited_by`."""
     if busy_ns < step_ns / 2:

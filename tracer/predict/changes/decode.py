@@ -35,6 +35,8 @@ def _static(case: Case, decode: Run) -> tuple[Run, str]:
     if mode != EAGER:
         raise InputError(f"{case.path}: recorded with --decode {mode}, its cache is a static one already")
     stage = next(stage for stage in case.summary.stages if stage.stage == DECODE)
+    if stage.kernels is None:
+        raise InputError(f"{case.path}: --decode static: what its decode steps copy is unknown{case.because}")
     gone_ns = sum(kernel.time_ns for kernel in stage.kernels if concatenates(kernel.name)) / stage.runs
     if not gone_ns:
         raise InputError(

@@ -6,7 +6,7 @@ import gzip
 import os
 import tempfile
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -15,10 +15,13 @@ from tracer.document.errors import InputError, UsageError
 from tracer.recording.write.untangle import without_crossing_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tracer.document.manifest import Manifest
+
+    Packer: TypeAlias = Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]
 
 EVENTS = "traceEvents"
 FRAMES = b'"python_function"'
@@ -95,21 +98,25 @@ def _top_level(capture: Path) -> dict[str, msgspec.Raw]:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, packed: Packer | None = None) -> Iterator[IO[bytes]]:
     """Write a file beside `path` and put it in its place at the end; on any error leave nothing behind.
 
-    A path that ends in `.gz` is compressed.
+    A path that ends in `.gz` is compressed, by `packed` if that is given.
     """
     with _beside(path) as (file, name):
         if path.name.endswith(".gz"):
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
+            with (packed or _zlib)(file) as inside:
+                yield inside
         else:
             yield file
         file.flush()
         os.fsync(file.fileno())  # a disk that is full may say so as late as that
         _share_like_a_new_file(name)
         os.replace(name, path)  # noqa: PTH105 -- `name` is a str from mkstemp
+
+
+def _zlib(file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    return gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0)  # type: ignore[return-value]
 
 
 @contextmanager

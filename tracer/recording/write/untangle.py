@@ -1,8 +1,9 @@
 """Keeping slices nested where Python frames were recorded.
 
-A range opens inside the frame of whatever function opens it, and outlives that frame: the two overlap, and
-Perfetto silently drops slices that overlap, which are then the ranges. Such frames belong to the recorder and to
-torch's `record_function`, not to the model, so they are what is left out.
+A range opens inside the frame of whatever function opens it, and outlives that frame: the two overlap. Perfetto drops
+slices that overlap, which are then the ranges, in releases before June 2026; later ones move them to a track apart
+of what they hold. Such frames belong to the recorder and to torch's `record_function`, not to the model, so they are
+what is left out.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from tracer.arrays import int64
 from tracer.charge.attribution import Reason
 from tracer.charge.intervals import distinct
+from tracer.charge.work import NO_DEVICE
 from tracer.kernels.categories import categorise
 from tracer.tables.places import OF_STAGE, OF_TIME, numbers, of_stage
 from tracer.tables.table import TEXT, Column, Known, Named, Table
-from tracer.trace.columns import OpKind
+from tracer.trace.columns import NO_STREAM, OpKind
 
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
@@ -33,8 +34,8 @@ def _rows(charged: Charged, _: Summary) -> dict[str, Any]:
             int64(work.kind) if work.on_device else numbers(len(work)) * 0, kinds if work.on_device else [OPERATOR]
         ),
         "category": Named(int64(work.name), categories),
-        "device": Known(work.device, work.device >= 0 if work.on_device else work.device != work.device),
-        "track": work.track,
+        "device": Known(work.device, work.device != NO_DEVICE),
+        "track": Known(work.track, work.track != NO_STREAM),
         "start_ns": work.start_ns,
         "end_ns": work.end_ns,
         "time_ns": work.time_ns,
@@ -60,7 +61,7 @@ TABLE = Table(
         Column("kind", "kernel, memcpy, memset, graph (a whole replay) or operator", TEXT),
         Column("category", "kind of work by its name: gemm, attention, ...", TEXT),
         Column("device", "the device's number; none of an operator"),
-        Column("track", "the stream; of an operator the number of its thread"),
+        Column("track", "the stream, if the file tells; of an operator the number of its thread"),
         *OF_TIME,
         Column("time_ns", "its duration; of an operator its self time"),
         Column("busy_ns", "its share of the time in which anything ran: conserved over the device"),

@@ -59,9 +59,11 @@ _WANTED = {
 }
 # The Python frames that are forward calls of modules; all others are passed over.
 MODULE_PREFIX = "nn.Module: "
-# Frames of transformers' `generate`, which say where a request begins, where a token's work does, and what is drafted.
+# Frames of transformers' `generate`, which say where a request begins, how it is decoded, where a
+# token's work begins, and what is drafted.
 _GENERATION_FRAME = (
-    r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?)|"
+    r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?|"
+    r"_?(?:(?:greedy|contrastive|(?:group_|constrained_)?beam)_search|(?:beam_)?sample|(?:assisted|dola)_decoding))|"
     r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates)"
 )
 _GENERATION = re.compile(_GENERATION_FRAME)

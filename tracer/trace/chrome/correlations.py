@@ -15,7 +15,7 @@ from tracer.arrays import coded, int64
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.trace.columns import DeviceOps, HostCalls
 
 
@@ -39,6 +39,36 @@ def settled(ops: DeviceOps, calls: HostCalls) -> Correlations:
     if not none:
         return Correlations(ops.correlation, calls.correlation)
     return Correlations(*(_without(column, none) for column in (ops.correlation, calls.correlation)))
+
+
+def launching_process(correlation: Correlations, device: I64, process_of_call: I64) -> I64:
+    """The process whose calls alone bear each op's correlation; -1 where several do, or none.
+
+    Where ops of several devices bear one, one of them at least was launched by somebody whose call was not recorded.
+
+    Args:
+        correlation: of ops and of calls.
+        device: of each op.
+        process_of_call: the number of each call's process.
+    """
+    op, call = correlation.of_ops, correlation.of_calls
+    known = np.flatnonzero(call != NO_CORRELATION)
+    order = known[np.lexsort((process_of_call[known], call[known]))]
+    number, process = call[order], process_of_call[order]
+    first = np.searchsorted(number, op, side="left")
+    last = np.searchsorted(number, op, side="right") - 1
+    found = last >= first
+    low, high = (process[np.where(found, place, 0)] if len(process) else np.zeros_like(op) for place in (first, last))
+    known_op = (op != NO_CORRELATION) & ~_on_several(op, device)
+    return int64(np.where(found & (low == high) & known_op, low, -1))
+
+
+def _on_several(op: I64, device: I64) -> Bools:
+    """Which correlations ops of several devices bear."""
+    order = np.lexsort((device, op))
+    number, on = op[order], device[order]
+    apart = (number[1:] == number[:-1]) & (on[1:] != on[:-1])
+    return np.isin(op, number[1:][apart])
 
 
 def _without(column: I64, values: list[int]) -> I64:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,13 +22,16 @@ from tracer.trace.columns import MISSING, NO_STREAM, Device
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
 
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
+_DIGITS = re.compile(r"\d+", re.ASCII)
 _NUMBER = re.compile(r"(\d+)\D*$", re.ASCII)
 # Device of ops that name none, where the file describes none either.
 UNTOLD = -1
 NAMED = 4
+# Of the ops on a device a process launches so many, and such a share, before it is taken for a rank.
+FEWEST_OPS, LEAST_SHARE = 3, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,53 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
     )
 
 
+def apart_by_launch(placed: Placed, process: I64, names: Sequence[str]) -> Placed:
+    """The same, with a device for each process that launched on one number, where no track tells them apart.
+
+    One file of torch.profiler's is of one process, so that several in a file are ranks, and each has a device.
+
+    Args:
+        placed: the ops.
+        process: that launched each op, index into names; -1 where nothing tells.
+        names: the processes.
+    """
+    device, told = placed.device.copy(), dict(placed.process_of_device)
+    described = {one.id: one for one in placed.described}
+    warnings = list(placed.warnings)
+    for one in coded(placed.device)[0].tolist():
+        own = np.flatnonzero(placed.device == one)
+        first, *others = _launchers(process[own]) or [-1]
+        if one in told or not others:
+            continue
+        told[one] = names[first]
+        for other in others:
+            fresh = int(device.max()) + 1
+            device[own[_of_process(process[own], placed.stream[own], other)]] = fresh
+            told[fresh] = names[other]
+            if one in described:
+                described[fresh] = Device(fresh, described[one].name)
+        warnings.append(
+            f"{1 + len(others):,} processes in this file launched on device {one}: each has a device of its own"
+        )
+    return replace(placed, device=device, described=[*described.values()], process_of_device=told, warnings=warnings)
+
+
+def _launchers(process: I64) -> list[int]:
+    """The processes that launched a share of these ops, those of most first."""
+    known = process[process >= 0]
+    counts = np.bincount(known) if len(known) else known
+    found = [one for one in range(len(counts)) if counts[one] >= max(FEWEST_OPS, LEAST_SHARE * len(known))]
+    return sorted(found, key=lambda one: (-counts[one], one))
+
+
+def _of_process(process: I64, stream: I64, wanted: int) -> Bools:
+    """Which ops are of a process: which it launched, and those of unknown launch on streams that it alone uses."""
+    known = process >= 0
+    own, others = stream[process == wanted], stream[known & (process != wanted)]
+    alone = np.isin(stream, own) & ~np.isin(stream, others)
+    return np.asarray((process == wanted) | (~known & alone), dtype=np.bool_)
+
+
 def _number_of(text: str) -> int:
     """The last number of a track's id; MISSING without one."""
     match = _NUMBER.search(text)
@@ -157,7 +207,8 @@ class _Ranks:
         if len(self.hosts) == 1:
             return False
         alike = all(_number_of(pid) == number for pid in pids) and len(set(map(_rank_of, pids))) == len(pids)
-        return alike or len(self.hosts) >= len(pids)
+        one_form = len({_DIGITS.sub("0", pid) for pid in pids}) == 1
+        return alike or (one_form and len(self.hosts) >= len(pids))
 
     def process(self, pid: str) -> str | None:
         """The host process of a device's track, where several might be and exactly one is of its rank."""

@@ -10,13 +10,16 @@ import msgspec
 from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
+from tracer.trace import part as parts
 from tracer.trace.chrome.events import UNREADABLE, end_of_value
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
+from tracer.trace.part import Part
 
 
-class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY}):
+class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY}):
     manifest: msgspec.Raw = msgspec.Raw(b"")
+    part: msgspec.Raw = msgspec.Raw(b"")
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
@@ -43,6 +46,7 @@ class Metadata:
     devices: list[Device] = field(default_factory=list)
     manifest: Manifest | None = None
     stacks: bool = False
+    part: Part | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -59,11 +63,18 @@ def read_metadata(*documents: bytes) -> Metadata:
     if isinstance(manifest, str):
         warnings.append(f"its manifest was ignored: {manifest}")
         manifest = None
+    part = parts.read(raw_part) if bytes(raw_part := first("part")) else None
+    if isinstance(part, str):
+        warnings.append(f"that it is a part of another trace was ignored: {part}")
+        part = None
+    elif part is not None:
+        warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
         kinetos=any(bytes(first(key)) for key in _KINETOS),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
+        part=part,
         stacks=any(_stacked(keys) for keys in found),
         warnings=warnings,
     )

@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.document.words import counted
 from tracer.trace.columns import Unread
 
 if TYPE_CHECKING:
@@ -125,7 +124,8 @@ def _by_category(categories: Counter[bytes], events: int) -> Unread | None:
     listed = ", ".join(name.decode(errors="replace") for name, _ in odd.most_common(NAMED))
     if len(odd) == len(categories) and events:
         names = f" (they have {listed})" if odd else ""
-        return Unread("", f"none of its {counted(events, 'event')} is of a category that tracer reads{names}", _RECORD)
+        which = "its only event is of no" if events == 1 else f"none of its {events:,} events is of a"
+        return Unread("", f"{which} category that tracer reads{names}", _RECORD)
     if not any(_ON_DEVICE.search(name) for name in odd):
         return None
     return Unread("", f"events of categories that tracer does not read ({listed}) may be device work", _RECORD)

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
-from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.correlations import settled
-from tracer.trace.chrome.devices import Tracks, place
+from tracer.trace.chrome.collector import Collector, Columns
+from tracer.trace.chrome.correlations import Correlations, launching_process, settled
+from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata, without_marks
 from tracer.trace.chrome.producers import of_another
-from tracer.trace.chrome.scanner import Scanner, Text, scan_tail, texts
-from tracer.trace.columns import Trace, Want, without_rows
+from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
+from tracer.trace.chrome.tracks import OwnTracks, own_tracks
+from tracer.trace.columns import Device, Trace, Want, without_rows
 from tracer.trace.parallel import default_jobs, in_processes
+from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
 from tracer.trace.untimed import keep, timed_ops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tracer.trace.chrome.collector import Columns
     from tracer.trace.columns import Spans
     from tracer.trace.source import Source
+
+FoundT = TypeVar("FoundT")
+FoundT_co = TypeVar("FoundT_co", covariant=True)
 
 # Compressed, a trace is a tenth to a twentieth of its size.
 PACKED_FACTOR = 12
@@ -46,6 +52,7 @@ class _Content:
     events: int
     metadata: tuple[bytes, ...]
     lost_bytes: int | None
+    own: OwnTracks
     had: Want
 
 
@@ -65,10 +72,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
-    ops, calls, tracks = columns.ops(), columns.calls(), columns.track_of_op()
-    correlation = settled(ops, calls)
-    placed = place(ops.device, ops.stream, Tracks(columns.op_tracks, tracks, columns.hosts()), metadata.devices)
-    ops = replace(ops, device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    correlation = settled(columns.ops(), columns.calls())
+    placed = _placed(columns, metadata.devices, correlation)
+    ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
     warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
     if (torn := _torn(source, content)) is not None:
         if strict:
@@ -79,12 +85,12 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         path=source.name,
         format="chrome",
         producer=metadata.producer,
-        events=content.events,
+        events=max(0, content.events - content.own.events),
         strings=columns.strings,
-        threads=columns.threads,
+        threads=with_threads(columns.threads, metadata.part),
         devices=placed.described,
         ops=ops,
-        calls=replace(calls, correlation=correlation.of_calls),
+        calls=replace(columns.calls(), correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         modules=modules,
@@ -98,17 +104,38 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         warnings=warnings,
         had=content.had,
         process_of_device=placed.process_of_device,
+        own_tracks_bytes=content.own.size_bytes,
+        part=metadata.part,
+        torn=torn is not None,
     )
     if not len(ops) or (placed.by_track and not metadata.kinetos):
         unread = of_another(source, content.events, kinetos=metadata.kinetos, ops=len(ops))
         if unread is not None:
             return without_rows(trace, unread)
+    return _joined(source, trace, columns, jobs)
+
+
+def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
+    """The trace without the ops that have no time, those without a correlation joined to their calls by arrows."""
     timed = timed_ops(trace)
-    trace, tracks = keep(trace, timed), tracks[timed.rows]
+    trace = keep(trace, timed)
     if lack_correlation(trace):
-        stands = [columns.op_tracks[track] for track in tracks.tolist()]
+        stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
+
+
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
+    """Where each op ran."""
+    ops, calls = columns.ops(), columns.calls()
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    found = place(ops.device, ops.stream, tracks, described)
+    processes = sorted({process for process, _ in columns.threads})
+    if len(processes) < 2 or not len(calls):
+        return found
+    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+    launched = launching_process(correlation, found.device, process_of_call)
+    return apart_by_launch(found, launched, processes)
 
 
 def _of_model(columns: Columns) -> tuple[Spans, Spans]:
@@ -142,8 +169,10 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
         except UnscannableError:
             pass  # read it the slow way
-    document = read_document(source.name, source.read_all().removeprefix(BOM), want)
-    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, want)
+    data = source.read_all().removeprefix(BOM)
+    document = read_document(source.name, data, want)
+    own = own_tracks(data)
+    return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own, want)
 
 
 def _before_events(head: bytes, layout: Layout) -> bytes:
@@ -162,21 +191,44 @@ def _head(source: Source) -> tuple[bytes, int]:
     return text, len(head) - len(text)
 
 
+class Scans(Protocol[FoundT_co]):
+    """What looks at the texts of a file: a `Scanner`, or what looks for something else."""
+
+    def scan(self, text: Text, place: int = LAST_PLACE) -> None:
+        """Look at a text; `place` orders the texts of a file."""
+
+    def found(self) -> FoundT_co:
+        """What was found, once there is no more to scan."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(Generic[FoundT]):
     """What one process found.
 
     Attributes:
-        events: events seen.
-        collector: the wanted ones.
+        found: by its scanner.
         rest: what is left at the end of the file, behind the last end of an event; None unless this process met it.
         recent: what comes before that, where the file cannot be read again from there.
     """
 
-    events: int
-    collector: Collector
+    found: FoundT
     rest: bytes | None
     recent: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned(Generic[FoundT]):
+    """What was found in a file.
+
+    Attributes:
+        found: in each share of it; of plain files in their order, and at last in its last event.
+        tail: how it ends.
+        text: its end.
+    """
+
+    found: list[FoundT]
+    tail: Tail
+    text: bytes
 
 
 def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, jobs: int) -> _Content:
@@ -185,11 +237,41 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    handover = Handover(jobs - 1) if source.packed else None
     most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
+    scanned = scan_shares(source, begin, layout, jobs, lambda: Scanner(layout, want, most))
+    (events, collector), *others = scanned.found
+    for more, other in others:
+        events += more
+        collector.merge(other)
+    return _Content(
+        collector=collector,
+        events=events,
+        metadata=(_before_events(head, layout), b'{"traceEvents": []' + scanned.tail.metadata),
+        lost_bytes=scanned.tail.lost_bytes,
+        own=own_tracks(scanned.text),
+        had=want,
+    )
 
-    def work(share: int) -> _Share:
-        scanner, rest, recent = Scanner(layout, want, most), None, b""
+
+def scan_shares(
+    source: Source, begin: int, layout: Layout, jobs: int, new: Callable[[], Scans[FoundT]]
+) -> Scanned[FoundT]:
+    """Have the texts of a file looked at in `jobs` processes, each by a scanner of its own.
+
+    Args:
+        source: the file.
+        begin: offset in it, of the first event.
+        layout: of its events.
+        jobs: processes.
+        new: makes a scanner.
+
+    Raises:
+        UnscannableError: the file is not laid out as its head promised.
+    """
+    handover = Handover(jobs - 1) if source.packed else None
+
+    def work(share: int) -> _Share[FoundT]:
+        scanner, rest, recent = new(), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
         elif share:
@@ -197,26 +279,15 @@ def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, j
                 scanner.scan(text, place)
         else:
             rest, recent = _scan_and_hand_over(scanner, source, layout, begin, handover)
-        scanner.flush()
-        return _Share(scanner.events, scanner.collector, rest, recent)
+        return _Share(scanner.found(), rest, recent)
 
     shares = in_processes(work, jobs)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
     if not source.packed:
         recent = _before(source, begin, source.size_bytes - len(rest))
-    last = Scanner(layout, want)
+    last = new()
     tail = scan_tail(last, recent, rest, layout)
-    last.flush()
-    collector = shares[0].collector
-    for other in (*(share.collector for share in shares[1:]), last.collector):
-        collector.merge(other)
-    return _Content(
-        collector=collector,
-        events=sum(share.events for share in shares) + last.events,
-        metadata=(_before_events(head, layout), b'{"traceEvents": []' + tail.metadata),
-        lost_bytes=tail.lost_bytes,
-        had=want,
-    )
+    return Scanned([*(share.found for share in shares), last.found()], tail, recent + rest)
 
 
 def _before(source: Source, begin: int, end: int) -> bytes:
@@ -225,7 +296,9 @@ def _before(source: Source, begin: int, end: int) -> bytes:
     return b"".join(source.blocks(start))[: end - start]
 
 
-def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, share: int, shares: int) -> bytes | None:
+def _scan_part(
+    scanner: Scans[FoundT], source: Source, layout: Layout, begin: int, share: int, shares: int
+) -> bytes | None:
     """Scan one of so many equal parts of a plain file; what is left at its end, if this part reaches it."""
     length = max(0, source.size_bytes - begin)
     low, high = (begin + length * part // shares for part in (share, share + 1))
@@ -239,7 +312,7 @@ def _scan_part(scanner: Scanner, source: Source, layout: Layout, begin: int, sha
 
 
 def _scan_and_hand_over(
-    scanner: Scanner, source: Source, layout: Layout, begin: int, handover: Handover
+    scanner: Scans[FoundT], source: Source, layout: Layout, begin: int, handover: Handover
 ) -> tuple[bytes, bytes]:
     """Unpack a file, and scan what nobody else does; what is left at its end, and what comes before that."""
     recent: deque[Text] = deque(maxlen=max(1, TAIL_BYTES // BLOCK_BYTES))

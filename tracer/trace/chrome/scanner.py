@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -107,6 +107,15 @@ class Scanner:
         if self._frames is not None:
             places = self._frames.chosen(content, places, values, end)
         return filter(None, (match(content, place, end) for place in places.tolist()))
+
+    def found(self) -> tuple[int, Collector]:
+        """How many events were seen, and the wanted ones.
+
+        Raises:
+            UnscannableError: as `flush`.
+        """
+        self.flush()
+        return self.events, self.collector
 
     def flush(self) -> None:
         """Decode what is waiting.
@@ -257,7 +266,14 @@ class Tail:
     lost_bytes: int | None
 
 
-def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> Tail:
+class Scans(Protocol):
+    """What looks at texts."""
+
+    def scan(self, text: Text, place: int = LAST_PLACE) -> None:
+        """Look at a text."""
+
+
+def scan_tail(scanner: Scans, recent: bytes, rest: bytes, layout: Layout) -> Tail:
     """Find the end of the list, and take in the last event where the layout does not say where it ends.
 
     Args:
@@ -270,7 +286,7 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
         UnscannableError: the last events are not where the layout puts them.
     """
     text = recent + rest
-    ending = _end_of_list(text, layout)
+    ending = end_of_list(text, layout)
     if ending is None:
         if layout.certain and rest.count(layout.phase) > 1:
             raise UnscannableError
@@ -286,7 +302,7 @@ def scan_tail(scanner: Scanner, recent: bytes, rest: bytes, layout: Layout) -> T
     return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
 
 
-def _end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
+def end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
     """Offset behind the last event, and the text behind the list's closing bracket; None if it is torn."""
     # A list inside the last event's arguments, or in the metadata, may end alike; but then no whole document does.
     closings = _CLOSING.finditer(text, max(0, text.rfind(layout.phase)))

@@ -1,0 +1,63 @@
+"""Of a trace without stages: the host threads that launched its work, and how to get stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
+from reports.palette import NONE
+from reports.units import duration, share
+
+if TYPE_CHECKING:
+    from reports.asked import Asked
+    from tracer.document.summary import HostThread, Summary
+
+TOP = 8
+RECORDED = {True: "calls alone", False: "yes", None: NONE}
+
+
+def part(summary: Summary, _: Asked) -> Block | None:
+    """A row a thread, and what to do."""
+    told = next((one for one in summary.abstained if one.what == "stages"), None)
+    if summary.stages or told is None:
+        return None
+    return block(
+        "no stages",
+        line(told.reason),
+        line(f"to get some: {told.next_step}"),
+        *_threads(summary.threads, summary.device.time_ns),
+    )
+
+
+def _threads(threads: list[HostThread], whole_ns: int) -> list[Element]:
+    if not threads:
+        return []
+    columns = [
+        Column("thread", right=False, named=True),
+        Column("process", right=False, named=True, rank=2),
+        Column("launches", rank=1),
+        Column("ops", rank=3),
+        Column("device"),
+        Column("share", rank=4),
+        Column("recorded", right=False),
+    ]
+    rows = [
+        Row(
+            [
+                row.thread,
+                row.process,
+                f"{row.launches:,}",
+                f"{row.ops:,}",
+                duration(row.device_time_ns),
+                share(row.device_time_ns, whole_ns),
+                RECORDED[row.silent],
+            ]
+        )
+        for row in threads[:TOP]
+    ]
+    says = note(
+        "The host threads that launched, with the work they asked for.",
+        Sentence("recorded", "recorded: whether the file has operators, ranges or frames of the thread."),
+        f"{len(threads) - TOP:,} more in --format json." if len(threads) > TOP else "",
+    )
+    return [Table(columns, rows), says]

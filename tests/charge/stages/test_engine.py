@@ -1,0 +1,203 @@
+"""What the labels of serving engines mean: each form that they are written in, and what lies beside the steps."""
+
+from __future__ import annotations
+
+import pytest
+from support.chrome import Event, kernel, launch, span, trace_of
+
+from tracer.charge.stages.batch import NO_LABEL, NOBODY, Group, Label
+from tracer.charge.stages.executes import executes
+from tracer.charge.stages.find import find_stages
+from tracer.charge.stages.ranges import StageRanges
+from tracer.document.names import ALL_STAGES
+
+
+def _found(*events: Event) -> StageRanges:
+    return find_stages(trace_of(*events, kernel("k", 0, 1)))
+
+
+def _stages(*names: str) -> list[str]:
+    found = _found(*[span(name, 100 * i, 50) for i, name in enumerate(names)])
+    return [ALL_STAGES[code] for code in found.stage.tolist()]
+
+
+def _label(name: str) -> Label:
+    (label,) = _found(span(name, 0, 50)).labels
+    return label
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "generation"),
+    [
+        ("execute_context_2(6144)_generation_3(3)", Group(2, 6144), Group(3, 3)),
+        ("execute_context_0(0)_generation_64(256)", NOBODY, Group(64, 256)),
+        (
+            "execute_6147_context_2(sq6144sk7144sqsq20971520sqsk23019520)_generation_3(sq3sk6144sqsq3sqsk6144)",
+            Group(2, 6144, 7144, 20971520, 23019520),
+            Group(3, 3, 6144, 3, 6144),
+        ),
+        ("execute_8192_context_9(sq8155sk8430)_generation_37(sq37sk34489)", Group(9, 8155, 8430), Group(37, 37, 34489)),
+        ("execute_context_1(888_788544)_generation_0(0)", Group(1, 888, None, 788544), NOBODY),
+        ("execute_context_1(what)_generation_0(0)", Group(1), NOBODY),
+    ],
+)
+def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generation: Group) -> None:
+    label = _label(name)
+    assert (label.context, label.generation) == (context, generation)
+    assert label.requests == (context.requests or 0) + (generation.requests or 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("step[EXTEND bs=1 toks=512]", Label("EXTEND", 1, Group(1, 512), NOBODY)),
+        ("step[DECODE bs=32]", Label("DECODE", 32, NOBODY, Group(32, 32))),
+        ("step[MIXED bs=2]", Label("MIXED", 2)),
+        ("step[decode bs=32]", Label("DECODE", 32, NOBODY, Group(32, 32))),
+        ("step[mixed bs=5 ext=512 dec=4]", Label("MIXED", 5, Group(None, 512), Group(4, 4))),
+        (
+            "step[DECODE bs=2 g_sqsq=2 g_sqsk=30 g_sk=30]",
+            Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30)),
+        ),
+        (
+            "step[EXTEND bs=2 toks=12 c_sq=12 c_sqsq=80 c_sqsk=120 c_sk=20]",
+            Label("EXTEND", 2, Group(2, 12, 20, 80, 120), NOBODY),
+        ),
+        (
+            "step[MIXED bs=2 c=1 g=1 c_sq=5 c_sk=8 c_sqsq=25 c_sqsk=40 g_sq=1 g_sk=12 g_sqsq=1 g_sqsk=12]",
+            Label("MIXED", 2, Group(1, 5, 8, 25, 40), Group(1, 1, 12, 1, 12)),
+        ),
+        ("step[TARGET_VERIFY bs=4]", Label("TARGET_VERIFY", 4, NOBODY, Group(4))),
+        (
+            "step[TARGET_VERIFY bs=2 g_sq=8 g_sqsq=32 g_sqsk=120 g_sk=30]",
+            Label("TARGET_VERIFY", 2, NOBODY, Group(2, 8, 30, 32, 120)),
+        ),
+        ("step[DECODE smc-head-graph bs=8 toks=16]", Label("DECODE", 8, NOBODY, Group(8, 8))),
+    ],
+)
+def test_every_form_of_sglangs_labels_is_kept(name: str, label: Label) -> None:
+    assert _label(name) == label
+
+
+def test_numbers_that_no_engine_writes_are_none() -> None:
+    assert executes(f"execute_context_1({'9' * 40})_generation_0(0)") == Label("", 1, Group(1), NOBODY)
+    assert executes("execute_context_١(8)_generation_0(0)") == Label("", None, Group(None, 8), NOBODY)
+    assert executes("execute_new_1_cached_0") is None
+
+
+def test_causal_attention_sees_what_is_before_a_token_and_itself() -> None:
+    """Two prompts: 3 tokens behind none, 2 behind 5 cached ones: 1 + 2 + 3 and 6 + 7 pairs."""
+    sums = Group(2, 5, 3 + 7, 9 + 4, 9 + 14)
+    assert sums.pairs == 19
+    assert Group(2, 5, 10).pairs is None
+    assert Group(1, 1, 1, 99, 1).pairs is None  # no sums of any requests
+    assert NOBODY.pairs == 0
+
+
+def test_verifying_decodes_and_drafting_is_a_stage_of_its_own() -> None:
+    names = (
+        "step[EXTEND bs=1 toks=9]",
+        "step[TARGET_VERIFY bs=1]",
+        "step[DRAFT_EXTEND bs=1]",
+        "step[TARGET_VERIFY bs=1]",
+    )
+    found = _found(*[span(name, 100 * i, 50) for i, name in enumerate(names)])
+    assert [ALL_STAGES[code] for code in found.stage.tolist()] == ["prefill", "decode", "draft", "decode"]
+    assert found.index.tolist() == [-1, 1, -1, 2]
+    assert found.roles == {"decode": "target", "draft": "draft"}
+    assert not found.tokens  # a pass yields what it accepts
+
+
+@pytest.mark.parametrize("mode", ["DRAFT", "DRAFT_DECODE", "DRAFT_EXTEND", "DRAFT_EXTEND_V2"])
+def test_each_mode_of_a_draft_model_is_known(mode: str) -> None:
+    assert _stages("step[TARGET_VERIFY bs=1]", f"step[{mode} bs=1]") == ["decode", "draft"]
+
+
+@pytest.mark.parametrize("mode", ["TARGET_VERIFY", "VERIFY"])
+def test_each_mode_that_verifies_decodes(mode: str) -> None:
+    assert _stages(f"step[{mode} bs=4]") == ["decode"]
+
+
+def test_a_draft_model_decodes_where_the_target_verifies_and_else_the_model_itself() -> None:
+    assert _stages("step[DECODE bs=1]", "step[TARGET_VERIFY bs=1]") == ["draft", "decode"]
+    alone = _found(span("step[DECODE bs=1]", 0, 50))
+    assert ALL_STAGES[alone.stage[0]] == "decode"
+    assert alone.tokens
+    assert alone.roles == {}
+
+
+def test_waiting_steps_are_no_stage_and_end_the_one_before() -> None:
+    events = [span("step[DECODE bs=1]", 0, 100), span("step[IDLE bs=0]", 120, 50), launch(130, 5, 1)]
+    found = _found(*events, span("step[DECODE bs=1]", 200, 100))
+    assert (found.start_ns / 1000).tolist() == [0, 200]
+    assert found.end_ns[0] / 1000 <= 120
+    assert _stages("step[PREBUILT bs=1]", "step[IDLE]", "step[DLLM_EXTEND bs=1]", "step[EXTEND bs=1 toks=1]") == [
+        "prefill"
+    ]
+
+
+def test_a_trace_of_steps_without_a_stage_has_none() -> None:
+    assert _found(span("step[IDLE bs=0]", 0, 50)).markers == "none"
+
+
+def test_pictures_are_encoded_in_a_stage_of_their_own_inside_the_step() -> None:
+    events = [
+        span("step[EXTEND bs=1 toks=512]", 0, 100),
+        span("sglang.vlm.mm_embedding", 10, 30),
+        span("sglang.vlm.language_model_prefill", 45, 50),
+    ]
+    found = _found(*events)
+    assert [ALL_STAGES[code] for code in found.stage.tolist()] == ["prefill", "vision"]
+    assert found.labels[1] == NO_LABEL
+    assert (found.end_ns / 1000).tolist() == [100, 40]
+
+
+def test_the_rest_of_a_prompts_step_is_no_prefill_of_its_own() -> None:
+    """The range lies in steps of every mode."""
+    inside = [span("step[DECODE bs=1]", 0, 100), span("sglang.vlm.language_model_prefill", 10, 50)]
+    assert [ALL_STAGES[code] for code in _found(*inside).stage.tolist()] == ["decode"]
+    assert _found(span("sglang.vlm.language_model_prefill", 10, 50)).markers == "none"
+
+
+def test_a_label_around_a_step_tells_what_the_steps_own_does_not() -> None:
+    around = span("execute_2_context_0(sq0sk0sqsq0sqsk0)_generation_2(sq2sk30sqsq2sqsk30)", 0, 120)
+    found = _found(around, span("step[DECODE bs=2]", 10, 100), span("step[DECODE bs=3]", 200, 100))
+    assert found.markers == "sglang"
+    assert found.labels[0] == Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30))
+    assert found.labels[1] == Label("DECODE", 3, NOBODY, Group(3, 3))
+
+
+def test_a_step_that_has_the_sums_itself_keeps_its_own() -> None:
+    around = span("execute_9_context_0(sq0sk0sqsq0sqsk0)_generation_9(sq9sk99sqsq9sqsk99)", 0, 120)
+    found = _found(around, span("step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]", 10, 100))
+    assert found.labels == (Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30)),)
+
+
+@pytest.mark.parametrize("scope", ["gpu_model_runner: draft", "v2_gpu_model_runner: draft"])
+def test_vllms_drafting_behind_the_step_is_a_stage_and_its_other_phases_are_the_steps(scope: str) -> None:
+    step = "execute_context_0(0)_generation_1(4)"
+    events = [
+        span(step, 0, 100), span("gpu_model_runner: forward", 10, 80), launch(20, 5, 1),
+        span("gpu_model_runner: sample", 110, 20), launch(112, 5, 2),
+        span(scope, 140, 20), launch(142, 5, 3),
+        span("gpu_model_runner: bookkeep", 170, 10), launch(172, 5, 4),
+        span(step, 200, 100), launch(210, 5, 5),
+    ]  # fmt: skip
+    kernels = [kernel("k", 1000 + 10 * i, 5, i) for i in range(1, 6)]
+    from tracer.summarize import summarize
+
+    summary = summarize(trace_of(*events, *kernels))
+    assert [(stage.stage, stage.role, stage.calls, stage.ops) for stage in summary.stages] == [
+        ("decode", "target", 2, 4),
+        ("draft", "draft", 1, 1),
+    ]
+    assert summary.trace.steps == "passes"
+
+
+def test_vllms_phases_without_a_step_are_no_stages() -> None:
+    assert _found(span("gpu_model_runner: forward", 0, 9), span("gpu_model_runner: draft", 10, 9)).markers == "none"
+
+
+def test_several_tokens_of_a_sequence_in_one_step_make_it_a_pass() -> None:
+    assert not _found(span("execute_context_0(0)_generation_4(16)", 0, 9)).tokens
+    assert _found(span("execute_context_0(0)_generation_4(4)", 0, 9)).tokens

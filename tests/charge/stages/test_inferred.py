@@ -1,0 +1,221 @@
+"""Stages of traces in which nothing but work was recorded: told right, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DATA, real_traces
+from support.chrome import span
+from support.loops import CHOICE, COPY, LAYER_OF_PROMPT, LAYER_OF_STEP, LAYER_OF_TOWER, Host, answer
+from support.truth import told_stages, true_stages
+
+from tracer.arrays import int64
+from tracer.charge.stages import inferred
+from tracer.charge.stages.find import find_stages
+from tracer.charge.stages.likely import ENOUGH
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.work import work_of
+from tracer.document.names import ALL_STAGES
+from tracer.summarize import summarize
+from tracer.trace.columns import Spans, Trace, Want
+from tracer.trace.reader import read_trace
+
+RIGHT = 0.99
+
+
+def _calls(found: StageRanges) -> list[tuple[int, str, int]]:
+    """Each request's prefills and steps."""
+    kinds = [(int(request), ALL_STAGES[stage]) for request, stage in zip(found.request, found.stage, strict=True)]
+    return [(*kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+
+
+def _shares(trace: Trace, found: StageRanges) -> tuple[float, float]:
+    """How much of the device time with an answer has the right one, and how much has an answer."""
+    work = work_of(trace, found)
+    truth = true_stages(trace, work.call_start_ns, work.call_thread)
+    told = told_stages(found, work.call_start_ns, work.call_thread)
+    answered = int(work.time_ns[told >= 0].sum())
+    return int(work.time_ns[(told >= 0) & (told == truth)].sum()) / answered, answered / int(work.time_ns.sum())
+
+
+def _found(host: Host) -> StageRanges:
+    """The stages of what a host did, which are right wherever they are told."""
+    trace = host.trace()
+    found = find_stages(trace)
+    if len(found):
+        assert found.markers == "inferred"
+        assert (found.confidence or 0) >= ENOUGH
+        assert _shares(trace, found)[0] >= RIGHT
+    return found
+
+
+def test_a_prompt_and_the_steps_of_its_answer() -> None:
+    host = Host()
+    answer(host, 12)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 12)]
+    assert _found(host).index.tolist() == [-1, *range(1, 13)]
+
+
+def test_of_what_comes_before_the_prompts_pass_nothing_is_claimed() -> None:
+    host = Host()
+    answer(host, 12, tower=12)
+    trace = host.trace()
+    found = find_stages(trace)
+    assert _calls(found) == [(0, "prefill", 1), (0, "decode", 12)]
+    right, answered = _shares(trace, found)
+    assert right == 1
+    assert answered < 0.95
+    abstained = [one.what for one in summarize(trace).abstained]
+    assert "what comes before a prompt's pass, as a vision tower" in abstained
+
+
+def test_each_request_has_its_own_prompt() -> None:
+    for tower in (0, 6):
+        host = Host()
+        for steps in (8, 12, 5):
+            answer(host, steps, tower=tower)
+        counts = [(request, count) for request, _, count in _calls(_found(host))]
+        assert counts == [(0, 1), (0, 8), (1, 1), (1, 12), (2, 1), (2, 5)]
+
+
+def test_requests_that_are_all_alike_are_no_steps_of_one() -> None:
+    host = Host()
+    for _ in range(6):
+        answer(host, 5)
+    assert [count for _, _, count in _calls(_found(host))] == [1, 5] * 6
+
+
+@pytest.mark.parametrize("layers", [2, 3, 32, 80])
+def test_of_any_depth(layers: int) -> None:
+    host = Host()
+    answer(host, 6, layers=layers)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 6)]
+
+
+def test_replays_of_a_graph_are_steps_like_others() -> None:
+    host = Host()
+    answer(host, 12, graph=True, layers=16, tower=4)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 12)]
+
+
+def test_steps_without_their_prompt_are_told_by_growing_attention_alone() -> None:
+    host = Host()
+    answer(host, 20, prompt=(), grow=0.2)
+    assert _calls(_found(host)) == [(0, "decode", 20)]
+    host = Host()
+    answer(host, 20, prompt=())
+    assert not len(_found(host))
+
+
+def _repeated(first: Sequence[str], each: Sequence[str], us: float = 2.0) -> Host:
+    host = Host()
+    host.ask(first, us)
+    for _ in range(20):
+        host.ask(each)
+    return host
+
+
+UNET = ("conv_3x3", "group_norm", "silu", "conv_3x3", "flash_fwd", "gemm_a", "gemm_b", "add")
+TEXT = ("embedding", *LAYER_OF_TOWER * 4, "norm")
+BLOCK = ("gemm", "flash_fwd", "norm", "gelu")
+NO_STEPS = {
+    "diffusion": _repeated(TEXT, ("time_embed", *UNET * 4, "upsample_nearest", "conv_out", "scheduler_step", COPY)),
+    "a diffusion that reads nothing back": _repeated(TEXT, ("time_embed", *UNET * 4, "conv_out", "scheduler_step")),
+    "a diffusion behind as many layers": _repeated(
+        TEXT, ("time_embed", *BLOCK * 4, "conv_out", "scheduler_step", COPY)
+    ),
+    "a classifier": _repeated((), ("to", *("conv", "bn", "relu") * 20, "pool", "fc", "argmax", COPY)),
+    "a transformer that classifies, its first batch by other kernels": _repeated(
+        ("to", *("gemm_tried", "flash_fwd", "norm", "gelu") * 12, "pool", "fc", "argmax", COPY),
+        ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY),
+    ),
+    "a transformer that classifies, its first batch slow": _repeated(
+        ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY), ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY), 10
+    ),
+    "training": _repeated(
+        TEXT, ("to", *BLOCK * 8, "argmax", *("flash_bwd", "norm_backward", "gemm") * 8, "multi_tensor_apply", COPY)
+    ),
+    "prompts behind one another": _repeated((), ("embedding", *LAYER_OF_PROMPT * 6, "norm", "gemm_head", *CHOICE)),
+    "layers alone": _repeated(("embedding",), LAYER_OF_STEP),
+    "experts behind attention": _repeated(TEXT, (*BLOCK, "topk", "sort", *("gemm_expert", "silu", "add") * 4, COPY)),
+    "experts, which are chosen in each layer": _repeated(TEXT, ("norm", "topk", "sort", *("gemm_expert", "silu") * 4)),
+    "two kernels": _repeated((), ("a", "b")),
+    "one kernel": _repeated((), ("a",)),
+}
+
+
+@pytest.mark.parametrize("name", NO_STEPS)
+def test_what_only_repeats_has_no_stages(name: str) -> None:
+    assert not len(find_stages(NO_STEPS[name].trace()))
+
+
+def test_what_is_nearly_sure_is_said_and_not_claimed() -> None:
+    found = find_stages(NO_STEPS["a classifier"].trace())
+    assert found.untold is not None
+    assert "the same kernels ran 20 times" in found.untold.reason
+    assert f"below {ENOUGH}" in found.untold.reason
+    assert find_stages(NO_STEPS["a diffusion that reads nothing back"].trace()).untold is None
+
+
+def test_where_two_threads_ask_there_is_no_one_order() -> None:
+    host = Host()
+    answer(host, 12)
+    trace = host.trace()
+    odd = np.arange(len(trace.calls)) % 2
+    two = replace(trace, calls=replace(trace.calls, thread=odd.astype(np.int32)), threads=[("100", "1"), ("100", "2")])
+    assert (len(find_stages(trace)) > 0, len(find_stages(two))) == (True, False)
+
+
+def test_nothing_is_looked_for_where_a_mark_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host()
+    answer(host, 12)
+    assert find_stages(host.trace()).markers == "inferred"
+
+    def refuse(_: Trace) -> None:
+        raise AssertionError("repetition was looked for")
+
+    monkeypatch.setattr(inferred, "sequence_of", refuse)
+    host.events.append(span("tracer/decode#1", 0, 50))
+    assert find_stages(host.trace()).markers == "tracer"
+
+
+@pytest.mark.parametrize(("name", "steps"), [("hf_beams", 3), ("hf_static_compiled", 12)])
+def test_recordings_of_generate_without_stacks_and_marks(name: str, steps: int) -> None:
+    trace = read_trace(DATA / "bare" / f"{name}.json.gz", Want.SUMMARY)
+    found = find_stages(trace)
+    assert found.markers == "inferred"
+    assert {stage: count for _, stage, count in _calls(found)} == {"prefill": 1, "decode": steps}
+    assert _shares(trace, found)[0] >= RIGHT
+
+
+def test_whatever_recordings_have_marks_are_told_right_without_them_or_not_at_all(chrome_trace: Path) -> None:
+    trace = read_trace(chrome_trace, Want.SUMMARY | Want.MODULES)
+    bare = replace(trace, ranges=Spans.none(), modules=Spans.none(), generation=Spans.none())
+    found = find_stages(bare)
+    # Of these files none holds a whole answer: trainings, encoders, single steps of servers.
+    assert not len(found)
+
+
+KNOWN = ("hf_beams", "hf_static_compiled", "memory_stages", "hf_assisted", "hf_prompt_lookup")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_more_recordings_with_marks_are_told_right_without_them_or_not_at_all(name: str) -> None:
+    paths = real_traces(f"{name}.json.gz")
+    if not paths:
+        pytest.skip(f"no {name} among TRACER_MORE_TRACES")
+    trace = read_trace(paths[0], Want.SUMMARY | Want.MODULES)
+    marked = find_stages(trace)
+    bare = replace(trace, ranges=Spans.none(), modules=Spans.none(), generation=Spans.none())
+    found = find_stages(bare)
+    # Passes of a target and its draft, or of several tokens each, are no steps that repeat.
+    assert (len(found) > 0) == (name not in ("hf_assisted", "hf_prompt_lookup"))
+    work, other = work_of(trace, marked), work_of(bare, found)
+    truth = int64(np.append(marked.stage, -1)[work.stage])
+    told = int64(np.append(found.stage, -1)[other.stage]) if len(found) else np.full(len(truth), -1)
+    both = (told >= 0) & (truth >= 0)
+    assert int(work.time_ns[both & (told == truth)].sum()) >= RIGHT * int(work.time_ns[both].sum())

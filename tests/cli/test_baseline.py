@@ -1,0 +1,118 @@
+"""`tracer baseline` and `compare --against` as a person types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.summaries import requests, save, summary
+from support.typed import typed
+
+from tracer.cli import kept
+from tracer.document.errors import InputError, UsageError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that one is in, with two recordings."""
+    monkeypatch.chdir(tmp_path)
+    for vision in (30, 33):
+        save(summary(requests(vision)), tmp_path / f"{vision}.json")
+    return tmp_path
+
+
+def test_a_baseline_is_kept_listed_compared_with_and_removed(project: Path) -> None:
+    done = typed("baseline", "save", "main", "30.json", folder=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "kept in .tracer/baselines/main\nnext: tracer compare FILE --against main\n"
+    (project / "30.json").unlink()
+    assert typed("baseline", "list", folder=project).stdout == "main  1 recording  eventgpt 7b bfloat16 GPU\n"
+    done = typed("compare", "33.json", "--against", "main", "--tolerance", "1%", folder=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nB is slower in vision (+10 %), " in done.stdout
+    assert typed("baseline", "remove", "main", folder=project).stdout == "removed .tracer/baselines/main\n"
+    assert not (project / ".tracer/baselines/main").exists()
+    assert typed("baseline", "list", folder=project).stdout == "no baselines in .tracer/baselines\n"
+
+
+def test_what_was_recorded_at_another_time_shows_no_difference_unless_drift_is_allowed_for(project: Path) -> None:
+    typed("baseline", "save", "main", *["30.json"] * 5, folder=project)
+    asked = ("compare", *["33.json"] * 5, "--against", "main", "--max-regression", "5%")
+    refused = typed(*asked, folder=project)
+    assert refused.returncode == 3
+    assert "--max-regression 5% cannot be judged: the baseline is of another time" in refused.stderr
+    assert "slower" not in refused.stdout.split("\n\n")[1].splitlines()[1]
+    allowed = typed(*asked, "--tolerance", "1%", folder=project)
+    assert allowed.returncode == 3
+    assert "vision is 10 % slower than the baseline" in allowed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("save",), "baseline save takes a name: tracer baseline save main"),
+        (("save", "main"), "baseline save takes a name and files"),
+        (("remove", "main", "30.json"), "baseline remove takes a name and no files"),
+        (("list", "main"), "baseline list takes no name"),
+        (("save", "../main", "30.json"), "'../main' is no name of a baseline"),
+        (("save", ".hidden", "30.json"), "'.hidden' is no name of a baseline"),
+        (("save", "a/b", "30.json"), "'a/b' is no name of a baseline"),
+        (("save", "a" * 65, "30.json"), "is no name of a baseline"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(project: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = typed("baseline", *arguments, folder=project)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert not (project / ".tracer").exists()
+
+
+def test_another_of_the_name_is_overwritten_only_if_that_is_wanted(project: Path) -> None:
+    found = summary(requests(30, 2))
+    folder = kept.save("main", [found, found], force=False)
+    with pytest.raises(UsageError, match="main: exists already; --force overwrites it"):
+        kept.save("main", [found], force=False)
+    assert len(list(folder.iterdir())) == 2
+    kept.save("main", [found], force=True)
+    assert [path.name for path in kept.found("main")] == ["001.json"]
+
+
+def test_nothing_is_written_or_removed_through_a_link(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    save(summary(requests(30)), elsewhere / "001.json")
+    (project / ".tracer/baselines").mkdir(parents=True)
+    (project / ".tracer/baselines/main").symlink_to(elsewhere)
+    for act in (
+        lambda: kept.save("main", [summary(requests(30, 1))], force=True),
+        lambda: kept.remove("main"),
+        lambda: kept.found("main"),
+    ):
+        with pytest.raises(InputError, match="main: a link, which may lead anywhere"):
+            act()
+    assert [path.name for path in elsewhere.iterdir()] == ["001.json"]
+    assert kept.names() == []
+
+
+def test_removing_leaves_what_is_not_ours(project: Path) -> None:
+    folder = kept.save("main", [summary(requests(30, 1))], force=False)
+    (folder / "notes.txt").write_text("mine")
+    kept.remove("main")
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_no_such_baseline_is_told_with_those_that_there_are(project: Path) -> None:
+    with pytest.raises(InputError, match="there is none; tracer baseline save NAME FILE"):
+        kept.found("main")
+    kept.save("other", [summary(requests(30, 1))], force=False)
+    done = typed("compare", "33.json", "--against", "main", folder=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tracer: .tracer/baselines/main: no such baseline; there are other\n"
+
+
+def test_runs_of_as_many_recordings_as_the_baseline_has(project: Path) -> None:
+    kept.save("main", [summary(requests(30, 1))] * 2, force=False)
+    done = typed("compare", "33.json", "--against", "main", folder=project)
+    assert (done.returncode, "main: it has 2 recordings; 1 files are not runs" in done.stderr) == (2, True)
+    done = typed("compare", "33.json", "33.json", "--against", "main", "--recordings", "3", folder=project)
+    assert (done.returncode, "--recordings 3: the baseline main has 2" in done.stderr) == (2, True)
+    assert typed("compare", "33.json", "33.json", "--against", "main", folder=project).returncode == 0

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.chrome import Event, kernel, launch, operator, span, trace_of
+
+from tracer.document.summary import Attention, Serving
+from tracer.summarize import Choices, summarize
+
+SUMS = "execute_6_context_2(sq5sk10sqsq13sqsk23)_generation_1(sq1sk7sqsq1sqsk7)"
+PEAKS = Choices(peak_tflops=1.0, peak_gbs=10.0)
+FLASH = "void flash_fwd_kernel<64>(int)"
+
+
+def _attends(ts: float, *, dims: Any = None, types: Any = None) -> Event:
+    dims = dims or [[6, 4, 64], [6, 2, 64], [6, 2, 64], [6, 4, 64]]
+    types = types or ["c10::BFloat16"] * 4
+    args = {"Input Dims": dims, "Input type": types, "Concrete Inputs": [""] * 4}
+    return operator("vllm::unified_attention_with_output", ts, 2, **args)
+
+
+def _trace(*operators: Event, name: str = SUMS, length: float = 1.0) -> list[Event]:
+    return [span(name, 0, 100), *operators, launch(50, 1, 1), kernel(FLASH, 60, length, 1)]
+
+
+def _found(*events: Event, choices: Choices = PEAKS) -> Serving:
+    found = summarize(trace_of(*events), choices).serving
+    assert found is not None
+    return found
+
+
+def test_attentions_work_is_that_of_the_labels_sums_and_the_recorded_heads() -> None:
+    (row,) = _found(*_trace(_attends(1), _attends(5))).attention
+    pairs, cached, tokens = 19 + 7, 10 + 7, 6
+    flops = 2 * 4 * 4 * 64 * pairs
+    moved = 2 * 2 * 64 * 2 * (2 * cached + 4 * tokens)
+    assert (row.stage, row.steps, row.layers, row.heads, row.kv_heads, row.head_size) == ("mixed", 1, 2, 4, 2, 64)
+    assert (row.dtype, row.flops, row.bytes, row.time_ns) == ("bfloat16", flops, moved, 1000)
+    assert row.intensity == pytest.approx(flops / moved)
+    assert (row.tflops, row.gbs) == (pytest.approx(flops / 1000 / 1e3), pytest.approx(moved / 1000))
+
+
+def test_more_bytes_than_the_bandwidth_moves_in_that_time_give_no_share_of_a_peak() -> None:
+    (row,) = _found(*_trace(_attends(1), _attends(5))).attention
+    assert row.gbs > 10
+    assert (row.mfu, row.mbu, row.bound) == (None, None, None)
+    assert "layers have a window" in row.error
+
+
+def test_what_limits_attention_is_what_takes_longer_at_peak() -> None:
+    (row,) = _found(*_trace(_attends(1), _attends(5), length=100)).attention
+    assert (row.bound, row.error) == ("memory", "")
+    assert row.mbu == pytest.approx(row.bytes / 100_000 / 10.0)
+
+
+def test_without_a_peak_there_are_rates_and_no_shares() -> None:
+    (row,) = _found(*_trace(_attends(1)), choices=Choices()).attention
+    assert (row.mfu, row.mbu, row.bound, row.error) == (None, None, None, "")
+    assert row.tflops > 0
+
+
+def test_one_step_tells_the_heads_of_those_that_replay_a_graph() -> None:
+    graph = "execute_1_context_0(sq0sk0sqsq0sqsk0)_generation_1(sq1sk9sqsq1sqsk9)"
+    replay = [span(graph, 200, 100), launch(210, 1, 2), kernel(FLASH, 220, 10, 2)]
+    rows = _found(*_trace(_attends(1), _attends(5)), *replay).attention
+    assert [(row.stage, row.layers, row.flops) for row in rows] == [
+        ("decode", 2, 2 * 4 * 4 * 64 * 9),
+        ("mixed", 2, 2 * 4 * 4 * 64 * 26),
+    ]
+
+
+def _none(*events: Event) -> str:
+    found = _found(*events)
+    assert found.attention == list[Attention]()
+    return found.no_attention
+
+
+def test_without_a_recorded_operator_it_is_said_what_is_missing() -> None:
+    assert "record_shapes" in _none(*_trace())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"dims": [[6, 4, 64], [6, 3, 64]]},
+        {"dims": [[6, 4, 64], [6, 2, 32]]},
+        {"dims": [[6, 256], [6, 128]]},
+        {"dims": [[-6, 4, 64], [-6, 2, 64]]},
+        {"dims": "what"},
+        {"types": ["c10::BFloat16", "int"]},
+    ],
+)
+def test_shapes_that_do_not_fit_are_not_believed(broken: dict[str, Any]) -> None:
+    assert "no operator says" in _none(*_trace(_attends(1, **broken)))
+
+
+def test_layers_that_differ_are_not_taken_for_one_another() -> None:
+    other = _attends(5, dims=[[6, 8, 64], [6, 2, 64]])
+    assert "no operator says" in _none(*_trace(_attends(1), other))
+
+
+def test_labels_without_sums_say_nothing_of_attention() -> None:
+    assert _none(*_trace(_attends(1), name="execute_context_2(5)_generation_1(1)")) == ""
+
+
+def test_steps_without_attentions_kernels_say_nothing_of_attention() -> None:
+    assert _none(span(SUMS, 0, 100), _attends(1), launch(50, 1, 1), kernel("gemm", 60, 1, 1)) == ""

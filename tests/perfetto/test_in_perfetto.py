@@ -1,0 +1,92 @@
+"""Annotated traces in the real Perfetto UI and trace processor; skipped where there is no browser or no UI."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.chrome import call, kernel, launch, span, write
+from support.perfetto import SHOWN, STAGES, TRACK, Perfetto, opened, perfetto
+
+from tracer.choices import Choices
+from tracer.perfetto.annotate import annotate
+from tracer.summarize import summarize_file
+
+CAUSES = ("host", "sync", "launch", "unknown", "between")
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perfetto]:
+    with perfetto(tmp_path_factory.mktemp("ui")) as opened_ui:
+        yield opened_ui
+
+
+def test_an_annotated_trace_loads_like_the_original_and_says_what_the_summary_says(
+    chrome_trace: Path, ui: Perfetto, tmp_path: Path
+) -> None:
+    annotated = tmp_path / "annotated.json.gz"
+    annotate(chrome_trace, annotated, Choices())
+    with ui.loaded(chrome_trace) as original:
+        known, slices = original.errors(), original.ask("select count(*) as count from slice")[0]["count"]
+    summary = summarize_file(chrome_trace)
+    with ui.loaded(annotated) as loaded:
+        assert loaded.errors() == known
+        own = loaded.ask(f"select count(*) as count from ({TRACK.format('')})")[0]["count"]
+        assert loaded.ask("select count(*) as count from slice")[0]["count"] == slices + own
+        found = {row["stage"]: (row["time_ns"], row["busy_ns"], row["idle_ns"]) for row in loaded.ask(STAGES)}
+        assert found == {one.stage: (one.device_time_ns, one.busy_ns, one.idle_ns) for one in summary.stages if one.ops}
+        if summary.device.kind == "gpu":
+            causes = " + ".join(f"coalesce(extract_arg(arg_set_id, 'args.{one}_ns'), 0)" for one in CAUSES)
+            idle = loaded.ask(f"select sum({causes}) as idle from ({TRACK.format('idle')})")
+            assert (idle[0]["idle"] or 0) == summary.device.idle_ns
+
+
+def _trace(path: Path) -> Path:
+    base = 4550342860317
+    events = [
+        span("warm-up", base - 1000, 10), span("tracer/request#0", base, 100), span("tracer/prefill", base + 12, 10),
+        launch(base + 13, 1, 2), kernel("gemm", base + 20, 10, 2), span("tracer/decode#1", base + 30, 30),
+        launch(base + 31, 1, 3), kernel("gemv", base + 40, 5, 3), call("cudaDeviceSynchronize", base + 46, 9),
+        kernel("late", base + 90_000, 5, 9),
+    ]  # fmt: skip
+    return write(path, *events, baseTimeNanoseconds=1_700_000_000_000_000_000)
+
+
+def test_spans_lie_where_they_lie_to_the_nanosecond_and_nothing_is_dropped(ui: Perfetto, tmp_path: Path) -> None:
+    annotated = tmp_path / "b.json"
+    annotate(_trace(tmp_path / "a.json"), annotated, Choices())
+    with ui.loaded(annotated) as loaded:
+        base = 4550342860317_000
+        stages = [
+            (row["name"], row["ts"] - base, row["dur"], row["depth"]) for row in loaded.ask(TRACK.format("stages"))
+        ]
+        assert stages == [("prefill", 20_000, 10_000, 0), ("decode#1", 40_000, 5_000, 0)]
+        idle = [(row["name"], row["ts"] - base, row["dur"]) for row in loaded.ask(TRACK.format("idle"))]
+        assert idle[:2] == [("host", 30_000, 1_000), ("launch", 31_000, 9_000)]
+        counters = {row["name"] for row in loaded.ask("select distinct name from counter_track")}
+        assert counters == {"busy share %", "launches in flight"}
+
+
+def test_open_offline_shows_the_first_request_and_ends(ui: Perfetto, tmp_path: Path) -> None:
+    trace = _trace(tmp_path / "my run.json")
+    command = [sys.executable, "-m", "tracer", "open", str(trace), "--offline", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        address = process.stdout.readline().strip()
+        if not address:
+            reason = process.stderr.read()
+            assert "in use" in reason, reason
+            pytest.skip("127.0.0.1:9001 is in use here")
+        assert address.startswith("http://127.0.0.1:9001/#!/?url=")
+        with opened(ui.browser, address) as loaded:
+            assert loaded.ask("select count(*) as count from slice where name = 'gemm'") == [{"count": 1}]
+            start, end = (int(bound) - 4550342860317_000 for bound in loaded.page.evaluate(SHOWN))
+            assert -6_000 <= start < 0
+            assert 100_000 < end <= 106_000
+        said, _ = process.communicate(timeout=120)
+        assert "ssh -L 9001:127.0.0.1:9001 " in said
+        assert said.endswith("fetched\n")
+        assert process.returncode == 0

@@ -1,0 +1,64 @@
+"""What to do first: three findings at most, a line each, within the first 24 lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.chrome import kernel, launch, span, trace_of
+
+from reports.asked import Asked
+from reports.document import of_summary
+from reports.render.text import render
+from reports.text import render as rendered
+from tracer.saved import load_summary
+from tracer.summarize import Choices, summarize
+
+SAVED = Path(__file__).parents[2] / "benchmarks/results/h200_eventgpt_7b/summary.json"
+
+
+def _first(text: str) -> list[str]:
+    _, _, rest = text.partition("\n\nwhat to do first\n")
+    return rest.split("\n\n")[0].splitlines()
+
+
+def test_the_first_24_lines_say_where_the_time_goes_and_what_to_do() -> None:
+    head = "\n".join(rendered(load_summary(SAVED), width=80).splitlines()[:24])
+    assert "decode         63   2.30 s   397 ms" in head
+    assert [line.split("[")[-1] for line in _first(head + "\n\n") if "[" in line] == [
+        "launch-bound]", "unfused-elementwise]", "token-outliers]",
+    ]  # fmt: skip
+
+
+def test_a_line_says_what_to_do_and_what_that_gains() -> None:
+    assert _first(rendered(load_summary(SAVED), width=80))[0] == (
+        "▲ launch less: up to 1.01 s of 1.44 s (a request)  [launch-bound]"
+    )
+
+
+def test_where_nothing_gains_nothing_is_to_be_done_first() -> None:
+    quiet = summarize(trace_of(span("tracer/prefill", 0, 9), launch(1, 1, 1), kernel("gemm", 2, 50, 1)))
+    assert not _first(rendered(quiet, width=80))
+
+
+def _of(**asked: str) -> str:
+    trace = trace_of(
+        span("tracer/vision", 0, 50), span("tracer/prefill", 50, 150),
+        launch(1, 1, 1), kernel("b", 2, 8, 1), launch(60, 1, 2), kernel("a", 62, 18, 2), launch(90, 1, 3),
+        kernel("b", 95, 8, 3), launch(99, 1, 4), kernel("b", 105, 8, 4),
+    )  # fmt: skip
+    return render(of_summary(summarize(trace, Choices(by="kernel")), Asked(**asked)), width=100)
+
+
+def test_a_stage_alone_is_shown() -> None:
+    assert "vision" in _of()
+    assert "vision" not in _of(stage="prefill")
+
+
+def test_rows_are_sorted_by_time_count_or_name() -> None:
+    def names(**asked: str) -> list[str]:
+        rows = [line.split() for line in _of(stage="prefill", **asked).splitlines()]
+        return [word for row in rows for word in row[:2] if word in ("a", "b")]
+
+    assert names(sort="time") == ["a", "b"]
+    assert names(sort="ops") == ["b", "a"]
+    assert names(sort="name") == ["a", "b"]

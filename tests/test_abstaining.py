@@ -1,0 +1,265 @@
+"""What cannot be answered, by what was not recorded and by who is asked: one matrix, each cell an assertion.
+
+A row is a way in which a recording is incomplete, with the twin in which it is not; a column is somebody who answers.
+Whoever cannot says why and what to do, in one shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from support.chrome import Event, call, kernel, launch, span, trace_of
+from support.manifests import as_metadata
+from support.summaries import requests
+
+from tracer.compare.gates import check_budgets, check_regressions, parse_budget
+from tracer.compare.pairs import compare
+from tracer.document.errors import InputError
+from tracer.document.summary import Abstained, Summary
+from tracer.predict.whatif import Changes, predict
+from tracer.summarize import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def _decode(*missing: int, of: int = 8, first: int = 1, name: str = "cudaLaunchKernel") -> list[Event]:
+    """A prefill of a large kernel; steps of 100 us, each of a kernel and a wait, but for those that lack it."""
+    events = [span("tracer/request#0", 0, 100 * (of + 1)), span("tracer/prefill", 0, 90)]
+    events += [launch(1, 4, 1000), kernel("gemm", 10, 70, 1000)]
+    for place, k in enumerate(range(first, first + of), start=1):
+        at = 100 * place
+        events += [span(f"tracer/decode#{k}", at, 100), call(name, at + 1, 4, k)]
+        events += [call("cudaStreamSynchronize", at + 10, 40)]
+        events += [] if k in missing else [kernel("gemm", at + 15, 30, k)]
+    return events
+
+
+def _plain(events: Iterable[Event]) -> list[Event]:
+    """Without the ranges that tell the stages."""
+    return [one for one in events if not one["name"].startswith("tracer/")]
+
+
+def _early() -> list[Event]:
+    """A device whose clock is 1 ms before the host's."""
+    return [one if one["cat"] != "kernel" else {**one, "ts": one["ts"] - 1000} for one in _decode(of=40)]
+
+
+CLEAN = as_metadata(requests(30))
+
+
+@dataclass(frozen=True)
+class Row:
+    """An incomplete recording.
+
+    Attributes:
+        events, metadata: of its trace; `whole` are those of its twin.
+        summary: what the summary does not answer: part of `what`, and of the reason.
+        findings: those that abstain; their reason is the same.
+        predicted: why a what-if on decode is refused; "" where it is answered.
+        assumed: what it says then, beside the change.
+        compared: what a comparison with itself does not answer, and why.
+        budget, judged: a budget, and why it cannot be judged: "" where it is; "no ..." where the trace has no such
+            figure at all, which is an error.
+    """
+
+    events: list[Event]
+    whole: list[Event]
+    metadata: dict[str, object] = field(default_factory=dict)
+    whole_metadata: dict[str, object] = field(default_factory=dict)
+    summary: tuple[str, str] = ("", "")
+    findings: tuple[str, ...] = ()
+    predicted: str = ""
+    assumed: str = ""
+    compared: tuple[str, str] = ("", "")
+    budget: str = "tpot<=1s"
+    judged: str = ""
+
+
+LACK = "have no device op"
+UNTESTED = ("latencies", "no pass without a profiler")
+ROWS = {
+    "lost launches, all": Row(
+        events=[one for one in _decode() if one["cat"] != "kernel"],
+        whole=_decode(),
+        summary=("device, busy and idle time of decode", LACK),
+        findings=("sync-per-token", "bottleneck-stage", "launch-bound of prefill", "kv-growth"),
+        predicted=LACK,
+        compared=("device work of decode in A", LACK),
+        judged=LACK,
+    ),
+    "lost launches, all of a stage": Row(
+        events=_decode(*range(1, 9), name="cudaGraphLaunch"),
+        whole=_decode(name="cudaGraphLaunch"),
+        summary=("device, busy and idle time of decode", LACK),
+        findings=("sync-per-token", "bottleneck-stage", "launch-bound of decode", "token-outliers"),
+        predicted=LACK,
+        compared=("device work of decode in A", LACK),
+        judged=LACK,
+    ),
+    "lost in some steps": Row(
+        events=_decode(1, 2),
+        whole=_decode(),
+        summary=("device, busy and idle time of decode", LACK),
+        findings=("sync-per-token", "bottleneck-stage"),
+        assumed="2 of 8 decode steps lack device ops and are taken to be like the others",
+        compared=("device work of decode in A", LACK),
+    ),
+    "lost in some steps, shares": Row(
+        events=_decode(1, 2),
+        whole=_decode(),
+        summary=("device, busy and idle time of decode", LACK),
+        assumed="taken to be like the others",
+        compared=("device work of decode in A", LACK),
+        budget="decode<=99%",
+        judged=LACK,
+    ),
+    "lost, without stages": Row(
+        events=_plain(_decode(1, 2)),
+        whole=_plain(_decode()),
+        summary=("device, busy and idle time", LACK),
+        predicted="it has no stages",
+        compared=("device work in A", LACK),
+        judged="no tpot",
+    ),
+    "no stages": Row(
+        events=_plain(_decode()),
+        whole=_decode(),
+        summary=("stages", "there is no range in the file"),
+        predicted="it has no stages",
+        compared=("stages", "one trace or both have none"),
+        judged="no tpot",
+    ),
+    "no clean times": Row(
+        events=_decode(),
+        whole=_decode(),
+        whole_metadata={"tracer": CLEAN},
+        summary=("latency", "no pass without a profiler"),
+        compared=UNTESTED,
+        budget="ttft<=1s",
+        judged="no ttft",
+    ),
+    "one recording each": Row(
+        events=_decode(),
+        whole=_decode(),
+        metadata={"tracer": CLEAN},
+        whole_metadata={"tracer": CLEAN},
+        compared=("whether latencies differ", "one recording of each run"),
+    ),
+    "part of the steps recorded": Row(
+        events=_decode(of=1),
+        whole=_decode(of=2),
+        metadata={"tracer": CLEAN},
+        whole_metadata={"tracer": CLEAN},
+        compared=("whether latencies differ", "one recording of each run"),
+    ),
+    "none of the steps recorded": Row(
+        events=_decode(of=0),
+        whole=_decode(of=2),
+        metadata={"tracer": CLEAN},
+        whole_metadata={"tracer": CLEAN},
+        summary=("finding bottleneck-stage", "none of 2 decode steps was recorded"),
+        findings=("bottleneck-stage",),
+        predicted="has no stage decode",
+        compared=("whether latencies differ", "one recording of each run"),
+    ),
+    "clock off": Row(
+        events=_early(), whole=_decode(of=40), summary=("why the device waits", "its clock is off"), compared=UNTESTED
+    ),
+}
+IDS = list(ROWS)
+
+
+def _summary(row: Row) -> Summary:
+    return summarize(trace_of(*row.events, **row.metadata))
+
+
+def _twin(row: Row) -> Summary:
+    return summarize(trace_of(*row.whole, **row.whole_metadata))
+
+
+def _has(found: Iterable[Abstained], what: str, reason: str) -> bool:
+    """Whether one of them says this; all of them have a reason and what to do."""
+    found = list(found)
+    assert all(one.what and one.reason and one.next_step for one in found)
+    return any(what in one.what and reason in one.reason for one in found)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_summary_says_what_it_does_not_answer_and_its_twin_answers_it(name: str) -> None:
+    row = ROWS[name]
+    if row.summary == ("", ""):
+        assert not any("time of" in one.what for one in _summary(row).abstained)
+        return
+    assert _has(_summary(row).abstained, *row.summary)
+    assert not _has(_twin(row).abstained, *row.summary)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_finding_that_rests_on_it_abstains_and_says_so_and_that_of_the_twin_does_not(name: str) -> None:
+    row = ROWS[name]
+    summary, twin = _summary(row), _twin(row)
+    unanswered = [one for one in summary.abstained if one.what.startswith("finding ")]
+    assert {f"finding {one}" for one in row.findings} <= {one.what for one in unanswered}
+    assert bool(unanswered) is bool(row.findings or "decode" in row.summary[0])
+    silent = {one.what.split()[1] for one in unanswered if " of " not in one.what}
+    assert not silent & {finding.id for finding in summary.findings}
+    assert not [one for one in twin.abstained if one.what.startswith("finding ")]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_prediction_is_refused_or_says_what_it_takes_for_granted(name: str) -> None:
+    row = ROWS[name]
+    changes = Changes(stages={"decode": 0.5})
+    if row.predicted:
+        with pytest.raises(Exception, match=row.predicted) as refused:
+            predict(_summary(row), changes)
+        assert str(refused.value).startswith("inline.json") or "decode" in str(refused.value)
+        return
+    assumptions = predict(_summary(row), changes).assumptions
+    assert len(assumptions) == 1 + bool(row.assumed)
+    assert row.assumed in assumptions[-1]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_comparison_says_what_it_does_not_answer(name: str) -> None:
+    row = ROWS[name]
+    summary = _summary(row)
+    (pair,) = compare([summary, summary]).pairs
+    assert _has(pair.abstained, *row.compared)
+    assert all(other.verdict not in ("slower", "faster") for other in pair.rows)
+    if "have no device op" in row.compared[1]:
+        assert not _has(compare([_twin(row), _twin(row)]).pairs[0].abstained, *row.compared)
+
+
+def _gate(summary: Summary, budget: str) -> Callable[[], object]:
+    return lambda: check_budgets(summary, [parse_budget(budget)])
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_budget_is_judged_or_cannot_be_and_says_why(name: str) -> None:
+    row = ROWS[name]
+    if row.judged.startswith("no "):
+        with pytest.raises(InputError, match=f"it has {row.judged}"):
+            check_budgets(_summary(row), [parse_budget(row.budget)])
+        return
+    (gate,) = check_budgets(_summary(row), [parse_budget(row.budget)])
+    if row.judged:
+        assert (gate.value, gate.passed, row.judged in gate.reason, bool(gate.next_step)) == (None, False, True, True)
+        (gate,) = check_budgets(_twin(row), [parse_budget(row.budget)])
+    assert (gate.value is not None, gate.passed, gate.reason, gate.next_step) == (True, True, "", "")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_limit_of_regressions_cannot_be_judged_by_one_recording_of_each_or_none(name: str) -> None:
+    summary = _summary(ROWS[name])
+    (gate,) = check_regressions(compare([summary, summary]), 0.05)
+    assert (gate.value, gate.passed, bool(gate.reason), bool(gate.next_step)) == (None, False, True, True)
+
+
+def test_a_limit_of_regressions_is_judged_where_a_tolerance_is_given() -> None:
+    summary = summarize(trace_of(*_decode(), tracer=CLEAN))
+    (gate,) = check_regressions(compare([summary, summary], tolerance=0.05), 0.1)
+    assert (gate.value is not None, gate.passed) == (True, True)

@@ -1,0 +1,175 @@
+"""Traces that lack device ops, as people met them, and what every verb and renderer says of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+from support.typed import typed
+
+from reports.document import of_comparison, of_summary
+from reports.render import markdown
+from reports.text import render
+from tracer.compare.pairs import compare
+from tracer.document.summary import Lost, Summary, encode
+from tracer.predict.whatif import Changes, predict
+from tracer.saved import load_summary
+from tracer.summarize import summarize_file
+
+GRAPHS, REPLAYS, FIRST = (
+    "vllm_graph_replays_without_kernels",
+    "graph_without_kernels",
+    "first_steps_kernels_dropped",
+)
+ALL = (GRAPHS, REPLAYS, FIRST)
+
+
+def _summary(data: Path, name: str) -> Summary:
+    return summarize_file(data / "cases" / f"{name}.json")
+
+
+def _document(data: Path, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(encode(_summary(data, name)))
+    return document
+
+
+def _stage(document: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [stage for stage in document["stages"] if stage["stage"] == name]
+    return found
+
+
+def test_of_graph_replays_without_kernels_decode_is_unknown_and_prefill_known(data: Path) -> None:
+    document = _document(data, GRAPHS)
+    assert document["lost"]["by_call"] == {"hipGraphLaunch": 32}
+    assert (document["lost"]["launches"], document["lost"]["stages"]) == (32, ["decode"])
+    decode, prefill = _stage(document, "decode"), _stage(document, "prefill")
+    assert decode["lost"] == {"launches": 32, "ops_missing": True}
+    for unknown in ("device_time_ns", "busy_ns", "idle_ns", "idle", "kernels", "categories"):
+        assert decode[unknown] is None, unknown
+    assert decode["counts"]["launches"] == 3 * 32
+    assert {token["counts"]["launches"] for token in document["tokens"]} == {3}
+    assert {token["device_time_ns"] for token in document["tokens"]} == {None}
+    assert ("lost" in prefill, prefill["ops"], prefill["device_time_ns"]) == (False, 50, 4_500_000)
+
+
+def test_of_graph_replays_without_kernels_nothing_is_concluded(data: Path) -> None:
+    document = _document(data, GRAPHS)
+    assert document["findings"] == []
+    unanswered = {one["what"] for one in document["abstained"]}
+    assert {"finding sync-per-token", "finding bottleneck-stage", "device, busy and idle time of decode"} <= unanswered
+    with pytest.raises(Exception, match="what decode would take cannot be predicted: 32 of 32 hipGraphLaunch"):
+        predict(_summary(data, GRAPHS), Changes(stages={"prefill": 0.5}))
+
+
+def test_replays_alone_make_two_launches_a_step(data: Path) -> None:
+    document = _document(data, REPLAYS)
+    assert document["lost"]["by_call"] == {"hipGraphLaunch": 6}
+    assert [token["counts"]["launches"] for token in document["tokens"]] == [2] * 6
+    assert (_stage(document, "decode")["device_time_ns"], document["findings"]) == (None, [])
+
+
+def test_where_the_first_steps_lack_kernels_figures_per_step_are_of_the_others(data: Path) -> None:
+    summary = _summary(data, FIRST)
+    assert isinstance(summary.lost, Lost)
+    assert (summary.lost.launches, summary.lost.of_launches, summary.lost.steps) == (32, 80, 4)
+    assert [token.device_time_ns for token in summary.tokens] == [None] * 4 + [720_000] * 6
+    assert [token.ops for token in summary.tokens] == [0] * 4 + [8] * 6
+    assert {token.counts.launches for token in summary.tokens} == {8}
+    (time,) = summary.budget
+    assert (time.busy_ns, time.recorded, time.left_out) == (720_000, 10, 4)
+    assert "of the 6 whose work was recorded · p50 720 µs" in " ".join(render(summary).split())
+
+
+def test_a_trace_without_any_device_record_is_no_run_on_a_cpu(data: Path) -> None:
+    summary = _summary(data, "xpu_no_device_records")
+    said = " ".join([*summary.trace.warnings, render(summary)])
+    assert "CPU run" not in said
+    assert "8 launches" in said
+    assert "no device ops" in said
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_renderer_says_that_it_is_unknown_and_what_to_do(data: Path, name: str) -> None:
+    summary = _summary(data, name)
+    assert isinstance(summary.lost, Lost)
+    marked = markdown.render(of_summary(summary), heading="tracer summarize")
+    for report in (" ".join(render(summary, width=300).split()), marked):
+        assert "unknown" in report
+        assert "have no device op" in report
+        assert "not answered" in report
+        assert "recorded device time" in report
+        assert summary.lost.next_step.split(" (")[0] in report
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_was_saved_says_the_same(data: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "saved.json"
+    path.write_bytes(encode(_summary(data, name)))
+    saved = load_summary(path)
+    assert (saved.lost, saved.abstained) == (_summary(data, name).lost, _summary(data, name).abstained)
+    assert (saved.stages, saved.tokens) == (_summary(data, name).stages, _summary(data, name).tokens)
+
+
+def _run(*arguments: str | Path) -> tuple[int, str]:
+    done = typed(*arguments)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("budget", ["decode<=90%", "prefill<=50%", "tpot<=5ms"])
+def test_a_budget_on_an_unknown_figure_cannot_be_judged(data: Path, budget: str) -> None:
+    code, said = _run("summarize", data / "cases" / f"{GRAPHS}.json", "--budget", budget)
+    assert code == 3
+    assert f"--budget {budget} cannot be judged: 32 of 32 hipGraphLaunch have no device op" in said
+
+
+def test_a_budget_on_what_was_recorded_is_judged(data: Path) -> None:
+    graphs, first = (data / "cases" / f"{name}.json" for name in (GRAPHS, FIRST))
+    assert _run("summarize", graphs, "--budget", "prefill<=5ms") == (0, "")
+    assert _run("summarize", graphs, "--budget", "prefill<=4ms")[0] == 3
+    # Of the steps that have their kernels.
+    assert _run("summarize", first, "--budget", "tpot<=1ms") == (0, "")
+    code, said = _run("summarize", first, "--budget", "decode<=99%")
+    assert (code, "cannot be judged" in said) == (3, True)
+
+
+def test_a_prediction_from_the_steps_that_have_their_kernels_says_so(data: Path) -> None:
+    found = predict(_summary(data, FIRST), Changes(stages={"decode": 2}))
+    assert found.assumptions[-1] == "4 of 10 decode steps lack device ops and are taken to be like the others"
+
+
+def test_a_comparison_compares_what_was_recorded_and_says_what_was_not(data: Path) -> None:
+    graphs, other = _summary(data, GRAPHS), _summary(data, GRAPHS)
+    (pair,) = compare([graphs, other]).pairs
+    assert [row.of for row in pair.rows] == ["prefill"]
+    assert (pair.steps, {change.stage for change in pair.kernels}) == ([], set())
+    assert {(one.what, one.reason.split(":")[0]) for one in pair.abstained} >= {
+        ("device work of decode in A", "32 of 32 hipGraphLaunch have no device op"),
+        ("device work of decode in B", "32 of 32 hipGraphLaunch have no device op"),
+    }
+
+
+def test_a_side_that_lacks_ops_is_unknown_and_not_missing(data: Path) -> None:
+    comparison = compare([_summary(data, FIRST), _summary(data, GRAPHS)])
+    (pair,) = comparison.pairs
+    assert {row.of: row.verdict for row in pair.rows} == {"prefill": "one side only", "tpot": "unknown"}
+    said = markdown.render(of_comparison(comparison), heading="tracer compare")
+    assert "unknown" in said
+    assert "its device work of decode is not compared" in said
+
+
+def test_explaining_a_finding_says_why_nothing_can_be_told(data: Path) -> None:
+    for finding, what in (("sync-per-token", ""), ("launch-bound", " of decode")):
+        done = typed("explain", finding, data / "cases" / f"{GRAPHS}.json")
+        assert done.returncode == 0
+        assert f"finding {finding}{what} cannot be told: 32 of 32 hipGraphLaunch" in done.stdout
+
+
+def test_a_whole_trace_says_nothing_of_lost_work(data: Path) -> None:
+    summary = summarize_file(data / "kineto_b200_vllm_eager.json.gz")
+    assert (summary.lost, "lost" in json.loads(encode(summary))) == (UNSET, False)
+    report = render(summary)
+    assert "unknown" not in report
+    assert "not answered" not in report

@@ -1,0 +1,89 @@
+"""Stages of a trace in which nothing but work was recorded: from what repeats in it.
+
+Decode steps ask for the same kernels again and again; see `likely` for what else tells that they are steps, and for the
+confidence below which nothing is claimed. Of what lies in front of them only the prompt's own pass is told; what comes
+before that, as a vision tower, is nobody's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.stages.likely import ENOUGH, likely_steps
+from tracer.charge.stages.ranges import StageRanges, Untold
+from tracer.charge.stages.sequence import sequence_of
+from tracer.charge.stages.source import StageSource
+from tracer.document.names import ALL_STAGES, DECODE, PREFILL
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.charge.stages.likely import Likely, Steps
+    from tracer.charge.stages.sequence import Sequence
+    from tracer.trace.columns import Trace
+
+# Above it a person is told of steps that are not claimed.
+WORTH_SAYING = 0.5
+_PREFILL, _DECODE = map(ALL_STAGES.index, (PREFILL, DECODE))
+
+
+def stages_of_repetition(trace: Trace) -> StageRanges | None:
+    """The stages that repetition tells; None where it tells none with enough confidence."""
+    sequence = sequence_of(trace) if len(trace.ops) else None
+    if sequence is None:
+        return None
+    likely = likely_steps(sequence)
+    if likely is None or likely.confidence < WORTH_SAYING:
+        return None
+    if likely.confidence < ENOUGH or not likely.answers:
+        return replace(StageRanges.none(), untold=_unsure(likely))
+    rows = [row for request, steps in enumerate(likely.answers) for row in _rows(sequence, steps, request)]
+    start, end, stage, index, request = int64(rows).T
+    first = np.flatnonzero(np.diff(request, prepend=-1))
+    return StageRanges(
+        markers="inferred",
+        start_ns=start,
+        end_ns=end,
+        thread=np.full(len(rows), sequence.thread, dtype=np.int64),
+        stage=stage,
+        index=index,
+        request=request,
+        encoder_start_ns=int64([]),
+        encoder_end_ns=int64([]),
+        encoder_thread=int64([]),
+        request_start_ns=start[first],
+        request_end_ns=end[np.append(first[1:], len(request)) - 1],
+        tokens=False,
+        confidence=likely.confidence,
+    )
+
+
+def _unsure(likely: Likely) -> Untold:
+    return Untold(
+        what="whether what repeats are decode steps",
+        reason=f"the same kernels ran {likely.times} times; that each is a step has a confidence of "
+        f"{likely.confidence:.2f}, below {ENOUGH}",
+        next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
+        needs=Want(0),
+    )
+
+
+def _rows(sequence: Sequence, steps: Steps, request: int) -> list[tuple[int, int, int, int, int]]:
+    """Start, end, stage, index and request of each stage of a request; each lasts until the next begins."""
+    places = [*([] if steps.prompt is None else [steps.prompt]), *steps.begins]
+    times = [int(sequence.asked_ns[place]) for place in places[:-1]]
+    times.append(int(sequence.until_ns[places[-1] - 1]))
+    skipped = 0 if steps.prompt is not None else 1
+    return [
+        (start, end, _DECODE if index else _PREFILL, index or -1, request)
+        for index, (start, end) in enumerate(pairwise(times), start=skipped)
+    ]
+
+
+SOURCE = StageSource(
+    markers="inferred", rank=95, find=stages_of_repetition, needs=Want.SUMMARY, inferred=True, last_resort=True
+)

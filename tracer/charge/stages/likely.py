@@ -1,0 +1,287 @@
+"""Whether what repeats in a trace without markers are decode steps, and what in front of them is the prompt's pass.
+
+Layers repeat, batches of a classifier do, and so do the steps of a diffusion model or of a training. Decode steps
+differ from all of these: each chooses a token, attention takes longer from step to step, and a prompt was processed in
+front of them by as many layers with other kernels. The confidence is
+
+    share of names that repeat exactly x (1 - product of (1 - weight) over what was seen)
+
+with the weights below. One of them never suffices for `ENOUGH`, and whatever names a backward pass has none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import coded, int64
+from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
+from tracer.charge.stages.sequence import ATTENTION
+from tracer.statistics.robust import median, theil_sen
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.charge.stages.sequence import Sequence
+
+ENOUGH = 0.75
+CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
+FEWEST_STEPS, MOST_TRIED = 3, 6
+_CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
+_TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
+_READ = re.compile(r"DtoH|Device-to-Host", re.IGNORECASE)
+# A prompt's layers share less than this with a step's, or take this much longer.
+ALIKE, LONGER = 0.8, 1.5
+ATTENDS_LONGER = 1.3
+STANDS_OUT = 2
+# So many steps at least show a growth, and so much of it.
+FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
+# So much of a step must be there for the first and the last to be one.
+MOST_OF_A_STEP = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Decode steps that follow one another.
+
+    Attributes:
+        begins: where each begins, and where the last ends, in places of the sequence.
+        prompt: where the prompt's pass in front of them begins; None where none was seen.
+    """
+
+    begins: tuple[int, ...]
+    prompt: int | None
+
+    @property
+    def start(self) -> int:
+        """Where the first of it begins."""
+        return self.begins[0] if self.prompt is None else self.prompt
+
+    def meets(self, other: Steps) -> bool:
+        """Whether both have a part in common."""
+        return self.start < other.begins[-1] and other.start < self.begins[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """What repeats.
+
+    Attributes:
+        answers: the steps of each request, if they may be decode steps.
+        confidence: that they are.
+        times: how often it repeats at a stretch.
+    """
+
+    answers: list[Steps]
+    confidence: float
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What all steps have in common.
+
+    Attributes:
+        run: the longest part in which they repeat.
+        cut: the first place of the run at which one ends and the next begins.
+        layers: where layers repeat within the part of two steps that begins at the run's start; None where none do.
+        attentions: how often each kernel of attention occurs in a step.
+    """
+
+    run: Run
+    cut: int
+    layers: Run | None
+    attentions: tuple[int, ...]
+
+
+def likely_steps(sequence: Sequence) -> Likely | None:
+    """The likeliest decode steps, or what repeats and is most like them; None where nothing repeats often enough.
+
+    Requests that are alike repeat, their steps do, and the layers of these: the likeliest of them are the steps. Steps
+    of another length, as a longer cache may bring, are of other requests.
+    """
+    found = [_steps_of(sequence, run) for run in longest(sequence.codes, FEWEST_STEPS, MOST_TRIED)]
+    if not found:
+        return None
+    found.sort(key=lambda likely: -likely.confidence)
+    answers = list(found[0].answers)
+    for likely in found[1:]:
+        if likely.confidence >= ENOUGH:
+            answers += [answer for answer in likely.answers if not any(answer.meets(other) for other in answers)]
+    return replace(found[0], answers=sorted(answers, key=lambda answer: answer.begins))
+
+
+def _steps_of(sequence: Sequence, run: Run) -> Likely:
+    """How likely it is that what repeats in this run are decode steps, and where they are if it may be."""
+    if sequence.matching(run.start, run.end, _TRAINING.search).any():
+        return Likely([], 0.0, run.times)
+    step = _step(sequence, run)
+    if step is None:
+        return Likely([], 0.0, run.times)
+    part = sequence.codes[run.start : run.end]
+    exact = float((part[: -run.distance] == part[run.distance :]).mean())
+    doubt = 1.0
+    for weight, seen in (
+        (CHOOSES, _in_each(sequence, step, _CHOICE)),
+        (GROWS, _grows(sequence, step)),
+        (READ_BACK, _in_each(sequence, step, _READ)),
+    ):
+        doubt *= 1 - weight if seen else 1
+    if exact * (1 - doubt * (1 - PROMPTED)) < ENOUGH:
+        return Likely([], exact * (1 - doubt), run.times)
+    found = _all_steps(sequence, step)
+    if found and max(found, key=lambda steps: len(steps.begins)).prompt is not None:
+        doubt *= 1 - PROMPTED
+    return Likely(found, exact * (1 - doubt), run.times)
+
+
+def _step(sequence: Sequence, run: Run) -> _Step | None:
+    """What repeats in a run; None where nothing tells where one ends and the next begins."""
+    two = sequence.in_order[run.start : run.start + 2 * run.distance]
+    inner = [found for apart in distances(two) if 2 * apart <= run.distance for found in runs(two, apart)]
+    inner = [found for found in inner if found.end - found.start <= run.distance and found.times > 1]
+    layers = max(inner, key=lambda found: (found.end - found.start, -found.distance), default=None)
+    if layers is not None and 2 * (layers.end - layers.start) < run.distance:
+        layers = None
+    one = sequence.own[run.start : run.start + run.distance]
+    attends = sequence.matching(run.start, run.start + run.distance, ATTENTION.search)
+    counts = np.bincount(coded(one[attends])[1]).tolist()
+    cut = _cut(sequence, run, layers)
+    return None if cut is None else _Step(run, cut, layers, tuple(counts))
+
+
+def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
+    """Where a step ends: behind what it chooses and reads back, outside its layers; else at a pause that stands out."""
+    size = run.distance
+    place = run.start + (layers.end % size if layers is not None else 0)
+    outside = size if layers is None else size - (layers.end - layers.start)
+    choices = np.flatnonzero(sequence.matching(place, place + outside, _CHOICE.search))
+    reads = np.flatnonzero(sequence.matching(place, place + outside, _READ.search))
+    if len(choices):
+        reads = reads[reads > choices[-1]]
+    if layers is None and len(choices):
+        reads = reads[reads < choices[-1] + max(16, size // 8)]
+    if len(reads) or len(choices):
+        last = int(reads[-1]) if len(reads) else int(choices[-1])
+        return run.start + (place + last + 1 - run.start) % size
+    span = slice(run.start, run.start + run.times * size)
+    pauses = (sequence.asked_ns[span] - np.roll(sequence.until_ns[span], 1)).reshape(run.times, size)
+    between = (place - run.start + np.arange(outside)) % size
+    usual = median(pauses[1:])[between]
+    if len(usual) < 2 or usual.max() < STANDS_OUT * np.sort(usual)[-2]:
+        return None
+    return run.start + int(between[usual.argmax()])
+
+
+def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
+    """Of each answer, in their order."""
+    size = step.run.distance
+    known = grams(sequence.codes)
+    template = known[step.cut : step.cut + size]
+    _, code = coded(template)
+    alone = np.flatnonzero(np.bincount(code)[code] == 1)
+    found: list[Steps] = []
+    behind = 0
+    for run in runs(sequence.codes, size):
+        cut = step.cut if run == step.run else None
+        if cut is None and len(alone):
+            seen = np.flatnonzero(known[run.start : run.end - size] == template[alone[0]])
+            cut = run.start + int(seen[0]) - int(alone[0]) if len(seen) else None
+        if cut is None:
+            continue
+        first = cut - size if run.start <= cut - MOST_OF_A_STEP * size else cut
+        while first < run.start - (1 - MOST_OF_A_STEP) * size:
+            first += size
+        begins = list(range(first, run.end - int(MOST_OF_A_STEP * size) + 1, size))
+        if len(begins) < 2 or begins[0] < behind:
+            continue
+        places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
+        prompt = _prompt(sequence, step, behind, places[0])
+        if prompt is None and found and places[0] - behind < size:
+            # The same answer, of which a step or two asked for something else.
+            before = found.pop()
+            part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
+            places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
+        found.append(Steps(tuple(places), prompt))
+        behind = places[-1]
+    return found
+
+
+def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
+    """Where the pass over the prompt begins that ends where the first step does; None where there is none."""
+    part = sequence.in_order[low:high]
+    size = step.run.distance
+    outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
+    found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
+    found = [run for run in found if _as_many_layers(run, step) and high - low - run.end <= outside + run.distance]
+    if not found:
+        return None
+    layers = max(found, key=lambda run: (run.end - run.start, -run.distance))
+    if not _otherwise(sequence, slice(low + layers.start, low + layers.end), slice(step.cut, step.cut + size)):
+        return None
+    # What a step does in front of its layers, a prompt does too.
+    before = outside if step.layers is None else (step.run.start + step.layers.start - step.cut) % size
+    return sequence.call_from(max(low, low + layers.start - before))
+
+
+def _as_many_layers(run: Run, step: _Step) -> bool:
+    if run.times < 2:
+        return False
+    if step.layers is not None:
+        # What repeats without attention in it, as the experts of one layer, are no layers.
+        attend = sum(step.attentions) >= step.layers.times - 1 > 0
+        return attend and abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0)
+    return run.times in step.attentions
+
+
+def _otherwise(sequence: Sequence, prompt: slice, step: slice) -> bool:
+    """Whether a prompt's layers ask for other work than a step, and attend otherwise.
+
+    A first pass may have other kernels because a library tried some out; attention does not change by that. Many
+    positions attend by another kernel than a single one, or for longer.
+    """
+    longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
+    if not longer and _shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
+        return False
+    attend = [sequence.matching(part.start, part.stop, ATTENTION.search) for part in (prompt, step)]
+    if not all(told.any() for told in attend):
+        return bool(longer)
+    kernels = [set(sequence.own[part][told].tolist()) for part, told in zip((prompt, step), attend, strict=True)]
+    usual = [float(sequence.time_ns[part][told].mean()) for part, told in zip((prompt, step), attend, strict=True)]
+    return kernels[0] != kernels[1] or usual[0] >= ATTENDS_LONGER * usual[1]
+
+
+def _shared(own: I64, other: I64) -> float:
+    """Which share of the names of `own` occur in `other` too, each as often as it does there."""
+    _, code = coded(np.concatenate([own, other]))
+    mine, theirs = np.bincount(code[: len(own)]), np.bincount(code[len(own) :])
+    both = min(len(mine), len(theirs))
+    return float(np.minimum(mine[:both], theirs[:both]).sum() / max(1, len(own)))
+
+
+def _in_each(sequence: Sequence, step: _Step, pattern: re.Pattern[str]) -> bool:
+    """Whether each step has an op of such a name, outside its layers."""
+    size, run = step.run.distance, step.run
+    told = sequence.matching(run.start, run.start + run.times * size, pattern.search).reshape(run.times, size)
+    if step.layers is not None:
+        inside = np.arange(step.layers.start, step.layers.end) % size
+        told = np.delete(told, inside, axis=1)
+    elif max(step.attentions, default=1) > 1 and int(told[0].sum()) % max(step.attentions) == 0:
+        return False
+    return bool(told.any(axis=1).all())
+
+
+def _grows(sequence: Sequence, step: _Step) -> bool:
+    """Whether attention takes a growing share of the steps' time."""
+    size, run = step.run.distance, step.run
+    span = slice(run.start, run.start + run.times * size)
+    told = sequence.matching(span.start, span.stop, ATTENTION.search).reshape(run.times, size)
+    if run.times < FEWEST_TO_GROW or not told.any():
+        return False
+    times = sequence.time_ns[span].reshape(run.times, size)
+    attention, rest = (times * told).sum(axis=1), (times * ~told).sum(axis=1)
+    share = int64(1_000_000 * attention // np.maximum(1, rest))
+    slope = theil_sen([(int64(np.arange(run.times)), share)])
+    return slope is not None and slope.low * (run.times - 1) > LEAST_GROWTH * median(share)

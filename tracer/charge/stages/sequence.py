@@ -1,0 +1,94 @@
+"""What the host asked a device for, one after the other: the sequence in which decode steps are looked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import coded, int64
+from tracer.charge.intervals import distinct, sum_by
+from tracer.charge.launches import find_launches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer.arrays import I64, Bools
+    from tracer.trace.columns import Trace
+
+ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
+# One thread must have asked for so much of the device's time: what several ask for has no order.
+ONE_THREAD = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Device ops in the order in which one thread asked for them.
+
+    Attributes:
+        thread: that asked.
+        names: of the trace.
+        codes: the ops' names, all kernels of attention as one, since others are taken as the cache grows; the kernels
+            of one graph launch sorted, since branches of it may run in any order.
+        in_order: the same, the kernels of a graph in the order in which they ran.
+        own: each op's own name; sorted like `codes`, as all that follows.
+        time_ns: how long each op ran.
+        asked_ns, until_ns: start and end of the call that asked for it.
+    """
+
+    thread: int
+    names: list[str]
+    codes: I64
+    in_order: I64
+    own: I64
+    time_ns: I64
+    asked_ns: I64
+    until_ns: I64
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def matching(self, low: int, high: int, told: Callable[[str], object]) -> Bools:
+        """Which ops of a part have a name of which something is true."""
+        part = self.own[low:high]
+        fits = [code for code in coded(part)[0].tolist() if told(self.names[code])]
+        return np.asarray(np.isin(part, fits), dtype=np.bool_)
+
+    def call_from(self, place: int) -> int:
+        """The place itself or the next one at which another call's ops begin."""
+        while 0 < place < len(self) and self.asked_ns[place] == self.asked_ns[place - 1]:
+            place += 1
+        return place
+
+
+def sequence_of(trace: Trace) -> Sequence | None:
+    """The sequence of a trace; None where no one thread asked for nearly all of the device's time."""
+    launch = find_launches(trace)
+    rows = np.flatnonzero(launch >= 0)
+    if not len(rows):
+        return None
+    lengths = trace.ops.end_ns - trace.ops.start_ns
+    threads, thread = coded(trace.calls.thread[launch[rows]])
+    spent = sum_by(int64(thread), lengths[rows], len(threads))
+    chosen = int(spent.argmax())
+    if spent[chosen] < ONE_THREAD * int(lengths.sum()):
+        return None
+    rows = rows[thread == chosen]
+    asked = trace.calls.start_ns[launch[rows]]
+    code = int64(np.arange(len(trace.strings)))
+    attend = [number for number in distinct(trace.ops.name[rows]) if ATTENTION.search(trace.strings[number])]
+    code[attend[1:]] = attend[0] if attend else 0
+    sorted_rows = rows[np.lexsort((code[trace.ops.name[rows]], asked))]
+    ran = rows[np.lexsort((trace.ops.start_ns[rows], asked))]
+    return Sequence(
+        thread=int(threads[chosen]),
+        names=trace.strings,
+        codes=code[trace.ops.name[sorted_rows]],
+        in_order=code[trace.ops.name[ran]],
+        own=int64(trace.ops.name[sorted_rows]),
+        time_ns=int64(lengths[sorted_rows]),
+        asked_ns=trace.calls.start_ns[launch[sorted_rows]],
+        until_ns=trace.calls.end_ns[launch[sorted_rows]],
+    )

@@ -1,0 +1,148 @@
+"""The steady part of a serving recording: ramp-up and ramp-down left out, by what the engine's labels say of the batch.
+
+The sustained batch is the number of sequences that most steps hold within a tenth, of equally common ones the largest.
+The steady part is the longest stretch of steps of which at least nine in ten hold it, first and last among them; steps
+that only process prompts lie in it, and count for neither. What the stretch asked for is kept, whenever it ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.launches import find_launches
+from tracer.document.errors import InputError
+from tracer.document.names import ALL_STAGES, DECODE, MIXED
+from tracer.document.summary import SteadyPart
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from tracer.arrays import I64, Bools
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.trace.columns import Details, DeviceOps, HostCalls, Spans, Trace
+
+    Columns = TypeVar("Columns", DeviceOps, HostCalls)
+
+# Within one part in so many of the sustained batch.
+WITHIN = 10
+# Of a stretch at least so many steps for each that does not hold the batch.
+HOLDING = 9
+FEWEST = 8
+# The sustained batch is held by one step in so many at least.
+COMMON = 3
+RULE = (
+    f"the longest stretch of decoding steps of which at least {HOLDING} in {HOLDING + 1} hold the most common batch "
+    f"within {100 // WITHIN} %"
+)
+_DECODING = tuple(map(ALL_STAGES.index, (DECODE, MIXED)))
+
+
+def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
+    """What a trace holds of its steady part, and what that is.
+
+    Args:
+        trace: whole.
+        ranges: its stages.
+
+    Raises:
+        InputError: it has no steady part, or nothing tells.
+    """
+    told = [place for place, label in enumerate(ranges.labels) if label.requests and ranges.stage[place] in _DECODING]
+    if not told:
+        raise InputError(
+            f"{trace.path}: nothing says how many sequences a step holds, so no part of it is known to be steady; "
+            "--steady is for traces with vLLM's or SGLang's labels on their steps"
+        )
+    batches = int64([ranges.labels[place].requests or 0 for place in told])
+    batch, holds = _sustained(batches)
+    first, last = _longest(holds)
+    if last - first < FEWEST or COMMON * int(holds.sum()) < len(holds):
+        raise InputError(
+            f"{trace.path}: no steady part: of {len(told):,} decoding steps {last - first:,} in a row hold about "
+            f"{batch:,} sequences, the most common batch; record longer under a constant load"
+        )
+    start_ns = int(ranges.start_ns[told[first]])
+    kept, ops = _within(trace, start_ns, int(ranges.end_ns[told[last - 1]]))
+    if not len(kept.ops):
+        raise InputError(f"{trace.path}: the steady steps asked for nothing that is recorded; leave out --steady")
+    return kept, SteadyPart(
+        batch=batch,
+        steps=last - first,
+        before=first,
+        after=len(told) - last,
+        ops_left_out=len(trace.ops) - len(kept.ops),
+        time_left_out_ns=int((trace.ops.end_ns - trace.ops.start_ns)[~ops].sum()),
+        rule=RULE,
+    )
+
+
+def _sustained(batches: I64) -> tuple[int, Bools]:
+    """The batch that most steps hold within the tolerance, and which do."""
+    best = max(np.unique(batches).tolist(), key=lambda batch: (int(_near(batches, batch).sum()), batch))
+    return int(best), _near(batches, best)
+
+
+def _near(batches: I64, batch: int) -> Bools:
+    return np.asarray(WITHIN * np.abs(batches - batch) <= batch, dtype=np.bool_)
+
+
+def _longest(holds: Bools) -> tuple[int, int]:
+    """First and last (not in it) of the longest stretch that begins and ends with True and is nine tenths True."""
+    total = np.concatenate([[0], np.cumsum(np.where(holds, 1, -HOLDING))])
+    lowest = np.minimum.accumulate(total)
+    best = (0, 0)
+    # The furthest place back from which the sum to here is not negative: sums so far, falling.
+    for end in np.flatnonzero(holds).tolist():
+        start = int(np.searchsorted(-lowest, -total[end + 1], side="left"))
+        if end + 1 - start > best[1] - best[0]:
+            best = (start, end + 1)
+    first, last = best
+    return first + int(np.argmax(holds[first:last])) if last else 0, last
+
+
+def _within(trace: Trace, start_ns: int, end_ns: int) -> tuple[Trace, Bools]:
+    """What was asked for in a window of the host, and which ops that is.
+
+    Of ops without a launch record those count that ran between the first and the last of these.
+    """
+    call = find_launches(trace)
+    asked_ns = np.append(trace.calls.start_ns, np.iinfo(np.int64).min)[call]
+    ops = np.asarray((call >= 0) & (asked_ns >= start_ns) & (asked_ns < end_ns), dtype=np.bool_)
+    if ops.any():
+        begun, over = trace.ops.start_ns[ops].min(), trace.ops.end_ns[ops].max()
+        ops |= (call < 0) & (trace.ops.start_ns >= begun) & (trace.ops.end_ns <= over)
+    calls = np.asarray((trace.calls.start_ns >= start_ns) & (trace.calls.start_ns < end_ns), dtype=np.bool_)
+
+    def open_in(spans: Spans) -> Bools:
+        return np.asarray((spans.end_ns > start_ns) & (spans.start_ns < end_ns), dtype=np.bool_)
+
+    operators = open_in(trace.cpu_ops)
+    return replace(
+        trace,
+        ops=_rows(trace.ops, ops),
+        calls=_rows(trace.calls, calls),
+        ranges=trace.ranges[open_in(trace.ranges)],
+        cpu_ops=trace.cpu_ops[operators],
+        modules=trace.modules[open_in(trace.modules)],
+        generation=trace.generation[open_in(trace.generation)],
+        details=None if trace.details is None else _details(trace.details, ops, calls, operators),
+    ), ops
+
+
+def _rows(columns: Columns, rows: Bools) -> Columns:
+    """Some rows of all columns."""
+    return replace(columns, **{field.name: getattr(columns, field.name)[rows] for field in fields(columns)})
+
+
+def _details(details: Details, ops: Bools, calls: Bools, operators: Bools) -> Details:
+    return replace(
+        details,
+        of_op=details.of_op[ops],
+        of_call=details.of_call[calls],
+        of_operator=details.of_operator[operators],
+        shape=details.shape[operators],
+    )

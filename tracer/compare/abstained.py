@@ -1,0 +1,65 @@
+"""What a comparison does not answer, in the shape that all documents have for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.compare.figures import REQUESTS, TRACE
+from tracer.document.summary import Abstained, Lost, gathered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracer.document.summary import Summary
+
+ALONE = "what changes from one recording to the next cannot be told from a difference between the runs"
+IN_TURNS = "allow for drift (--tolerance 3%), or record each run several times in turns (--recordings 5)"
+UNTESTED = "one file or both have no pass without a profiler, request by request"
+
+
+def abstentions(
+    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], source: str, *, alone: bool
+) -> list[Abstained]:
+    """Gather them.
+
+    Args:
+        baseline, other: recordings of each run.
+        labels: of both.
+        source: of the figures.
+        alone: whether each run was recorded once and no tolerance was given.
+    """
+    sides = [of_lost(summary, label) for run, label in zip((baseline, other), labels, strict=True) for summary in run]
+    return gathered(*sides, _stages(baseline[0], other[0]), _untested(source), _drift(source, alone=alone))
+
+
+def of_lost(summary: Summary, label: str) -> list[Abstained]:
+    """What of a run is not compared because the device ops of its launches are missing."""
+    lost = summary.lost
+    if not isinstance(lost, Lost):
+        return []
+    unknown = [f"device work of {stage.stage}" for stage in summary.stages if stage.took_ns is None]
+    return [
+        Abstained(what=f"{what} in {label}", reason=lost.reason, next_step=lost.next_step)
+        for what in unknown or ["device work"]
+    ]
+
+
+def _stages(before: Summary, after: Summary) -> Iterator[Abstained]:
+    if not before.stages or not after.stages:
+        yield Abstained(
+            what="stages",
+            reason="one trace or both have none",
+            next_step="tracer summarize --marker names them, and what it saves by --format json can be compared",
+        )
+
+
+def _untested(source: str) -> Iterator[Abstained]:
+    if source != REQUESTS:
+        what = "latencies" if source == TRACE else "whether latencies differ"
+        yield Abstained(what=what, reason=UNTESTED, next_step="record both with tracer record --requests 10")
+
+
+def _drift(source: str, *, alone: bool) -> Iterator[Abstained]:
+    if source == REQUESTS and alone:
+        reason = f"one recording of each run: {ALONE}"
+        yield Abstained(what="whether latencies differ", reason=reason, next_step=IN_TURNS)

@@ -1,0 +1,162 @@
+"""Attention of a serving engine's steps under the device's roof: work from the labels' sums, heads from an operator.
+
+A label has, over its requests, the pairs of tokens that attention computes and the tokens of the caches that it reads;
+what a pair costs is the model's: layers, heads and their size. These are recorded where an attention operator runs
+outside a graph with `record_shapes`: the same model attends in all steps, so one step tells of all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from tracer.charge.intervals import distinct
+from tracer.charge.spans import innermost_span
+from tracer.document.names import ALL_STAGES
+from tracer.document.summary import Attention
+from tracer.measure.roofline.draw import device_of
+from tracer.measure.roofline.shapes import MOST, TYPES
+from tracer.peaks.find import find_peak
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.choices import Choices
+    from tracer.document.summary import EngineStep
+    from tracer.measure.runs import Runs
+    from tracer.peaks.peak import Peak
+    from tracer.trace.columns import Trace
+
+NEEDS = Want.CPU_OPS | Want.DETAILS
+# Queries (tokens, heads, size), keys (tokens, heads of keys, size): the operators at which engines leave their graphs.
+_OPERATOR = re.compile(r"(?:vllm|sglang)::unified_attention(?:_with_output)?")
+_LAST_SUM = "sqsk"  # as both engines spell it
+# A step runs one for each layer; more are none of a model's.
+MOST_LAYERS = 1000
+NO_HEADS = (
+    "the labels have attention's sums, but no operator says how many heads the model has: record_shapes, and a step "
+    "whose attention runs outside a graph, as prefill's mostly does"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What attention is made of in one layer, on one rank."""
+
+    heads: int
+    kv_heads: int
+    size: int
+    type_name: str
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number in the cache, taken to be of the keys' type."""
+        return TYPES[self.type_name][1]
+
+
+def wants_heads(trace: Trace) -> bool:
+    """Whether operators are worth reading for: some label has sums."""
+    return any(_LAST_SUM in trace.strings[name] for name in distinct(trace.ranges.name))
+
+
+def attention_rows(
+    trace: Trace, runs: Runs, steps: Sequence[EngineStep], choices: Choices
+) -> tuple[list[Attention], str]:
+    """A row for each stage whose steps have sums and ran attention, and why there is none; "" where nothing could be.
+
+    Args:
+        trace: with what `NEEDS` says.
+        runs: of its stages.
+        steps: of the engine.
+        choices: peaks that a person gave.
+    """
+    summed = [step for step in steps if step.attention_ns and _sums(step) is not None]
+    if not summed:
+        return [], ""
+    found = _layers(trace, runs.ranges)
+    if found is None:
+        return [], NO_HEADS
+    heads, layers = found
+    dtype = TYPES[heads.type_name][0]
+    peak = find_peak(device_of(trace, runs.work), dtype, tflops=choices.peak_tflops, gbs=choices.peak_gbs)
+    stages = [stage for stage in ALL_STAGES if any(step.stage == stage for step in summed)]
+    return [_row([step for step in summed if step.stage == stage], heads, layers, peak) for stage in stages], ""
+
+
+def _sums(step: EngineStep) -> tuple[int, int, int] | None:
+    """Pairs, tokens of the caches, and tokens computed, of all requests of a step."""
+    groups = (step.context, step.generation)
+    pairs, cached, tokens = ([getattr(group, name) for group in groups] for name in ("pairs", "kv_tokens", "tokens"))
+    if any(value is None for value in (*pairs, *cached, *tokens)):
+        return None
+    return sum(pairs), sum(cached), sum(tokens)
+
+
+def _layers(trace: Trace, ranges: StageRanges) -> tuple[Heads, int] | None:
+    """The heads of every layer and how many layers there are; None where that is not recorded, or differs."""
+    if trace.details is None or not len(trace.cpu_ops) or not len(trace.details.shape):
+        return None
+    named = np.array([_OPERATOR.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
+    rows = np.flatnonzero(named[trace.cpu_ops.name] & (trace.details.shape >= 0))
+    heads = {_heads(*trace.details.shapes[number]) for number in set(trace.details.shape[rows].tolist())}
+    held = innermost_span(ranges, trace.cpu_ops.start_ns[rows], trace.cpu_ops.thread[rows].astype(np.int64))
+    counts = set(Counter(held[held >= 0].tolist()).values())
+    (one,) = heads if len(heads) == 1 else (None,)
+    (layers,) = counts if len(counts) == 1 else (0,)
+    return (one, layers) if one is not None and 0 < layers <= MOST_LAYERS else None
+
+
+def _heads(dims: bytes, types: bytes, _: bytes) -> Heads | None:
+    try:
+        (tokens, heads, size), (others, kv_heads, key_size) = msgspec.json.decode(dims, type=list[Any])[:2]
+        key_type = msgspec.json.decode(types, type=list[str])[1]
+    except (msgspec.MsgspecError, TypeError, ValueError, IndexError):
+        return None
+    numbers = (tokens, heads, size, others, kv_heads, key_size)
+    if not all(type(number) is int and 0 < number < 1 << 31 for number in numbers):
+        return None
+    fits = size == key_size and tokens == others and heads % kv_heads == 0 and key_type in TYPES
+    return Heads(heads, kv_heads, size, key_type) if fits else None
+
+
+def _row(steps: Sequence[EngineStep], heads: Heads, layers: int, peak: Peak) -> Attention:
+    sums = [one for one in map(_sums, steps) if one is not None]
+    pairs, cached, tokens = (sum(column) / len(steps) for column in zip(*sums, strict=True))
+    flops = layers * 4 * heads.heads * heads.size * pairs
+    moved = layers * 2 * heads.size * heads.itemsize * (heads.kv_heads * cached + heads.heads * tokens)
+    time_ns = sum(step.attention_ns or 0 for step in steps) / len(steps)
+    tflops, gbs = flops / time_ns / 1e3, moved / time_ns
+    mfu = tflops / peak.tflops if peak.tflops else None
+    mbu = gbs / peak.gbs if peak.gbs else None
+    beyond = max(mfu or 0.0, mbu or 0.0) > 1
+    return Attention(
+        stage=steps[0].stage,
+        steps=len(steps),
+        layers=layers,
+        heads=heads.heads,
+        kv_heads=heads.kv_heads,
+        head_size=heads.size,
+        dtype=TYPES[heads.type_name][0],
+        flops=min(MOST, round(flops)),
+        bytes=min(MOST, round(moved)),
+        time_ns=round(time_ns),
+        intensity=flops / moved if moved else 0.0,
+        tflops=tflops,
+        gbs=gbs,
+        mfu=None if beyond else mfu,
+        mbu=None if beyond else mbu,
+        bound=None if mfu is None or mbu is None or beyond else "compute" if mfu >= mbu else "memory",
+        error=(
+            "whole attention in every layer would take longer at peak than was measured: some layers have a window, "
+            "or the cache is of a smaller type; no share of a peak follows"
+            if beyond
+            else ""
+        ),
+    )

@@ -1,0 +1,97 @@
+"""Why a trace has no stages, and how to get some of this program: by what was recorded of it, and what was not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tracer.document.summary import Abstained
+from tracer.document.words import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.document.summary import HostThread, RangeRow
+    from tracer.trace.columns import Trace
+
+STAGES = "stages"
+ALL_THREADS = (
+    "let torch.profiler look at all threads: profile(..., experimental_config="
+    "torch._C._profiler._ExperimentalConfig(profile_all_threads=True)) adds their operators and ranges, not their "
+    "Python frames; or start the profiler in the thread that runs the model"
+)
+OWN_MARKS = (
+    "mark the stages with tracer.request() and tracer.stage() in the program, or have a script that calls "
+    "transformers' generate recorded as it is: tracer record --auto -- script.py"
+)
+OLD_LABELS = re.compile(r"execute_new_\d+_cached_\d+")
+SCOPES = ("gpu_model_runner: ", "v2_gpu_model_runner: ")
+SHOWN = 3
+
+
+def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence[RangeRow]) -> Abstained:
+    """Of a trace in which no stages were found.
+
+    Args:
+        trace: with its ranges.
+        threads: that launched.
+        annotations: all ranges by name, most device time first.
+    """
+    silent = [row for row in threads if row.silent]
+    if silent and 2 * sum(row.device_time_ns for row in silent) > sum(row.device_time_ns for row in threads):
+        return Abstained(what=STAGES, reason=_silence(silent, len(trace.ops)), next_step=ALL_THREADS)
+    names = [row.name for row in annotations]
+    if any(OLD_LABELS.fullmatch(name) for name in names):
+        return Abstained(
+            what=STAGES,
+            reason="vLLM's labels of late 2025 (execute_new_1_cached_0) do not tell prompts in chunks from decoding",
+            next_step=(
+                r"where prompts were not cut into chunks, say so: --marker 'prefill=^execute_new_[1-9]\d*_cached_0$' "
+                "--marker 'decode=^execute_new_0_cached_'; later releases write labels that tell"
+            ),
+        )
+    if any(name.startswith(SCOPES) for name in names):
+        return Abstained(
+            what=STAGES,
+            reason="vLLM's phases have ranges here, its steps have none, and no phase says whether it is of a prompt",
+            next_step="record with vLLM's own profiler (/start_profile), which labels each step, see docs/serving.md",
+        )
+    if annotations:
+        shown = ", ".join(repr(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        return Abstained(
+            what=STAGES,
+            reason=f"no range has a name that says which stage it is ({shown})",
+            next_step=(
+                "say which ranges are stages, if some are: --marker prefill=REGEX --marker decode=REGEX; else "
+                f"{OWN_MARKS}"
+            ),
+        )
+    if trace.format != "chrome":
+        return Abstained(
+            what=STAGES, reason="there is no NVTX range in the report", next_step=f"trace NVTX too, and {OWN_MARKS}"
+        )
+    if len(trace.modules):
+        return Abstained(
+            what=STAGES,
+            reason="modules were recorded, and none that is a language model's with decoder layers in it",
+            next_step=f"break time down by them with --by module; for stages {OWN_MARKS}",
+        )
+    return Abstained(
+        what=STAGES,
+        reason="there is no range in the file, and no Python frame from which stages could be told",
+        next_step=(
+            f"{OWN_MARKS}; or record frames too (torch.profiler's with_stack=True), by which transformers' generate "
+            "and its modules tell"
+        ),
+    )
+
+
+def _silence(silent: Sequence[HostThread], of_ops: int) -> str:
+    first = silent[0]
+    others = f" and {counted(len(silent) - 1, 'other')}" if len(silent) > 1 else ""
+    ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
+    return (
+        f"thread {first.thread} of process {first.process}{others} launched {ops:,} of {counted(of_ops, 'op')} "
+        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
+        "the profiler recorded those of the thread that started it alone"
+    )

@@ -1,0 +1,165 @@
+"""The tracks that are added to a trace: stages, idle times, counters and findings, as the text of their events."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import distinct
+from tracer.document.names import ALL_STAGES
+from tracer.findings.registry import findings
+from tracer.perfetto.counters import bins, busy_share, in_flight
+from tracer.perfetto.events import Thread, counter, instant, process, slices, text
+from tracer.perfetto.gaps import CAUSES, gaps
+from tracer.perfetto.spans import device_spans, nested
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
+    from tracer.document.summary import Finding, Summary
+    from tracer.perfetto.spans import DeviceSpans
+
+# Tracks of one device.
+STAGES, IDLE, FINDINGS = "stages", "idle", "findings"
+# Findings stand apart by this share of the window, so that each can be seen and clicked.
+APART = 200
+_CAUSE_KEYS = ("host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
+
+
+def tracks(summary: Summary, work: Work, ranges: StageRanges) -> Iterator[str]:
+    """The events, each as `events` describes.
+
+    Args:
+        summary: of the trace.
+        work, ranges: what it was made of.
+    """
+    yield from process()
+    devices = distinct(work.device)
+    spans = device_spans(work)
+    labels = [stage_label(ranges, row) for row in range(len(ranges))]
+    for place, device in enumerate(devices):
+        number = f" {device}" if len(devices) > 1 else ""
+        yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place), spans, device, ranges, labels)
+        if work.on_device:
+            rows = int64(np.flatnonzero(work.device == device))
+            yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, rows, labels)
+            yield from _counters(number, work, rows)
+    yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
+
+
+def stage_label(ranges: StageRanges, row: int) -> str:
+    """What a run of a stage is called: `vision`, `decode#17`."""
+    name, index = ALL_STAGES[ranges.stage[row]], int(ranges.index[row])
+    return name if index < 0 else f"{name}#{index}"
+
+
+def _stages(thread: Thread, spans: DeviceSpans, device: int, ranges: StageRanges, labels: list[str]) -> Iterator[str]:
+    yield from thread.names()
+    own = np.flatnonzero(spans.device == device)
+    parts = list(nested(spans.start_ns[own], spans.end_ns[own]))
+    rows = own[[part.span for part in parts]].tolist() if parts else []
+    stages = spans.stage[rows].tolist() if parts else []
+    args = [
+        text(_figures(spans, row, ranges) if not part.number else _of(ranges, stage) | {"part": part.number + 1})
+        for part, row, stage in zip(parts, rows, stages, strict=True)
+    ]
+    starts, ends = int64([part.start_ns for part in parts]), int64([part.end_ns for part in parts])
+    yield from slices(thread, [text(labels[stage]) for stage in stages], starts, ends, args)
+
+
+def _of(ranges: StageRanges, stage: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"stage": ALL_STAGES[ranges.stage[stage]]}
+    if ranges.request[stage] >= 0:
+        found["request"] = int(ranges.request[stage])
+    if ranges.index[stage] >= 0:
+        found["token"] = int(ranges.index[stage])
+    return found
+
+
+def _figures(spans: DeviceSpans, row: int, ranges: StageRanges) -> dict[str, Any]:
+    """What the summary says of a run, as far as it ran on this device."""
+    idle = {key: int(getattr(spans, key)[row]) for key in _CAUSE_KEYS[:4]}
+    return _of(ranges, int(spans.stage[row])) | {
+        "ops": int(spans.ops[row]),
+        "device_time_ns": int(spans.time_ns[row]),
+        "busy_ns": int(spans.busy_ns[row]),
+        "idle_ns": sum(idle.values()),
+        **idle,
+        "span_ns": int(spans.end_ns[row] - spans.start_ns[row]),
+    }
+
+
+def _idle(thread: Thread, work: Work, rows: I64, labels: list[str]) -> Iterator[str]:
+    yield from thread.names()
+    found = gaps(work, rows)
+    causes = [text(cause) for cause in CAUSES]
+    before = [f', "before": {text(label)}}}' for label in labels] + ["}"]  # the last is of what belongs to no stage
+    names = [causes[cause] for cause in found.cause.tolist()]
+    figures = [
+        "{" + ", ".join([f'"{key}": {value}' for key, value in zip(_CAUSE_KEYS, values, strict=True) if value])
+        for values in found.causes_ns.tolist()
+    ]
+    stages = work.stage[found.row].tolist()
+    args = [own + before[stage] for own, stage in zip(figures, stages, strict=True)]
+    yield from slices(thread, names, found.start_ns, found.end_ns, args)
+
+
+def _counters(number: str, work: Work, rows: I64) -> Iterator[str]:
+    edges = bins(int(work.start_ns[rows].min()), int(work.end_ns[rows].max()))
+    yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges))
+    yield from counter(f"launches{number}", "in flight", edges[:-1], in_flight(work, rows, edges))
+
+
+def _findings(thread: Thread, summary: Summary, spans: DeviceSpans, ranges: StageRanges) -> Iterator[str]:
+    """A finding stands where what it is about begins, or where the work does; several one behind another."""
+    yield from thread.names()
+    apart = max(1, (summary.window.end_ns - summary.window.start_ns) // APART)
+    places = sorted(
+        ((_place(one, summary, spans, ranges), number) for number, one in enumerate(summary.findings)),
+    )
+    free = summary.window.start_ns
+    for place, number in places:
+        time = max(place, free)
+        free = time + apart
+        yield instant(thread, summary.findings[number].id, time, _explained(summary.findings[number]))
+
+
+def _place(finding: Finding, summary: Summary, spans: DeviceSpans, ranges: StageRanges) -> int:
+    """Where the stage begins that a finding is about; where the work does if it is about none."""
+    stage = finding.evidence.get("stage")
+    if not isinstance(stage, str) or stage not in ALL_STAGES:
+        return summary.window.start_ns
+    own = ranges.stage[spans.stage] == ALL_STAGES.index(stage)
+    return int(spans.start_ns[own].min()) if own.any() else summary.window.start_ns
+
+
+def _explained(finding: Finding) -> dict[str, Any]:
+    known = findings().get(finding.id)
+    said = {
+        "severity": finding.severity,
+        "message": finding.message,
+        "rule": finding.rule,
+        "why": known.FINDING.reason if known is not None else "",
+        "do": finding.next_step,
+    }
+    if finding.gain is not None:
+        gain = finding.gain
+        said["gain"] = (
+            f"{'up to ' if gain.at_most else ''}{gain.time_ns} ns of {gain.of_ns} ns ({gain.of}): {gain.basis}"
+        )
+    return {key: value for key, value in said.items() if value} | _flat(finding.evidence, "evidence")
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    """Figures under dotted names; lists as text."""
+    if isinstance(value, dict):
+        return {key: one for part, inner in value.items() for key, one in _flat(inner, f"{name}.{part}").items()}
+    if isinstance(value, float) and not isfinite(value):
+        return {name: str(value)}  # JSON has no such number
+    return {name: value if isinstance(value, str | int | float) or value is None else str(value)}
