@@ -183,7 +183,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
-    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=len(ranges) > 0)
+    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=ranges.marked)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
@@ -217,7 +217,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
                 stages,
                 missing,
                 rated=is_rated(trace, choices),
-                unstaged=None if len(ranges) else no_stages(trace, threads, annotations),
+                unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
             ),
             *unanswered,
         ],

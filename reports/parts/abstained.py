@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Piece, block, line
-from tracer.document.summary import UNMARKED, UNMEASURED, UNREAD
+from tracer.document.summary import MARKS, UNMARKED, UNMEASURED, UNREAD
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FINDING = "finding "
 # Which other parts say: what was not read, and why there are no stages.
-SAID = (UNREAD, "stages")
+SAID = (UNREAD, "stages", MARKS)
 
 
 def part(summary: Summary, _: Asked) -> Block | None:

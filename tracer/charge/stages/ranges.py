@@ -83,6 +83,11 @@ class StageRanges:
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
 
+    @property
+    def marked(self) -> bool:
+        """Whether there are stages, and something in the trace says which: they are not inferred from what repeats."""
+        return len(self) > 0 and self.confidence is None
+
     def of_request(self, request: int) -> StageRanges:
         """The stages of one request, and that request."""
         rows = np.flatnonzero(self.request == request)
