@@ -166,7 +166,11 @@ ROWS = {
         compared=("whether latencies differ", "one recording of each run"),
     ),
     "clock off": Row(
-        events=_early(), whole=_decode(of=40), summary=("why the device waits", "its clock is off"), compared=UNTESTED
+        events=_early(),
+        whole=_decode(of=40),
+        summary=("why the device waits", "the device's clock is off"),
+        findings=("launch-bound", "sync-per-token"),
+        compared=UNTESTED,
     ),
 }
 IDS = list(ROWS)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tracer.choices import Choices
 from tracer.document.errors import MissingError, UsageError
 from tracer.summarize import charge, frames_of, read, summarize_charged
-from tracer.tables.arrow import INSTALL, arrow_tables
+from tracer.tables.arrow import arrow_tables
+from tracer.tables.optional import INSTALL
 from tracer.tables.sql import query
 from tracer.tables.table import tables
 from tracer.trace.source import Source

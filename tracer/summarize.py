@@ -13,6 +13,7 @@ from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.steady import steady_part
+from tracer.charge.window import request_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
@@ -162,6 +163,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         trace = overlaps.clip(trace)
     require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
+    if choices.request is not None:
+        trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
     return Charged(trace, ranges, work, overlapping, lost, steady)

@@ -29,7 +29,7 @@ PHRASE = re.compile(
 )
 VERB = re.compile(r"\btracer (?P<verb>[a-z][a-z-]*)")
 # Of options whose value is not beside them.
-VALUES = {"--marker": "vision=.*", "--peak-tflops": "100", "--peak-gbs": "1000", "--tolerance": "3%"}
+VALUES = {"--marker": "vision=.", "--peak-tflops": "100", "--peak-gbs": "1000", "--tolerance": "3%"}
 READERS = ("summarize", "compare", "explain", "whatif")
 # Which verbs say what the files below say; the first that a file is in counts.
 SAID_BY: dict[str, tuple[str, ...]] = {

@@ -163,6 +163,8 @@ def _part(
         of=words,
         markers=ranges.markers,
         tokens=ranges.tokens,
+        confidence=ranges.confidence,
+        roles=dict(ranges.roles),
         stages=[
             StagePlace(
                 start_ns=int(ranges.start_ns[row]),

@@ -46,6 +46,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         stages: their ranges.
         open: start and end of the times in which a stage or a request of the whole was open, near the part.
         encoders: runs of the vision encoder.
+        confidence: from 0 to 1, of stages that were inferred.
+        roles: which of several models works in a stage, by the stage's name.
     """
 
     of: str
@@ -54,6 +56,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StagePlace]
     open: list[tuple[Time, Time]]
     encoders: list[Place] = []
+    confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    roles: dict[str, str] = {}
 
 
 def read(data: bytes | msgspec.Raw) -> Part | str:

@@ -32,6 +32,8 @@ def _find(trace: Trace) -> StageRanges | None:
         request_start_ns=int64([start for start, _ in part.open]),
         request_end_ns=int64([end for _, end in part.open]),
         tokens=part.tokens,
+        confidence=part.confidence,
+        roles=part.roles,
     )
 
 
