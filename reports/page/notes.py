@@ -51,6 +51,7 @@ def timeline_note(timeline: Timeline) -> str:
         said.append(
             f"This trace is large: neighbours that are short are drawn as one, {items:,} for {things:,} in all."
         )
+        said.append("tracer slice makes a smaller file of a part, of which a page has everything.")
     if timeline.left_out:
         said.append(f"Tracks with less on them that are not drawn: {timeline.left_out:,}.")
     return " ".join(said)

@@ -192,6 +192,16 @@ def test_of_100_000_device_ops_all_are_drawn_in_less_than_5_mb(tmp_path: Path) -
     assert len(render(Page((one,))).encode()) < 5_000_000
 
 
+def test_of_a_larger_trace_it_is_said_what_is_drawn_together(tmp_path: Path) -> None:
+    path = staged_trace(tmp_path / "run.json", steps=20, ops=50)
+    with Source(path) as source:
+        charged = charge(read(source, Choices()), Choices())
+    found = summarize_charged(charged, Choices())
+    few = timeline_of(charged, found, Most(ops=300, calls=300, gaps=300, ranges=300, stages=300))
+    assert "neighbours that are short are drawn as one" in render(Page((Shown(0, found, few),)))
+    assert "drawn as one" not in render(Page((shown(path),)))
+
+
 def test_of_any_trace_there_is_a_page(chrome_trace: Path) -> None:
     _check_elements(render(Page((shown(chrome_trace),))))
 
