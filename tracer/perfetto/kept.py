@@ -14,8 +14,10 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Cover, distinct
+from tracer.charge.launches import clocks_of
 from tracer.charge.ledger import recorded_windows
 from tracer.charge.spans import innermost_span
+from tracer.charge.stages.reach import until_done
 from tracer.document.names import ALL_STAGES
 from tracer.trace.api import synchronises
 from tracer.trace.part import Part, Place, StagePlace
@@ -65,7 +67,13 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, chosen: I64, words: s
     inside = np.zeros(len(ranges) + 1, dtype=np.bool_)
     inside[chosen] = True
     own = int64(np.flatnonzero(inside[work.stage] & (work.stage >= 0)))
-    rows = _with_twins(work, np.union1d(own, _beside(trace, work, own)))
+    # Without any device op a part would be of a CPU, whose operators are the work.
+    beside = (
+        _beside(trace, work, own)
+        if len(own)
+        else int64(np.abs(work.start_ns - ranges.start_ns[chosen[0]]).argsort()[:1])
+    )
+    rows = _with_twins(work, np.union1d(own, beside))
     zones = {
         number: Cover.of(ranges.start_ns[mine], ranges.end_ns[mine])
         for number in distinct(ranges.thread[chosen])
@@ -165,6 +173,7 @@ def _part(
         tokens=ranges.tokens,
         confidence=ranges.confidence,
         roles=dict(ranges.roles),
+        clocks_off=clocks_of(trace, work.call).devices if work.on_device else [],
         stages=[
             StagePlace(
                 start_ns=int(ranges.start_ns[row]),
@@ -194,6 +203,6 @@ def _open(ranges: StageRanges, work: Work, own: I64) -> list[tuple[int, int]]:
     if not len(own):
         return []
     low, high = int((work.start_ns[own] - work.gap_ns[own]).min()), int(work.end_ns[own].max())
-    cover = Cover.of(*ranges.open_times())
+    cover = Cover.of(*until_done(ranges, work.stage, work.end_ns).open_times())
     start, end = np.maximum(cover.start_ns, low), np.minimum(cover.end_ns, high)
     return [(one, other) for one, other in zip(start.tolist(), end.tolist(), strict=True) if other > one]

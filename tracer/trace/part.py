@@ -48,6 +48,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         encoders: runs of the vision encoder.
         confidence: from 0 to 1, of stages that were inferred.
         roles: which of several models works in a stage, by the stage's name.
+        clocks_off: devices whose clock is off against the host's.
     """
 
     of: str
@@ -58,6 +59,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     encoders: list[Place] = []
     confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     roles: dict[str, str] = {}
+    clocks_off: list[Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]] = []
 
 
 def read(data: bytes | msgspec.Raw) -> Part | str:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracer.trace.chrome.tracks import CATEGORY as OWN
 from tracer.trace.columns import Unread
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def of_another(source: Source, events: int, *, kinetos: bool, ops: int = 0) -> U
 
     Args:
         source: the file.
-        events: that it holds.
+        events: that it holds, tracks of tracer's own not counted.
         kinetos: whether its own metadata says that torch.profiler wrote it.
         ops: device ops that were found in it.
     """
@@ -115,6 +116,7 @@ def of_another(source: Source, events: int, *, kinetos: bool, ops: int = 0) -> U
             if producer.signature.search(text) is not None:
                 return Unread(producer.name, f"{producer.work}; tracer does not read it", producer.next_step)
         categories.update(_CATEGORY.findall(text))
+    del categories[OWN.encode()]
     return None if ops else _by_category(categories, events)
 
 
