@@ -18,9 +18,34 @@ DATA = ROOT / "tests" / "data"
 HEAD = """# Findings on real files
 
 What `tracer summarize` finds in the real traces at hand: those of the repository (`tests/data`), and more that are not
-in it. Made by `python benchmarks/findings_table.py`, and read line by line as one who knows the runs: what is said below
-each file is the reader's judgement. Silence is an answer too: `not answered` names what a file cannot support.
+in it. Made by `python benchmarks/findings_table.py`, which holds what a reader who knows the runs says of each. Silence
+is an answer too, and `not answered` names what a file cannot support.
 """
+
+
+# By somebody who read the trace itself, or made it.
+READ = {
+    "h100_branches": "True: chains of elementwise kernels, made so; nothing else ran, so the bound is all of it.",
+    "kineto_alexnet": "Training: no stage is claimed, and none is.",
+    "kineto_b200_vllm_eager": "True: an eager prefill of one request with stacks recorded, 3 kernels a layer late; the "
+    "profiler's own part of the host's time is in it, since nobody measured without.",
+    "kineto_mi300x_sglang_decode_graph": "True: the first kernel of the graph begins 463 ms after its hipGraphLaunch; "
+    "of why, the trace says nothing more.",
+    "nsight_h200_gemms": "True: a sleep on the host lies between the two products, made so.",
+    "hf_assisted": "True: seven passes check drafts; each crop of the cache waits, layer by layer.",
+    "hf_beams": "True: eager decoding with four beams, a kernel every 20 µs of the host's time.",
+    "hf_prompt_lookup": "True: six passes for seven tokens, and no time per token is claimed.",
+    "hf_static_compiled": "True: one replay a step; the host prepares the next step while the device waits.",
+    "hf_streamer_thread": "True: 7 steps, as many as were made; inferred, since the profiler saw another thread alone.",
+    "memory_stages": "True: eager, with profile_memory, which slows the host further.",
+    "tp2_healthy/rank0": "True of this rank; what of decode's device time is waiting in all-reduce takes both ranks.",
+    "tp2_host_straggler/rank0": "True and not enough: 97 % of decode is all-reduce; see the ranks together.",
+    "tp2_host_straggler/rank1": "True: this rank's host is the late one.",
+    "two_models_solo_a": "True: prefill and 11 steps, inferred, as its ranges (`A/...`) say.",
+    "two_models_solo_b": "Four prefills alone repeat as steps would: nothing is claimed.",
+    "two_models_both": "Two models in turns on one device: nothing repeats exactly, nothing is claimed.",
+    "nsight_h100_2gpu": "True: the recording stopped with half of what was launched still in the queue.",
+}
 
 
 def main() -> None:
@@ -57,6 +82,8 @@ def main() -> None:
             if one.what in ("stages", "latency"):
                 continue
             print(f"- not answered, {_plain(one.what)}: {_plain(one.reason)}.")
+        if name.partition(".")[0] in READ:
+            print(f"\n{READ[name.partition('.')[0]]}")
         print()
 
 
