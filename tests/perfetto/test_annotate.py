@@ -189,6 +189,22 @@ def test_findings_are_instants_that_explain_themselves(tmp_path: Path) -> None:
     assert len({one["ts"] for one in instants}) == len(instants)
 
 
+def test_nothing_is_drawn_of_what_was_launched_and_not_recorded(tmp_path: Path) -> None:
+    lost = [launch(32 + number, 0.5, 100 + number) for number in range(9)]
+    annotated = _add(write(tmp_path / "a.json", *EVENTS, *lost))
+    summary = summarize_file(annotated)
+    assert [stage.device_time_ns for stage in summary.stages] == [10_000, 10_125, None]
+    stages = {one["name"]: one["args"] for one in _track(annotated, "stages")}
+    assert stages["decode#1"] == {"stage": "decode", "request": 0, "token": 1, "ops": 1, "launches_not_recorded": 9}
+    assert stages["decode#2"]["device_time_ns"] == 6000
+    assert "idle_ns" not in stages["decode#2"]  # what was lost may have run before it
+    assert stages["prefill"]["idle_ns"] == 5000
+    assert not [one for one in _ours(annotated) if one["name"] == "busy share"]
+    before = {one["args"].get("before") for one in _track(annotated, "idle")}
+    assert {"prefill", "decode#1"} <= before
+    assert "decode#2" not in before
+
+
 def test_several_devices_have_tracks_with_their_numbers(tmp_path: Path) -> None:
     other = [launch(3, 1, 21), kernel("conv", 6, 4, 21, device=3)]
     annotated = _add(write(tmp_path / "a.json", *EVENTS, *other))
