@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Tracks of one device.
 STAGES, IDLE, FINDINGS = "stages", "idle", "findings"
+# So many slices are made at once: a trace may have millions of gaps.
+AT_ONCE = 1 << 14
 # Findings stand apart by this share of the window, so that each can be seen and clicked.
 APART = 200
 _CAUSE_KEYS = ("host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
@@ -111,14 +113,16 @@ def _idle(thread: Thread, work: Work, rows: I64, labels: list[str]) -> Iterator[
     found = gaps(work, rows)
     causes = [text(cause) for cause in CAUSES]
     before = [f', "before": {text(label)}}}' for label in labels] + ["}"]  # the last is of what belongs to no stage
-    names = [causes[cause] for cause in found.cause.tolist()]
-    figures = [
-        "{" + ", ".join([f'"{key}": {value}' for key, value in zip(_CAUSE_KEYS, values, strict=True) if value])
-        for values in found.causes_ns.tolist()
-    ]
-    stages = work.stage[found.row].tolist()
-    args = [own + before[stage] for own, stage in zip(figures, stages, strict=True)]
-    yield from slices(thread, names, found.start_ns, found.end_ns, args)
+    for low in range(0, len(found), AT_ONCE):
+        high = low + AT_ONCE
+        names = [causes[cause] for cause in found.cause[low:high].tolist()]
+        figures = [
+            "{" + ", ".join([f'"{key}": {value}' for key, value in zip(_CAUSE_KEYS, values, strict=True) if value])
+            for values in found.causes_ns[low:high].tolist()
+        ]
+        stages = work.stage[found.row[low:high]].tolist()
+        args = [own + before[stage] for own, stage in zip(figures, stages, strict=True)]
+        yield from slices(thread, names, found.start_ns[low:high], found.end_ns[low:high], args)
 
 
 def _counters(number: str, work: Work, rows: I64, *, whole: bool) -> Iterator[str]:
