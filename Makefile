@@ -14,7 +14,7 @@ TOOLS := $(VENV)/.installed-tools
 LOWEST := .venv-lowest
 # The rooms between a trace's file and its report, and the command line over them.
 WITHOUT_TORCH := $(addprefix tests/,charge compare document findings kernels measure peaks predict reports statistics \
-	timeline trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
+	page timeline trace cli/test_compare.py test_constraints.py test_public_surface.py test_saved.py) \
 	--ignore=tests/charge/stages/test_module_stages.py --ignore=tests/measure/roofline/test_shapes.py
 
 .PHONY: help demo test lowest check docs format surface clean

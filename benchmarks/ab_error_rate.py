@@ -263,7 +263,8 @@ def write(results: dict[str, list[dict[str, Any]]], said: str) -> None:
         f"anywhere in it. Simulated: made-up recordings with a standard deviation of {NOISE:.0%}, normal, of Student's "
         "t with 3 degrees of freedom, or besides drifting by as much (a first-order process, 0.9 from one recording to "
         "the next). A claim: any row of the table called slower or faster, stated at 5 % of sessions at most. Stated "
-        "of a difference of twice the precision: found in 90 %."
+        f"of a difference of twice the precision: found in 90 %. A session of {MOST} recordings has spent its time, "
+        "however well the difference is known then."
     )
     RESULTS.write_text(json.dumps({"about": said, "results": results}, indent=1) + "\n")
     ordered = {how: results[how] for how in ("measured", "resampled", "simulated") if how in results}

@@ -3,7 +3,8 @@
     python benchmarks/compare_speed.py --hta PYTHON_WITH_HTA [--peer 'NAME=COMMAND {trace}'] [--megabytes 62 1000]
     python benchmarks/compare_speed.py --files 1000MB.json 10000MB.json --output benchmarks/results/speed_10gb.json
 
-Files are made from a real trace by multiply_trace.py, unless some are given. Each command is a whole process, timed
+Files are made from a real trace by multiply_trace.py, unless some are given; one also without its ranges, whose stages
+its stacks tell then, and which is broken down by module and by operator too. Each command is a whole process, timed
 from outside; peak memory is that of its largest process. Results go to benchmarks/results/speed.json and speed.md.
 """
 
@@ -39,6 +40,8 @@ def commands(options: argparse.Namespace, trace: Path) -> dict[str, tuple[list[s
         "tracer --jobs 1": ([*ours, "--jobs", "1"], options.runs),
         "tracer, in steps": ([sys.executable, str(HERE / "peers/tracer_breakdown.py"), str(trace)], options.runs),
     }
+    if "unmarked" in trace.name:
+        rows |= {f"tracer --by {way}": ([*ours, "--by", way], options.runs) for way in ("module", "op")}
     peer_runs = 1 if large else 3
     if options.hta:
         script = [options.hta, str(HERE / "peers/hta_breakdown.py"), str(trace)]
@@ -53,19 +56,20 @@ def commands(options: argparse.Namespace, trace: Path) -> dict[str, tuple[list[s
 
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     lines = [
-        "| file | command | wall s | load s | breakdown s | peak MB | wall / tracer | memory / tracer |",
-        "|---|---|---|---|---|---|---|---|",
+        "| file | command | wall s | processor s | load s | breakdown s | peak MB | wall / tracer | memory / tracer |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for file, rows in results.items():
         base = rows["tracer"]
         for name, row in rows.items():
             if "failed" in row:
-                lines.append(f"| {file} | {name} | failed: {row['failed']} | | | | | |")
+                lines.append(f"| {file} | {name} | failed: {row['failed']} | | | | | | |")
                 continue
             steps = [f"{row[key]:.2f}" if key in row else "" for key in ("load_s", "breakdown_s")]
             ratios = [f"{row[key] / base[key]:.1f}" for key in ("wall_s", "peak_mb")]
             lines.append(
-                f"| {file} | {name} | {row['wall_s']:.2f} | {steps[0]} | {steps[1]} | {row['peak_mb']:.0f} "
+                f"| {file} | {name} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} | {steps[0]} | {steps[1]} "
+                f"| {row['peak_mb']:.0f} "
                 f"| {ratios[0]} | {ratios[1]} |"
             )
     return "\n".join(lines)
@@ -78,11 +82,11 @@ def traces(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
         return
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in options.megabytes:
-            for suffix in (".json", ".json.gz"):
-                trace = Path(folder, f"{megabytes:g}MB{suffix}")
-                make = [sys.executable, str(HERE / "multiply_trace.py"), str(options.source), str(trace)]
+            for kind, more in ((".json", []), (".json.gz", []), (" unmarked.json", ["--unmarked"])):
+                trace = Path(folder, f"{megabytes:g}MB{kind}".replace(" ", "-"))
+                make = [sys.executable, str(HERE / "multiply_trace.py"), str(options.source), str(trace), *more]
                 subprocess.run([*make, "--megabytes", str(megabytes)], check=True)
-                yield f"{megabytes:g} MB {suffix}", trace
+                yield f"{megabytes:g} MB {kind.strip()}", trace
                 trace.unlink()
 
 

@@ -69,7 +69,55 @@ MORE: dict[str, dict[str, Any]] = {
     "mllama": {"vision_config": {"vision_output_dim": 128}},
     "gemma3": {"mm_tokens_per_image": 4},
     "shieldgemma2": {"mm_tokens_per_image": 4},
-    "gemma3n": {"text_config": {"intermediate_size": 128, "num_kv_shared_layers": 0}},
+    "gemma3n": {
+        "text_config": {"intermediate_size": 128, "num_kv_shared_layers": 0, "activation_sparsity_pattern": [0.0, 0.0]}
+    },
+    "glm4v_moe": {
+        "text_config": {"rope_parameters": {**MROPE, "mrope_section": [1, 1, 2], "partial_rotary_factor": 0.5}}
+    },
+    "glmga": {"text_config": {"rope_parameters": MROPE}},
+    "cosmos3_edge": {"text_config": {"rope_parameters": MROPE}},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 390, "vision_end_token_id": 391},
+    "qwen2_5_omni_thinker": {
+        "vision_start_token_id": 390,
+        "vision_end_token_id": 391,
+        "text_config": {"rope_parameters": MROPE},
+    },
+    # The language model is DeepSeek's, whose heads have a part that is rotated.
+    "kimi_k25": {
+        "projection_hidden_size": 64,
+        "text_config": {"num_key_value_heads": 4, "head_dim": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16},
+    },
+    "dots3_note": {"text_config": {"num_key_value_heads": 4}},
+    "step3p7": {"text_config": {"sliding_window": 64}},
+    "vipllava": {"vision_feature_layers": [-1, -2]},
+    "aria": {"projector_patch_to_query_dict": {"16": 8}, "max_value_projector_patch_to_query_dict": 8},
+    "muse_glimmer": {"out_hidden_size": 256},
+    "muse_spark": {
+        "out_hidden_size": 256,
+        "audio_config": {"num_hidden_layers": 4},
+        "text_config": {"layer_rope_theta": [5e5, 0]},
+    },
+    "glm5_next": {"text_config": {"num_key_value_heads": 4}},
+    "mistral_large4": {"text_config": {"num_key_value_heads": 4, "kv_source_layers": [0, 1], "no_rope_layers": [1, 1]}},
+    "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}, "text_config": {"rope_scaling_layers": [0, 1]}},
+    "unlimited_ocr": {
+        "vision_config": {
+            "sam_config": {"image_size": 64, "patch_size": 4, "downsample_channels": [64, 64]},
+            "encoder_config": {"image_size": 56},
+        }
+    },
+    "florence2": {
+        "vision_config": {
+            "patch_size": [7, 3, 3, 3],
+            "depths": [1, 1, 1, 1],
+            "embed_dim": [16, 32, 64, 64],
+            "num_heads": [2, 2, 2, 2],
+            "num_groups": [2, 2, 2, 2],
+            "projection_dim": 64,
+        }
+    },
+    **{one: {"text_config": {"per_layer_config": {}}} for one in ("gemma4", "gemma4_unified", "diffusion_gemma")},
 }
 
 
@@ -77,7 +125,7 @@ def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
     """A configuration with the sizes of `SMALL`; ids of tokens become other ones below the vocabulary's end."""
     made: dict[str, Any] = {}
     for key, value in config.items():
-        if isinstance(value, dict) and key.endswith("_config"):
+        if isinstance(value, dict) and key.endswith("_config") and key != "per_layer_config":
             made[key] = small(value, first_id)
         elif key.endswith(("_token_id", "_token_index")) and isinstance(value, int) and not isinstance(value, bool):
             first_id += 1
@@ -85,7 +133,8 @@ def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
         elif key == "rope_parameters" and isinstance(value, dict) and "mrope_section" in value:
             made[key] = {**value, **MROPE}
         elif key in ("layer_types", "mlp_layer_types") and isinstance(value, list):
-            made[key] = [value[0], "full_attention" if "full_attention" in value else value[-1]]
+            others = [one for one in value if one != value[0]] or value
+            made[key] = [value[0], "full_attention" if "full_attention" in value else others[0]]
         elif isinstance(value, dict) and value and all(str(one).isdigit() for one in value):  # by the layer's number
             made[key] = {one: inner for one, inner in value.items() if int(one) < 2}
         elif isinstance(value, float) and key in SMALL:
@@ -97,6 +146,15 @@ def small(config: dict[str, Any], first_id: int = 300) -> dict[str, Any]:
         else:
             made[key] = value
     return made
+
+
+def _with(config: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with other values; those of a part within that part, and those that hold values whole."""
+    parts = {
+        key: _with(config.get(key) or {}, value) if key.endswith("_config") and key != "per_layer_config" else value
+        for key, value in more.items()
+    }
+    return {**config, **parts}
 
 
 def try_type(model_type: str) -> tuple[str, str]:
@@ -115,8 +173,7 @@ def try_type(model_type: str) -> tuple[str, str]:
         try:
             default = transformers.AutoConfig.for_model(model_type).to_dict()
             config = small(default)
-            for part, more in MORE.get(model_type, {}).items():
-                config[part] = {**config[part], **more} if isinstance(more, dict) else more
+            config = _with(config, MORE.get(model_type, {}))
             (folder / "config.json").write_text(json.dumps(config))
             transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         except Exception as error:

@@ -19,6 +19,7 @@ from typing import Any
 from isal import igzip
 
 Render = Callable[[int, int, int], str]
+RANGES = ("user_annotation", "gpu_user_annotation")
 OFFSET_ARGS = ("correlation", "External id", "Ev Idx", "Python id", "Python parent id")
 
 
@@ -98,10 +99,14 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("output", type=Path, help="ends in .json or .json.gz")
     parser.add_argument("--megabytes", type=float, required=True)
+    parser.add_argument("--unmarked", action="store_true", help="leave out the ranges, by which stages are told")
     options = parser.parse_args()
+    document = read(options.source)
+    if options.unmarked:
+        document["traceEvents"] = [one for one in document["traceEvents"] if one.get("cat") not in RANGES]
     opened = igzip.open(options.output, "wt") if options.output.suffix == ".gz" else options.output.open("w")
     with opened as file:
-        for piece in pieces(read(options.source), int(options.megabytes * 1e6)):
+        for piece in pieces(document, int(options.megabytes * 1e6)):
             file.write(piece)
 
 

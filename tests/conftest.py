@@ -30,8 +30,9 @@ MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
 # several workers it must not be what is left for one of them at the end; the other files are quick.
 LONG = (
     "recording/test_record.py", "test_readme.py", "test_docs_own_model.py", "recording/own/test_script.py",
-    "recording/test_nsight.py", "test_docs.py", "cli/test_cli.py", "recording/own/test_own.py",
-    "cli/test_streams.py",
+    "trace/test_scanner.py", "statistics/test_shift.py", "recording/test_nsight.py", "test_patterns.py",
+    "model/decoding/test_static.py", "cli/test_cli.py", "trace/test_memory.py", "recording/own/test_own.py",
+    "test_docs.py", "cli/test_streams.py", "trace/test_hostile.py",
 )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ ROWS = {
     "no stages": Row(
         events=_plain(_decode()),
         whole=_decode(),
-        summary=("stages", "nothing in the trace says which stage it is"),
+        summary=("stages", "there is no range in the file"),
         predicted="it has no stages",
         compared=("stages", "one trace or both have none"),
         judged="no tpot",
@@ -165,7 +165,13 @@ ROWS = {
         predicted="has no stage decode",
         compared=("whether latencies differ", "one recording of each run"),
     ),
-    "clock off": Row(events=_early(), whole=_decode(of=40), compared=UNTESTED),
+    "clock off": Row(
+        events=_early(),
+        whole=_decode(of=40),
+        summary=("why the device waits", "the device's clock is off"),
+        findings=("launch-bound", "sync-per-token"),
+        compared=UNTESTED,
+    ),
 }
 IDS = list(ROWS)
 

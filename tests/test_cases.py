@@ -10,6 +10,7 @@ from reports.text import render
 from tracer.document.errors import InputError
 from tracer.document.summary import UNREAD, Stage, Summary
 from tracer.peaks.find import find_peak
+from tracer.predict.whatif import Changes, predict
 from tracer.summarize import Choices, summarize_file
 
 CASES = Path(__file__).parent / "data/cases"
@@ -120,6 +121,8 @@ def test_of_a_clock_that_is_off_no_idle_cause_is_claimed() -> None:
     assert any(warning.startswith("8 of 40 device ops begin before their launch") for warning in summary.trace.warnings)
     assert {"why the device waits", "finding launch-bound"} <= {one.what for one in summary.abstained}
     assert summary.findings == []
+    with pytest.raises(InputError, match="--launch-overhead: the device's clock is off"):
+        predict(summary, Changes(stages={}, launch_overhead=0.0))
 
 
 def test_ops_of_a_thread_without_ranges_are_said_under_the_ranges() -> None:

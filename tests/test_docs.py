@@ -67,7 +67,7 @@ def test_the_comparison_of_the_workflow_is_a_table_whatever_the_gates_say(folder
     assert bool(done.stderr) == bool(done.returncode)
     table = (folder / "comparison.md").read_text()
     assert table.startswith("## tracer compare\n")
-    assert "| <code>baseline.json</code> |" in table
+    assert "| <code>.tracer/baselines/main/001.json</code> |" in table
     assert "\n### gates\n" in table
 
 
@@ -83,7 +83,7 @@ def test_no_command_was_left_out() -> None:
     """What the tests above run, and what needs GitHub."""
     tried = [*_blocks(GITHUB, "sh"), *[step["run"] for step in _steps() if "run" in step]]
     assert sum(block.count("tracer ") for block in tried) == len(
-        re.findall(r"\btracer (?:record|summarize|compare)\b", GITHUB)
+        re.findall(r"\btracer (?:record|summarize|compare|baseline)\b", GITHUB)
     )
     rest = {step["name"] for step in _steps() if "run" in step} - {"Record", "Compare"}
     assert rest == {"Install", "Show", "Comment"}

@@ -34,6 +34,11 @@ def test_polars_frames_have_the_same_rows(path: Path) -> None:
     assert run.ops.height == run.summary.device.ops
 
 
+def test_a_notebook_shows_the_report(path: Path) -> None:
+    run = tracer.load(path, frames="arrow")
+    assert f"{run.summary.device.ops} device ops" in run._repr_html_()
+
+
 def test_a_run_lists_its_tables_and_no_others(path: Path) -> None:
     run = tracer.load(path, frames="arrow")
     assert {"ops", "tokens", "stages", "summary"} <= set(dir(run))

@@ -25,6 +25,7 @@ class Choices:
         peak_tflops, peak_gbs: what the device can do, where its data sheet is not to be asked.
         shapes: take the stages' work from the operators' recorded shapes instead of the manifest.
         by: break device time down by this as well; one of `measure.ways`.
+        request: this request alone, as the stages number it; all if None.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
@@ -40,6 +41,7 @@ class Choices:
     peak_gbs: float | None = None
     by: str | None = None
     shapes: bool = False
+    request: int | None = None
     jobs: int | None = None
     strict: bool = False
     nsys: Path | None = None
@@ -54,4 +56,6 @@ class Choices:
             words.append("the steady part alone: ramp-up and ramp-down are left out")
         if self.clip_overlaps:
             words.append("ops were cut at the start of the next on their stream")
+        if self.request is not None:
+            words.append(f"request {self.request} alone")
         return words

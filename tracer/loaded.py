@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tracer.choices import Choices
 from tracer.document.errors import MissingError, UsageError
 from tracer.summarize import charge, frames_of, read, summarize_charged
-from tracer.tables.arrow import INSTALL, arrow_tables
+from tracer.tables.arrow import arrow_tables
+from tracer.tables.optional import INSTALL
 from tracer.tables.sql import query
 from tracer.tables.table import tables
 from tracer.trace.source import Source
@@ -56,6 +57,12 @@ class Run:
     def __repr__(self) -> str:
         trace = self.summary.trace
         return f"<tracer run {trace.path!r}: {trace.events:,} events, stages by {trace.markers}>"
+
+    def _repr_html_(self) -> str:
+        """The report, as a notebook shows it."""
+        from reports.page.notebook import fragment
+
+        return fragment(self.summary)
 
     def table(self, name: str) -> Any:
         """One table as a `pyarrow.Table`; its fields' metadata says what the columns mean.

@@ -13,6 +13,7 @@ from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.steady import steady_part
+from tracer.charge.window import request_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
@@ -162,6 +163,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         trace = overlaps.clip(trace)
     require_matches(trace, choices.patterns)
     ranges = find_stages(trace, choices.patterns)
+    if choices.request is not None:
+        trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
     return Charged(trace, ranges, work, overlapping, lost, steady)
@@ -180,7 +183,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
-    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=len(ranges) > 0)
+    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=ranges.marked)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
@@ -214,7 +217,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
                 stages,
                 missing,
                 rated=is_rated(trace, choices),
-                unstaged=None if len(ranges) else no_stages(trace, threads, annotations),
+                unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
             ),
             *unanswered,
         ],

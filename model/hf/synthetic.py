@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # For towers that take pictures of any size.
 DEFAULT_SIDE = 224
 TEMPORAL_PATCH = 2
+# Of the types that take patches with their grid: whose pictures are no frames, and whose patches stay square.
+SQUARE = ("paddleocr_vl", "kimi_k25")
+STILL = (*SQUARE, "video_llama_3", "cosmos3_edge", "inkling2")
 
 
 def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
@@ -89,12 +92,12 @@ def _patches(
     """Pictures as rows of patches [n, 3 * T * P * P], those that are merged side by side, and their grids [B, 3].
 
     The layout is Qwen2-VL's (arXiv:2409.12191), which its relatives share: T frames of a picture are the same one.
-    VideoLLaMA3 and PaddleOCR-VL have no T; VideoLLaMA3 is told how many patches are merged, PaddleOCR-VL takes
-    [n, 3, P, P].
+    Those in `STILL` have no T, and those in `SQUARE` take [n, 3, P, P]; VideoLLaMA3 is told how many patches are
+    merged, and Inkling 2 takes what is merged as one picture, [n / M^2, M * P, M * P, 3].
     """
     patch = int(vision.patch_size)
     merge = int(getattr(vision, "spatial_merge_size", 1))
-    still = model_type in ("video_llama_3", "paddleocr_vl")
+    still = model_type in STILL
     frames = 1 if still else int(getattr(vision, "temporal_patch_size", TEMPORAL_PATCH))
     grid = DEFAULT_SIDE // (patch * merge) * merge
     rows = []
@@ -103,7 +106,11 @@ def _patches(
         cut = pixels.reshape(frames, 3, grid // merge, merge, patch, grid // merge, merge, patch)
         rows.append(cut.permute(2, 5, 3, 6, 1, 0, 4, 7).reshape(grid * grid, -1))
     values = torch.cat(rows)
-    values = values.unflatten(1, (3, patch, patch)) if model_type == "paddleocr_vl" else values
+    if model_type == "inkling2":
+        whole = values.reshape(-1, merge, merge, 3, patch, patch).permute(0, 1, 4, 2, 5, 3)
+        grids = torch.tensor([[1, grid // merge, grid // merge]] * len(pictures))
+        return {"pixel_values": whole.reshape(-1, merge * patch, merge * patch, 3), "image_grid_thw": grids}
+    values = values.unflatten(1, (3, patch, patch)) if model_type in SQUARE else values
     given = {"pixel_values": values, "image_grid_thw": torch.tensor([[1, grid, grid]] * len(pictures))}
     return given | ({"image_merge_sizes": torch.tensor([merge] * len(pictures))} if merge_sizes else {})
 

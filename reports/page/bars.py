@@ -81,7 +81,7 @@ def device_bars(file: Shown) -> str:
     """A row for each stage: busy, then idle by cause; one for the whole trace where it has no stages."""
     summary = file.summary
     rows = list(_device_rows(summary))
-    longest = max((busy + idle for _, busy, _, idle in rows), default=0)
+    longest = max((busy + idle for _, busy, _, idle in rows if busy is not None), default=0)
     if not longest:
         return ""
     drawn = [_device_row(stage, busy, causes, longest) for stage, busy, causes, _ in rows]
@@ -94,20 +94,23 @@ def device_bars(file: Shown) -> str:
     return _chart(heading, drawn, legend, DEVICE_NOTE if summary.stages else f"{DEVICE_NOTE} {TRACE_NOTE}")
 
 
-def _device_rows(summary: Summary) -> Iterator[tuple[str, int, dict[str, int], int]]:
-    """Stage, busy time, idle time by cause, and all of that; what was not recorded counts nothing and says so."""
+def _device_rows(summary: Summary) -> Iterator[tuple[str, int | None, dict[str, int], int]]:
+    """Stage, busy time, idle time by cause, and all of that; busy is None where not all was recorded."""
     for stage in summary.stages:
-        yield stage.stage, stage.busy_ns or 0, _causes(stage.idle), stage.idle_ns or 0
+        known = stage.busy_ns is not None and stage.idle_ns is not None
+        yield stage.stage, stage.busy_ns if known else None, _causes(stage.idle), stage.idle_ns or 0
     rest = summary.device.unattributed
-    if rest.ops:
-        yield "no stage" if summary.stages else "all", rest.busy_ns or 0, _causes(rest.idle), rest.idle_ns or 0
+    if rest.ops and rest.idle_ns is not None:
+        yield "no stage" if summary.stages else "all", rest.busy_ns, _causes(rest.idle), rest.idle_ns
 
 
 def _causes(idle: Idle | None) -> dict[str, int]:
     return {cause: getattr(idle, f"{cause}_ns", None) or 0 for cause in CAUSES}
 
 
-def _device_row(stage: str, busy: int, causes: dict[str, int], longest: int) -> str:
+def _device_row(stage: str, busy: int | None, causes: dict[str, int], longest: int) -> str:
+    if busy is None:
+        return _row(stage, stage_class(stage), "", "unknown", "not all was recorded")
     pieces, place = (
         [_rect(0, busy, longest, f"fill {stage_class(stage) or 'stage-busy'}", f"busy {duration(busy)}")],
         busy,

@@ -49,6 +49,7 @@ def _file(file: Shown) -> dict[str, Any]:
     return {
         "cpu": summary.device.kind == "cpu",
         "passes": summary.trace.steps == "passes",
+        "unknown": [stage.stage for stage in summary.stages if stage.busy_ns is None],
         "tokens": _tokens(summary),
         "outliers": _outliers(summary),
         "roofline": None if summary.roofline is None else _roofline(summary.roofline),
@@ -115,11 +116,12 @@ def _roofline(roof: Roofline) -> dict[str, Any]:
 
 def _kernels(summary: Summary) -> list[list[Any]]:
     """Of a saved summary, which says of kernels their name, stage, count and time."""
-    short = short_kernels(kernel.name for stage in summary.stages for kernel in stage.kernels or [])
+    rows = [(stage.stage, kernel) for stage in summary.stages for kernel in stage.kernels or []]
+    rows = rows or [("", kernel) for kernel in summary.device.kernels]
+    short = short_kernels(kernel.name for _, kernel in rows)
     return [
-        [printable(kernel.name), short[kernel.name], stage.stage, "", kernel.count, kernel.time_ns, None, [], 0]
-        for stage in summary.stages
-        for kernel in stage.kernels or []
+        [printable(kernel.name), short[kernel.name], stage, "", kernel.count, kernel.time_ns, None, [], 0]
+        for stage, kernel in rows
     ]
 
 

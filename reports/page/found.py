@@ -71,7 +71,8 @@ def _spelled(value: Any, key: str, deep: int) -> str:
             f"{one}: {_spelled(each, str(one), deep - 1)}" for one, each in list(value.items())[:MOST_ENTRIES]
         )
     if isinstance(value, list) and deep:
-        said = ", ".join(_spelled(each, key, deep - 1) for each in value[:MOST_ENTRIES])
+        inner = [_spelled(each, key, deep - 1) for each in value[:MOST_ENTRIES]]
+        said = ", ".join(f"({one})" if isinstance(each, list) else one for one, each in zip(inner, value, strict=False))
         return said + (f" and {len(value) - MOST_ENTRIES:,} more" if len(value) > MOST_ENTRIES else "")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)

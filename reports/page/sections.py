@@ -8,11 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
-from reports.parts import categories, decode_steps, findings, first, header, idle, latency, limits, stages, warnings
+from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
+from reports.parts import (
+    abstained,
+    categories,
+    decode_steps,
+    findings,
+    first,
+    header,
+    idle,
+    kernels,
+    latency,
+    limits,
+    stages,
+    warnings,
+)
 from reports.render import html
 
 if TYPE_CHECKING:
@@ -59,32 +75,14 @@ def _timeline(file: Shown) -> str:
         )
     if not file.timeline.tracks:
         return "<p>Nothing in this file has a time.</p>"
-    return _place("timeline", file, "timeline") + html.note(_timeline_note(file))
-
-
-def _timeline_note(file: Shown) -> str:
-    timeline = file.timeline
-    said = (
-        "stages: from the first instant of a stage's work on the device to its last. idle, by cause: the gaps in which "
-        "the device did nothing, each charged to the op that ends it; where one gap has several causes their lengths "
-        "are exact, and their order (waiting for the device, then the host, then the launch) is not. streams: kernels, "
-        "copies and fills, in the colour of the stage that launched them; what is narrower than a dot is drawn as high "
-        "as it was busy. threads: ranges as they lie within each other, and calls into the device's runtime. An arrow "
-        "goes from a launch to what it launched."
-    )
-    drawn = [] if timeline is None else [track for track in timeline.tracks if track.items < track.of]
-    if drawn:
-        things, items = sum(track.of for track in drawn), sum(track.items for track in drawn)
-        said += (
-            f" This trace is large: of {things:,} things, neighbours that are short are drawn as one, {items:,} in all."
-        )
-    if timeline is not None and timeline.left_out:
-        said += f" {timeline.left_out:,} tracks with less on them are not drawn."
-    return said
+    lost = "" if file.summary.lost is UNSET else f'<p class="caution">{html.escape(IDLE_UNKNOWN)}</p>'
+    return lost + _place("timeline", file, "timeline") + html.note(timeline_note(file.timeline))
 
 
 def _tokens(file: Shown) -> str:
-    return _place("tokens", file, "decode steps") if file.summary.tokens else ""
+    if not any(token.busy_ns is not None for token in file.summary.tokens):
+        return ""
+    return _place("tokens", file, "decode steps") + html.note(tokens_note(file.summary))
 
 
 def _roofline(file: Shown) -> str:
@@ -95,7 +93,7 @@ def _roofline(file: Shown) -> str:
         and roof.peak_gbs
         and any(row.intensity and not row.error for row in roof.stages)
     )
-    return _place("roofline", file, "roofline") if known else ""
+    return _place("roofline", file, "roofline") + html.note(ROOFLINE) if known else ""
 
 
 def _kernels(file: Shown) -> str:
@@ -103,7 +101,8 @@ def _kernels(file: Shown) -> str:
     if not file.summary.device.ops:
         return ""
     rest = "" if timeline is None or not timeline.kernels_left_out[0] else _left_out(*timeline.kernels_left_out)
-    return _place("kernels", file, "kernels") + rest
+    lost = "" if file.summary.lost is UNSET else f'<p class="caution">{html.escape(KERNELS_LOST)}</p>'
+    return lost + _place("kernels", file, "kernels") + rest + html.note(KERNELS)
 
 
 def _left_out(rows: int, time_ns: int) -> str:
@@ -113,7 +112,7 @@ def _left_out(rows: int, time_ns: int) -> str:
 
 
 SECTIONS = (
-    Section(id="findings", title="Findings", drawn=finding_cards),
+    Section(id="findings", title="Findings", drawn=finding_cards, parts=(abstained.part,)),
     Section(
         id="time",
         title="Where the time goes",
@@ -125,8 +124,8 @@ SECTIONS = (
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
     Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
 )
-# Stand in front of the sections, the first two, or are drawn otherwise, as the findings.
-ELSEWHERE = (header.part, warnings.part, findings.part, first.part)
+# Stand in front of the sections, the first two, or are drawn otherwise: as cards, as a table.
+ELSEWHERE = (header.part, warnings.part, findings.part, first.part, kernels.part)
 
 
 def rest() -> tuple[Part, ...]:

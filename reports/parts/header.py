@@ -85,8 +85,9 @@ def _devices(summary: Summary) -> str:
 
 def _work(summary: Summary) -> str:
     device, lost = summary.device, lost_of(summary)
-    if any(one.what == UNREAD for one in summary.abstained):
-        return "its work is not read: what it is and what to do stand below"
+    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+    if unread is not None:
+        return f"its work is not read: {unread.because}"
     if device.kind == "gpu":
         recorded = "" if lost is None else "recorded "
         return (

@@ -1,4 +1,4 @@
-"""Of a trace without stages: the host threads that launched its work, and how to get stages."""
+"""Of a trace whose stages nothing marks: the host threads that launched its work, and how to get marks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
 from reports.units import duration, share
+from tracer.document.summary import MARKS
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -18,11 +19,11 @@ RECORDED = {True: "calls alone", False: "yes", None: NONE}
 
 def part(summary: Summary, _: Asked) -> Block | None:
     """A row a thread, and what to do."""
-    told = next((one for one in summary.abstained if one.what == "stages"), None)
-    if summary.stages or told is None:
+    told = next((one for one in summary.abstained if one.what == (MARKS if summary.stages else "stages")), None)
+    if told is None:
         return None
     return block(
-        "no stages",
+        "no marks" if summary.stages else "no stages",
         line(told.reason),
         line(f"to get some: {told.next_step}"),
         *_threads(summary.threads, summary.device.time_ns),

@@ -63,7 +63,7 @@ def _drawn(element: Element) -> str:
         case Caution():
             return f'<p class="caution">{escape(element.label)}: {escape(element.text)}</p>'
         case Item():
-            more = f'<span class="more">{escape(element.more)}</span>' if element.more else ""
+            more = f' <span class="more">{escape(element.more)}</span>' if element.more else ""
             known = f' <span class="id">{escape(element.name)}</span>' if element.name else ""
             mark = SEVERITIES.get(element.severity, SEVERITIES["info"])
             return f'<p class="item">{mark} {escape(element.text)}{known}{more}</p>'
@@ -78,7 +78,9 @@ def _curve(curve: Curve) -> str:
     for place, peak in enumerate(peaks):
         tall = 12 + 88 * ((peak - low) / (high - low) if high > low else 0)
         bars += f'<rect x="{place * wide:.2f}%" width="{wide * 0.8:.2f}%" y="{100 - tall:.1f}%" height="{tall:.1f}%"/>'
-    drawn = f'<svg class="curve fill {stage_class(curve.stage)}" aria-hidden="true">{bars}</svg>'
+    drawn = (
+        f'<svg class="curve fill {stage_class(curve.stage)}" width="280" height="18" aria-hidden="true">{bars}</svg>'
+    )
     return f"<p>first {escape(curve.first)} {drawn} last {escape(curve.last)}</p>"
 
 
@@ -122,8 +124,7 @@ def _cell(cell: str | Bar, column: Column, stage: str) -> str:
     if isinstance(cell, Bar):
         share = max(0.0, min(1.0, cell.part / cell.whole)) if cell.whole else 0.0
         bar = f'<rect width="{share:.2%}" height="100%"{_class("fill", stage)}/>'
-        return (
-            f'<td class="barred"><svg class="bar" aria-hidden="true">{bar}</svg><span>{escape(cell.text)}</span></td>'
-        )
+        drawn = f'<svg class="bar" width="110" height="11" aria-hidden="true">{bar}</svg>'
+        return f'<td class="barred">{drawn}<span>{escape(cell.text)}</span></td>'
     said = name(cell) if column.named else escape(cell)
     return f"<td{_class(_kind(column))}>{said}</td>"

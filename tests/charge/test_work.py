@@ -6,7 +6,7 @@ from support.strategies import cpu_traces, gpu_traces
 
 from tracer.charge.launches import find_launches
 from tracer.charge.stages.find import find_stages
-from tracer.charge.work import Work, work_of
+from tracer.charge.work import NO_DEVICE, Work, work_of
 from tracer.trace.columns import NO_THREAD, Trace
 
 
@@ -30,7 +30,7 @@ def test_an_operator_was_asked_for_by_itself_and_by_no_call() -> None:
     work = _work(trace_of(span("tracer/vision", 0, 10), operator("aten::mm", 2, 3)))
     assert (work.on_device, work.place, work.noun) == (False, "cpu", "operator")
     assert (work.call_start_ns.tolist(), work.call.tolist(), work.asked.tolist()) == ([2_000], [-1], [True])
-    assert (work.stage.tolist(), work.device.tolist(), work.busy_ns.tolist()) == ([0], [-1], [3_000])
+    assert (work.stage.tolist(), work.device.tolist(), work.busy_ns.tolist()) == ([0], [NO_DEVICE], [3_000])
 
 
 @given(gpu_traces())

@@ -166,6 +166,27 @@ def test_an_interrupt_judges_what_was_recorded_until_then(
     assert json.loads((folder / "ab" / JUDGED).read_text())["turns"]["ended"] == "interrupt"
 
 
+@pytest.mark.parametrize("whole", [0, 1, 2, 3])
+def test_an_interrupt_before_both_runs_had_a_turn_says_that_nothing_can_be_judged(
+    whole: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+
+    def record(arguments: Sequence[str], log: Path) -> None:
+        if len(made) == whole:
+            raise KeyboardInterrupt
+        made.append("one more")
+        _record(arguments, log)
+
+    _recorded_by(record, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        _ab()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "tracer: nothing can be judged: both runs must have had a turn; what was recorded is in ab\n"
+    assert len(list((folder / "ab").glob("*.json.gz"))) == whole
+
+
 def test_a_recording_that_fails_is_said_after_what_was_recorded_is_judged(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

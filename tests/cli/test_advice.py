@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import re
 import sys
 from functools import cache
@@ -16,6 +17,8 @@ import pytest
 import tracer
 from tracer.cli.app import VERBS, build_app
 from tracer.cli.main import main
+from tracer.findings.registry import findings
+from tracer.measure.ways import ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +27,14 @@ HOME = Path(tracer.__file__).parents[1]
 PHRASE = re.compile(
     r"(?:(?P<program>tracer|nsys) (?P<verb>[a-z-]+) )?(?<![\w-])(?P<option>--[a-z][a-z-]+)(?:[ =](?P<value>[\w%.]*\w))?"
 )
-VERB = re.compile(r"\btracer (?P<verb>[a-z-]+)")
+VERB = re.compile(r"\btracer (?P<verb>[a-z][a-z-]*)")
 # Of options whose value is not beside them.
-VALUES = {"--marker": "vision=no such range", "--peak-tflops": "100", "--peak-gbs": "1000", "--tolerance": "3%"}
+VALUES = {"--marker": "vision=.", "--peak-tflops": "100", "--peak-gbs": "1000", "--tolerance": "3%"}
 READERS = ("summarize", "compare", "explain", "whatif")
 # Which verbs say what the files below say; the first that a file is in counts.
 SAID_BY: dict[str, tuple[str, ...]] = {
+    "tracer/compare/turns.py": ("ab",),
+    "reports/parts/compared/turns.py": ("ab",),
     "tracer/compare": ("compare",),
     "tracer/predict": ("whatif",),
     "tracer/recording": ("record",),
@@ -70,6 +75,9 @@ def _advised(said: str, verb: str, path: Path) -> Iterator[tuple[str, ...]]:
         if match["program"] == "nsys":
             continue
         of, option = match["verb"] or verb, match["option"]
+        if option == "--help":
+            yield of, option
+            continue
         assert option in _options(of), f"tracer {of} has no {option}: {match[0]}"
         if of == "record":
             continue
@@ -81,7 +89,8 @@ def _heeded(said: str, verb: str, path: Path) -> None:
     for command in set(_advised(said, verb, path)):
         code, output = _tracer(*command)
         assert code == 0, (command, output)
-        assert f"{command[2]} {command[-1]}" not in output, (command, output)  # once heeded, it is not given again
+        if of_file := command[2:]:
+            assert f"{of_file[0]} {of_file[-1]}" not in output, (command, output)  # once heeded, it is not given again
 
 
 @pytest.mark.parametrize("asked", [["--width", "1000"], ["--format", "markdown"]])
@@ -103,6 +112,88 @@ def test_what_a_saved_summary_names_works_on_it(tmp_path: Path, data: Path) -> N
     code, said = _tracer("summarize", saved, "--width", 1000)
     assert code == 0
     _heeded(said, "summarize", saved)
+
+
+# One for each way in which a file lacks something: stages, a device, operators, modules, host calls.
+SMALL = (
+    "kineto_alexnet.json.gz", "kineto_cpu_only.json.gz", "kineto_mi210_gpu_only.json.gz",
+    "kineto_mi300x_sglang_decode_graph.json.gz", "kineto_mi355x_compiled_triton.json.gz",
+    "nsight_cpu_nvtx.sqlite", "nsight_h200_gemms.sqlite",
+)  # fmt: skip
+CHANGES = (["--stage", "decode=0.5"], ["--launch-overhead", "0.1"], ["--visual-tokens", "0.5"], ["--batch-frames", "5"])
+
+
+def _without(said: str, asked: list[str]) -> str:
+    """What was said, but for what it repeats of the question, which is no advice."""
+    return said.replace(" ".join(asked), "").replace(f"{asked[0]}: ", "")
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("asked", [*(["--by", way] for way in ways()), ["--shapes"]], ids=" ".join)
+def test_what_a_breakdown_or_its_refusal_names_works_on_that_file(data: Path, name: str, asked: list[str]) -> None:
+    code, said = _tracer("summarize", data / name, *asked, "--width", 1000)
+    assert code in (0, 1)
+    _heeded(_without(said, asked), "summarize", data / name)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_an_explanation_names_works_on_the_file_that_it_is_of(data: Path, name: str) -> None:
+    _, said = _tracer("summarize", data / name, "--format", "json")
+    for finding in json.loads(said)["findings"]:
+        code, said = _tracer("explain", finding["id"], data / name)
+        assert code == 0
+        _heeded(said, "explain", data / name)
+
+
+@pytest.mark.parametrize("finding", findings())
+def test_an_explanation_names_options_of_the_verb_that_has_them(finding: str, data: Path) -> None:
+    code, said = _tracer("explain", finding)
+    assert code == 0
+    _heeded(said, "explain", data / SMALL[-1])
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("asked", CHANGES, ids=" ".join)
+def test_what_a_prediction_or_its_refusal_names_works_on_that_file(data: Path, name: str, asked: list[str]) -> None:
+    code, said = _tracer("whatif", data / name, *asked)
+    assert code in (0, 1, 2)
+    _heeded(_without(said, asked), "whatif", data / name)
+
+
+# Each is wrong in one way.
+WRONG = (
+    *(f"summarize {rest}".strip() for rest in (
+        "", "TRACE --bye", "TRACE --by x", "TRACE --budget decode<=1ms", "TRACE --budget x", "TRACE --marker x=(",
+        "TRACE --marker decode=nothing", "TRACE --rank 0", "FOLDER --rank 7", "TRACE -o FOLDER", "TRACE -o THERE",
+        "none.json",
+    )),
+    *(f"compare {rest}" for rest in ("TRACE", "TRACE TRACE --recordings 3", "TRACE TRACE --max-regression 5%")),
+    *(f"whatif TRACE {rest}".strip() for rest in (
+        "", "--stage x=1", "--stage decode=1", "--decode graph --verify",
+    )),
+    *(f"record {rest}" for rest in ("--model x", "--prompt x", "--decode-window 3", "-o THERE")),
+    "explain x", "explain launch-bound none.json", "critical-path none.json", "x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", WRONG)
+def test_what_an_error_names_works(data: Path, tmp_path: Path, typed: str) -> None:
+    trace, there = data / "kineto_alexnet.json.gz", tmp_path / "there.json"
+    there.write_text("{}")
+    places = {"TRACE": str(trace), "FOLDER": str(tmp_path), "THERE": str(there)}
+    words = [places.get(word, word) for word in typed.split()]
+    code, said = _tracer(*words)
+    assert code in (1, 2, 3)
+    verb = words[0] if words[0] in VERBS else "summarize"
+    told = said.splitlines()[-1]
+    for word in words[1:]:
+        told = told.replace(word, "")  # what it repeats of the question is no advice
+    for command in set(_advised(told, verb, trace)):
+        if None in command or command[-1].isupper():  # an option alone, or with a word for its value, is looked up
+            continue
+        more = words[2:] if command[-1] == "--force" else [trace] if command[0] == "compare" else []
+        assert _tracer(*command, *more)[0] == 0, command
+    assert (there.read_text() == "{}") is (typed != "summarize TRACE -o THERE")  # `--force` overwrote it, as it says
 
 
 @pytest.mark.parametrize("by", ["op", "module", "layer"])

@@ -339,7 +339,7 @@ def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.json", span("tracer/vision", 0, 400), *late)
     done = _tracer("whatif", trace, "--launch-overhead", "0")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "vision      325 µs  45.0 µs  -86.2%" in done.stdout
+    assert "vision     325 µs  45.0 µs  -86.2%" in done.stdout
     assert "• --launch-overhead 0: all the time in which the device waits" in done.stdout
     found = json.loads(_tracer("whatif", trace, "--stage", "vision=0.5", "--json").stdout)
     assert (found["now_ns"], found["then_ns"]) == (325_000, 162_500)
@@ -373,7 +373,8 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
     found = json.loads(done.stdout)
     assert [row["stage"] for row in found["stages"]] == ["load", "preprocess", "vision", "prefill", "decode"]
     assert all(row["measured_ns"] > 0 for row in found["stages"])
-    assert found["measured_ns"] == sum(row["measured_ns"] for row in found["stages"])
+    # The median request, to which medians of stages do not add up; it is no shorter than that of any of them.
+    assert found["measured_ns"] >= max(row["measured_ns"] for row in found["stages"])
     for more, message in (
         (["--batch-frames", "3"], "encodes all 5 frames in one call"),
         (["--batch-frames", "5", "--bandwidth", "2x", "--peak-tflops", "1", "--peak-gbs", "1"], "nothing else"),

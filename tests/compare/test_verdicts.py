@@ -114,6 +114,8 @@ def test_one_recording_of_each_is_said_to_show_no_difference() -> None:
     assert "one recording of each run" in alone.notes[0]
     assert "--tolerance 3%" in alone.notes[0]
     assert "--recordings 5" in alone.notes[0]
+    assert "tracer ab" in alone.notes[0]
+    assert alone.notes[0].endswith("device times of the same kernels hang on that less, and may be compared")
     (allowed,) = compare(pair, tolerance=0.03).pairs
     assert allowed.notes == []
     assert next(row for row in allowed.rows if row.of == "vision").verdict == "slower"

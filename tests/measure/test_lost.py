@@ -117,6 +117,14 @@ def test_what_to_do_goes_by_where_it_was_lost(events: list[Event], advice: str) 
     assert found.next_step == advice
 
 
+def test_ops_without_a_time_are_no_sign_of_a_profiler_that_stopped_too_soon() -> None:
+    events = [*_steps()[2:], launch(480, 3, 90), kernel("gemm", 0, 0, 90)]
+    found = summarize(trace_of(*events)).lost
+    assert isinstance(found, Lost)
+    assert found.reason.startswith("1 of 6 cudaLaunchKernel has no device op with a usable time: ")
+    assert found.next_step == words.UNTIMED
+
+
 def test_of_a_range_around_lost_launches_the_device_time_is_unknown() -> None:
     events = [span("mine", 0, 50), span("yours", 60, 20), launch(1, 3, 1), launch(65, 3, 2), kernel("k", 70, 4, 2)]
     rows = {row.name: row for row in summarize(trace_of(*events)).ranges}

@@ -34,6 +34,11 @@ def test_a_runtimes_launch_and_the_drivers_inside_it_are_one() -> None:
     assert said.startswith("1 launch (urEnqueueKernelLaunchWithArgsExp) but no device ops")
 
 
+def test_a_call_of_the_driver_inside_one_of_the_runtime_is_no_launch_more() -> None:
+    found = _warnings(*PRODUCT, launch(12, 4, 1), call("cuLaunchKernel", 13, 2, 2), launch(20, 4, 3))
+    assert found == ([f"2 launches (cudaLaunchKernel) but no device ops: {ALONE}"], False)
+
+
 def test_a_cpus_job_has_no_launches_and_keeps_its_rates() -> None:
     assert _warnings(*PRODUCT) == ([], True)
     asked_only = [call("cudaGetDeviceCount", 12, 1), call("cudaLaunchHostFunc", 14, 1), call("cudaMalloc", 16, 1)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chrome import document, kernel, launch, span
+from support.chrome import call, document, kernel, launch, span
 from support.hostile import PAIRED, TEXTS, UNSEEN, hostile_events, hostile_metadata
 from support.packed import columns
 from support.staged import staged_trace
@@ -22,6 +22,8 @@ from support.summaries import requests, summary
 from reports.document import SUMMARY, of_comparison
 from reports.page import sections
 from reports.page.data import MOST_STEPS, as_columns, as_json
+from reports.page.notebook import STYLE, fragment
+from reports.page.notes import IDLE_UNKNOWN
 from reports.page.page import SCRIPTS, STYLES, render
 from reports.page.shown import Page, Shown
 from reports.render.html import escape
@@ -100,13 +102,19 @@ def test_it_admits_one_script_and_one_style_by_their_hash_and_no_address(text: s
 
 
 def _check_elements(text: str) -> None:
+    """What holds of each element, and that one script alone runs."""
+    found = Elements(text).found
+    _check_tags(found)
+    assert sum(tag == "script" and not attributes for tag, attributes in found) == 1
+
+
+def _check_tags(found: list[tuple[str, dict[str, str | None]]]) -> None:
     """Nothing is loaded, nothing has a handler or a style of its own, and every address is one of the page."""
     allowed = {
         "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "article", "section", "span", "div",
         "p", "h1", "h2", "h3", "a", "b", "small", "bdi", "code", "button", "dl", "dt", "dd", "ol", "li", "table",
         "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "g", "noscript", "script",
     }  # fmt: skip
-    found = Elements(text).found
     assert {tag for tag, _ in found} <= allowed
     for tag, attributes in found:
         assert not [
@@ -116,7 +124,6 @@ def _check_elements(text: str) -> None:
             assert (attributes["href"] or "").startswith("#")
         if tag == "script":
             assert attributes.get("type") in (None, "application/json", "application/octet-stream")
-    assert sum(tag == "script" and not attributes for tag, attributes in found) == 1
 
 
 def test_nothing_is_loaded_and_nothing_has_a_handler(text: str) -> None:
@@ -177,6 +184,24 @@ def test_the_columns_are_those_of_the_tracks_behind_each_other(tmp_path: Path) -
     assert at == len(packed)
 
 
+def test_of_100_000_device_ops_all_are_drawn_in_less_than_5_mb(tmp_path: Path) -> None:
+    one = shown(staged_trace(tmp_path / "run.json", steps=100, ops=990))
+    assert one.summary.device.ops > 100_000
+    assert one.timeline is not None
+    assert all(track.items == track.of for track in one.timeline.tracks)
+    assert len(render(Page((one,))).encode()) < 5_000_000
+
+
+def test_of_a_larger_trace_it_is_said_what_is_drawn_together(tmp_path: Path) -> None:
+    path = staged_trace(tmp_path / "run.json", steps=20, ops=50)
+    with Source(path) as source:
+        charged = charge(read(source, Choices()), Choices())
+    found = summarize_charged(charged, Choices())
+    few = timeline_of(charged, found, Most(ops=300, calls=300, gaps=300, ranges=300, stages=300))
+    assert "neighbours that are short are drawn as one" in render(Page((Shown(0, found, few),)))
+    assert "drawn as one" not in render(Page((shown(path),)))
+
+
 def test_of_any_trace_there_is_a_page(chrome_trace: Path) -> None:
     _check_elements(render(Page((shown(chrome_trace),))))
 
@@ -196,6 +221,22 @@ def test_a_saved_summary_has_a_page_that_says_what_it_lacks() -> None:
     (file,) = _data(said)
     assert file["timeline"] is None
     assert {row[0] for row in file["kernels"]} == {"gemm", "gemv"}
+
+
+def test_what_was_not_recorded_is_unknown_and_not_nought(tmp_path: Path) -> None:
+    path = tmp_path / "lost.json"
+    path.write_bytes(
+        document(
+            span("tracer/request#0", 0, 900), span("tracer/prefill", 0, 100), launch(10, 5, 1), kernel("k", 20, 9, 1),
+            span("tracer/decode#1", 200, 100), call("cudaGraphLaunch", 210, 5, 2),
+        )
+    )  # fmt: skip
+    said = render(Page((shown(path),)))
+    _check_elements(said)
+    assert "unknown not all was recorded" in said
+    assert escape(IDLE_UNKNOWN) in said
+    (data,) = _data(said)
+    assert (data["unknown"], data["tokens"]) == (["decode"], [])
 
 
 def test_of_nothing_there_is_a_page(tmp_path: Path) -> None:
@@ -244,8 +285,17 @@ def test_steps_beyond_what_a_chart_can_hold_are_left_out() -> None:
 
 
 def test_every_file_of_the_page_is_used_and_short() -> None:
-    assert {path.name for path in STATIC.iterdir()} == {*STYLES, *SCRIPTS}
+    assert {path.name for path in STATIC.iterdir()} == {*STYLES, *SCRIPTS, STYLE}
     assert max(len(path.read_text().splitlines()) for path in STATIC.iterdir()) <= 400
+
+
+def test_in_a_notebook_a_run_shows_its_report_and_nothing_that_runs(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(document(*hostile_events(), **hostile_metadata()))
+    said = fragment(summarize_file(path))
+    _check_tags(Elements(said).found)
+    assert "<script" not in said
+    assert [text for text in PAIRED[:3] if escape(text) not in said] == []
 
 
 def test_the_script_writes_no_markup() -> None:

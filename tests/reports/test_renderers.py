@@ -42,7 +42,7 @@ def _plain_markdown(blocks: Sequence[Block]) -> str:
 
 
 def _plain_html(blocks: Sequence[Block]) -> str:
-    found = re.sub(r"</(?:td|th|p|h\d|summary|span)>", " ", page.render(blocks, heading="tracer report"))
+    found = re.sub(r"</(?:td|th|p|h\d|summary)>", " ", page.render(blocks, heading="tracer report"))
     return html.unescape(re.sub(r"<[^>]*>", "", found))
 
 

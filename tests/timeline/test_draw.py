@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chrome import EVERYTHING, call, document, kernel, launch, operator, read_bytes, span, trace_of
+from support.chrome import EVERYTHING, Event, call, document, kernel, launch, operator, read_bytes, span, trace_of
 from support.packed import columns
 from support.staged import staged_trace
 
@@ -69,6 +69,26 @@ def test_calls_of_several_threads_are_numbered_through() -> None:
     starts = [start for track in timeline.tracks if track.kind == CALLS for start in columns(track)["start"]]
     begun = [starts[number - 1] for number in columns(_track(timeline, STREAM))["call"]]
     assert [one - min(begun) for one in begun] == [0, 4_000, 8_000]
+
+
+def _lost(*more: Event) -> Trace:
+    """A step whose graph left no ops, between two of a kernel each."""
+    return trace_of(
+        span("tracer/request#0", 0, 500), span("tracer/decode#1", 0, 90), launch(10, 5, 1), kernel("k", 20, 9, 1),
+        span("tracer/decode#2", 100, 90), call("cudaGraphLaunch", 110, 5, 2),
+        span("tracer/decode#3", 200, 90), launch(210, 5, 3), kernel("k", 220, 9, 3), *more,
+    )  # fmt: skip
+
+
+def test_where_launched_work_was_not_recorded_no_idle_time_is_drawn() -> None:
+    kinds = [track.kind for track in _drawn(_lost()).tracks]
+    assert IDLE not in kinds
+    assert STREAM in kinds
+
+
+def test_with_its_work_recorded_idle_time_is_drawn() -> None:
+    kinds = [track.kind for track in _drawn(_lost(kernel("g", 120, 9, 2))).tracks]
+    assert IDLE in kinds
 
 
 def test_a_call_that_waits_is_marked() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chrome import document, frame, kernel, launch, read_bytes, span
 from support.columns import spelled_out
@@ -81,6 +81,7 @@ def _told(trace: Trace) -> dict[str, Any]:
 
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("want", [WANTED, Want.FRAMES])
+@settings(max_examples=40)
 @given(names=st.lists(NAMES, max_size=30), met=st.lists(NAMES, max_size=5))
 def test_whatever_names_frames_have_the_same_are_kept(
     writer: str, want: Want, names: list[str], met: list[str]

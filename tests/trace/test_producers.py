@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.chrome import document, kernel, launch, operator, read_bytes, span
 
+from tracer.compare.gates import check_budgets, parse_budget
 from tracer.compare.pairs import compare
 from tracer.document.errors import InputError
 from tracer.document.summary import UNREAD
@@ -108,6 +109,9 @@ def test_nothing_is_compared_predicted_or_charged_of_what_is_not_read() -> None:
     summary = summarize(_read(*XLA))
     assert [one.what for one in summary.abstained] == [UNREAD]
     assert (summary.device.time_ns, summary.stages, summary.findings) == (0, [], [])
+    (gate,) = check_budgets(summary, [parse_budget("decode<=1ms")])
+    assert (gate.value, gate.passed) == (None, False)
+    assert "written by XLA" in gate.reason
     with pytest.raises(InputError, match=r"its work is not read: written by XLA"):
         compare([summary, summary])
     with pytest.raises(InputError, match=r"its work is not read: written by XLA"):

@@ -71,7 +71,7 @@ def find_lost(trace: Trace, ranges: StageRanges, work: Work, *, any_thread: bool
         any_thread: as for the work's own attribution; see `attribute_ops`.
     """
     made = _launches(trace)
-    calls = made[~_has_op(trace, work, made)]
+    calls = _without_op(trace, work, made)
     if _only_strays(trace, calls, len(made)):
         calls = calls[:0]
     start_ns, thread = trace.calls.start_ns[calls], int64(trace.calls.thread[calls])
@@ -89,15 +89,24 @@ def _named(trace: Trace, tells: Callable[[str], bool]) -> I64:
     return int64(np.flatnonzero(known[trace.calls.name]))
 
 
-def _launches(trace: Trace) -> I64:
-    """The outermost launch calls outside captures that can be joined to an op, in the order of their start."""
+def outermost_calls(trace: Trace, tells: Callable[[str], bool]) -> I64:
+    """The calls of which the name tells something, less those inside another such call on their thread.
+
+    A runtime's call and the driver's inside it are one.
+    """
     calls = trace.calls
-    rows = _named(trace, starts_work)
+    rows = _named(trace, tells)
     found = [rows[:0]]
     for thread in distinct(calls.thread[rows]):
         own = rows[calls.thread[rows] == thread]
         found.append(own[outermost(calls.start_ns[own], calls.end_ns[own])])
-    rows = np.concatenate(found)
+    return int64(np.concatenate(found))
+
+
+def _launches(trace: Trace) -> I64:
+    """The outermost launch calls outside captures that can be joined to an op, in the order of their start."""
+    calls = trace.calls
+    rows = outermost_calls(trace, starts_work)
     rows = rows[(calls.correlation[rows] != NO_CORRELATION) & (calls.correlation[rows] != 0)]
     rows = rows[~_captured(trace, rows)]
     return int64(rows[np.argsort(calls.start_ns[rows], kind="stable")])
@@ -122,8 +131,8 @@ def _captured(trace: Trace, rows: I64) -> Bools:
     return captured
 
 
-def _has_op(trace: Trace, work: Work, made: I64) -> Bools:
-    """Which launches have an op, or left none because they moved no bytes.
+def _without_op(trace: Trace, work: Work, made: I64) -> I64:
+    """Those launches that have no op, although they moved bytes.
 
     Ops that were refused a launch, because it began after them, are there: nothing of it was lost. Nor was anything of
     calls that share a number, as those of joined processes do, where as many ops bear it.
@@ -132,12 +141,16 @@ def _has_op(trace: Trace, work: Work, made: I64) -> Bools:
     launched = np.zeros(len(calls), dtype=np.bool_)
     if work.on_device:
         launched[work.call[work.call >= 0]] = True
-        refused = trace.ops.correlation[work.call < 0]
-        launched |= np.isin(calls.correlation, refused[refused != NO_CORRELATION])
-        asked = calls.correlation[made]
-        launched[made[_occurs(asked, trace.ops.correlation) >= np.maximum(_occurs(asked, asked), 1)]] = True
-    has = launched[made] | _encloses(trace, made, launched) | _at_once(trace, made, launched)
-    return np.asarray(has, dtype=np.bool_)
+    lacking = made[~launched[made]]
+    if not len(lacking):
+        return lacking  # as in almost every trace, so that it costs next to nothing
+    if work.on_device:
+        numbers, refused = calls.correlation[lacking], trace.ops.correlation[work.call < 0]
+        there = np.isin(numbers, refused[refused != NO_CORRELATION])
+        there |= _occurs(numbers, trace.ops.correlation) >= _occurs(numbers, calls.correlation[made])
+        lacking = lacking[~there]
+    lacking = lacking[~_encloses(trace, lacking, launched)]
+    return lacking[~_at_once(trace, lacking, made[launched[made]])]
 
 
 def _occurs(values: I64, among: I64) -> I64:
@@ -146,29 +159,29 @@ def _occurs(values: I64, among: I64) -> I64:
     return int64(np.searchsorted(ordered, values, side="right") - np.searchsorted(ordered, values, side="left"))
 
 
-def _encloses(trace: Trace, made: I64, launched: Bools) -> Bools:
+def _encloses(trace: Trace, lacking: I64, launched: Bools) -> Bools:
     """Which calls have a call inside them, on their thread, that has an op."""
     calls = trace.calls
     rows = np.flatnonzero(launched)
-    found = np.zeros(len(made), dtype=np.bool_)
-    for thread in distinct(calls.thread[made]):
-        own = np.flatnonzero(calls.thread[made] == thread)
+    found = np.zeros(len(lacking), dtype=np.bool_)
+    for thread in distinct(calls.thread[lacking]):
+        own = np.flatnonzero(calls.thread[lacking] == thread)
         starts = np.sort(calls.start_ns[rows[calls.thread[rows] == thread]])
-        first = np.searchsorted(starts, calls.start_ns[made[own]], side="left")
-        found[own] = np.searchsorted(starts, calls.end_ns[made[own]], side="left") > first
+        first = np.searchsorted(starts, calls.start_ns[lacking[own]], side="left")
+        found[own] = np.searchsorted(starts, calls.end_ns[lacking[own]], side="left") > first
     return found
 
 
-def _at_once(trace: Trace, made: I64, launched: Bools) -> Bools:
+def _at_once(trace: Trace, lacking: I64, others: I64) -> Bools:
     """Which fills and copies returned too soon to have asked for anything: sooner than any of their name with an op."""
     calls = trace.calls
-    took_ns = (calls.end_ns - calls.start_ns)[made]
-    found = np.zeros(len(made), dtype=np.bool_)
-    for name in distinct(calls.name[made]):
+    took_ns = calls.end_ns - calls.start_ns
+    found = np.zeros(len(lacking), dtype=np.bool_)
+    for name in distinct(calls.name[lacking]):
         if moves_bytes(trace.strings[name]):
-            own = np.flatnonzero(calls.name[made] == name)
-            with_op = took_ns[own[launched[made[own]]]]
-            found[own] = took_ns[own] < (max(AT_ONCE_NS, int(with_op.min())) if len(with_op) else AT_ONCE_NS)
+            own = np.flatnonzero(calls.name[lacking] == name)
+            with_op = took_ns[others[calls.name[others] == name]]
+            found[own] = took_ns[lacking[own]] < (max(AT_ONCE_NS, int(with_op.min())) if len(with_op) else AT_ONCE_NS)
     return found
 
 

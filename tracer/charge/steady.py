@@ -7,25 +7,20 @@ that only process prompts lie in it, and count for neither. What the stretch ask
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.launches import find_launches
+from tracer.charge.window import within
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES, DECODE, MIXED
 from tracer.document.summary import SteadyPart
 
 if TYPE_CHECKING:
-    from typing import TypeVar
-
     from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import Details, DeviceOps, HostCalls, Spans, Trace
-
-    Columns = TypeVar("Columns", DeviceOps, HostCalls)
+    from tracer.trace.columns import Trace
 
 # Within one part in so many of the sustained batch.
 WITHIN = 10
@@ -66,7 +61,7 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
             f"{batch:,} sequences, the most common batch; record longer under a constant load"
         )
     start_ns = int(ranges.start_ns[told[first]])
-    kept, ops = _within(trace, start_ns, int(ranges.end_ns[told[last - 1]]))
+    kept, ops = within(trace, start_ns, int(ranges.end_ns[told[last - 1]]))
     if not len(kept.ops):
         raise InputError(f"{trace.path}: the steady steps asked for nothing that is recorded; leave out --steady")
     return kept, SteadyPart(
@@ -102,47 +97,3 @@ def _longest(holds: Bools) -> tuple[int, int]:
             best = (start, end + 1)
     first, last = best
     return first + int(np.argmax(holds[first:last])) if last else 0, last
-
-
-def _within(trace: Trace, start_ns: int, end_ns: int) -> tuple[Trace, Bools]:
-    """What was asked for in a window of the host, and which ops that is.
-
-    Of ops without a launch record those count that ran between the first and the last of these.
-    """
-    call = find_launches(trace)
-    asked_ns = np.append(trace.calls.start_ns, np.iinfo(np.int64).min)[call]
-    ops = np.asarray((call >= 0) & (asked_ns >= start_ns) & (asked_ns < end_ns), dtype=np.bool_)
-    if ops.any():
-        begun, over = trace.ops.start_ns[ops].min(), trace.ops.end_ns[ops].max()
-        ops |= (call < 0) & (trace.ops.start_ns >= begun) & (trace.ops.end_ns <= over)
-    calls = np.asarray((trace.calls.start_ns >= start_ns) & (trace.calls.start_ns < end_ns), dtype=np.bool_)
-
-    def open_in(spans: Spans) -> Bools:
-        return np.asarray((spans.end_ns > start_ns) & (spans.start_ns < end_ns), dtype=np.bool_)
-
-    operators = open_in(trace.cpu_ops)
-    return replace(
-        trace,
-        ops=_rows(trace.ops, ops),
-        calls=_rows(trace.calls, calls),
-        ranges=trace.ranges[open_in(trace.ranges)],
-        cpu_ops=trace.cpu_ops[operators],
-        modules=trace.modules[open_in(trace.modules)],
-        generation=trace.generation[open_in(trace.generation)],
-        details=None if trace.details is None else _details(trace.details, ops, calls, operators),
-    ), ops
-
-
-def _rows(columns: Columns, rows: Bools) -> Columns:
-    """Some rows of all columns."""
-    return replace(columns, **{field.name: getattr(columns, field.name)[rows] for field in fields(columns)})
-
-
-def _details(details: Details, ops: Bools, calls: Bools, operators: Bools) -> Details:
-    return replace(
-        details,
-        of_op=details.of_op[ops],
-        of_call=details.of_call[calls],
-        of_operator=details.of_operator[operators],
-        shape=details.shape[operators],
-    )

@@ -102,14 +102,31 @@ def command(
         return _record(sides["AB".index(run)], output / f"{run.lower()}{number:03d}.json.gz", first=not number)
 
     session = Session(asked, record)
-    session.run(_tell)
-    if session.ended == INTERRUPT and not session.comparable:
-        raise KeyboardInterrupt
+    _run(session, output)
     found = _gated(session.judged(), limit)
     _report(found, output, output_format, top=top, width=width)
     if session.ended == INTERRUPT:
         raise KeyboardInterrupt
     _end(session, found)
+
+
+def _run(session: Session, folder: Path) -> None:
+    """Record.
+
+    Raises:
+        KeyboardInterrupt: before there was anything to compare, which is said.
+        TracerError: see `Session.run`.
+    """
+    from tracer.cli.streams import tell
+    from tracer.compare.turns import INTERRUPT
+
+    try:
+        session.run(_tell)
+        if session.ended == INTERRUPT and not session.comparable:
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        tell(f"nothing can be judged: both runs must have had a turn; what was recorded is in {folder}")
+        raise
 
 
 def _precision(share: float) -> float:

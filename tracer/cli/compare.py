@@ -119,7 +119,7 @@ def _runs(files: list[Path], against: str | None, recordings: int) -> tuple[list
     """
     if against is None:
         if len(files) < 2:
-            raise UsageError("compare takes two files or more; the first is the baseline (or --against NAME)")
+            raise UsageError("compare takes two files or more; the first is the baseline")
         if len(files) % recordings or len(files) < 2 * recordings:
             raise UsageError(f"--recordings {recordings}: {len(files)} files are not two runs or more of so many each")
         return files, recordings

@@ -49,7 +49,7 @@ def command(
     _check(output, list(files.values()), force=force)
     from tracer.choices import Choices
     from tracer.loaded import ARROW, load
-    from tracer.tables.arrow import require
+    from tracer.tables.optional import require
     from tracer.trace.limits import limits
 
     require("pyarrow", "export")

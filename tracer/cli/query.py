@@ -39,7 +39,7 @@ def command(
     check_output(output, force=force)
     from tracer.choices import Choices
     from tracer.loaded import ARROW, load
-    from tracer.tables.arrow import require
+    from tracer.tables.optional import require
     from tracer.trace.limits import limits
 
     require("duckdb", "query")

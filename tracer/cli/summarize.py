@@ -118,6 +118,9 @@ def command(
     top: Top = None,
     sort: Annotated[Sort, typer.Option(help="Sort tables of kernels, operators and ranges by this.")] = Sort.TIME,
     stage: Stage = None,
+    request: Annotated[
+        int | None, typer.Option(min=0, help="Of the trace, this request alone, by its number in the trace.")
+    ] = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -147,6 +150,7 @@ def command(
         clip_overlaps=clip_overlaps,
         by=None if by is None else by.value,
         shapes=shapes,
+        request=request,
         peak_tflops=peak_tflops,
         peak_gbs=peak_gbs,
         jobs=jobs,

@@ -67,17 +67,20 @@ def _of_the_test(
     else:
         if fewest < FEW_REQUESTS and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
+        on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
+        kernels = "; device times of the same kernels hang on that less, and may be compared" if on_device else ""
         if known is Known.ALONE:
             yield (
                 "one recording of each run: what changes from one recording to the next cannot be told from a "
                 "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record each run "
                 f"several times in turns (tracer ab does; --recordings {FEW_REQUESTS} takes what was recorded so)"
+                f"{kernels}"
             )
         if known is Known.APART:
             yield (
                 "the baseline is of another time: what has changed on the machine since cannot be told from a "
                 "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record both now, "
-                "in turns (tracer ab)"
+                f"in turns (tracer ab){kernels}"
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import counted, duration
-from tracer.findings.rule import Found, Rule, Saving
+from tracer.findings.rule import ALL_STAGES, Found, Rule, Saving
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -37,6 +37,7 @@ FINDING = Rule(
         "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule), "
         "and look at what its scheduler does between two steps"
     ),
+    rests_on=ALL_STAGES,
     rank=55,
 )
 

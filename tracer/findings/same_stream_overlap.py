@@ -19,7 +19,7 @@ FINDING = Rule(
     severity="warning",
     rule="ops overlap others on their own stream, late or for more than a thousandth of the device time",
     reason="A stream runs its ops in order: overlaps are dependent launches, or ends that were stamped late.",
-    next_step="nothing for dependent launches; --clip-overlaps for late stamps",
+    next_step="nothing for dependent launches; tracer summarize --clip-overlaps for late stamps",
     rank=50,
 )
 
@@ -35,7 +35,8 @@ def find(evidence: Evidence) -> Found | None:
     if late:
         message += (
             f", {overlaps.swallowed:,} of them wholly inside another: ends stamped late, as ROCm's tracer "
-            "does, so device time counts them twice; --clip-overlaps cuts each op at the start of the next"
+            "does, so device time counts them twice; tracer summarize --clip-overlaps cuts each op at the start of the "
+            "next"
         )
     else:
         message += ": dependent launch, where a kernel begins while the one before drains"

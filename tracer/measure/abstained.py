@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.words import CLOCK, OTHER_CLOCK, counted
 from tracer.measure.lost import NO_OPS
 from tracer.measure.unseen import unseen_device
@@ -90,6 +90,8 @@ def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
 
 
 def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Iterator[Abstained]:
+    if len(ranges) and otherwise is not None and len(work):
+        yield Abstained(what=MARKS, reason=otherwise.reason, next_step=otherwise.next_step)
     untold = ranges.untold
     if untold is not None:
         yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)

@@ -29,6 +29,9 @@ IN_GRAPHS = (
 )
 AT_FIRST = "let the profiler warm up before the first step that counts (torch.profiler.schedule with warmup=1 or more)"
 AT_LAST = "wait for the device before the profiler stops (torch.cuda.synchronize())"
+UNTIMED = (
+    "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
+)
 ANYWHERE = "record a shorter piece: a profiler whose buffers are full drops records"
 
 
@@ -55,7 +58,7 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
         stages=stages,
         steps=len(coded(held[decoding[held]])[0]),
         of_steps=int(decoding.sum()),
-        reason=_reason(by_call, of_calls),
+        reason=_reason(by_call, of_calls, untimed=bool(trace.untimed)),
         next_step=_next_step(trace, lost),
     )
 
@@ -67,13 +70,16 @@ def _by_name(trace: Trace, calls: list[int]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
 
 
-def _reason(by_call: dict[str, int], of_calls: dict[str, int]) -> str:
+def _reason(by_call: dict[str, int], of_calls: dict[str, int], *, untimed: bool) -> str:
     parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in by_call.items()]
     have = "has" if sum(by_call.values()) == 1 else "have"
-    return f"{' and '.join(parts)} {have} no device op: what was launched there was not recorded"
+    op = "device op with a usable time" if untimed else "device op"
+    return f"{' and '.join(parts)} {have} no {op}: what was launched there was not recorded"
 
 
 def _next_step(trace: Trace, lost: LostWork) -> str:
+    if trace.untimed:
+        return UNTIMED
     if not len(trace.ops):
         return NO_OPS
     if any(launches_graph(trace.strings[name]) for name in coded(trace.calls.name[lost.calls])[0].tolist()):

@@ -50,7 +50,7 @@ def after_all(trace: Trace, choices: Choices) -> Want:
 
 
 def in_the_end(trace: Trace, choices: Choices) -> Want:
-    """What is left to read of a trace that was read for all that: what tells why it has no stages."""
-    if trace.format == "chrome" and worth_operators(trace) and not len(find_stages(trace, choices.patterns)):
+    """What is left to read of a trace that was read for all that: what tells why nothing marks its stages."""
+    if trace.format == "chrome" and worth_operators(trace) and not find_stages(trace, choices.patterns).marked:
         return Want.CPU_OPS
     return Want(0)

@@ -144,12 +144,15 @@ class Runs:
 
     def recorded(self, own: I64) -> I64:
         """Those of these runs whose work was recorded, all of it."""
-        lacking = np.isin(self.number[own], self.number[own[self.lost[own] > 0]])
-        return own[~lacking]
+        if not self.lost[own].any():
+            return own
+        return own[~np.isin(self.number[own], self.number[own[self.lost[own] > 0]])]
 
     def whole(self, own: I64) -> I64:
         """Those of them of which the idle time is known, too."""
         own = self.recorded(own)
+        if not self.in_gap[own].any():
+            return own
         return own[~np.isin(self.number[own], self.number[own[self.in_gap[own]]])]
 
     def count(self, own: I64) -> int:

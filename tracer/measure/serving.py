@@ -58,7 +58,7 @@ def serving(
         phases=[_phase(row) for row in annotations if row.name.startswith(PHASES)],
         attention=attention,
         no_attention=missing,
-        between=None if between is None else between.told,
+        between=None if between is None or runs.lost.any() or runs.in_gap.any() else between.told,
         steady=steady,
     )
 
@@ -84,7 +84,7 @@ def _steps(trace: Trace, runs: Runs) -> list[EngineStep]:
                 generation=_group(label.generation),
                 device_time_ns=int(runs.time_ns[place]) if recorded else None,
                 busy_ns=int(runs.busy_ns[place]) if recorded else None,
-                idle_ns=int(runs.idle_ns[place]) if recorded else None,
+                idle_ns=int(runs.idle_ns[place]) if recorded and not runs.in_gap[place] else None,
                 attention_ns=int(attention[place]) if recorded else None,
             )
         )
@@ -117,7 +117,7 @@ def _stages(steps: Iterable[EngineStep]) -> list[str]:
 def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
     counted = [(step.tokens, step.device_time_ns) for step in steps]
     known = [(tokens, time_ns) for tokens, time_ns in counted if tokens and time_ns is not None]
-    tokens = sum(tokens for tokens, _ in known)
+    tokens, time_ns = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
     return Held(
         stage=stage,
         steps=len(steps),
@@ -127,7 +127,7 @@ def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
         new_tokens=_spread(step.generation.tokens for step in steps),
         kv_tokens=_spread(_both(step.context.kv_tokens, step.generation.kv_tokens) for step in steps),
         tokens=_spread(step.tokens for step in steps),
-        ns_per_token=sum(time_ns for _, time_ns in known) / tokens if tokens else None,
+        ns_per_token=time_ns / tokens if tokens and time_ns else None,  # of ops without launches nobody knows the step,
     )
 
 

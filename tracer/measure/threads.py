@@ -28,7 +28,7 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     Args:
         trace: of the work; without stages with its modules, and its operators where `worth_operators` says so.
         work: the trace's.
-        staged: whether it has stages; then frames and operators were not asked for.
+        staged: whether it has stages that are marked; then frames and operators were not asked for.
     """
     if not work.on_device:
         return []

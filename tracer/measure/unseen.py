@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import distinct, outermost
+from tracer.charge.intervals import distinct
+from tracer.charge.lost import outermost_calls
 from tracer.trace.api import launches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.arrays import I32, I64
+    from tracer.arrays import I32
     from tracer.trace.columns import Trace
 
 # Operators that no CPU runs: NCCL's, what belongs to streams, and what cuDNN, MIOpen and CUDA's attention do.
@@ -37,7 +37,7 @@ def unseen_device(trace: Trace) -> str | None:
     if len(trace.ops):
         return None
     sign = (
-        _sign(trace, trace.calls.name[_outer_launches(trace)], launches, ("launch", "launches"))
+        _sign(trace, trace.calls.name[outermost_calls(trace, launches)], launches, ("launch", "launches"))
         or _sign(trace, trace.cpu_ops.name, needs_device, ("GPU operator", "GPU operators"))
         or _manifests(trace)
     )
@@ -47,18 +47,6 @@ def unseen_device(trace: Trace) -> str | None:
         f"{sign} but no device ops: recorded without the device's activity; times are the host's alone, and no rates "
         "follow from them"
     )
-
-
-def _outer_launches(trace: Trace) -> I64:
-    """The launch calls that lie in no other on their thread: a runtime's holds the driver's."""
-    calls = trace.calls
-    known = [code for code in distinct(calls.name) if launches(trace.strings[code])]
-    rows = np.flatnonzero(np.isin(calls.name, known))
-    found = [rows[:0]]
-    for thread in distinct(calls.thread[rows]):
-        own = rows[calls.thread[rows] == thread]
-        found.append(own[outermost(calls.start_ns[own], calls.end_ns[own])])
-    return int64(np.concatenate(found))
 
 
 def needs_device(operator: str) -> bool:

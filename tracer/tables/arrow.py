@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.document.errors import MissingError
+from tracer.tables.optional import require
 from tracer.tables.table import FLAG, FLOAT, INTEGER, TEXT, Known, Named, tables
 
 if TYPE_CHECKING:
@@ -14,22 +14,6 @@ if TYPE_CHECKING:
 
     from tracer.document.summary import Summary
     from tracer.summarize import Charged
-
-INSTALL = "pip install '.[tables]' in the checkout"
-
-
-def require(module: str, purpose: str) -> Any:
-    """Import an optional library.
-
-    Raises:
-        MissingError: it is not installed.
-    """
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError:
-        raise MissingError(f"{purpose} takes {module}, which is not installed; {INSTALL}") from None
 
 
 def arrow_tables(charged: Charged, summary: Summary, names: Iterable[str] | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tracer.tables.arrow import require
+from tracer.tables.optional import require
 
 if TYPE_CHECKING:
     from pathlib import Path

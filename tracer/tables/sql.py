@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.errors import UsageError
-from tracer.tables.arrow import require
+from tracer.tables.optional import require
 from tracer.tables.table import tables
 
 if TYPE_CHECKING:

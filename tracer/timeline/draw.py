@@ -10,7 +10,6 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
-from tracer.charge.work import NO_DEVICE
 from tracer.document.names import ALL_STAGES
 from tracer.document.timeline import Timeline
 from tracer.kernels.categories import categorise
@@ -67,7 +66,7 @@ def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
     """
     trace, ranges, work = charged.trace, charged.ranges, charged.work
     runs = runs_of(ranges, work, trace.manifest)
-    tracks, left_out = _kept(_tracks(trace, work, runs, most))
+    tracks, left_out = _kept(_tracks(trace, work, runs, most, _idle_known(summary)))
     origin_ns = min((int(one.start_ns.min()) for one in tracks if len(one.start_ns)), default=0)
     last_ns = max((int(one.end_ns.max()) for one in tracks if len(one.end_ns)), default=origin_ns)
     names, numbers, place_of_name = chosen(
@@ -96,7 +95,12 @@ def _categories(trace: Trace, work: Work, numbers: list[int]) -> list[str]:
     return [categorise(trace.strings[number]) if number in worked else "" for number in numbers]
 
 
-def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:
+def _idle_known(summary: Summary) -> set[int]:
+    """The devices of which all that was launched was recorded, so that it is known when they idled."""
+    return {device.id for device in summary.device.each if device.idle_ns is not None}
+
+
+def _tracks(trace: Trace, work: Work, runs: Runs, most: Most, idle_known: set[int]) -> list[Drawn]:
     """Stages, then each device's idle time and streams, then each thread's ranges and calls."""
     calls, number = call_tracks(trace, most.calls)
     stages, item = stage_track(runs, most.stages)
@@ -106,7 +110,7 @@ def _tracks(trace: Trace, work: Work, runs: Runs, most: Most) -> list[Drawn]:
     devices = distinct(work.device)
     for device in devices:
         label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
-        idle = idle_track(work, run, device, label, most.gaps) if device != NO_DEVICE else None
+        idle = idle_track(work, run, device, label, most.gaps) if device in idle_known else None
         found += [idle] if idle is not None else []
         found += [one for one in streams if one.device == device]
     spans = list(

@@ -237,6 +237,7 @@ class Trace:
         warnings: what was read around, in words.
         process_of_device: the process (as in `threads`) that a device worked for, by the device's id, where the file
             tells: of ranks joined in one file.
+        untimed: device ops that were left out because they have no usable time.
         unread: set where the file holds work in a form that is not read.
         own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
         torn: whether the file ends before it should.
@@ -268,6 +269,7 @@ class Trace:
     had: Want = NOTHING
     process_of_device: dict[int, str] = field(default_factory=dict)
     unread: Unread | None = None
+    untimed: int = 0
     own_tracks_bytes: int = 0
     torn: bool = False
     part: Part | None = None

@@ -248,7 +248,7 @@ class _Unzip:
         import zipfile
 
         archive = zipfile.ZipFile(file)
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if len(members) != 1:
             raise InputError(f"{name}: a zip of {len(members)} files; unpack it and name one")
         if members[0].flag_bits & 1:

@@ -71,4 +71,5 @@ def keep(trace: Trace, timed: Timed) -> Trace:
         details=None if details is None else replace(details, of_op=details.of_op[rows]),
         launched=None if launched is None else replace(launched, of_op=launched.of_op[rows]),
         warnings=[*timed.warnings(trace.strings), *trace.warnings],
+        untimed=sum(timed.lost.values()),
     )

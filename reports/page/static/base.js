@@ -54,7 +54,7 @@ function launchWords([grid, block, registers, shared, occupancy]) {
 }
 
 // Colours come from the style sheet, so that canvases follow the theme.
-const CATEGORIES = ["gemm", "attention", "elementwise", "norm", "copy", "reduce", "collective", "softmax"];
+const CATEGORIES = ["gemm", "attention", "elementwise", "norm", "copy", "reduce", "collective", "softmax", "triton-fused"];
 let colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);

@@ -86,7 +86,7 @@ async function start() {
       continue;
     }
     const tracks = tracksOf(DATA[number].timeline, await unpacked(number));
-    timelines.set(number, new Timeline(root, DATA[number].timeline, tracks));
+    timelines.set(number, new Timeline(root, DATA[number].timeline, tracks, DATA[number].unknown));
   }
   for (const root of document.querySelectorAll(".kernels[data-run]")) kernelTable(root, Number(root.dataset.run));
   startRuns();

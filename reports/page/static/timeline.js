@@ -7,8 +7,9 @@ const SHORTEST = 50;
 const timelines = new Map();
 
 class Timeline {
-  constructor(root, data, tracks) {
-    Object.assign(this, { root, data, tracks, all: tracks.length <= SHOWN_TRACKS, chosen: null, under: null });
+  // `unknown`: stages of which not all was recorded.
+  constructor(root, data, tracks, unknown) {
+    Object.assign(this, { root, data, tracks, unknown, all: tracks.length <= SHOWN_TRACKS, chosen: null, under: null });
     for (const track of tracks) track.lanes = lanesOf(track);
     this.stages = tracks.find((track) => track.kind === "stages");
     this.calls = tracks.filter((track) => track.kind === "calls");

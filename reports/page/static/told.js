@@ -3,7 +3,7 @@ Object.assign(Timeline.prototype, {
   pairs({ track, item }) {
     const found = [["from", exactly(track.start[item])], ["takes", track.kind === "idle" ? "" : duration(track.length[item])]];
     if (track.kind === "stages") {
-      found.push(["busy", duration(track.busy[item])], ["idle", duration(track.idle[item])]);
+      if (!this.unknown.includes(this.stageOf(item))) found.push(["busy", duration(track.busy[item])], ["idle", duration(track.idle[item])]);
     } else if (track.kind === "idle") {
       for (const cause of ["host", "sync", "launch", "unknown", "between"]) {
         if (track[cause][item]) found.push([cause, duration(track[cause][item])]);

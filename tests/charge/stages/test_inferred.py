@@ -111,6 +111,15 @@ def test_steps_without_their_prompt_are_told_by_growing_attention_alone() -> Non
     assert not len(_found(host))
 
 
+def test_a_single_position_is_multiplied_as_a_vector_where_attention_has_no_kernel_of_its_own() -> None:
+    for vector, told in (("gemvx", True), ("gemm_8", False)):
+        host = _repeated(
+            ("embedding", *("norm", "gemm_128", "softmax", "gemm_128", "silu") * 6, "gemm_head", *CHOICE),
+            ("embedding", *("norm", "gemm_8", "softmax", vector, "silu") * 6, "gemm_head", *CHOICE),
+        )
+        assert (len(find_stages(host.trace())) > 0) is told
+
+
 def _repeated(first: Sequence[str], each: Sequence[str], us: float = 2.0) -> Host:
     host = Host()
     host.ask(first, us)
@@ -140,6 +149,11 @@ NO_STEPS = {
         TEXT, ("to", *BLOCK * 8, "argmax", *("flash_bwd", "norm_backward", "gemm") * 8, "multi_tensor_apply", COPY)
     ),
     "prompts behind one another": _repeated((), ("embedding", *LAYER_OF_PROMPT * 6, "norm", "gemm_head", *CHOICE)),
+    "prompts behind a longer one": _repeated(
+        ("embedding", *("norm", "gemm_512", "flash_fwd<512>", "gemm_512", "silu") * 6, "gemm_head", *CHOICE),
+        ("embedding", *("norm", "gemm_128", "flash_fwd<128>", "gemm_128", "silu") * 6, "gemm_head", *CHOICE),
+        9,
+    ),
     "layers alone": _repeated(("embedding",), LAYER_OF_STEP),
     "experts behind attention": _repeated(TEXT, (*BLOCK, "topk", "sort", *("gemm_expert", "silu", "add") * 4, COPY)),
     "experts, which are chosen in each layer": _repeated(TEXT, ("norm", "topk", "sort", *("gemm_expert", "silu") * 4)),

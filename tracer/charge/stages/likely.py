@@ -31,10 +31,11 @@ CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
 FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
 _TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
+_VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
+_SIZES = re.compile(r"<.*|\d+")
 _READ = re.compile(r"DtoH|Device-to-Host", re.IGNORECASE)
 # A prompt's layers share less than this with a step's, or take this much longer.
 ALIKE, LONGER = 0.8, 1.5
-ATTENDS_LONGER = 1.3
 STANDS_OUT = 2
 # So many steps at least show a growth, and so much of it.
 FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
@@ -117,11 +118,15 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     """How likely it is that what repeats in this run are decode steps, and where they are if it may be."""
     if sequence.matching(run.start, run.end, _TRAINING.search).any():
         return Likely([], 0.0, run.times)
+    size = run.distance
+    # A prompt of much the same kernels repeats well enough for a run, and is no step.
+    while run.times > FEWEST_STEPS and not _alike(sequence, run.start, size):
+        run = replace(run, start=run.start + size)
     step = _step(sequence, run)
     if step is None:
         return Likely([], 0.0, run.times)
     part = sequence.codes[run.start : run.end]
-    exact = float((part[: -run.distance] == part[run.distance :]).mean())
+    exact = float((part[:-size] == part[size:]).mean())
     doubt = 1.0
     for weight, seen in (
         (CHOOSES, _in_each(sequence, step, _CHOICE)),
@@ -185,16 +190,15 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
     found: list[Steps] = []
     behind = 0
     for run in runs(sequence.codes, size):
-        cut = step.cut if run == step.run else None
+        cut = step.cut if run.start <= step.cut < run.end else None
         if cut is None and len(alone):
             seen = np.flatnonzero(known[run.start : run.end - size] == template[alone[0]])
             cut = run.start + int(seen[0]) - int(alone[0]) if len(seen) else None
         if cut is None:
             continue
-        first = cut - size if run.start <= cut - MOST_OF_A_STEP * size else cut
-        while first < run.start - (1 - MOST_OF_A_STEP) * size:
-            first += size
-        begins = list(range(first, run.end - int(MOST_OF_A_STEP * size) + 1, size))
+        begins = _begins(run, cut)
+        while len(begins) > 1 and not _alike(sequence, begins[0], size):
+            begins.pop(0)
         if len(begins) < 2 or begins[0] < behind:
             continue
         places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
@@ -207,6 +211,14 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
         found.append(Steps(tuple(places), prompt))
         behind = places[-1]
     return found
+
+
+def _begins(run: Run, cut: int) -> list[int]:
+    """Where each repetition of a run begins, given one such place; most of the first and of the last must be there."""
+    size = run.distance
+    earliest = run.start - int((1 - MOST_OF_A_STEP) * size)
+    first = cut - (cut - earliest) // size * size
+    return list(range(first, run.end - int(MOST_OF_A_STEP * size) + 1, size))
 
 
 def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
@@ -239,18 +251,28 @@ def _as_many_layers(run: Run, step: _Step) -> bool:
 def _otherwise(sequence: Sequence, prompt: slice, step: slice) -> bool:
     """Whether a prompt's layers ask for other work than a step, and attend otherwise.
 
-    A first pass may have other kernels because a library tried some out; attention does not change by that. Many
-    positions attend by another kernel than a single one, or for longer.
+    A first pass may have other kernels because a library tried some out, or because it is longer; attention does not
+    change by that. A single position attends by another kernel than many do, or is multiplied as a vector.
     """
     longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
     if not longer and _shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
         return False
-    attend = [sequence.matching(part.start, part.stop, ATTENTION.search) for part in (prompt, step)]
-    if not all(told.any() for told in attend):
-        return bool(longer)
-    kernels = [set(sequence.own[part][told].tolist()) for part, told in zip((prompt, step), attend, strict=True)]
-    usual = [float(sequence.time_ns[part][told].mean()) for part, told in zip((prompt, step), attend, strict=True)]
-    return kernels[0] != kernels[1] or usual[0] >= ATTENDS_LONGER * usual[1]
+    attend = [_families(sequence, part, ATTENTION) for part in (prompt, step)]
+    if all(attend) and attend[0] != attend[1]:
+        return True
+    return bool(_families(sequence, step, _VECTOR)) and not _families(sequence, prompt, _VECTOR)
+
+
+def _families(sequence: Sequence, part: slice, pattern: re.Pattern[str]) -> set[str]:
+    """The kernels of such names in a part, without what a size makes of a name."""
+    told = sequence.matching(part.start, part.stop, pattern.search)
+    return {_SIZES.sub("", sequence.names[code]) for code in coded(sequence.own[part][told])[0].tolist()}
+
+
+def _alike(sequence: Sequence, place: int, size: int) -> bool:
+    """Whether what begins at a place asks for much the same as what follows it."""
+    first, second = max(place, 0), place + size
+    return _shared(sequence.own[first:second], sequence.own[second : second + size]) >= ALIKE
 
 
 def _shared(own: I64, other: I64) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +82,33 @@ class StageRanges:
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
+
+    @property
+    def marked(self) -> bool:
+        """Whether there are stages, and something in the trace says which: they are not inferred from what repeats."""
+        return len(self) > 0 and self.confidence is None
+
+    def of_request(self, request: int) -> StageRanges:
+        """The stages of one request, and that request."""
+        rows = np.flatnonzero(self.request == request)
+        own = {
+            name: getattr(self, name)[rows] for name in ("start_ns", "end_ns", "thread", "stage", "index", "request")
+        }
+        if not len(rows):
+            return replace(self, **own)
+        first, last = int(own["start_ns"].min()), int(own["end_ns"].max())
+        whole = (self.request_start_ns <= first) & (self.request_end_ns >= last)
+        inside = (self.encoder_start_ns >= first) & (self.encoder_end_ns <= last)
+        return replace(
+            self,
+            **own,
+            encoder_start_ns=self.encoder_start_ns[inside],
+            encoder_end_ns=self.encoder_end_ns[inside],
+            encoder_thread=self.encoder_thread[inside],
+            request_start_ns=self.request_start_ns[whole],
+            request_end_ns=self.request_end_ns[whole],
+            labels=tuple(self.labels[row] for row in rows.tolist()) if self.labels else (),
+        )
 
     def open_times(self) -> tuple[I64, I64]:
         """Start and end of everything that is open on any thread: stages and requests."""

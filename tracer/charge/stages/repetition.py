@@ -1,7 +1,7 @@
 """What repeats in a sequence of names: how long the repeated part is, and where it repeats.
 
 A run of a distance d is where names equal those d places on. Single names may differ, as the kernel of attention does
-when the cache grows; where most of some names in a row differ, a run ends. All is done in some passes over the columns.
+when the cache grows; where most of some in a row differ, a run ends. All is done in some passes over the columns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -47,6 +47,7 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "MARKS",
     "MEAN",
     "MEDIAN",
     "PASSES",

@@ -90,7 +90,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
         name: the range's.
         count: how many.
         cpu_ns: on the host.
-        ops, device_time_ns: launched inside.
+        ops, device_time_ns: launched inside; the time is None where some of that was not recorded.
     """
 
     name: str
