@@ -93,6 +93,12 @@ def test_a_list_of_no_or_one_event_takes_tracks(text: str, tmp_path: Path) -> No
     _check(original, _add(original))
 
 
+def test_a_trace_that_is_not_read_has_its_tracks_replaced_too(tmp_path: Path) -> None:
+    event = {"ph": "X", "cat": "Session", "name": "model_run", "pid": 1, "tid": 2, "ts": 3, "dur": 4, "args": {}}
+    original = write(tmp_path / "a.json", event, event | {"ts": 9})
+    _check(original, _add(original))
+
+
 @pytest.mark.parametrize("name", ["b.json", "b.json.gz"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_either_may_be_packed(name: str, packed: bool, tmp_path: Path) -> None:
