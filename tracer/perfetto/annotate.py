@@ -79,7 +79,7 @@ def annotate(path: Path, output: Path, choices: Choices) -> Annotated:
         charged = charge(trace, choices)
         summary = summarize_charged(charged, choices, frames=frames_of(source, trace, choices))
         original = _Original(source, layout_of(source), trace.own_tracks_bytes, trace.torn)
-        added = tracks(summary, charged.work, charged.ranges)
+        added = tracks(summary, charged)
         try:
             try:
                 with writer(output) as file:

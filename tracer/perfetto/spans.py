@@ -18,7 +18,7 @@ from tracer.arrays import int64
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.charge.work import Work
 
 # A span that crosses more than so many others is drawn to the last of these.
@@ -33,6 +33,7 @@ class DeviceSpans:
         device, stage: the device's id (`NO_DEVICE` of operators), and the range as a row of the stage ranges.
         start_ns, end_ns: of the span.
         ops, time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of its work, as `Work` has it, added up.
+        doubtful: how many of its gaps may have held work that was not recorded.
     """
 
     device: I64
@@ -46,10 +47,17 @@ class DeviceSpans:
     sync_ns: I64
     launch_ns: I64
     unknown_ns: I64
+    doubtful: I64
 
 
-def device_spans(work: Work) -> DeviceSpans:
-    """The spans of a trace's work."""
+def device_spans(work: Work, in_doubt: Bools | None = None) -> DeviceSpans:
+    """The spans of a trace's work.
+
+    Args:
+        work: of the trace.
+        in_doubt: the pieces before which something may have run that was not recorded; None of none.
+    """
+    doubtful = np.zeros(len(work), dtype=np.int64) if in_doubt is None or not len(in_doubt) else int64(in_doubt)
     held = np.flatnonzero(work.stage >= 0)
     order = held[np.lexsort((work.stage[held], work.device[held]))]
     device, stage = work.device[order], work.stage[order]
@@ -71,6 +79,7 @@ def device_spans(work: Work) -> DeviceSpans:
         sync_ns=total(work.sync_ns),
         launch_ns=total(work.launch_ns),
         unknown_ns=total(work.unknown_ns),
+        doubtful=total(doubtful),
     )
 
 

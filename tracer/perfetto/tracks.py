@@ -24,32 +24,41 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.document.summary import Finding, Summary
     from tracer.perfetto.spans import DeviceSpans
+    from tracer.summarize import Charged
 
 # Tracks of one device.
 STAGES, IDLE, FINDINGS = "stages", "idle", "findings"
+# So many slices are made at once: a trace may have millions of gaps.
+AT_ONCE = 1 << 14
 # Findings stand apart by this share of the window, so that each can be seen and clicked.
 APART = 200
 _CAUSE_KEYS = ("host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
 
 
-def tracks(summary: Summary, work: Work, ranges: StageRanges) -> Iterator[str]:
+def tracks(summary: Summary, charged: Charged) -> Iterator[str]:
     """The events, each as `events` describes.
+
+    Nothing is drawn that rests on what was launched and not recorded: no times of a run that lost some of its work, no
+    gap in which that may have run, and no share of time.
 
     Args:
         summary: of the trace.
-        work, ranges: what it was made of.
+        charged: what it was made of.
     """
+    work, ranges, missing = charged.work, charged.ranges, charged.lost
+    lost = missing.of_ranges(len(ranges)).tolist()
     yield from process()
     devices = distinct(work.device)
-    spans = device_spans(work)
+    spans = device_spans(work, missing.in_gap)
     labels = [stage_label(ranges, row) for row in range(len(ranges))]
     for place, device in enumerate(devices):
         number = f" {device}" if len(devices) > 1 else ""
-        yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place), spans, device, ranges, labels)
+        yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place), spans, device, ranges, labels, lost)
         if work.on_device:
             rows = int64(np.flatnonzero(work.device == device))
-            yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, rows, labels)
-            yield from _counters(number, work, rows)
+            known = rows[~missing.in_gap[rows]] if len(missing) else rows
+            yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, known, labels)
+            yield from _counters(number, work, rows, whole=not len(missing))
     yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
 
 
@@ -59,14 +68,16 @@ def stage_label(ranges: StageRanges, row: int) -> str:
     return name if index < 0 else f"{name}#{index}"
 
 
-def _stages(thread: Thread, spans: DeviceSpans, device: int, ranges: StageRanges, labels: list[str]) -> Iterator[str]:
+def _stages(
+    thread: Thread, spans: DeviceSpans, device: int, ranges: StageRanges, labels: list[str], lost: list[int]
+) -> Iterator[str]:
     yield from thread.names()
     own = np.flatnonzero(spans.device == device)
     parts = list(nested(spans.start_ns[own], spans.end_ns[own]))
     rows = own[[part.span for part in parts]].tolist() if parts else []
     stages = spans.stage[rows].tolist() if parts else []
     args = [
-        text(_figures(spans, row, ranges) if not part.number else _of(ranges, stage) | {"part": part.number + 1})
+        text(_figures(spans, row, ranges, lost) if not part.number else _of(ranges, stage) | {"part": part.number + 1})
         for part, row, stage in zip(parts, rows, stages, strict=True)
     ]
     starts, ends = int64([part.start_ns for part in parts]), int64([part.end_ns for part in parts])
@@ -82,14 +93,16 @@ def _of(ranges: StageRanges, stage: int) -> dict[str, Any]:
     return found
 
 
-def _figures(spans: DeviceSpans, row: int, ranges: StageRanges) -> dict[str, Any]:
+def _figures(spans: DeviceSpans, row: int, ranges: StageRanges, lost: list[int]) -> dict[str, Any]:
     """What the summary says of a run, as far as it ran on this device."""
+    if missing := lost[int(spans.stage[row])]:
+        return _of(ranges, int(spans.stage[row])) | {"ops": int(spans.ops[row]), "launches_not_recorded": missing}
     idle = {key: int(getattr(spans, key)[row]) for key in _CAUSE_KEYS[:4]}
+    idle = {} if spans.doubtful[row] else {"idle_ns": sum(idle.values()), **idle}
     return _of(ranges, int(spans.stage[row])) | {
         "ops": int(spans.ops[row]),
         "device_time_ns": int(spans.time_ns[row]),
         "busy_ns": int(spans.busy_ns[row]),
-        "idle_ns": sum(idle.values()),
         **idle,
         "span_ns": int(spans.end_ns[row] - spans.start_ns[row]),
     }
@@ -100,19 +113,22 @@ def _idle(thread: Thread, work: Work, rows: I64, labels: list[str]) -> Iterator[
     found = gaps(work, rows)
     causes = [text(cause) for cause in CAUSES]
     before = [f', "before": {text(label)}}}' for label in labels] + ["}"]  # the last is of what belongs to no stage
-    names = [causes[cause] for cause in found.cause.tolist()]
-    figures = [
-        "{" + ", ".join([f'"{key}": {value}' for key, value in zip(_CAUSE_KEYS, values, strict=True) if value])
-        for values in found.causes_ns.tolist()
-    ]
-    stages = work.stage[found.row].tolist()
-    args = [own + before[stage] for own, stage in zip(figures, stages, strict=True)]
-    yield from slices(thread, names, found.start_ns, found.end_ns, args)
+    for low in range(0, len(found), AT_ONCE):
+        high = low + AT_ONCE
+        names = [causes[cause] for cause in found.cause[low:high].tolist()]
+        figures = [
+            "{" + ", ".join([f'"{key}": {value}' for key, value in zip(_CAUSE_KEYS, values, strict=True) if value])
+            for values in found.causes_ns[low:high].tolist()
+        ]
+        stages = work.stage[found.row[low:high]].tolist()
+        args = [own + before[stage] for own, stage in zip(figures, stages, strict=True)]
+        yield from slices(thread, names, found.start_ns[low:high], found.end_ns[low:high], args)
 
 
-def _counters(number: str, work: Work, rows: I64) -> Iterator[str]:
+def _counters(number: str, work: Work, rows: I64, *, whole: bool) -> Iterator[str]:
     edges = bins(int(work.start_ns[rows].min()), int(work.end_ns[rows].max()))
-    yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges))
+    if whole:
+        yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges))
     yield from counter(f"launches{number}", "in flight", edges[:-1], in_flight(work, rows, edges))
 
 

@@ -293,4 +293,6 @@ def without_rows(trace: Trace, unread: Unread) -> Trace:
         captures=none,
         warnings=trace.warnings,
         unread=unread,
+        own_tracks_bytes=trace.own_tracks_bytes,
+        torn=trace.torn,
     )
