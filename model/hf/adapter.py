@@ -20,7 +20,7 @@ from model.decoding.boundaries import step_boundaries
 from model.errors import CheckpointError, InputError
 from model.extras import in_one_line, missing_package
 from model.hf import synthetic
-from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts
+from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts, told_by_configuration
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.samples import as_pictures, read_sample
 from model.registry import EAGER
@@ -167,7 +167,8 @@ class StagedFolder:
     def _encode(self, given: Mapping[str, torch.Tensor]) -> Any:
         encode = getattr(self._parts.owners[-1], FEATURE_CALL)
         taken = inspect.signature(encode).parameters
-        return encode(**{name: value for name, value in given.items() if name in taken})
+        told = told_by_configuration(self.network, encode)
+        return encode(**told, **{name: value for name, value in given.items() if name in taken})
 
     def encode_vision(self, inputs: FolderInputs) -> Any:
         """The model's own feature call, as it answers; None where vision is no stage of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -48,6 +49,21 @@ def find_parts(network: Any) -> Parts:
             names[part] = prefix + found
             tower = getattr(core, found) if part == "vision" else tower
     return Parts(owners, tower, names)
+
+
+def told_by_configuration(network: Any, encode: Any) -> dict[str, Any]:
+    """What a feature call must be given and the configuration knows.
+
+    Llama 4's asks how features are chosen in releases of transformers in which other types' does not.
+    """
+    required = [one.name for one in inspect.signature(encode).parameters.values() if one.default is one.empty]
+    config = network.config
+    places = (config, getattr(config, "vision_config", None))
+    return {
+        name: next(getattr(place, name) for place in places if hasattr(place, name))
+        for name in required
+        if name.startswith("vision_feature_") and any(hasattr(place, name) for place in places)
+    }
 
 
 def feature_tensors(output: Any) -> list[torch.Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from model.errors import InputError
-from model.hf.parts import FEATURE_CALL
+from model.hf.parts import FEATURE_CALL, told_by_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,8 @@ def picture_inputs(network: Any, pictures: Sequence[Picture]) -> dict[str, torch
     taken = {} if call is None else inspect.signature(call).parameters
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     wanted = [one.name for one in taken.values() if one.kind in named and one.default is inspect.Parameter.empty]
-    if missing := [name for name in wanted if name not in given]:
+    known = given.keys() | (set() if call is None else told_by_configuration(network, call).keys())
+    if missing := [name for name in wanted if name not in known]:
         raise InputError(
             f"{network.config.model_type}: its pictures also come with {', '.join(missing)}, which its processor makes"
         )

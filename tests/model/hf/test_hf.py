@@ -196,8 +196,15 @@ def test_the_features_that_are_given_are_the_ones_that_count(tmp_path: Path, mod
     with torch.no_grad():
         one = _logits(model, inputs, features)
         assert torch.equal(one, _logits(model, inputs, None))
-        changed = torch.utils._pytree.tree_map(lambda leaf: -leaf if isinstance(leaf, torch.Tensor) else leaf, features)
+        changed = _negated(features)
+        for name, value in vars(features).items() if hasattr(features, "keys") else ():
+            if not hasattr(changed, name):  # put there by the model, where the output's type has no such field
+                setattr(changed, name, _negated(value))
         assert not torch.equal(one, _logits(model, inputs, changed))
+
+
+def _negated(features: Any) -> Any:
+    return torch.utils._pytree.tree_map(lambda leaf: -leaf if isinstance(leaf, torch.Tensor) else leaf, features)
 
 
 def _logits(model: StagedFolder, inputs: Any, features: Any) -> torch.Tensor:
