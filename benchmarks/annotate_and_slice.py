@@ -1,4 +1,4 @@
-"""`tracer annotate` and `tracer slice` beside reading, on the same large files in one sitting: time and peak memory.
+"""`tracer annotate`, `slice` and `export` beside reading, on the same large files in one sitting: time and peak memory.
 
     python benchmarks/annotate_and_slice.py [--megabytes 1000] [--runs 5] [--folder FOLDER]
 
@@ -40,6 +40,7 @@ def commands(name: str, trace: Path, folder: Path) -> dict[str, list[str]]:
     found = {
         "summarize": [*tracer, "summarize", str(trace), "--format", "json"],
         "annotate": [*tracer, "annotate", str(trace), "-f", "-o", out],
+        "export": [*tracer, "export", str(trace), "-f", "-o", str(folder / "tables")],
     }
     if name == NUMBERED:
         found["slice"] = [*tracer, "slice", str(trace), "--tokens", "100:108", "-f", "-o", str(folder / "part.json.gz")]

@@ -95,7 +95,7 @@ _PRODUCERS = (
 # Categories of kineto that are no work, beside those that are read.
 _NO_WORK = re.compile(
     rb"(?:gpu_)?user_annotation|python_function|cpu_instant_event|overhead|Trace|fwdbwd\w*|forward_backward|ac2g"
-    rb"|async_cpu_to_gpu|\w+_sync|cuda_event|\w*profiler_?\w*|mtia_insight|mtia_counters|external_correlation"
+    rb"|async_cpu_to_gpu|\w+_sync|cuda_event|mtia_insight|mtia_counters|external_correlation"
 )
 _CATEGORY = re.compile(rb'"cat"\s*:\s*"([^"\\]{1,60})"')
 _ON_DEVICE = re.compile(rb"gpu|npu|tpu|mlu|gcu|xpu|hpu|device|kernel|cuda|hip|stream", re.IGNORECASE)
@@ -137,7 +137,7 @@ def _is_known(category: bytes) -> bool:
     from tracer.trace.chrome.categories import CATEGORIES
 
     known = {name.encode() for names in CATEGORIES.values() for name in names}
-    return category in known or _NO_WORK.fullmatch(category) is not None
+    return category in known or b"profiler" in category or _NO_WORK.fullmatch(category) is not None
 
 
 def _texts(source: Source) -> Iterable[bytes]:
