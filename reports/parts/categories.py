@@ -37,4 +37,8 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     columns = [Column("", right=False), Column("", right=False, wraps=True)]
     says = f"By name; {other} of the {kind(summary)} time has a name that says nothing (other)."
-    return block("kinds of work", Table(columns, rows), note(says, "" if asked.saved else "More: --by kernel."))
+    return block(
+        "kinds of work",
+        Table(columns, rows),
+        note(says, "" if asked.saved or not summary.stages else "More: --by kernel."),
+    )

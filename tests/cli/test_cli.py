@@ -77,13 +77,13 @@ def test_version_and_models() -> None:
 
 RECORD_OPTIONS = """
     --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
-    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-verify --nsys
-    --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed --shuffle-seed --size
-    --sync-stages --verify --wait --warmup --with-stack
+    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-tracks --no-verify
+    --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed --shuffle-seed
+    --size --sync-stages --tracks --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
-    --nsys-path --output --peak-gbs --peak-tflops --rank --shapes --sort
+    --nsys-path --output --peak-gbs --peak-tflops --rank --request --shapes --sort
     --stage --steady --strict --top --width
 """.split()
 COMPARE_OPTIONS = """

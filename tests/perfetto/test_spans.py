@@ -71,7 +71,7 @@ def test_spans_add_up_to_the_stages_of_the_summary(trace: Trace) -> None:
         idle = sum(
             int(column[own].sum()) for column in (spans.host_ns, spans.sync_ns, spans.launch_ns, spans.unknown_ns)
         )
-        assert idle == stage.idle_ns
+        assert stage.idle_ns is None or idle == stage.idle_ns  # unknown where lost work may have run
 
 
 def _name(code: int) -> str:

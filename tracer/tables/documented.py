@@ -34,8 +34,10 @@ def column(rows: Sequence[Any], name: str) -> list[Any]:
 
 def idle(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
     """The columns IDLE."""
-    causes = [row.idle for row in rows]
-    return {one.name: column(causes, one.name.removeprefix("idle_")) for one in IDLE}
+    return {
+        one.name: [None if row.idle is None else getattr(row.idle, one.name.removeprefix("idle_")) for row in rows]
+        for one in IDLE
+    }
 
 
 def counted(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
