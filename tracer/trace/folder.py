@@ -36,6 +36,12 @@ def choose_trace(folder: Path, rank: int | None = None) -> tuple[Path, int]:
     return files[-1], len(files)
 
 
+def several_ranks(folder: Path) -> bool:
+    """Whether the names of a folder's traces are of several ranks."""
+    named = [_NAMED.search(path.name) for path in folder.iterdir() if path.name.endswith(SUFFIXES)]
+    return len({int(match[1]) for match in named if match is not None}) > 1
+
+
 def _rank(path: Path) -> int | None:
     """The rank that a file's name, or else its metadata, says."""
     if (match := _NAMED.search(path.name)) is not None:

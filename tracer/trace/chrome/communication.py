@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Name, group, ranks, size, elements in and out, type, as they stand in the file.
 Kind: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 # No cluster has more.
-MOST_RANKS = 1 << 20
+MOST_RANKS = 1 << 16
 
 
 def kind_of(args: CollectiveArgs) -> Kind | None:
