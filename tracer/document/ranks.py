@@ -50,7 +50,7 @@ class Rank(msgspec.Struct, frozen=True, kw_only=True):
         path: of its trace.
         device: its device's name; "" where the trace does not say.
         clock_offset_ns: by which its clock is ahead of the first rank's; None where no collective joins them.
-        clock_residual_ns: how far nine tenths of the ends of its collectives agree with others' at most.
+        clock_residual_ns: how far three quarters of the ends of its collectives are from others' at most.
         stages: in the order of a request.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
@@ -46,9 +47,11 @@ def read_ranks(paths: Sequence[Path], choices: Choices) -> dict[int, RankTrace]:
         InputError: a file is no trace, does not say its rank, is a rank twice, or they are not of one run.
     """
     jobs = min(len(paths), choices.jobs or min(processors(), MOST_PROCESSES))
+    # What reads one of several files has no processes of its own.
+    each = replace(choices, jobs=1) if jobs > 1 else choices
 
     def work(share: int) -> list[RankTrace]:
-        return [read_rank(path, choices) for path in paths[share::jobs]]
+        return [read_rank(path, each) for path in paths[share::jobs]]
 
     read = [one for own in in_processes(work, jobs) for one in own]
     traces: dict[int, RankTrace] = {}

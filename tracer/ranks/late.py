@@ -66,7 +66,7 @@ def lateness(
         last=last,
         late_ns=late_ns,
         cause=_causes(group, last, late_ns, _since(group, traces, divided, clocks)),
-        behind_ns=_behind(group),
+        behind_ns=_behind(group, _synced(group, traces, clocks)),
         slower_ns=int64(transfer_ns - others(transfer_ns)),
     )
 
@@ -117,14 +117,14 @@ def _causes(group: Matched, last: I64, late_ns: I64, since: tuple[I64, I64, I64,
     return int64(np.where((causes == CAUSES.index(HOST)) & unknown, NOBODYS, causes))
 
 
-def _behind(group: Matched) -> I64:
+def _behind(group: Matched, synced: Bools) -> I64:
     """By how much each host falls further behind, collective by collective; negative where it catches up."""
     unknown = (group.launch_ns <= UNKNOWN // 2).any(axis=0)
     launch = np.where(unknown, group.start_ns, group.launch_ns)
     behind = launch - others(launch)
     before = np.concatenate([np.zeros_like(behind[:, :1]), behind[:, :-1]], axis=1)
-    # Where every host launched after the collective before had ended, as after the sampling of a token, all began anew.
-    anew = _begins(group) & (launch[:, 1:] >= group.end_ns[:, :-1]).all(axis=0)
+    # Where every host waited for the collective before, as to sample a token, all began anew.
+    anew = synced | (_begins(group) & (launch[:, 1:] >= group.end_ns[:, :-1]).all(axis=0))
     end = group.end_ns[:, :-1]
     fresh = launch[:, 1:] - end - others(launch[:, 1:] - end)
     grown = behind - before
@@ -132,6 +132,16 @@ def _behind(group: Matched) -> I64:
     grown = np.where(level, np.maximum(behind, 0), grown)
     grown[:, 1:] = np.where(anew, fresh, grown[:, 1:])
     return int64(np.where(unknown, 0, grown))
+
+
+def _synced(group: Matched, traces: Mapping[int, RankTrace], clocks: Clocks) -> Bools:
+    """Before which collectives, from the second on, every host had waited for the one before."""
+    every = np.ones(group.start_ns.shape[1] - 1, dtype=np.bool_)
+    for row, rank in enumerate(group.ranks):
+        ahead_ns, waited = clocks.offset_ns.get(rank, 0), traces[rank].synced_ns
+        done = np.searchsorted(waited, group.end_ns[row, :-1] + ahead_ns)
+        every &= done < np.searchsorted(waited, group.launch_ns[row, 1:] + ahead_ns, side="right")
+    return every
 
 
 def _begins(group: Matched) -> Bools:

@@ -16,6 +16,7 @@ from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
+from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_source
@@ -49,6 +50,7 @@ class RankTrace:
         start_ns, end_ns, unit, name: of each device op, `unit` an index into units, `name` one into strings.
         kind: of each op, which collective it is, an index into kinds; -1 of all others.
         launch_ns: when it was launched; UNKNOWN without a record.
+        synced_ns: when its host had waited for the device, in order.
         kinds: of collectives.
         strings: names.
     """
@@ -66,6 +68,7 @@ class RankTrace:
     name: I64
     kind: I64
     launch_ns: I64
+    synced_ns: I64
     kinds: list[Collective]
     strings: list[str]
 
@@ -115,9 +118,15 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device:
         name=int64(work.name),
         kind=kind,
         launch_ns=int64(launch_ns),
+        synced_ns=_synced(trace) + distributed.base_ns,
         kinds=kinds,
         strings=trace.strings,
     )
+
+
+def _synced(trace: Trace) -> I64:
+    waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
+    return int64(np.sort(trace.calls.end_ns[waits[trace.calls.name]]))
 
 
 def _units(ranges: StageRanges) -> list[Unit]:

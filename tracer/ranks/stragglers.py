@@ -105,7 +105,9 @@ def _late(
             felt = felt + np.where(worst & (late.slower_ns[row] > residual_ns), late.slower_ns[row], 0)
         sums = int64([felt[own_columns].sum() for own_columns in columns])
         if cause == HOST:
-            hosts = _of_host(late.behind_ns[row], columns, residual_ns)
+            # Without stages all of the trace is one run, in which no place means anything.
+            told = any(unit[0] for unit in units)
+            hosts = _of_host(late.behind_ns[row], columns, residual_ns, told=told)
             sums = np.minimum(sums, hosts.late_ns)
             place, pace_ns = hosts.place, hosts.pace_ns
         total += sums
@@ -121,12 +123,12 @@ def _columns(group: Matched, units: list[Unit]) -> list[I64]:
     return [int64(columns) for columns in found.values()]
 
 
-def _of_host(behind_ns: I64, columns: list[I64], residual_ns: int) -> _Late:
+def _of_host(behind_ns: I64, columns: list[I64], residual_ns: int, *, told: bool) -> _Late:
     """What a host loses in each run: at one go where there is such a place, else altogether."""
     whole = np.maximum(int64([behind_ns[own].sum() for own in columns]), 0)
     most = max((len(own) for own in columns), default=0)
     alike = [own for own in columns if len(own) == most]
-    if most * FEW < 1 or len(alike) != len(columns):
+    if not told or most * FEW < 1 or len(alike) != len(columns):
         return _Late(whole)
     each = behind_ns[np.stack(alike)]
     usual = np.sort(each, axis=0)[(len(each) - 1) // 2]
