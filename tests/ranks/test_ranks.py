@@ -88,18 +88,38 @@ def test_times_count_from_what_each_file_says(tmp_path: Path) -> None:
 
 
 def test_two_halves_with_a_group_of_their_own_are_matched_within(tmp_path: Path) -> None:
-    """Both groups have one name, as groups of a mesh may."""
+    """Both groups have one name, as groups of a mesh may, and nothing joins the clocks of one to the other's."""
     plan = Plan(ranks=4)
-    played = [*play(Plan(ranks=2, device={1: 2_000_000})), *play(Plan(ranks=2))]
+    far = {0: 7_000_000_000, 1: 7_000_000_000}
+    played = [*play(Plan(ranks=2, device={1: 2_000_000})), *play(Plan(ranks=2, host={0: 4_000_000}, clock=far))]
     for rank, events in enumerate(played):
         for event in events:
             if "Collective name" in event["args"]:
                 half = [0, 1] if rank < 2 else [2, 3]
                 event["args"] |= {"Process Group Ranks": str(half), "Process Group Name": "tp", "Group size": 2}
     found = analyse(write(tmp_path, plan, played), CHOICES)
-    assert {(one.rank, one.cause) for one in found.stragglers} == {(1, "device")}
-    assert found.matched == found.collectives
-    assert [one.what for one in found.abstained] == ["the order of these ranks' times"]
+    assert {(one.rank, one.cause) for one in found.stragglers} == {(1, "device"), (2, "host")}
+    assert {row.unmatched_ns for rank in found.ranks for row in rank.stages} == {0}
+    assert [one.what for one in found.abstained] == ["how times of all ranks lie to each other"]
+    assert [rank.clock_offset_ns for rank in found.ranks] == [0, 0, None, None]
+
+
+def test_of_a_broadcast_nobody_is_late(tmp_path: Path) -> None:
+    """Who sends does not wait for those who receive."""
+    played = play(Plan(ranks=2, device={1: 2_000_000}))
+    for events in played:
+        for event in events:
+            if "Collective name" in event["args"] and event is not events[2]:
+                event["args"]["Collective name"] = "broadcast"
+    found = analyse(write(tmp_path, Plan(ranks=2), played), CHOICES)
+    assert found.stragglers == []
+
+
+def test_times_that_no_other_trace_can_be_near_are_refused(tmp_path: Path) -> None:
+    paths = write(tmp_path, Plan(ranks=2))
+    rewritten(paths[1], lambda document: document.update(baseTimeNanoseconds=1 << 61))
+    with pytest.raises(InputError, match="too far"):
+        analyse(paths, CHOICES)
 
 
 def test_collectives_without_arguments_are_told_by_their_names(tmp_path: Path) -> None:

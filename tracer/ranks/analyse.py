@@ -39,8 +39,8 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
     """The document on ranks that were read, by their number."""
     groups, abstained = match(traces)
     clocks = align(traces, groups)
+    groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
     divided = divide(traces, groups)
-    groups = [group for group in groups if all(rank in clocks.offset_ns for rank in group.ranks)]
     late = [(group, lateness(group, traces, divided, clocks)) for group in groups]
     residual_ns = clocks.worst_ns or 0
     late_ns = late_of_units(late)
@@ -75,7 +75,7 @@ def _rank(
         rank=rank,
         path=trace.path,
         device=trace.device,
-        clock_offset_ns=clocks.offset_ns.get(rank),
+        clock_offset_ns=clocks.offset_ns[rank] if clocks.first[rank] == min(clocks.first) else None,
         clock_residual_ns=clocks.residual_ns.get(rank),
         stages=stage_rows(trace, divided, late_ns, rank),
     )
@@ -103,8 +103,10 @@ def _abstained(
     if not collectives:
         reason = "no kernel of these traces is a collective that tracer knows"
         said.append(Abstained(what="waiting and transfer", reason=reason, next_step="record NCCL's or RCCL's kernels"))
-    apart = [rank for rank in traces if rank not in clocks.offset_ns]
+    apart = [rank for rank in traces if clocks.first[rank] != min(traces)]
     if collectives and apart:
-        reason = f"no collective joins rank {', '.join(map(str, apart))} to rank {min(traces)}"
-        said.append(Abstained(what="the order of these ranks' times", reason=reason, next_step="give all ranks"))
+        reason = (
+            f"no collective joins rank {', '.join(map(str, apart))} to rank {min(traces)}; each part is answered alone"
+        )
+        said.append(Abstained(what="how times of all ranks lie to each other", reason=reason, next_step=""))
     return said

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.ranks.matched import everybody_waits
+from tracer.ranks.rank import UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,22 +25,26 @@ if TYPE_CHECKING:
 # Clocks of one host never differ by more.
 SHARED_NS = 1_000_000
 AGREEING = 0.75
-# Those in which nobody can end before everybody has begun.
-_WHOLE = ("allreduce", "allgather", "reducescatter", "alltoall", "barrier", "devicereduce")
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """By how much each rank's clock is ahead of the first one's, and how well that is known.
+    """By how much each rank's clock is ahead of that of the first rank that collectives join it to.
 
     Attributes:
-        offset_ns, residual_ns: by rank; of those that a collective joins to the first.
-        shared: whether all offsets are none.
+        offset_ns: by rank.
+        first: by rank, whose clock that is; ranks with the same one can be compared.
+        residual_ns: by rank, how well the offset is known; not of those that are first.
     """
 
     offset_ns: dict[int, int]
+    first: dict[int, int]
     residual_ns: dict[int, int]
-    shared: bool
+
+    @property
+    def shared(self) -> bool:
+        """Whether all times are comparable as they are."""
+        return not any(self.offset_ns.values())
 
     @property
     def worst_ns(self) -> int | None:
@@ -47,37 +54,40 @@ class Clocks:
 
 def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
     """Find the offsets, and put the groups' times on one clock, in place."""
-    first = min(traces)
-    offset_ns, residual_ns = {first: 0}, {}
-    waiting = [group for group in groups if len(_ends(group))]
-    moved = True
-    while moved:
-        moved = False
-        for group in waiting:
-            known = [rank for rank in group.ranks if rank in offset_ns]
-            for rank in group.ranks if known else ():
-                if rank in offset_ns:
-                    continue
-                own, other = group.ranks.index(rank), group.ranks.index(known[0])
-                one_host = traces[rank].device_id != traces[known[0]].device_id
-                offset, residual = _between(group, own, other, one_host=one_host)
-                offset_ns[rank] = offset_ns[known[0]] + offset
-                residual_ns[rank] = residual
-                moved = True
+    clocks = Clocks({}, {}, {})
+    telling = [group for group in groups if len(_ends(group))]
+    for rank in sorted(traces):
+        if rank not in clocks.first:
+            clocks.first[rank], clocks.offset_ns[rank] = rank, 0
+            while any([_join(clocks, group, traces) for group in telling]):
+                pass
     for group in groups:
         for row, rank in enumerate(group.ranks):
-            ahead_ns = offset_ns.get(rank, 0)
+            ahead_ns = clocks.offset_ns[rank]
             group.start_ns[row] -= ahead_ns
             group.end_ns[row] -= ahead_ns
-            group.launch_ns[row] -= ahead_ns
-    return Clocks(offset_ns, residual_ns, shared=not any(offset_ns.values()))
+            known = group.launch_ns[row] != UNKNOWN
+            group.launch_ns[row][known] -= ahead_ns
+    return clocks
+
+
+def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bool:
+    """Place the ranks of a group by one of them that has its place; whether any was."""
+    known = next((rank for rank in group.ranks if rank in clocks.first), None)
+    waiting = [rank for rank in group.ranks if rank not in clocks.first]
+    if known is None or not waiting:
+        return False
+    for rank in waiting:
+        one_host = traces[rank].device_id != traces[known].device_id
+        own, other = group.ranks.index(rank), group.ranks.index(known)
+        offset_ns, clocks.residual_ns[rank] = _between(group, own, other, one_host=one_host)
+        clocks.offset_ns[rank], clocks.first[rank] = clocks.offset_ns[known] + offset_ns, clocks.first[known]
+    return True
 
 
 def _ends(group: Matched) -> list[int]:
     """The columns by which clocks are told."""
-    return [
-        i for i, kind in enumerate(group.kinds) if any(word in kind.name.lower().replace("_", "") for word in _WHOLE)
-    ]
+    return [i for i, kind in enumerate(group.kinds) if everybody_waits(kind)]
 
 
 def _between(group: Matched, own: int, other: int, *, one_host: bool) -> tuple[int, int]:

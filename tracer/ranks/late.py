@@ -17,6 +17,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.document.ranks import DEVICE, HOST, NETWORK
 from tracer.ranks.divided import waits
+from tracer.ranks.matched import everybody_waits
 from tracer.ranks.rank import UNKNOWN
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def lateness(
     """Say of each collective who is last, and why."""
     last = int64(group.start_ns.argmax(axis=0))
     ordered = np.sort(group.start_ns, axis=0)
-    late_ns = int64(ordered[-1] - ordered[-2])
+    waited_for = np.array([everybody_waits(kind) for kind in group.kinds], dtype=np.bool_)
+    late_ns = int64(np.where(waited_for, ordered[-1] - ordered[-2], 0))
     transfer_ns = group.end_ns - group.start_ns - waits(group)
     return Lateness(
         last=last,
         late_ns=late_ns,
         cause=_causes(group, last, late_ns, _since(group, traces, divided, clocks)),
         behind_ns=_behind(group, _synced(group, traces, clocks)),
-        slower_ns=int64(transfer_ns - others(transfer_ns)),
+        slower_ns=int64(np.where(waited_for, transfer_ns - others(transfer_ns), 0)),
     )
 
 
@@ -113,13 +115,13 @@ def _causes(group: Matched, last: I64, late_ns: I64, since: tuple[I64, I64, I64,
     most = np.argmax(each, axis=0)
     # What it ended the collective before later than others explains the rest; that is counted there.
     causes = np.where((most < len(CAUSES)) & (2 * each.max(axis=0) >= late_ns), most, NOBODYS)
-    unknown = (group.launch_ns <= UNKNOWN // 2).any(axis=0)
+    unknown = (group.launch_ns == UNKNOWN).any(axis=0)
     return int64(np.where((causes == CAUSES.index(HOST)) & unknown, NOBODYS, causes))
 
 
 def _behind(group: Matched, synced: Bools) -> I64:
     """By how much each host falls further behind, collective by collective; negative where it catches up."""
-    unknown = (group.launch_ns <= UNKNOWN // 2).any(axis=0)
+    unknown = (group.launch_ns == UNKNOWN).any(axis=0)
     launch = np.where(unknown, group.start_ns, group.launch_ns)
     behind = launch - others(launch)
     before = np.concatenate([np.zeros_like(behind[:, :1]), behind[:, :-1]], axis=1)

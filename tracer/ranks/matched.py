@@ -22,6 +22,7 @@ Group: TypeAlias = tuple[str, tuple[int, ...]]
 Signature: TypeAlias = tuple[str, int, int, str]
 # Point to point: two kernels that are not one collective.
 _PAIRED = ("send", "recv")
+_WHOLE = ("allreduce", "allgather", "reducescatter", "alltoall", "barrier", "devicereduce")
 AGAIN = "record all ranks over the same steps, each from before its first collective of them"
 
 
@@ -48,6 +49,11 @@ class Matched:
     start_ns: I64
     end_ns: I64
     launch_ns: I64
+
+
+def everybody_waits(kind: Collective) -> bool:
+    """Whether nobody can leave before everybody has come; of a broadcast only those who receive wait, for one."""
+    return any(word in kind.name.lower().replace("_", "") for word in _WHOLE)
 
 
 def match(traces: Mapping[int, RankTrace]) -> tuple[list[Matched], list[Abstained]]:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 Unit: TypeAlias = tuple[str, int, int, int]
 NO_UNIT: Unit = ("", -1, -1, 0)
 UNKNOWN = -(1 << 62)
-_NAMED = re.compile(r"rank[-_]?0*(\d{1,6})", re.IGNORECASE)
+# The times of two ranks must have a difference in 64 bits; this is the year 2043.
+FARTHEST_NS = 1 << 61
+_NAMED = re.compile(r"rank[-_]?0*(\d{1,4})(?!\d)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -100,6 +102,9 @@ def read_rank(path: Path, choices: Choices) -> RankTrace:
 
 def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device: int) -> RankTrace:
     distributed = trace.distributed or Distributed()
+    farthest_ns = max(abs(int(trace.ops.start_ns.min())), abs(int(trace.ops.end_ns.max())))
+    if farthest_ns + distributed.base_ns > FARTHEST_NS:
+        raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
     named = _NAMED.search(path.name)
     rank = distributed.rank if distributed.rank is not None else int(named[1]) if named else None
     kind, kinds = _kinds(trace)

@@ -68,12 +68,10 @@ def stage_rows(
 
 
 def spans_of_units(traces: Mapping[int, RankTrace], clocks: Clocks) -> dict[Unit, int]:
-    """What each run of a stage takes: from the first op of any rank to the last of any."""
-    first: dict[Unit, int] = {}
-    last: dict[Unit, int] = {}
+    """What each run of a stage takes: from the first op of any rank to the last of any that can be compared with it."""
+    first: dict[tuple[int, Unit], int] = {}
+    last: dict[tuple[int, Unit], int] = {}
     for rank, trace in traces.items():
-        if rank not in clocks.offset_ns:
-            continue
         ahead_ns = clocks.offset_ns[rank]
         starts = np.full(len(trace.units), np.iinfo(np.int64).max)
         ends = np.full(len(trace.units), np.iinfo(np.int64).min)
@@ -81,9 +79,13 @@ def spans_of_units(traces: Mapping[int, RankTrace], clocks: Clocks) -> dict[Unit
         np.maximum.at(ends, trace.unit, trace.end_ns)
         for unit, start, end in zip(trace.units, starts.tolist(), ends.tolist(), strict=True):
             if start < end:
-                first[unit] = min(first.get(unit, start - ahead_ns), start - ahead_ns)
-                last[unit] = max(last.get(unit, end - ahead_ns), end - ahead_ns)
-    return {unit: last[unit] - first[unit] for unit in first}
+                key = (clocks.first[rank], unit)
+                first[key] = min(first.get(key, start - ahead_ns), start - ahead_ns)
+                last[key] = max(last.get(key, end - ahead_ns), end - ahead_ns)
+    found: dict[Unit, int] = {}
+    for (_, unit), begin in first.items():
+        found[unit] = max(found.get(unit, 0), last[_, unit] - begin)
+    return found
 
 
 def step_rows(
@@ -114,16 +116,24 @@ def request_rows(traces: Mapping[int, RankTrace], divided: Mapping[int, Divided]
     told = sorted({unit[2] for trace in traces.values() for unit in trace.units if unit[2] >= 0})
     rows = []
     for request in told or [-1]:
-        firsts, lasts, own = [], [], []
-        for rank, trace in traces.items():
-            if rank not in clocks.offset_ns:
-                continue
-            chosen = np.array([not told or unit[2] == request for unit in trace.units], dtype=np.bool_)[trace.unit]
-            if not chosen.any():
-                continue
-            firsts.append(int(trace.start_ns[chosen].min()) - clocks.offset_ns[rank])
-            lasts.append(int(trace.end_ns[chosen].max()) - clocks.offset_ns[rank])
-            own.append(lasts[-1] - firsts[-1] - int(divided[rank].exposed_wait_ns[chosen].sum()))
-        if own:
-            rows.append(RequestTime(request=request, time_ns=max(lasts) - min(firsts), without_waiting_ns=max(*own, 0)))
+        own = [_on_rank(trace, divided[rank], request if told else None) for rank, trace in traces.items()]
+        times: dict[int, list[tuple[int, int]]] = {}
+        for rank, one in zip(traces, own, strict=True):
+            if one is not None:
+                ahead_ns = clocks.offset_ns[rank]
+                times.setdefault(clocks.first[rank], []).append((one[0] - ahead_ns, one[1] - ahead_ns))
+        if times:
+            time_ns = max(max(end for _, end in part) - min(start for start, _ in part) for part in times.values())
+            without_ns = max(end - start - wait_ns for start, end, wait_ns in filter(None, own))
+            rows.append(RequestTime(request=request, time_ns=time_ns, without_waiting_ns=max(without_ns, 0)))
     return rows
+
+
+def _on_rank(trace: RankTrace, divided: Divided, request: int | None) -> tuple[int, int, int] | None:
+    """First and last instant of a request on a rank's device (of all if None), and what it only waits in between."""
+    of_units = np.array([request is None or unit[2] == request for unit in trace.units], dtype=np.bool_)
+    rows = np.flatnonzero(of_units[trace.unit])
+    if not len(rows):
+        return None
+    wait_ns = int(divided.exposed_wait_ns[rows].sum())
+    return int(trace.start_ns[rows].min()), int(trace.end_ns[rows].max()), wait_ns
