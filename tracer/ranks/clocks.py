@@ -59,7 +59,7 @@ def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
     for rank in sorted(traces):
         if rank not in clocks.first:
             clocks.first[rank], clocks.offset_ns[rank] = rank, 0
-            while any([_join(clocks, group, traces) for group in telling]):
+            while any(_join(clocks, group, traces) for group in telling):
                 pass
     for group in groups:
         for row, rank in enumerate(group.ranks):
