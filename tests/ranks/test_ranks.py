@@ -56,6 +56,26 @@ def test_ranks_of_runs_of_other_sizes_are_refused(tmp_path: Path) -> None:
         analyse(paths, CHOICES)
 
 
+def test_ranks_of_two_runs_alike_are_refused(tmp_path: Path) -> None:
+    """Nothing in the metadata tells them apart, but their collectives cannot have met."""
+    paths = write(tmp_path / "one", Plan(ranks=2, device={0: 2_000_000}))
+    others = write(tmp_path / "other", Plan(ranks=2))
+    with pytest.raises(InputError, match="not of one run"):
+        analyse([paths[0], others[1]], CHOICES)
+
+
+def test_a_clock_that_runs_away_a_little_is_a_residual(tmp_path: Path) -> None:
+    """Twenty parts in a million, over 10 ms."""
+    plan = Plan(ranks=2)
+    played = play(plan)
+    for event in played[1]:
+        event["ts"] *= 1.00002
+    found = analyse(write(tmp_path, plan, played), CHOICES)
+    assert found.clock_residual_ns is not None
+    assert 0 < found.clock_residual_ns < 1_000
+    assert found.stragglers == []
+
+
 def test_groups_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     paths = write(tmp_path, Plan(ranks=2))
     for path, ranks in zip(paths, ([0, 1], [1, 2]), strict=True):
@@ -179,6 +199,15 @@ def test_a_rank_with_more_of_its_own_work_is_uneven(tmp_path: Path) -> None:
     uneven = [finding for finding in found.findings if finding.id == "imbalance"]
     assert {finding.evidence["rank"] for finding in uneven} == {0}
     assert "2.00 times" in uneven[0].message
+
+
+def test_of_ranks_that_differ_in_runs_nothing_is_called_uneven(tmp_path: Path) -> None:
+    played = play(Plan(ranks=2, passes=5))
+    last = max(event["ts"] for event in played[0] if event["name"].startswith("tracer/decode#1"))
+    played[1] = [event for event in played[1] if event["ts"] < last]
+    found = analyse(write(tmp_path, Plan(ranks=2), played), CHOICES)
+    assert "imbalance" not in {finding.id for finding in found.findings}
+    assert [one.what for one in found.abstained][-1] == "collectives of group '0' in 2 more runs of stages"
 
 
 def test_a_run_that_is_mostly_transfer_is_bound_by_communication(tmp_path: Path) -> None:

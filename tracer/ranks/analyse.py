@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tracer.document.ranks import Rank, Ranks
 from tracer.document.summary import Abstained
 from tracer.ranks.bandwidth import bandwidths
-from tracer.ranks.clocks import align
+from tracer.ranks.clocks import align, refuse_impossible
 from tracer.ranks.divided import divide
 from tracer.ranks.files import read_ranks, world_of
 from tracer.ranks.findings import find
@@ -36,9 +36,14 @@ def analyse(paths: Sequence[Path], choices: Choices) -> Ranks:
 
 
 def of_traces(traces: dict[int, RankTrace]) -> Ranks:
-    """The document on ranks that were read, by their number."""
+    """The document on ranks that were read, by their number.
+
+    Raises:
+        InputError: they cannot be of one run.
+    """
     groups, abstained = match(traces)
     clocks = align(traces, groups)
+    refuse_impossible(traces, groups)
     groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
     divided = divide(traces, groups)
     late = [(group, lateness(group, traces, divided, clocks)) for group in groups]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.document.errors import InputError
 from tracer.ranks.matched import everybody_waits
 from tracer.ranks.rank import UNKNOWN
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Clocks of one host never differ by more.
 SHARED_NS = 1_000_000
 AGREEING = 0.75
+# Of ranks of one run nobody leaves a collective that somebody has not entered; clocks that drift make some look so.
+IMPOSSIBLE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,25 @@ def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
             known = group.launch_ns[row] != UNKNOWN
             group.launch_ns[row][known] -= ahead_ns
     return clocks
+
+
+def refuse_impossible(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> None:
+    """Refuse ranks whose collectives often end on one before they begin on another, whatever their clocks.
+
+    Raises:
+        InputError: they do.
+    """
+    for group in groups:
+        columns = _ends(group)
+        early = group.start_ns[:, columns].max(axis=0) - group.end_ns[:, columns].min(axis=0)
+        if np.count_nonzero(early > 0) > IMPOSSIBLE * len(columns):
+            worst = int(early.argmax())
+            last = group.ranks[int(group.start_ns[:, columns[worst]].argmax())]
+            first = group.ranks[int(group.end_ns[:, columns[worst]].argmin())]
+            raise InputError(
+                f"{traces[first].path}: its collectives end before the same ones begin in {traces[last].path}, by up "
+                f"to {early[worst] / 1e6:,.3g} ms: they are not of one run, or a clock ran away"
+            )
 
 
 def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bool:

@@ -75,10 +75,11 @@ def _straggler(one: Straggler) -> Finding:
 
 
 def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool) -> Iterator[Finding]:
+    matched = not any(row.unmatched_ns for row in rows.values()) and len({row.runs for row in rows.values()}) == 1
     device_ns = sum(row.device_time_ns for row in rows.values())
     wait_ns = sum(row.wait_ns for row in rows.values())
     moved = median([round(1000 * row.transfer_ns / row.device_time_ns) for row in rows.values()]) / 1000
-    if moved > MOST and complete:
+    if moved > MOST and complete and matched:
         yield _found(
             "communication-bound",
             f"{title(stage)} is bound by communication: transfers are {moved:.0%} of the median rank's device time",
@@ -97,7 +98,7 @@ def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool) -> Iter
         )
     own = {rank: row.device_time_ns - row.collective_ns for rank, row in rows.items()}
     middle, most = median(list(own.values())), max(own, key=lambda rank: own[rank])
-    if middle > 0 and own[most] > UNEVEN * middle:
+    if matched and middle > 0 and own[most] > UNEVEN * middle:
         yield _found(
             "imbalance",
             f"{title(stage)}: rank {most}'s own kernels take {own[most] / middle:.2f} times the median rank's",

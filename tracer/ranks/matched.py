@@ -23,6 +23,8 @@ Signature: TypeAlias = tuple[str, int, int, str]
 # Point to point: two kernels that are not one collective.
 _PAIRED = ("send", "recv")
 _WHOLE = ("allreduce", "allgather", "reducescatter", "alltoall", "barrier", "devicereduce")
+# Of runs of stages in which ranks differ, so many are said one by one.
+SAID = 3
 AGAIN = "record all ranks over the same steps, each from before its first collective of them"
 
 
@@ -111,8 +113,10 @@ def _of_group(
         good, problem = _agree(rows, [traces[rank] for rank in ranks], ranks)
         columns += [(unit, [own[place] for own in rows]) for place in range(good)]
         if problem is not None:
-            where = "" if unit == NO_UNIT else f" in {unit[0]}{f'#{unit[1]}' if unit[1] >= 0 else ''}"
-            said.append(Abstained(what=f"{label}{where}", reason=problem, next_step=AGAIN))
+            said.append(Abstained(what=f"{label}{_place(unit)}", reason=problem, next_step=AGAIN))
+    if len(said) > SAID:
+        rest = f"{label} in {len(said) - SAID + 1:,} more runs of stages"
+        said = [*said[: SAID - 1], Abstained(what=rest, reason="they differ as well", next_step=AGAIN)]
     if not columns:
         return None, said
     first = traces[ranks[0]]
@@ -134,6 +138,12 @@ def _of_group(
         end_ns=of("end_ns"),
         launch_ns=of("launch_ns"),
     ), said
+
+
+def _place(unit: Unit) -> str:
+    if unit == NO_UNIT:
+        return ""
+    return f" in {unit[0]}#{unit[1]}" if unit[1] >= 0 else f" in {unit[0]}"
 
 
 def _agree(rows: list[list[int]], traces: list[RankTrace], ranks: list[int]) -> tuple[int, str | None]:
