@@ -79,6 +79,10 @@ def test_waiting_and_transfer_are_the_collectives_time_exactly(tmp_path: Path) -
             assert row.wait_ns + row.transfer_ns == row.collective_ns
             assert row.exposed_ns == row.collective_ns  # one stream: nothing runs beside it
             assert min(row.wait_ns, row.transfer_ns) >= 0
+            parts = [one for step in found.steps if step.stage == row.stage for one in step.ranks]
+            own = [one for one in parts if one.rank == rank.rank]
+            assert sum(one.wait_ns for one in own) == row.wait_ns
+            assert sum(one.transfer_ns for one in own) == row.transfer_ns
 
 
 def test_a_missing_rank_is_named_and_the_rest_answered(tmp_path: Path) -> None:

@@ -101,6 +101,14 @@ class Straggler(msgspec.Struct, frozen=True, kw_only=True):
     kernels: list[KernelExcess] = []
 
 
+class StepRank(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rank's matched collectives in a run of a stage were: waiting and transfer, which add up to their time."""
+
+    rank: int
+    wait_ns: int
+    transfer_ns: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A run of a stage: which rank the others waited for most, and how long they did, added up over ranks.
 
@@ -109,6 +117,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         critical_rank: None where nobody was later than the clocks can tell.
         late_ns: of that rank.
         wait_ns: of all ranks together.
+        ranks: each by itself.
     """
 
     stage: str
@@ -117,6 +126,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     critical_rank: int | None
     late_ns: int
     wait_ns: int
+    ranks: list[StepRank] = []
 
 
 class RequestTime(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from tracer.ranks.files import read_ranks, world_of
 from tracer.ranks.findings import find
 from tracer.ranks.late import lateness
 from tracer.ranks.matched import match
-from tracer.ranks.rows import late_of_units, request_rows, spans_of_units, stage_rows, step_rows
+from tracer.ranks.rows import late_of_units, parts_of_units, request_rows, spans_of_units, stage_rows, step_rows
 from tracer.ranks.stragglers import find_stragglers
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
         collectives=collectives,
         matched=matched,
         stragglers=stragglers,
-        steps=step_rows(groups, _waits(traces, divided), late_ns, residual_ns),
+        steps=step_rows(groups, parts_of_units(traces, divided), late_ns, residual_ns),
         requests=request_rows(traces, divided, clocks),
         bandwidth=bandwidths(groups, next(iter(traces.values())).device),
         findings=find(rows, stragglers, complete=not missing),
@@ -84,17 +84,6 @@ def _rank(
         clock_residual_ns=clocks.residual_ns.get(rank),
         stages=stage_rows(trace, divided, late_ns, rank),
     )
-
-
-def _waits(traces: Mapping[int, RankTrace], divided: Mapping[int, Divided]) -> dict[Unit, int]:
-    """What all ranks wait together in each run of a stage."""
-    found: dict[Unit, int] = {}
-    for rank, trace in traces.items():
-        own = divided[rank].wait_ns
-        rows = (own > 0).nonzero()[0]
-        for unit, wait_ns in zip(trace.unit[rows].tolist(), own[rows].tolist(), strict=True):
-            found[trace.units[unit]] = found.get(trace.units[unit], 0) + wait_ns
-    return found
 
 
 def _abstained(

@@ -8,7 +8,7 @@ import numpy as np
 
 from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
-from tracer.document.ranks import RankStage, RequestTime, Step
+from tracer.document.ranks import RankStage, RequestTime, Step, StepRank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,12 +89,15 @@ def spans_of_units(traces: Mapping[int, RankTrace], clocks: Clocks) -> dict[Unit
 
 
 def step_rows(
-    groups: Sequence[Matched], waits_ns: Mapping[Unit, int], late_ns: Mapping[Unit, Mapping[int, int]], residual_ns: int
+    groups: Sequence[Matched],
+    parts: Mapping[Unit, list[StepRank]],
+    late_ns: Mapping[Unit, Mapping[int, int]],
+    residual_ns: int,
 ) -> list[Step]:
     """A row for each run of a stage that has a matched collective."""
     rows = []
     for unit in dict.fromkeys(unit for group in groups for unit in group.units):
-        ranks = late_ns.get(unit, {})
+        ranks, own = late_ns.get(unit, {}), parts.get(unit, [])
         worst = max(ranks, key=lambda rank: ranks[rank], default=None)
         known = worst is not None and ranks[worst] > residual_ns
         stage, index, request, _ = unit
@@ -105,10 +108,26 @@ def step_rows(
                 request=request,
                 critical_rank=worst if known else None,
                 late_ns=ranks[worst] if worst is not None and known else 0,
-                wait_ns=waits_ns.get(unit, 0),
+                wait_ns=sum(one.wait_ns for one in own),
+                ranks=own,
             )
         )
     return rows
+
+
+def parts_of_units(traces: Mapping[int, RankTrace], divided: Mapping[int, Divided]) -> dict[Unit, list[StepRank]]:
+    """Of each run of a stage what the matched collectives of each rank were."""
+    found: dict[Unit, list[StepRank]] = {}
+    for rank, trace in traces.items():
+        own = divided[rank]
+        rows = np.flatnonzero(own.wait_ns >= 0)
+        size = len(trace.units)
+        wait_ns = sum_by(trace.unit[rows], own.wait_ns[rows], size).tolist()
+        transfer_ns = sum_by(trace.unit[rows], own.transfer_ns[rows], size).tolist()
+        for place in sorted(set(trace.unit[rows].tolist())):
+            one = StepRank(rank=rank, wait_ns=wait_ns[place], transfer_ns=transfer_ns[place])
+            found.setdefault(trace.units[place], []).append(one)
+    return found
 
 
 def request_rows(traces: Mapping[int, RankTrace], divided: Mapping[int, Divided], clocks: Clocks) -> list[RequestTime]:
