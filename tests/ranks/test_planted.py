@@ -93,6 +93,20 @@ def test_a_missing_rank_is_named_and_the_rest_answered(tmp_path: Path) -> None:
     assert any("rank 3" in one.reason for one in found.abstained)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_without_metadata_the_collectives_say_that_a_rank_is_missing(tmp_path: Path, *, listed: bool) -> None:
+    plan = Plan(ranks=4, device={1: LATE})
+    played = play(plan)
+    for event in [event for events in played for event in events if "Collective name" in event["args"]]:
+        event["args"] |= {} if listed else {"Process Group Ranks": "[0, 1, ...]"}
+    paths = write(tmp_path, plan, played)
+    for path in paths:
+        path.write_text(path.read_text().replace("distributedInfo", "nothing"))
+    found = analyse(paths[:3], CHOICES)
+    assert (found.world_size, found.missing, found.bandwidth) == (4, [3], [])
+    assert named(found) == planted(1, "device", LATE, 4)
+
+
 def test_where_the_missing_rank_is_the_late_one_nobody_else_is_named(tmp_path: Path) -> None:
     found = answer(tmp_path, Plan(ranks=4, device={3: LATE}), without=(3,))
     assert found.stragglers == []

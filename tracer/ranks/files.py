@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.ranks.rank import read_rank
+from tracer.trace.collectives import MOST_RANKS
 from tracer.trace.folder import SUFFIXES
 from tracer.trace.parallel import MOST_PROCESSES, in_processes, processors
 
@@ -94,4 +95,6 @@ def _one_run(traces: dict[int, RankTrace]) -> None:
 
 def world_of(traces: dict[int, RankTrace]) -> int:
     """How many ranks the run has, as the traces say; as many as there are where none says it."""
-    return max([len(traces), max(traces) + 1, *(trace.distributed.world_size for trace in traces.values())])
+    said = [trace.distributed.world_size for trace in traces.values()]
+    sizes = [max(kind.size, max(kind.ranks or (0,)) + 1) for trace in traces.values() for kind in trace.kinds]
+    return max([len(traces), max(traces) + 1, *said, *[size for size in sizes if size <= MOST_RANKS]])

@@ -130,7 +130,7 @@ def _of_group(
     return Matched(
         name=name,
         ranks=ranks,
-        whole=len(ranks) == len(members or ranks),
+        whole=len(ranks) >= max(len(members), *[first.kinds[first.kind[row]].size for row in op[0].tolist()]),
         units=[unit for unit, _ in columns],
         kinds=[first.kinds[first.kind[row]] for row in op[0].tolist()],
         op=op,

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tracer.arrays import I64
 
+# No run has more; beyond is damage.
+MOST_RANKS = 1 << 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collective:

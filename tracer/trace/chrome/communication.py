@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from tracer.document.bounds import LONGEST_NS
-from tracer.trace.collectives import Collective, Distributed
+from tracer.trace.collectives import MOST_RANKS, Collective, Distributed
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # Name, group, ranks, size, elements in and out, type, as they stand in the file.
 Kind: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
-# No cluster has more.
-MOST_RANKS = 1 << 16
 
 
 def kind_of(args: CollectiveArgs) -> Kind | None:
