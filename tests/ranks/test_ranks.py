@@ -96,6 +96,7 @@ def test_one_trace_alone_is_refused(tmp_path: Path) -> None:
     paths = write(tmp_path, Plan(ranks=2))
     with pytest.raises(InputError, match="alone"):
         of_paths(paths[:1])
+    (tmp_path / "summary.json").write_text("{}")
     assert of_paths([tmp_path, paths[0]]) == paths
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.document.errors import InputError
 from tracer.ranks.rank import read_rank
 from tracer.trace.collectives import MOST_RANKS
-from tracer.trace.folder import SUFFIXES
+from tracer.trace.folder import SUFFIXES, named_rank
 from tracer.trace.parallel import MOST_PROCESSES, in_processes, processors
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def of_paths(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         try:
-            inside = [one for one in path.iterdir() if one.name.endswith(_SUFFIXES)] if path.is_dir() else [path]
+            inside = _in_folder(path) if path.is_dir() else [path]
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from None
         found.update(dict.fromkeys(sorted(inside)))
@@ -39,6 +39,13 @@ def of_paths(paths: Sequence[Path]) -> list[Path]:
         there = f"{next(iter(found))} alone" if found else f"no trace ({', '.join(_SUFFIXES)}) in {paths[0]}"
         raise InputError(f"{there}: ranks are compared with each other; give the traces of all, or their folder")
     return list(found)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Those whose names say a rank, where several do: what lies beside them is something else."""
+    traces = [path for path in folder.iterdir() if path.name.endswith(_SUFFIXES)]
+    named = [path for path in traces if named_rank(path) is not None]
+    return named if len(named) > 1 else traces
 
 
 def read_ranks(paths: Sequence[Path], choices: Choices) -> dict[int, RankTrace]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,6 +18,7 @@ from tracer.measure import needs
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
 from tracer.trace.columns import Want
+from tracer.trace.folder import named_rank
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -35,7 +35,6 @@ NO_UNIT: Unit = ("", -1, -1, 0)
 UNKNOWN = -(1 << 62)
 # The times of two ranks must have a difference in 64 bits; this is the year 2043.
 FARTHEST_NS = 1 << 61
-_NAMED = re.compile(r"rank[-_]?0*(\d{1,4})(?!\d)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -105,8 +104,7 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device:
     farthest_ns = max(abs(int(trace.ops.start_ns.min())), abs(int(trace.ops.end_ns.max())))
     if farthest_ns + distributed.base_ns > FARTHEST_NS:
         raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
-    named = _NAMED.search(path.name)
-    rank = distributed.rank if distributed.rank is not None else int(named[1]) if named else None
+    rank = distributed.rank if distributed.rank is not None else named_rank(path)
     kind, kinds = _kinds(trace)
     launch_ns = np.where(work.call >= 0, work.call_start_ns + distributed.base_ns, UNKNOWN)
     return RankTrace(
