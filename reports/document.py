@@ -34,6 +34,9 @@ from reports.parts import (
 )
 from reports.parts.compared import kernels as compared_kernels
 from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
+from reports.parts.ranks import bandwidth, found, run, stragglers
+from reports.parts.ranks import stages as rank_stages
+from reports.parts.ranks import steps as last_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from reports.blocks import Block
     from tracer.document.comparison import Comparison
+    from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
 
 # The first 24 lines answer the question: where the time goes, and what to do first.
@@ -70,6 +74,19 @@ SUMMARY = (
 BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
 PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
+# Of the ranks of one run.
+RANKS = (
+    run.part,
+    run.requests,
+    stragglers.part,
+    rank_stages.part,
+    last_ranks.part,
+    bandwidth.part,
+    found.findings,
+    found.abstained,
+    found.warnings,
+)
+
 
 def of_summary(summary: Summary, asked: Asked = AS_IT_IS) -> list[Block]:
     """The report on one trace."""
@@ -85,9 +102,14 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
     return _there([*first, *pairs, gates.part(comparison, asked)])
 
 
-def of_prediction(found: Prediction) -> list[Block]:
+def of_ranks(ranks: Ranks) -> list[Block]:
+    """The report on the ranks of one run."""
+    return _there(part(ranks) for part in RANKS)
+
+
+def of_prediction(predicted: Prediction) -> list[Block]:
     """The report on a change that was not made yet."""
-    return _there([prediction.part(found)])
+    return _there([prediction.part(predicted)])
 
 
 def _there(blocks: Iterable[Block | None]) -> list[Block]:

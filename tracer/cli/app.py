@@ -20,6 +20,7 @@ ORDER = (
     "record",
     "summarize",
     "report",
+    "ranks",
     "compare",
     "ab",
     "baseline",

@@ -241,11 +241,13 @@ def _choose(path: Path, rank: int | None) -> Path:
         if rank is not None:
             raise UsageError(f"--rank {rank}: {path} is not a folder")
         return path
-    from tracer.trace.folder import choose_trace
+    from tracer.trace.folder import choose_trace, several_ranks
 
     chosen, found = choose_trace(path, rank)
     which = "the only one" if found == 1 else f"the newest of {found}"
     tell(f"reading {chosen}, {which}{'' if rank is None else f' of rank {rank}'}")
+    if rank is None and several_ranks(path):
+        tell(f"{path} has several ranks: tracer ranks {path} says which of them the others wait for")
     return chosen
 
 

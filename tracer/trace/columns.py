@@ -15,6 +15,7 @@ from tracer.arrays import int32, int64
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
+    from tracer.trace.collectives import Collectives, Distributed
     from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
@@ -45,6 +46,7 @@ class Want(IntFlag):
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
     MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
+    COLLECTIVES = 512  # which collective a kernel is: `Collectives`
     SUMMARY = OPS | CALLS | RANGES
 
 
@@ -227,6 +229,8 @@ class Trace:
             line they begin at; read with the modules.
         details: ids and shapes, where asked for.
         launched: how kernels were launched, where asked for.
+        collectives: which collective each kernel is, where asked for.
+        distributed: which rank of which run the file says it is.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
         stacks: whether the profiler recorded Python frames or modules.
@@ -262,6 +266,8 @@ class Trace:
     frames: Spans = field(default_factory=Spans.none)
     details: Details | None = None
     launched: Launched | None = None
+    collectives: Collectives | None = None
+    distributed: Distributed | None = None
     stacks: bool = False
     loose_ranges: Spans = field(default_factory=Spans.none)
     manifest: Manifest | None = None

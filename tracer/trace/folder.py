@@ -15,6 +15,8 @@ SUFFIXES = (".json", ".json.gz", ".json.zst", ".json.zip")
 _NAMED = re.compile(r"rank[-_]?0*(\d+)", re.IGNORECASE)
 _STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d{1,9})\b')
 ENDS_BYTES = 1 << 20
+# More are a date or a process.
+MOST_DIGITS = 4
 
 
 def choose_trace(folder: Path, rank: int | None = None) -> tuple[Path, int]:
@@ -34,6 +36,18 @@ def choose_trace(folder: Path, rank: int | None = None) -> tuple[Path, int]:
         wanted = "no trace" if rank is None else f"no trace of rank {rank}"
         raise InputError(f"{folder}: {wanted} ({', '.join(SUFFIXES)}) in this folder")
     return files[-1], len(files)
+
+
+def several_ranks(folder: Path) -> bool:
+    """Whether the names of a folder's traces are of several ranks."""
+    named = {named_rank(path) for path in folder.iterdir() if path.name.endswith(SUFFIXES)}
+    return len(named - {None}) > 1
+
+
+def named_rank(path: Path) -> int | None:
+    """The rank that a file's name says."""
+    match = _NAMED.search(path.name)
+    return int(match[1]) if match is not None and len(match[1]) <= MOST_DIGITS else None
 
 
 def _rank(path: Path) -> int | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import coded, int8, int32, int64
 from tracer.document.words import counted, unended
+from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
     OP_KINDS,
@@ -18,10 +19,21 @@ from tracer.trace.chrome.categories import (
     passed_over,
     telling_frame,
 )
-from tracer.trace.chrome.events import NO_ARGS, NO_DETAILS, NOT_LAUNCHED, DetailedArgs, Event, Id, LaunchedArgs
+from tracer.trace.chrome.events import (
+    NO_ARGS,
+    NO_COLLECTIVE,
+    NO_DETAILS,
+    NOT_LAUNCHED,
+    CollectiveArgs,
+    DetailedArgs,
+    Event,
+    Id,
+    LaunchedArgs,
+)
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.launched import Shape, parsed, shape_of
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
+from tracer.trace.collectives import Collectives
 from tracer.trace.columns import MISSING, NO_CORRELATION, Details, DeviceOps, HostCalls, Launched, Spans, Want
 from tracer.trace.limits import OverLimitError
 from tracer.trace.names import cut
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.arrays import I64, Bools
+    from tracer.trace.chrome.communication import Kind
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53
@@ -70,6 +83,8 @@ class Collector:
         self._shapes = _Numbering()
         self._launched = bool(want & Want.LAUNCHED)
         self._launches = _Numbering()
+        self._communicates = bool(want & Want.COLLECTIVES)
+        self._collectives = _Numbering()
         self._names = _Names()
         self._tracks, self._op_tracks = _Numbering(), _Numbering()
         self._passed_over: dict[str, bool] = {}
@@ -118,6 +133,7 @@ class Collector:
         columns = [start, end, int64([names[event.name] for event in events])]
         if group is Group.OP:
             columns += self._op_columns(events)
+            columns += self._collective_column(events) if self._communicates else []
             columns += self._launch_column(events) if self._launched else []
         elif group is not Group.CAPTURE:
             tracks = self._tracks
@@ -188,6 +204,12 @@ class Collector:
         shapes = [shape_of(arg) for arg in args]
         return [int64([self._launches[shape] if any(shape) else -1 for shape in shapes])]
 
+    def _collective_column(self, events: Sequence[Event]) -> list[I64]:
+        """The number of the collective that each is, -1 where nothing says it."""
+        args = [event.args if isinstance(event.args, CollectiveArgs) else NO_COLLECTIVE for event in events]
+        kinds = [communication.kind_of(arg) for arg in args]
+        return [int64([-1 if kind is None else self._collectives[kind] for kind in kinds])]
+
     def _details(self, group: Group, events: Sequence[Event]) -> list[I64]:
         """The external id of what has one, and the number of an operator's shape."""
         if group not in DETAILED:
@@ -211,6 +233,7 @@ class Collector:
         new_op_track = int64([self._op_tracks[track] for track in other._op_tracks])
         new_shape = int64([*[self._shapes[shape] for shape in other._shapes], -1])
         new_launch = int64([*[self._launches[shape] for shape in other._launches], -1])
+        new_kind = int64([*[self._collectives[kind] for kind in other._collectives], -1])
         for group, chunks in other._rows.items():
             if group is Group.FLOW:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
@@ -222,22 +245,24 @@ class Collector:
                     rest[0] = new_op_track[rest[0]]
                 if group is Group.CPU_OP and self._detailed:
                     rest[-1] = new_shape[rest[-1]]
+                if group is Group.OP and self._communicates:
+                    rest[6] = new_kind[rest[6]]
                 if group is Group.OP and self._launched:
-                    rest[6] = new_launch[rest[6]]
+                    rest[6 + self._communicates] = new_launch[rest[6 + self._communicates]]
                 self._rows[group].append((place, (start, end, new_name[name], *rest)))
         self.skipped.update(other.skipped)
 
     def columns(self) -> Columns:
         """All that was collected, in the order of the file; the collector is empty then."""
         rows = {group: self._joined(group) for group in Group}
-        return Columns(
-            self._names, self._tracks, self._op_tracks, rows, self.skipped, list(self._shapes), list(self._launches)
-        )
+        kinds = list(self._collectives) if self._communicates else None
+        told = (list(self._shapes), list(self._launches), kinds)
+        return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told)
 
     def _joined(self, group: Group) -> list[I64]:
         width = {Group.OP: 9, Group.CALL: 5, Group.FLOW: 4, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
-        width += group is Group.OP and self._launched
+        width += (self._launched + self._communicates) if group is Group.OP else 0
         # No longer kept here: of a large file the pieces are as much memory as the whole.
         chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
         if not chunks:
@@ -257,6 +282,7 @@ class Columns:
         skipped: Counter[str],
         shapes: list[tuple[bytes, bytes, bytes]],
         launches: list[Shape],
+        kinds: list[Kind] | None,
     ) -> None:
         self.strings = list(names)
         self.threads: list[tuple[str, str]] = []
@@ -270,6 +296,7 @@ class Columns:
         self._rows = rows
         self._shapes = shapes
         self._launches = launches
+        self._kinds = kinds
         self._unended = 0
         self._close_ranges()
 
@@ -317,7 +344,13 @@ class Columns:
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""
-        return Launched(self._rows[Group.OP][9], [parsed(shape) for shape in self._launches])
+        return Launched(
+            self._rows[Group.OP][9 + (self._kinds is not None)], [parsed(shape) for shape in self._launches]
+        )
+
+    def collectives(self) -> Collectives:
+        """Which collective the device ops are; of a collector that was asked for it."""
+        return Collectives(self._rows[Group.OP][9], [communication.parsed(kind) for kind in self._kinds or []])
 
     def flows(self) -> Flows:
         """The ends of arrows from launches to device ops."""

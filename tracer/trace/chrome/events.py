@@ -60,6 +60,21 @@ class LaunchedArgs(DetailedArgs, gc=False):
 NOT_LAUNCHED = LaunchedArgs()
 
 
+class CollectiveArgs(LaunchedArgs, gc=False):
+    """Those that only `Want.COLLECTIVES` asks for."""
+
+    collective: msgspec.Raw = msgspec.field(default=ABSENT, name="Collective name")
+    group: msgspec.Raw = msgspec.field(default=ABSENT, name="Process Group Name")
+    ranks: msgspec.Raw = msgspec.field(default=ABSENT, name="Process Group Ranks")
+    size: msgspec.Raw = msgspec.field(default=ABSENT, name="Group size")
+    sent: msgspec.Raw = msgspec.field(default=ABSENT, name="In msg nelems")
+    received: msgspec.Raw = msgspec.field(default=ABSENT, name="Out msg nelems")
+    dtype: msgspec.Raw = ABSENT
+
+
+NO_COLLECTIVE = CollectiveArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -86,6 +101,12 @@ class LaunchedEvent(Event, gc=False):
     args: LaunchedArgs | None = None
 
 
+class CollectiveEvent(Event, gc=False):
+    """One event with which collective it is."""
+
+    args: CollectiveArgs | None = None
+
+
 class Decoders:
     """Decode JSON to events: one alone, a list, or a document's list.
 
@@ -105,10 +126,13 @@ class Decoders:
 
 
 _PLAIN, _DETAILED, _LAUNCHED = Decoders(Event), Decoders(DetailedEvent), Decoders(LaunchedEvent)
+_COLLECTIVE = Decoders(CollectiveEvent)
 
 
 def decoders(want: Want) -> Decoders:
     """Those that find what is wanted."""
+    if want & Want.COLLECTIVES:
+        return _COLLECTIVE
     if want & Want.LAUNCHED:
         return _LAUNCHED
     return _DETAILED if want & Want.DETAILS else _PLAIN

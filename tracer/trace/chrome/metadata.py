@@ -11,7 +11,9 @@ from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
+from tracer.trace.chrome.communication import distributed
 from tracer.trace.chrome.events import UNREADABLE, end_of_value
+from tracer.trace.collectives import Distributed
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
 from tracer.trace.part import Part
@@ -22,6 +24,7 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     part: msgspec.Raw = msgspec.Raw(b"")
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+    baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     with_stack: msgspec.Raw = msgspec.Raw(b"")
@@ -47,6 +50,7 @@ class Metadata:
     manifest: Manifest | None = None
     stacks: bool = False
     part: Part | None = None
+    distributed: Distributed | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -75,6 +79,7 @@ def read_metadata(*documents: bytes) -> Metadata:
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,
+        distributed=distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds"))),
         stacks=any(_stacked(keys) for keys in found),
         warnings=warnings,
     )

@@ -1,0 +1,1 @@
+"""Parts of the report on the ranks of one run."""

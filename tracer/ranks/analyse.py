@@ -1,0 +1,106 @@
+"""Traces of the ranks of one run become a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.ranks import Rank, Ranks
+from tracer.document.summary import Abstained
+from tracer.ranks.bandwidth import bandwidths
+from tracer.ranks.clocks import align, refuse_impossible
+from tracer.ranks.divided import divide
+from tracer.ranks.files import read_ranks, world_of
+from tracer.ranks.findings import find
+from tracer.ranks.late import lateness
+from tracer.ranks.matched import match
+from tracer.ranks.rows import late_of_units, parts_of_units, request_rows, spans_of_units, stage_rows, step_rows
+from tracer.ranks.stragglers import find_stragglers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tracer.choices import Choices
+    from tracer.ranks.clocks import Clocks
+    from tracer.ranks.divided import Divided
+    from tracer.ranks.rank import RankTrace, Unit
+
+
+def analyse(paths: Sequence[Path], choices: Choices) -> Ranks:
+    """Read the traces of the ranks of one run, and say who waits for whom.
+
+    Raises:
+        InputError: a file is no trace of a rank, or they are not of one run.
+    """
+    return of_traces(read_ranks(paths, choices))
+
+
+def of_traces(traces: dict[int, RankTrace]) -> Ranks:
+    """The document on ranks that were read, by their number.
+
+    Raises:
+        InputError: they cannot be of one run.
+    """
+    groups, abstained = match(traces)
+    clocks = align(traces, groups)
+    refuse_impossible(traces, groups)
+    groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
+    divided = divide(traces, groups)
+    late = [(group, lateness(group, traces, divided, clocks)) for group in groups]
+    residual_ns = clocks.worst_ns or 0
+    late_ns = late_of_units(late)
+    stragglers = find_stragglers(traces, late, spans_of_units(traces, clocks), residual_ns)
+    rows = [_rank(rank, trace, divided[rank], late_ns, clocks) for rank, trace in traces.items()]
+    world = world_of(traces)
+    missing = [rank for rank in range(world) if rank not in traces]
+    counts = [(int((trace.kind >= 0).sum()), int((divided[rank].wait_ns >= 0).sum())) for rank, trace in traces.items()]
+    collectives, matched = next((count for count in counts if count[0]), (0, 0))
+    return Ranks(
+        world_size=world,
+        missing=missing,
+        ranks=rows,
+        clock="unknown" if clocks.worst_ns is None else "shared" if clocks.shared else "estimated",
+        clock_residual_ns=clocks.worst_ns,
+        collectives=collectives,
+        matched=matched,
+        stragglers=stragglers,
+        steps=step_rows(groups, parts_of_units(traces, divided), late_ns, residual_ns),
+        requests=request_rows(traces, divided, clocks),
+        bandwidth=bandwidths(groups, next(iter(traces.values())).device),
+        findings=find(rows, stragglers, complete=not missing),
+        abstained=[*_abstained(missing, collectives, traces, clocks), *abstained],
+        warnings=[warning for trace in traces.values() for warning in trace.warnings],
+    )
+
+
+def _rank(
+    rank: int, trace: RankTrace, divided: Divided, late_ns: Mapping[Unit, Mapping[int, int]], clocks: Clocks
+) -> Rank:
+    return Rank(
+        rank=rank,
+        path=trace.path,
+        device=trace.device,
+        clock_offset_ns=clocks.offset_ns[rank] if clocks.first[rank] == min(clocks.first) else None,
+        clock_residual_ns=clocks.residual_ns.get(rank),
+        stages=stage_rows(trace, divided, late_ns, rank),
+    )
+
+
+def _abstained(
+    missing: list[int], collectives: int, traces: Mapping[int, RankTrace], clocks: Clocks
+) -> list[Abstained]:
+    said = []
+    if missing:
+        which = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        reason = f"no trace of rank {which}: waiting for it counts as transfer, and no bandwidth is said of its groups"
+        said.append(Abstained(what="waiting for ranks that are missing", reason=reason, next_step="give all ranks"))
+    if not collectives:
+        reason = "no kernel of these traces is a collective that tracer knows"
+        said.append(Abstained(what="waiting and transfer", reason=reason, next_step="record NCCL's or RCCL's kernels"))
+    apart = [rank for rank in traces if clocks.first[rank] != min(traces)]
+    if collectives and apart:
+        reason = (
+            f"no collective joins rank {', '.join(map(str, apart))} to rank {min(traces)}; each part is answered alone"
+        )
+        said.append(Abstained(what="how times of all ranks lie to each other", reason=reason, next_step=""))
+    return said

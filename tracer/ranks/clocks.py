@@ -1,0 +1,138 @@
+"""One clock for all ranks: of one host it is shared; else the offset is read off the ends of collectives.
+
+Nobody leaves an all-reduce before everybody has entered it and its data has gone around, so that its kernels end
+together; in a ring within about the time of one step. The offset is the median over all that two ranks share, the
+residual how far three quarters of them agree with it. A drift of a clock is not taken out: it shows as a residual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.document.errors import InputError
+from tracer.ranks.matched import everybody_waits
+from tracer.ranks.rank import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tracer.arrays import I64
+    from tracer.ranks.matched import Matched
+    from tracer.ranks.rank import RankTrace
+
+# Clocks of one host never differ by more.
+SHARED_NS = 1_000_000
+AGREEING = 0.75
+# Of ranks of one run nobody leaves a collective that somebody has not entered; clocks that drift make some look so.
+IMPOSSIBLE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """By how much each rank's clock is ahead of that of the first rank that collectives join it to.
+
+    Attributes:
+        offset_ns: by rank.
+        first: by rank, whose clock that is; ranks with the same one can be compared.
+        residual_ns: by rank, how well the offset is known; not of those that are first.
+    """
+
+    offset_ns: dict[int, int]
+    first: dict[int, int]
+    residual_ns: dict[int, int]
+
+    @property
+    def shared(self) -> bool:
+        """Whether all times are comparable as they are."""
+        return not any(self.offset_ns.values())
+
+    @property
+    def worst_ns(self) -> int | None:
+        """The largest residual; None where nothing was compared."""
+        return max(self.residual_ns.values(), default=None)
+
+
+def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
+    """Find the offsets, and put the groups' times on one clock, in place."""
+    clocks = Clocks({}, {}, {})
+    telling = [group for group in groups if len(_ends(group))]
+    for rank in sorted(traces):
+        if rank not in clocks.first:
+            clocks.first[rank], clocks.offset_ns[rank] = rank, 0
+            while any(_join(clocks, group, traces) for group in telling):
+                pass
+    for group in groups:
+        for row, rank in enumerate(group.ranks):
+            ahead_ns = clocks.offset_ns[rank]
+            group.start_ns[row] -= ahead_ns
+            group.end_ns[row] -= ahead_ns
+            known = group.launch_ns[row] != UNKNOWN
+            group.launch_ns[row][known] -= ahead_ns
+    return clocks
+
+
+def refuse_impossible(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> None:
+    """Refuse ranks whose collectives often end on one before they begin on another, whatever their clocks.
+
+    Raises:
+        InputError: they do.
+    """
+    for group in groups:
+        columns = _ends(group)
+        early = group.start_ns[:, columns].max(axis=0) - group.end_ns[:, columns].min(axis=0)
+        if np.count_nonzero(early > 0) > IMPOSSIBLE * len(columns):
+            worst = int(early.argmax())
+            last = group.ranks[int(group.start_ns[:, columns[worst]].argmax())]
+            first = group.ranks[int(group.end_ns[:, columns[worst]].argmin())]
+            raise InputError(
+                f"{traces[first].path}: its collectives end before the same ones begin in {traces[last].path}, by up "
+                f"to {early[worst] / 1e6:,.3g} ms: they are not of one run, or a clock ran away"
+            )
+
+
+def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bool:
+    """Place the ranks of a group by one of them that has its place; whether any was."""
+    known = next((rank for rank in group.ranks if rank in clocks.first), None)
+    waiting = [rank for rank in group.ranks if rank not in clocks.first]
+    if known is None or not waiting:
+        return False
+    for rank in waiting:
+        one_host = traces[rank].device_id != traces[known].device_id
+        own, other = group.ranks.index(rank), group.ranks.index(known)
+        offset_ns, clocks.residual_ns[rank] = _between(group, own, other, one_host=one_host)
+        clocks.offset_ns[rank], clocks.first[rank] = clocks.offset_ns[known] + offset_ns, clocks.first[known]
+    return True
+
+
+def _ends(group: Matched) -> list[int]:
+    """The columns by which clocks are told."""
+    return [i for i, kind in enumerate(group.kinds) if everybody_waits(kind)]
+
+
+def _between(group: Matched, own: int, other: int, *, one_host: bool) -> tuple[int, int]:
+    """Offset of a rank against another, and its residual."""
+    columns = _ends(group)
+    ends = group.end_ns[own, columns] - group.end_ns[other, columns]
+    starts = group.start_ns[own, columns] - group.start_ns[other, columns]
+    offset = _median(ends)
+    residual = _agreeing(ends - offset)
+    if abs(offset) <= residual or (one_host and abs(offset) <= SHARED_NS and not _shifted(offset, _median(starts))):
+        # Ends that are late while starts are not are the network's doing, not the clock's.
+        return 0, residual
+    return offset, residual
+
+
+def _shifted(ends_ns: int, starts_ns: int) -> bool:
+    return abs(starts_ns - ends_ns) <= abs(ends_ns) // 2
+
+
+def _median(values: I64) -> int:
+    return int(np.sort(values)[(len(values) - 1) // 2])
+
+
+def _agreeing(values: I64) -> int:
+    """How far three quarters of the values are from 0 at most."""
+    return int(np.sort(np.abs(values))[int(AGREEING * (len(values) - 1))])

@@ -1,0 +1,155 @@
+"""One rank's trace, as far as the ranks are laid beside each other: its work, its collectives, its runs of stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.stages.find import find_stages
+from tracer.charge.work import work_of_ops
+from tracer.document.errors import InputError
+from tracer.document.names import ALL_STAGES
+from tracer.kernels.categories import categorise, own_name
+from tracer.measure import needs
+from tracer.trace.api import synchronises
+from tracer.trace.collectives import Collective, Distributed
+from tracer.trace.columns import Want
+from tracer.trace.folder import named_rank
+from tracer.trace.reader import read_source
+from tracer.trace.source import Source
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
+    from tracer.choices import Choices
+    from tracer.trace.columns import Trace
+
+# A run of a stage: stage ("" outside all), token index, request, and which of those that are alike in all that.
+Unit: TypeAlias = tuple[str, int, int, int]
+NO_UNIT: Unit = ("", -1, -1, 0)
+UNKNOWN = -(1 << 62)
+# The times of two ranks must have a difference in 64 bits; this is the year 2043.
+FARTHEST_NS = 1 << 61
+
+
+@dataclass(slots=True)
+class RankTrace:
+    """What of a rank's trace is compared; times in nanoseconds on its host's clock.
+
+    Attributes:
+        path: of its file.
+        rank: its number; None where nothing says it.
+        distributed: what the file says of the run.
+        device, device_id: its device.
+        warnings: of the reader.
+        units: its runs of stages; the last is `NO_UNIT`.
+        start_ns, end_ns, unit, name: of each device op, `unit` an index into units, `name` one into strings.
+        kind: of each op, which collective it is, an index into kinds; -1 of all others.
+        launch_ns: when it was launched; UNKNOWN without a record.
+        synced_ns: when its host had waited for the device, in order.
+        kinds: of collectives.
+        strings: names.
+    """
+
+    path: str
+    rank: int | None
+    distributed: Distributed
+    device: str
+    device_id: int
+    warnings: list[str]
+    units: list[Unit]
+    start_ns: I64
+    end_ns: I64
+    unit: I64
+    name: I64
+    kind: I64
+    launch_ns: I64
+    synced_ns: I64
+    kinds: list[Collective]
+    strings: list[str]
+
+
+def read_rank(path: Path, choices: Choices) -> RankTrace:
+    """Read one rank's trace.
+
+    Raises:
+        InputError: it is no trace, has no device work, or work of several devices.
+    """
+    with Source(path, choices.limits) as source:
+        want = needs.at_first(choices) | Want.COLLECTIVES
+        trace = read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
+        while (more := needs.after_all(trace, choices)) & ~(want | trace.had):
+            want |= more
+            trace = read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
+    if trace.unread is not None:
+        raise InputError(f"{path}: {trace.unread.reason}; {trace.unread.next_step}")
+    if not len(trace.ops):
+        raise InputError(f"{path}: it has no device work; ranks are compared by what their devices ran")
+    devices = sorted(set(trace.ops.device.tolist()))
+    if len(devices) > 1:
+        raise InputError(
+            f"{path}: it has work on {len(devices)} devices; give a trace for each rank, with one device in it"
+        )
+    ranges = find_stages(trace, choices.patterns)
+    return _laid_out(path, trace, ranges, work_of_ops(trace, ranges, any_thread=choices.any_thread), devices[0])
+
+
+def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device: int) -> RankTrace:
+    distributed = trace.distributed or Distributed()
+    farthest_ns = max(abs(int(trace.ops.start_ns.min())), abs(int(trace.ops.end_ns.max())))
+    if farthest_ns + distributed.base_ns > FARTHEST_NS:
+        raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
+    rank = distributed.rank if distributed.rank is not None else named_rank(path)
+    kind, kinds = _kinds(trace)
+    launch_ns = np.where(work.call >= 0, work.call_start_ns + distributed.base_ns, UNKNOWN)
+    return RankTrace(
+        path=str(path),
+        rank=rank,
+        distributed=distributed,
+        device=next((one.name for one in trace.devices if one.id == device), ""),
+        device_id=device,
+        warnings=[f"{path.name}: {warning}" for warning in trace.warnings],
+        units=_units(ranges),
+        start_ns=work.start_ns + distributed.base_ns,
+        end_ns=work.end_ns + distributed.base_ns,
+        unit=int64(np.where(work.stage >= 0, work.stage, len(ranges))),
+        name=int64(work.name),
+        kind=kind,
+        launch_ns=int64(launch_ns),
+        synced_ns=_synced(trace) + distributed.base_ns,
+        kinds=kinds,
+        strings=trace.strings,
+    )
+
+
+def _synced(trace: Trace) -> I64:
+    waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
+    return int64(np.sort(trace.calls.end_ns[waits[trace.calls.name]]))
+
+
+def _units(ranges: StageRanges) -> list[Unit]:
+    seen: dict[tuple[str, int, int], int] = {}
+    units = []
+    for code, index, request in zip(ranges.stage.tolist(), ranges.index.tolist(), ranges.request.tolist(), strict=True):
+        one = (ALL_STAGES[code], index, request)
+        seen[one] = seen.get(one, -1) + 1
+        units.append((*one, seen[one]))
+    return [*units, NO_UNIT]
+
+
+def _kinds(trace: Trace) -> tuple[I64, list[Collective]]:
+    """Of each op which collective it is: by its arguments, else by its name."""
+    said = trace.collectives
+    kinds = list(said.kinds) if said is not None else []
+    kind = said.of_op.copy() if said is not None else np.full(len(trace.ops), -1, dtype=np.int64)
+    by_name = np.full(len(trace.strings), -1, dtype=np.int64)
+    for name in set(trace.ops.name[kind < 0].tolist()):
+        if categorise(trace.strings[name]) == "collective":
+            by_name[name] = len(kinds)
+            kinds.append(Collective(name=own_name(trace.strings[name])))
+    return int64(np.where(kind >= 0, kind, by_name[trace.ops.name])), kinds
