@@ -20,6 +20,7 @@ from reports.parts import (
     first,
     gates,
     header,
+    host,
     idle,
     kernels,
     latency,
@@ -50,6 +51,7 @@ SUMMARY = (
     first.part,
     stages.reading,
     idle.part,
+    host.part,
     devices.part,
     serving.part,
     attention.part,
@@ -67,7 +69,7 @@ SUMMARY = (
     warnings.part,
 )
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
+BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
 PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
 

@@ -20,7 +20,7 @@ TOP = 12
 def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a name, under its stage."""
     found = summary.breakdown
-    if found is None:
+    if found is None or found.by == "host":
         return None
     columns = [
         Column("stage", right=False),

@@ -9,7 +9,7 @@ import numpy as np
 from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Breakdown, BreakdownRow
-from tracer.measure.ways import ways
+from tracer.measure.ways import HostWay, ways
 
 if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
@@ -30,6 +30,8 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
         InputError: the trace has none of what is asked for.
     """
     way = ways()[by]
+    if isinstance(way, HostWay):
+        return Breakdown(by=by, rows=[], host=way.rows(trace, ranges, work), meaning=way.meaning)
     keys = way.keys(trace, work)
     names = keys.names
     # Both in one number: the stage is -1 where there is none.

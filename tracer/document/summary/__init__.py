@@ -15,6 +15,7 @@ from tracer.document.summary.device import (
     Unattributed,
 )
 from tracer.document.summary.findings import Finding, Gain
+from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.latency import (
     MEAN,
     MEDIAN,
@@ -73,7 +74,9 @@ __all__ = [
     "Finding",
     "Gain",
     "Held",
+    "HostRow",
     "HostThread",
+    "HostTime",
     "Idle",
     "IdleBetweenSteps",
     "Kernel",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tracer.document.summary.host import HostRow
+
 
 class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     """Device time of one name in one stage; `stage` is "" outside all."""
@@ -19,11 +21,12 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     """All device time by stage and by something else; the rows add up to it.
 
     Attributes:
-        by: "op", "module", "layer", "kernel", "category" or "stream".
-        rows: stage by stage, the most time first.
+        by: "op", "module", "layer", "kernel", "category", "stream" or "host".
+        rows: stage by stage, the most time first; none by "host", which is no device time.
         by_external_id: ops whose operator is known by its External id alone, as none was open at the launch.
         meaning: what `by` stands for, in words.
         wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
+        host: by "host", the launching threads' time in the stages, the most time first; it adds up to their `cpu_ns`.
     """
 
     by: str
@@ -31,3 +34,4 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     by_external_id: int = 0
     wrong_external_ids: int = 0
     meaning: str = ""
+    host: list[HostRow] = []

@@ -60,6 +60,20 @@ class LaunchedArgs(DetailedArgs, gc=False):
 NOT_LAUNCHED = LaunchedArgs()
 
 
+class MemoryArgs(LaunchedArgs, gc=False):
+    """Those that only `Want.MEMORY` asks for."""
+
+    size: Id = msgspec.field(default=NO_ID, name="Bytes")
+    kind: Id = msgspec.field(default=NO_ID, name="Device Type")
+    of_device: Id = msgspec.field(default=NO_ID, name="Device Id")
+    allocated: Id = msgspec.field(default=NO_ID, name="Total Allocated")
+    reserved: Id = msgspec.field(default=NO_ID, name="Total Reserved")
+    address: Id = msgspec.field(default=NO_ID, name="Addr")
+
+
+NO_MEMORY = MemoryArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -86,6 +100,12 @@ class LaunchedEvent(Event, gc=False):
     args: LaunchedArgs | None = None
 
 
+class MemoryEvent(Event, gc=False):
+    """One event with what an allocator did."""
+
+    args: MemoryArgs | None = None
+
+
 class Decoders:
     """Decode JSON to events: one alone, a list, or a document's list.
 
@@ -105,10 +125,13 @@ class Decoders:
 
 
 _PLAIN, _DETAILED, _LAUNCHED = Decoders(Event), Decoders(DetailedEvent), Decoders(LaunchedEvent)
+_MEMORY = Decoders(MemoryEvent)
 
 
 def decoders(want: Want) -> Decoders:
     """Those that find what is wanted."""
+    if want & Want.MEMORY:
+        return _MEMORY
     if want & Want.LAUNCHED:
         return _LAUNCHED
     return _DETAILED if want & Want.DETAILS else _PLAIN
