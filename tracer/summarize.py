@@ -31,6 +31,7 @@ from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
+from tracer.measure.memory import with_memory
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
@@ -185,7 +186,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     latency, requests = _clean(trace.manifest, times)
     layers = host_layers(trace, runs)
     slowed = {} if latency is None else latency.distortion
-    stages, tokens = with_host(stages, tokens, layers, runs, slowed)
+    stages, tokens, memory = with_memory(*with_host(stages, tokens, layers, runs, slowed), trace, runs)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
@@ -229,6 +230,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
             *unanswered,
         ],
         lost=UNSET if missing is None else missing,
+        memory=UNSET if memory is None else memory,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
     )

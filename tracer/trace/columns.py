@@ -207,6 +207,12 @@ class MemoryEvents:
     reserved_bytes: I64
     address: I64
 
+    @classmethod
+    def none(cls) -> MemoryEvents:
+        """No events at all."""
+        no = int64([])
+        return cls(no, int32([]), no, no, no, no, no, no)
+
     def __len__(self) -> int:
         return int(self.time_ns.shape[0])
 

@@ -27,6 +27,7 @@ from tracer.document.summary.latency import (
     measures,
 )
 from tracer.document.summary.lost import Lost, LostOps
+from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -59,6 +60,7 @@ __all__ = [
     "UNREAD",
     "WAITING",
     "Abstained",
+    "Allocation",
     "Attention",
     "BatchGroup",
     "Between",
@@ -67,6 +69,7 @@ __all__ = [
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
@@ -83,6 +86,7 @@ __all__ = [
     "Latency",
     "Lost",
     "LostOps",
+    "Memory",
     "Outlier",
     "Percentiles",
     "Phase",
@@ -98,6 +102,7 @@ __all__ = [
     "Slope",
     "Spread",
     "Stage",
+    "StageMemory",
     "StagePrediction",
     "StageRoofline",
     "Statistic",

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from tracer.document.summary.device import Counts, Idle, Kernel
 from tracer.document.summary.host import HostTime
 from tracer.document.summary.lost import LostOps
+from tracer.document.summary.memory import StageMemory
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         role: which of several models works in it: "target" or "draft"; None of one model.
         lost: launches without a device op; absent where there are none.
         host: `cpu_ns` by layer; absent where that was not looked at.
+        memory: what was allocated on its device; absent where no allocator reported it.
     """
 
     stage: str
@@ -57,6 +59,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     role: str | None = None
     lost: LostOps | UnsetType = UNSET
     host: HostTime | UnsetType = UNSET
+    memory: StageMemory | UnsetType = UNSET
 
     @property
     def took_ns(self) -> int | None:
@@ -84,9 +87,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One decode step; `request` is -1 where the trace does not say. What is None, `lost` and `host`: as of a stage.
+    """One decode step; `request` is -1 where the trace does not say.
 
-    `host` is without what lies in stages within the step.
+    What is None, and what may be absent: as of a stage. `host` is without what lies in stages within the step.
     """
 
     request: int
@@ -100,6 +103,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = Counts()
     lost: LostOps | UnsetType = UNSET
     host: HostTime | UnsetType = UNSET
+    memory: StageMemory | UnsetType = UNSET
 
     @property
     def took_ns(self) -> int | None:
