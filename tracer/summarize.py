@@ -126,7 +126,7 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
         trace = _read(source, want, choices)
     rest = needs.in_the_end(trace, choices)
     trace = _read(source, want | rest, choices) if rest & ~want else trace
-    more = needs.beside(trace)
+    more = needs.beside(trace, choices)
     return beside(trace, _read(source, more, choices)) if more else trace
 
 

@@ -80,7 +80,15 @@ def test_a_small_file_is_read_for_its_operators_and_a_large_one_where_the_device
         (waiting, needs.ALWAYS_EVENTS + 1, Want.CPU_OPS),
         (waiting, needs.WAITING_EVENTS + 1, NOTHING),
     ):
-        assert needs.beside(replace(trace, events=events, had=Want.SUMMARY)) == want
+        assert needs.beside(replace(trace, events=events, had=Want.SUMMARY), Choices()) == want
+
+
+def test_operators_are_not_read_where_no_stage_asks_for_them() -> None:
+    trace = replace(trace_of(span("forward", 0, 9), *STEP[1:]), had=Want.SUMMARY)
+    assert needs.beside(trace, Choices()) == Want.MEMORY
+    assert needs.beside(replace(trace, events=needs.ALWAYS_EVENTS + 1), Choices()) == NOTHING
+    recorded_memory = replace(trace, events=needs.WAITING_EVENTS + 1, memory_recorded=True)
+    assert needs.beside(recorded_memory, Choices()) == Want.MEMORY | Want.CPU_OPS
 
 
 def test_by_host_names_what_is_in_each_layer() -> None:

@@ -52,8 +52,8 @@ def after_all(trace: Trace, choices: Choices) -> Want:
     return more
 
 
-def beside(trace: Trace) -> Want:
-    """What to read of the file once more, for what the host does and for its memory alone.
+def beside(trace: Trace, choices: Choices) -> Want:
+    """What to read of the file once more, for what the host does in stages and for memory alone.
 
     Reading operators takes about 5 us each, so of a small file it is never noticed. Of a larger one they are read where
     the device mostly waits, of the largest only where somebody asks for them.
@@ -62,9 +62,12 @@ def beside(trace: Trace) -> Want:
         return NOTHING
     small = trace.events <= ALWAYS_EVENTS
     memory = Want.MEMORY if trace.memory is None and (small or trace.memory_recorded) else NOTHING
-    known = bool(trace.had & Want.CPU_OPS)
-    waits = trace.events <= WAITING_EVENTS and mostly_idle(trace)
-    return memory | (Want.CPU_OPS if (small or waits or memory) and not known else NOTHING)
+    if memory and trace.memory_recorded:
+        return memory | Want.CPU_OPS  # which say who asked for it
+    worth = small or (trace.events <= WAITING_EVENTS and mostly_idle(trace))
+    if not worth or not len(find_stages(trace, choices.patterns)):
+        return memory
+    return memory | (NOTHING if trace.had & Want.CPU_OPS else Want.CPU_OPS)
 
 
 def mostly_idle(trace: Trace) -> bool:

@@ -28,8 +28,8 @@ COUNTED = (
 
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
-    """One attribute of each row."""
-    return [getattr(row, name) for row in rows]
+    """One attribute of each row; of none it is unknown."""
+    return [None if row is None else getattr(row, name) for row in rows]
 
 
 def idle(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:

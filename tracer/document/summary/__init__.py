@@ -1,7 +1,7 @@
 """The summary document, a file for each part; see `whole`."""
 
 from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
-from tracer.document.summary.breakdown import Breakdown, BreakdownRow
+from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import (
@@ -84,6 +84,7 @@ __all__ = [
     "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "LaunchedAs",
     "Lost",
     "LostOps",
     "Memory",
