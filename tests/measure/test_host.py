@@ -123,3 +123,21 @@ def test_what_by_host_cannot_divide_is_said() -> None:
         summarize(trace_of(span("tracer/vision", 0, 5), operator("aten::mm", 0, 1)), Choices(by="host"))
     with pytest.raises(InputError, match="no calls of the host in it for --by host"):
         summarize(trace_of(span("tracer/vision", 0, 5), kernel("k", 2, 1)), Choices(by="host"))
+
+
+# What the script of this recording measured by the host's clock while it ran.
+SLEPT_NS, DISPATCHED_NS, LAUNCHED_NS, WAITED_NS = 50_131_011, 21_853_272, 77_794_285, 52_264_801
+
+
+def test_a_sleep_operators_launches_and_a_wait_are_each_found_and_sized(data: Path) -> None:
+    """5,000 views, which launch nothing, 5,000 launches, a sleep, and a wait for twenty large products."""
+    summary = summarize_file(data / "h100_host_layers.json.gz", Choices(by="host"))
+    vision, prefill, (burst, wait) = _host(summary, "vision"), _host(summary, "prefill"), summary.tokens
+    assert vision.python_ns == pytest.approx(SLEPT_NS, rel=0.05)
+    assert (prefill.dispatch_ns or 0) + (prefill.python_ns or 0) == pytest.approx(DISPATCHED_NS, rel=0.05)
+    assert burst.cpu_ns == pytest.approx(LAUNCHED_NS, rel=0.05)
+    assert isinstance(wait.host, HostTime)
+    assert wait.host.sync_ns == pytest.approx(WAITED_NS, rel=0.05)
+    assert summary.breakdown is not None
+    rows = {(row.stage, row.layer, row.name): row.count for row in summary.breakdown.host}
+    assert rows["prefill", "operators", "aten::view"] == rows["decode", "launching", "cudaLaunchKernel"] == 5000

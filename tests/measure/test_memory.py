@@ -164,3 +164,9 @@ def test_stages_hold_what_torchs_own_counters_said() -> None:
     step = summary.tokens[0].memory
     assert isinstance(step, StageMemory)
     assert (step.start_bytes, step.peak_bytes, step.end_bytes) == (1_603_435_520, 1_605_886_464, 1_603_536_896)
+
+
+def test_a_stage_of_a_recording_holds_what_torchs_counters_said_beside_it(data: Path) -> None:
+    """In it a quarter of a gibibyte is allocated and cloned, and the first given back."""
+    found = _stages(summarize_file(data / "h100_host_layers.json.gz"))
+    assert found["vision"] == (100_696_064, 637_566_976, 369_131_520)
