@@ -18,11 +18,11 @@ IDLE = 0.5
 ON_HOST = (LOAD, PREPROCESS)
 
 LAYERS = {"launch_ns": "launching", "dispatch_ns": "operators", "python_ns": "Python between operators"}
-# Which layers each removes.
+# What would save time, and which layers each removes.
 REMEDIES = {
-    "graphs remove launching, operators and Python": tuple(LAYERS),
-    "fusing removes launches": ("launch_ns",),
-    "torch.inference_mode and static caches remove operators' work": ("dispatch_ns",),
+    "graphs_ns": ("graphs remove launching, operators and Python", tuple(LAYERS)),
+    "fusing_ns": ("fusing removes launches", ("launch_ns",)),
+    "inference_mode_ns": ("torch.inference_mode and static caches remove operators' work", ("dispatch_ns",)),
 }
 
 FINDING = Rule(
@@ -84,7 +84,7 @@ class _Layers:
 
     Attributes:
         host: nanoseconds of each layer in each stage, without the profiler where that was measured.
-        saves: nanoseconds that each remedy saves at most.
+        saves: what each of REMEDIES saves at most.
         words: the layer that costs most, to go on a message with.
         remedies: the same as `saves`, in words.
     """
@@ -107,7 +107,7 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
         scaled = scaled and slowed is not None
         each = {layer: ns / (slowed or 1.0) / stage.runs for layer, ns in known[0].items()}
         host[name] = {layer: round(ns * time.runs) for layer, ns in each.items()}
-        for remedy, removed in REMEDIES.items():
+        for remedy, (_, removed) in REMEDIES.items():
             saves[remedy] += min(sum(each[layer] for layer in removed), time.waiting_ns) * time.runs
     whole = {layer: sum(one[layer] for one in host.values()) for layer in LAYERS}
     if not sum(whole.values()):
@@ -115,7 +115,7 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
     most = max(whole, key=lambda layer: whole[layer])
     share = whole[most] / sum(whole.values())
     profiled = "" if scaled else ", profiler and all"
-    gains = "; ".join(f"{remedy}, up to {duration(ns)}" for remedy, ns in saves.items())
+    gains = "; ".join(f"{REMEDIES[remedy][0]}, up to {duration(ns)}" for remedy, ns in saves.items())
     return _Layers(
         host,
         {remedy: round(ns) for remedy, ns in saves.items()},
