@@ -28,14 +28,16 @@ COUNTED = (
 
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
-    """One attribute of each row; of none it is unknown."""
-    return [None if row is None else getattr(row, name) for row in rows]
+    """One attribute of each row."""
+    return [getattr(row, name) for row in rows]
 
 
 def idle(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
     """The columns IDLE."""
-    causes = [row.idle for row in rows]
-    return {one.name: column(causes, one.name.removeprefix("idle_")) for one in IDLE}
+    return {
+        one.name: [None if row.idle is None else getattr(row.idle, one.name.removeprefix("idle_")) for row in rows]
+        for one in IDLE
+    }
 
 
 def counted(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
