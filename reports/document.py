@@ -20,10 +20,12 @@ from reports.parts import (
     first,
     gates,
     header,
+    host,
     idle,
     kernels,
     latency,
     limits,
+    memory,
     phases,
     prediction,
     ranges,
@@ -54,6 +56,7 @@ SUMMARY = (
     first.part,
     stages.reading,
     idle.part,
+    host.part,
     devices.part,
     serving.part,
     attention.part,
@@ -62,6 +65,7 @@ SUMMARY = (
     latency.part,
     categories.part,
     kernels.part,
+    memory.part,
     ranges.part,
     threads.part,
     limits.part,
@@ -71,7 +75,7 @@ SUMMARY = (
     warnings.part,
 )
 # Of a summary that was asked for a breakdown.
-BROKEN_DOWN = (header.part, breakdown.part, gates.part, warnings.part)
+BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
 PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
 
 # Of the ranks of one run.

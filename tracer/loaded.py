@@ -20,6 +20,7 @@ from tracer.tables.arrow import arrow_tables
 from tracer.tables.optional import INSTALL
 from tracer.tables.sql import query
 from tracer.tables.table import tables
+from tracer.trace.columns import Want
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def load(path: str | Path, choices: Choices | None = None, *, frames: str | None
     library = _library(frames)
     choices = choices or Choices()
     with Source(path, choices.limits) as source:
-        trace = read(source, choices)
+        trace = read(source, choices, also=Want.LAUNCHED)
         charged = charge(trace, choices)
         return Run(charged, summarize_charged(charged, choices, frames=frames_of(source, trace, choices)), library)
 

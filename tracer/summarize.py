@@ -28,8 +28,10 @@ from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
+from tracer.measure.host import host_layers, with_host
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
+from tracer.measure.memory import with_memory
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roofline.draw import draw_roofline
@@ -43,6 +45,7 @@ from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
 from tracer.measure.unstaged import no_stages
+from tracer.trace.beside import beside
 from tracer.trace.columns import NOTHING, Want
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
@@ -122,7 +125,9 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
         want |= more
         trace = _read(source, want, choices)
     rest = needs.in_the_end(trace, choices)
-    return _read(source, want | rest, choices) if rest & ~want else trace
+    trace = _read(source, want | rest, choices) if rest & ~want else trace
+    more = needs.beside(trace, choices)
+    return beside(trace, _read(source, more, choices)) if more else trace
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
@@ -179,6 +184,9 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
     times = with_fused(run_times(runs, trace.manifest), trace, runs)
     latency, requests = _clean(trace.manifest, times)
+    layers = host_layers(trace, runs)
+    slowed = {} if latency is None else latency.distortion
+    stages, tokens, memory = with_memory(*with_host(stages, tokens, layers, runs, slowed), trace, runs)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
@@ -222,6 +230,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
             *unanswered,
         ],
         lost=UNSET if missing is None else missing,
+        memory=UNSET if memory is None else memory,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
     )

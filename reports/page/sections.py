@@ -22,10 +22,12 @@ from reports.parts import (
     findings,
     first,
     header,
+    host,
     idle,
     kernels,
     latency,
     limits,
+    memory,
     stages,
     warnings,
 )
@@ -117,12 +119,12 @@ SECTIONS = (
         id="time",
         title="Where the time goes",
         drawn=_time,
-        parts=(latency.part, stages.part, stages.reading, idle.part),
+        parts=(latency.part, stages.part, stages.reading, idle.part, host.part),
     ),
     Section(id="timeline", title="Timeline", drawn=_timeline),
     Section(id="tokens", title="Token by token", drawn=_tokens, parts=(decode_steps.part,)),
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
-    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
+    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part, memory.part)),
 )
 # Stand in front of the sections, the first two, or are drawn otherwise: as cards, as a table.
 ELSEWHERE = (header.part, warnings.part, findings.part, first.part, kernels.part)

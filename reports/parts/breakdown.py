@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Table, block, note
+from reports.blocks import Block, Column, Row, Sentence, Table, block, note
+from reports.palette import NONE
 from reports.parts.words import kind, lost_of, on_cpu
-from reports.units import counted, duration, share, short_kernels
+from reports.units import byte_count, counted, duration, share, short_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,17 +16,34 @@ if TYPE_CHECKING:
     from tracer.document.summary import BreakdownRow, Summary
 
 TOP = 12
+# How kernels were launched, in wide terminals; grid and block say the most.
+LAUNCHED = (
+    Column("grid", rank=1),
+    Column("block", rank=2),
+    Column("regs", rank=4),
+    Column("shared", rank=5),
+    Column("occup.", rank=3),
+)
+LAUNCHED_MEANS = (
+    Sentence("grid", "grid: blocks; +2 is that two more ways of launching took less time (--format json has them)."),
+    Sentence("block", "block: threads."),
+    Sentence("regs", "regs: registers of a thread."),
+    Sentence("shared", "shared: memory of a block."),
+    Sentence("occup.", "occup.: the profiler's estimate of the warps held, of those that could be."),
+)
 
 
 def part(summary: Summary, asked: Asked) -> Block | None:
     """A row a name, under its stage."""
     found = summary.breakdown
-    if found is None:
+    if found is None or found.by == "host":
         return None
+    launched = any(row.launches for row in found.rows)
     columns = [
         Column("stage", right=False),
         Column(found.by, right=False, named=True),
         *map(Column, ("ops", "self" if on_cpu(summary) else "device", "share")),
+        *(LAUNCHED if launched else ()),
     ]
     shorter = short_kernels(row.name for row in found.rows)
     top = asked.top or TOP
@@ -38,12 +56,13 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         stage = (row.stage or "no stage") if seen[row.stage] == 1 else ""
         name = shorter[row.name] if found.by == "kernel" else row.name
         times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
-        rows.append(Row([stage, name, f"{row.ops:,}", *times]))
+        rows.append(Row([stage, name, f"{row.ops:,}", *times, *(_launched(row) if launched else ())]))
     more = sum(max(0, count - top) for count in seen.values())
     wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
     says = note(
         found.meaning,
         f"share: of all {kind(summary)} time.",
+        *(LAUNCHED_MEANS if launched else ()),
         "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
         "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
         if any(row.name == "graph replay" for row in found.rows)
@@ -55,6 +74,29 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"{counted(more, 'more row')}: --top {max(seen.values())}." if more else "",
     )
     return block("", Table(columns, rows), says)
+
+
+def _launched(row: BreakdownRow) -> list[str]:
+    """How it was launched, of several ways the one that took the most time."""
+    if not row.launches:
+        return [""] * len(LAUNCHED)
+    most = row.launches[0]
+    others = len(row.launches) - 1 + row.launched_otherwise
+    return [
+        _size(most.grid) + (f" +{others}" if others else ""),
+        _size(most.block),
+        NONE if most.registers is None else f"{most.registers:,}",
+        NONE if most.shared_bytes is None else byte_count(most.shared_bytes),
+        NONE if most.occupancy is None else f"{most.occupancy:.0%}",
+    ]
+
+
+def _size(dimensions: tuple[int, int, int] | None) -> str:
+    """Without the last dimensions that are 1: 16x4, 128."""
+    if dimensions is None:
+        return NONE
+    length = max([place for place, count in enumerate(dimensions, 1) if count != 1], default=1)
+    return "x".join(f"{count}" for count in dimensions[:length])
 
 
 def _sorted(rows: Sequence[BreakdownRow], asked: Asked) -> list[BreakdownRow]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import operator, span
+from support.chrome import Event, operator, span
 from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.launch_bound import FINDING
@@ -51,3 +51,33 @@ def test_idle_time_that_only_the_profiler_makes_is_not_launch_bound(clean_us: in
 def test_operators_of_a_cpu_are_not_launched() -> None:
     work = [operator("aten::mm", 40 * number, 10) for number in range(10)]
     assert found(ID, span("tracer/vision", 0, 400), *work) is None
+
+
+def _dispatched(name: str, operators: bool = True) -> list[Event]:
+    """A stage of 361 us: ten launches of 1 us, nine of 20 us of operators, and the rest Python."""
+    late = stage(f"tracer/{name}", 0, 40, [GEMM] * 9)
+    return late + [operator("aten::mm", 40 * number + 5, 20) for number in range(9 * operators)]
+
+
+def test_the_layer_that_costs_most_is_named_with_what_each_remedy_saves_at_most() -> None:
+    finding = found(ID, *_dispatched("vision"))
+    assert finding is not None
+    assert finding.message.endswith("; of the host's time 50% is operators, profiler and all")
+    assert finding.evidence["host"] == {"vision": {"launch_ns": 9000, "dispatch_ns": 180_000, "python_ns": 172_000}}
+    assert list(finding.evidence["saves"].values()) == [240_000, 9000, 180_000]  # no more than the device waits
+    assert "fusing removes launches, up to 9.00 µs" in finding.next_step
+
+
+def test_layers_are_scaled_to_what_a_run_takes_without_the_profiler() -> None:
+    metadata = recorded(clean=[latencies(vision_us=300)] * 3, profiled=[latencies(vision_us=600)])
+    finding = found(ID, *_dispatched("vision"), tracer=metadata)
+    assert finding is not None
+    assert finding.evidence["host"] == {"vision": {"launch_ns": 4500, "dispatch_ns": 90_000, "python_ns": 86_000}}
+    assert "profiler" not in finding.message
+
+
+def test_without_operators_no_layer_is_named() -> None:
+    finding = found(ID, *_dispatched("vision", operators=False))
+    assert finding is not None
+    assert set(finding.evidence) == {"stages"}
+    assert "layers" not in finding.next_step

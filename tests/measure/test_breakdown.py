@@ -5,12 +5,26 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.chrome import OTHER, call, kernel, launch, module, operator, span, trace_of
+from support.chrome import (
+    EVERYTHING,
+    OTHER,
+    call,
+    document,
+    kernel,
+    launch,
+    module,
+    operator,
+    read_bytes,
+    span,
+    trace_of,
+)
 from support.strategies import gpu_traces
 
 import tracer.measure.by as folder
+from reports.document import of_summary
+from reports.render.text import render
 from tracer.document.errors import InputError
-from tracer.measure.ways import ways
+from tracer.measure.ways import Way, ways
 from tracer.summarize import Choices, summarize, summarize_file
 from tracer.trace.columns import Trace, Want
 
@@ -83,6 +97,46 @@ def test_operators_of_a_cpu_trace() -> None:
     assert _rows(trace, "stream") == [("vision", "thread 1", 1, 5_000)]
 
 
+HOW = {
+    "grid": [16, 4, 1], "block": [128, 1, 1], "registers per thread": 96, "shared memory": 49152,
+    "est. achieved occupancy %": 12,
+}  # fmt: skip
+
+
+def test_by_kernel_says_how_it_was_launched_the_most_time_first() -> None:
+    other = {**HOW, "grid": [8, 1, 1], "est. achieved occupancy %": 0}
+    events = [
+        span("tracer/prefill", 0, 9), launch(1, 1, 1), launch(2, 1, 2), launch(3, 1, 3), launch(4, 1, 4),
+        kernel("k", 5, 4, 1, args=HOW), kernel("k", 10, 7, 2, args=other), kernel("k", 20, 5, 3, args=HOW),
+        kernel("silent", 30, 1, 4),
+    ]  # fmt: skip
+    trace = read_bytes(document(*events), EVERYTHING | Want.LAUNCHED)
+    summary = summarize(trace, Choices(by="kernel"))
+    assert summary.breakdown is not None
+    told, silent = summary.breakdown.rows
+    assert [(one.grid, one.count, one.time_ns, one.occupancy) for one in told.launches] == [
+        ((16, 4, 1), 2, 9000, 0.12),
+        ((8, 1, 1), 1, 7000, None),
+    ]
+    assert (told.launches[0].block, told.launches[0].registers, told.launches[0].shared_bytes) == (
+        (128, 1, 1),
+        96,
+        49152,
+    )
+    assert silent.launches == []
+    said = render(of_summary(summary), width=140)
+    assert "16x4 +1    128    96  49.2 KB     12%" in said
+    narrow = " ".join(render(of_summary(summary), width=50).split())
+    assert "left out for want of room: block, regs, shared, occup." in narrow
+
+
+def test_without_what_says_it_the_table_is_as_it_was() -> None:
+    found = summarize(trace_of(*NESTED), Choices(by="kernel"))
+    assert found.breakdown is not None
+    assert not any(row.launches for row in found.breakdown.rows)
+    assert "grid" not in render(of_summary(found), width=140)
+
+
 @given(gpu_traces(), st.sampled_from(["kernel", "category", "stream"]))
 def test_the_rows_add_up(trace: Trace, by: str) -> None:
     summary = summarize(trace, Choices(by=by))
@@ -94,7 +148,7 @@ def test_the_rows_add_up(trace: Trace, by: str) -> None:
         assert sum(row.ops for row in rows if row.stage == stage.stage) == stage.ops
 
 
-@pytest.mark.parametrize("by", sorted(ways()))
+@pytest.mark.parametrize("by", sorted(name for name, way in ways().items() if isinstance(way, Way)))
 def test_real_traces_add_up_by_everything_they_have(chrome_trace: Path, by: str) -> None:
     try:
         summary = summarize_file(chrome_trace, Choices(by=by))
@@ -133,4 +187,4 @@ def test_a_way_that_is_one_more_file_is_found(tmp_path: Path, monkeypatch: pytes
         rows = _rows(trace, "device_of_a_test")
     ways.cache_clear()
     assert rows == [("", "device 1", 2, 6_000), ("", "device 0", 1, 3_000)]
-    assert sorted(ways()) == ["category", "kernel", "layer", "module", "op", "stream"]
+    assert sorted(ways()) == ["category", "host", "kernel", "layer", "module", "op", "stream"]

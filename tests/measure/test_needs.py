@@ -15,6 +15,8 @@ from tracer.trace.columns import Want
     [
         (Choices(), Want.SUMMARY),
         (Choices(by="stream"), Want.SUMMARY),
+        (Choices(by="kernel"), Want.SUMMARY | Want.LAUNCHED),
+        (Choices(by="host"), Want.SUMMARY | Want.CPU_OPS | Want.MODULES),
         (Choices(by="layer"), Want.SUMMARY | Want.MODULES),
         (Choices(by="op"), Want.SUMMARY | Want.CPU_OPS | Want.DETAILS),
         (Choices(shapes=True, by="module"), Want.SUMMARY | Want.CPU_OPS | Want.DETAILS | Want.MODULES),

@@ -292,3 +292,10 @@ def test_a_file_that_claims_tracks_it_does_not_have_is_refused(tmp_path: Path) -
     original = write(tmp_path / "a.json", *EVENTS, footer)
     with pytest.raises(InputError, match="another program has laid out anew"):
         annotate(original, tmp_path / "b.json", Choices())
+
+
+def test_memory_that_was_recorded_is_a_counter(tmp_path: Path) -> None:
+    args = {"Bytes": 50, "Device Type": 1, "Device Id": 0, "Addr": 7, "Total Allocated": 150, "Total Reserved": 200}
+    event = {"ph": "i", "cat": "cpu_instant_event", "name": "[memory]", "pid": 100, "tid": 1, "ts": 5, "args": args}
+    counters = [one for one in _ours(_add(write(tmp_path / "a.json", *EVENTS, event))) if one["ph"] == "C"]
+    assert [one["args"] for one in counters if one["name"] == "memory allocated"] == [{"bytes": 150}]

@@ -125,7 +125,7 @@ def _value(path: str, kind: Any, optional: str) -> Iterator[str]:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
         yield from _value(path, arguments[0] | null if null else arguments[0], optional)
-    elif origin is list:
+    elif origin in (list, tuple):
         yield from _value(f"{path}[]", arguments[0], optional)
     elif origin is dict:
         yield from _value(f"{path}.*", arguments[1], optional)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from support.chrome import document, kernel, launch, span, trace_of
+from support.chrome import document, kernel, launch, operator, span, trace_of
 from support.strategies import gpu_traces
 
 from tracer.choices import Choices
@@ -113,3 +113,31 @@ def test_halves_of_pairs_become_question_marks() -> None:
 
 def test_the_documentation_names_every_column() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == page(), "make tables"
+
+
+def test_a_kernel_says_how_it_was_launched_and_an_allocator_what_it_did(tmp_path: Path) -> None:
+    how = {"grid": [16, 4, 1], "block": [128, 1, 1], "registers per thread": 96, "shared memory": 512}
+    given = {"Bytes": 50, "Device Type": 1, "Device Id": 0, "Addr": 7, "Total Allocated": 150, "Total Reserved": 200}
+    taken = {**given, "Bytes": -50, "Total Allocated": 100}
+    instant = {"ph": "i", "cat": "cpu_instant_event", "name": "[memory]", "pid": 100, "tid": 1}
+    path = tmp_path / "run.json"
+    path.write_bytes(
+        document(
+            span("tracer/prefill", 0, 20),
+            operator("aten::empty", 4, 2),
+            launch(1, 1, 1),
+            launch(2, 1, 2),
+            kernel("gemm", 3, 5, 1, args=how),
+            kernel("copy", 9, 1, 2),
+            {**instant, "ts": 5, "args": given},
+            {**instant, "ts": 9, "args": taken},
+        )
+    )
+    run = load(path, frames=ARROW)
+    ops = run.table("ops").select(["grid", "block", "registers", "shared_bytes", "occupancy"]).to_pylist()
+    assert [tuple(row.values()) for row in ops] == [("16x4x1", "128x1x1", 96, 512, None), (None,) * 5]
+    memory = run.table("memory").select(["time_ns", "size_bytes", "allocated_bytes", "freed_ns", "operator", "stage"])
+    assert [tuple(row.values()) for row in memory.to_pylist()] == [
+        (5000, 50, 150, 9000, "aten::empty", "prefill"),
+        (9000, -50, 100, None, None, "prefill"),
+    ]

@@ -99,3 +99,9 @@ def test_an_export_without_those_columns_says_nothing(tmp_path: Path) -> None:
 def test_of_an_export_without_kernels_there_is_nothing_to_say(tmp_path: Path) -> None:
     trace = read_trace(Export().copy(0, 5, 1).write(tmp_path / "a.sqlite"), WANT)
     assert _of_each(trace) == [None]
+
+
+def test_an_occupancy_of_nothing_is_unknown_since_what_runs_holds_some_warps() -> None:
+    (shape,) = _of_each(read_bytes(document(kernel("k", 1, 1, 1, args={**HOW, "est. achieved occupancy %": 0})), WANT))
+    assert shape is not None
+    assert (shape.occupancy, shape.registers) == (None, 96)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 # The first of the ways in which time can be broken down, as help lists them.
-ORDER = ("op", "module", "layer", "kernel", "category", "stream")
+ORDER = ("op", "module", "layer", "kernel", "category", "stream", "host")
 # Choices whose options have other names.
 OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path"}
 # What reading a saved summary heeds too.
@@ -75,7 +75,9 @@ def command(
     budget: Budgets = None,
     by: Annotated[
         By | None,
-        typer.Option(help="Break each stage's device time down by this, instead.", show_default=False),
+        typer.Option(
+            help="Break each stage's time down by this: the device's, or by host the host's.", show_default=False
+        ),
     ] = None,
     marker: Annotated[
         list[str] | None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import CLOCK, OTHER_CLOCK, title
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration, title
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 IDLE = 0.5
 # Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
 ON_HOST = (LOAD, PREPROCESS)
+
+LAYERS = {"launch_ns": "launching", "dispatch_ns": "operators", "python_ns": "Python between operators"}
+# What would save time, and which layers each removes.
+REMEDIES = {
+    "graphs_ns": ("graphs remove launching, operators and Python", tuple(LAYERS)),
+    "fusing_ns": ("fusing removes launches", ("launch_ns",)),
+    "inference_mode_ns": ("torch.inference_mode and static caches remove operators' work", ("dispatch_ns",)),
+}
 
 FINDING = Rule(
     id="launch-bound",
@@ -26,7 +35,10 @@ FINDING = Rule(
     ),
     reason=(
         "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
-        "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound."
+        "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound. Where the "
+        "host's layers are known, each remedy is held to the layers that it removes, scaled to what a run takes "
+        "without the profiler where that was measured: graphs replay without launching, operators and Python; fusing "
+        "spares launches; torch.inference_mode and static caches spare operators' work."
     ),
     next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
     rests_on=EACH_STAGE,
@@ -51,14 +63,73 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     lost = {name: evidence.times[name].waiting_ns * evidence.times[name].runs for name in bound}
     worst = max(bound, key=lambda name: lost[name])
     others = [title(name) for name in bound if name != worst]
+    layers = _layers(evidence, bound)
     message = (
         f"{title(worst)} waits for launches: the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
     )
     return Found(
-        message + (f" ({' and '.join(others)} too)" if others else ""),
-        {"stages": {name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in bound}},
+        message + (f" ({' and '.join(others)} too)" if others else "") + (layers.words if layers else ""),
+        {
+            "stages": {name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in bound},
+            **({"host": layers.host, "saves": layers.saves} if layers else {}),
+        },
         evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
+        also=layers.remedies if layers else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The host's layers of these stages, in requests as `whole_ns` has them.
+
+    Attributes:
+        host: nanoseconds of each layer in each stage, without the profiler where that was measured.
+        saves: what each of REMEDIES saves at most.
+        words: the layer that costs most, to go on a message with.
+        remedies: the same as `saves`, in words.
+    """
+
+    host: dict[str, dict[str, int]]
+    saves: dict[str, int]
+    words: str
+    remedies: str
+
+
+def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
+    """None where they are not known of all stages."""
+    host, saves, scaled = {}, dict.fromkeys(REMEDIES, 0.0), True
+    for name in bound:
+        stage, time = evidence.stage(name), evidence.times[name]
+        known = None if stage is None else _known(stage)
+        if stage is None or known is None:
+            return None
+        slowed = known[1] if time.clean else None
+        scaled = scaled and slowed is not None
+        each = {layer: ns / (slowed or 1.0) / stage.runs for layer, ns in known[0].items()}
+        host[name] = {layer: round(ns * time.runs) for layer, ns in each.items()}
+        for remedy, (_, removed) in REMEDIES.items():
+            saves[remedy] += min(sum(each[layer] for layer in removed), time.waiting_ns) * time.runs
+    whole = {layer: sum(one[layer] for one in host.values()) for layer in LAYERS}
+    if not sum(whole.values()):
+        return None
+    most = max(whole, key=lambda layer: whole[layer])
+    share = whole[most] / sum(whole.values())
+    profiled = "" if scaled else ", profiler and all"
+    gains = "; ".join(f"{REMEDIES[remedy][0]}, up to {duration(ns)}" for remedy, ns in saves.items())
+    return _Layers(
+        host,
+        {remedy: round(ns) for remedy, ns in saves.items()},
+        f"; of the host's time {share:.0%} is {LAYERS[most]}{profiled}",
+        f"by the host's layers{profiled}: {gains}",
+    )
+
+
+def _known(stage: KnownStage) -> tuple[dict[str, int], float | None] | None:
+    """The layers of a stage that something removes, and how much slower the profiler made it."""
+    host = stage.host or None
+    if host is None or host.dispatch_ns is None or host.python_ns is None:
+        return None
+    return {"launch_ns": host.launch_ns, "dispatch_ns": host.dispatch_ns, "python_ns": host.python_ns}, host.slowed
 
 
 def _host_share(evidence: Evidence, stage: KnownStage) -> float:

@@ -9,12 +9,17 @@ import numpy as np
 from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Breakdown, BreakdownRow
-from tracer.measure.ways import ways
+from tracer.measure.launched import launches_by
+from tracer.measure.ways import HostWay, ways
 
 if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
+
+
+# The way by which rows say how they were launched; and so many of the ways in which one kernel was.
+KERNEL, MOST_LAUNCHES = "kernel", 6
 
 
 def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakdown:
@@ -30,6 +35,8 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
         InputError: the trace has none of what is asked for.
     """
     way = ways()[by]
+    if isinstance(way, HostWay):
+        return Breakdown(by=by, rows=[], host=way.rows(trace, ranges, work), meaning=way.meaning)
     keys = way.keys(trace, work)
     names = keys.names
     # Both in one number: the stage is -1 where there is none.
@@ -37,6 +44,7 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
     size = (len(ALL_STAGES) + 1) * len(names)
     count = np.bincount(cell, minlength=size)
     time_ns, busy_ns = sum_by(cell, work.time_ns, size), sum_by(cell, work.busy_ns, size)
+    launched = launches_by(trace, work, cell) if by == KERNEL else {}
     rows = [
         BreakdownRow(
             stage=ALL_STAGES[place // len(names) - 1] if place >= len(names) else "",
@@ -44,6 +52,8 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
             ops=int(count[place]),
             device_time_ns=int(time_ns[place]),
             busy_ns=int(busy_ns[place]),
+            launches=launched.get(place, [])[:MOST_LAUNCHES],
+            launched_otherwise=max(0, len(launched.get(place, [])) - MOST_LAUNCHES),
         )
         for place in np.flatnonzero(count).tolist()
     ]

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.charge.intervals import Cover, distinct
 from tracer.charge.stages.find import find_stages, missing_for_stages
 from tracer.measure import annotations as ranges
 from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
 from tracer.measure.roofline import analytic, attention, recorded
 from tracer.measure.threads import worth_operators
 from tracer.measure.ways import ways
-from tracer.trace.columns import Want
+from tracer.trace.columns import NOTHING, Want
 
 if TYPE_CHECKING:
     from tracer.choices import Choices
     from tracer.trace.columns import Trace
 
+# Files of so many events are read for their operators whatever is in them, or if the device mostly waits.
+ALWAYS_EVENTS, WAITING_EVENTS = 50_000, 500_000
 # Of what every summary has.
 ALWAYS = (ranges, counts, fusion, kernels, runs, stages, tokens, totals, analytic)
 
@@ -47,6 +50,35 @@ def after_all(trace: Trace, choices: Choices) -> Want:
     if trace.format == "chrome" and attention.wants_heads(trace):
         more |= attention.NEEDS
     return more
+
+
+def beside(trace: Trace, choices: Choices) -> Want:
+    """What to read of the file once more, for what the host does in stages and for memory alone.
+
+    Reading operators takes about 5 us each, so of a small file it is never noticed. Of a larger one they are read where
+    the device mostly waits, of the largest only where somebody asks for them.
+    """
+    if trace.format != "chrome" or trace.unread is not None or not len(trace.ops):
+        return NOTHING
+    small = trace.events <= ALWAYS_EVENTS
+    memory = Want.MEMORY if trace.memory is None and (small or trace.memory_recorded) else NOTHING
+    if memory and trace.memory_recorded:
+        return memory | Want.CPU_OPS  # which say who asked for it
+    worth = small or (trace.events <= WAITING_EVENTS and mostly_idle(trace))
+    if not worth or not len(find_stages(trace, choices.patterns)):
+        return memory
+    return memory | (NOTHING if trace.had & Want.CPU_OPS else Want.CPU_OPS)
+
+
+def mostly_idle(trace: Trace) -> bool:
+    """Whether the devices run nothing for more than half of the time from their first op to their last."""
+    busy_ns = window_ns = 0
+    for device in distinct(trace.ops.device):
+        own = trace.ops.device == device
+        start, end = trace.ops.start_ns[own], trace.ops.end_ns[own]
+        busy_ns += Cover.of(start, end).length_ns
+        window_ns += int(end.max()) - int(start.min())
+    return 2 * busy_ns < window_ns
 
 
 def in_the_end(trace: Trace, choices: Choices) -> Want:

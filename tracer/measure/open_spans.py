@@ -6,6 +6,7 @@ are said to be a graph's replay.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Spans, Trace
 
+_NUMBERED = re.compile(r"(.*)_(\d+)")
 GRAPH = "graph replay"
 UNKNOWN = "launch not recorded"
 
@@ -75,3 +77,9 @@ def require_modules(trace: Trace, by: str) -> None:
 def bare(name: str) -> str:
     """The name of a module without the profiler's prefix: `LlamaDecoderLayer_3`."""
     return name.removeprefix(MODULE_PREFIX)
+
+
+def class_of(name: str) -> str:
+    """`nn.Module: Linear_3` as `Linear`."""
+    numbered = _NUMBERED.fullmatch(bare(name))
+    return bare(name) if numbered is None else numbered[1]

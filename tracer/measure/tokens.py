@@ -14,6 +14,7 @@ from tracer.measure.lost import lost_ops
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from tracer.arrays import I64
     from tracer.measure.counts import RangeCounts
     from tracer.measure.runs import Runs
 
@@ -27,10 +28,14 @@ def token_rows(runs: Runs, counts: RangeCounts) -> list[Token]:
         runs: of the trace's stages.
         counts: of the same ranges.
     """
+    return [_row(runs, counts, step) for step in steps_of(runs).tolist()]
+
+
+def steps_of(runs: Runs) -> I64:
+    """The decode steps in that order, as rows of the ranges."""
     ranges, own = runs.ranges, runs.of(DECODE)
     steps = own[ranges.index[own] >= 0]
-    steps = int64(steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))])
-    return [_row(runs, counts, step) for step in steps.tolist()]
+    return int64(steps[np.lexsort((steps, ranges.index[steps], ranges.request[steps]))])
 
 
 def _row(runs: Runs, counts: RangeCounts, step: int) -> Token:

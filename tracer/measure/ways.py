@@ -1,4 +1,4 @@
-"""What a file of the folder `by` is: a way to break device time down, as its `WAY`."""
+"""What a file of the folder `by` is: a way to break time down, the device's or the host's, as its `WAY`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
+    from tracer.document.summary import HostRow
     from tracer.trace.columns import Trace
 
 
@@ -53,8 +55,22 @@ class Way:
     needs: Want = Want.SUMMARY
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostWay:
+    """A way to break the host's time down, which is no device time.
+
+    Attributes:
+        rows: all time in the stages, the most first; raises InputError where the trace has none of what is asked for.
+        meaning, needs: as of a `Way`.
+    """
+
+    rows: Callable[[Trace, StageRanges, Work], list[HostRow]]
+    meaning: str
+    needs: Want = Want.SUMMARY
+
+
 @cache
-def ways() -> dict[str, Way]:
+def ways() -> dict[str, Way | HostWay]:
     """All that there are, by name."""
     names = [one.name for one in pkgutil.iter_modules(folder.__path__)]
     return {name: import_module(f"{folder.__name__}.{name}").WAY for name in names}

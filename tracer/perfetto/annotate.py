@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from tracer.charge.memory import device_lines
 from tracer.document.errors import InputError
 from tracer.perfetto.files import copy_bytes, writer
 from tracer.perfetto.place import begins_tracks, place_at_end, place_in_document, style_of
@@ -79,7 +80,7 @@ def annotate(path: Path, output: Path, choices: Choices) -> Annotated:
         charged = charge(trace, choices)
         summary = summarize_charged(charged, choices, frames=frames_of(source, trace, choices))
         original = _Original(source, layout_of(source), trace.own_tracks_bytes, trace.torn)
-        added = tracks(summary, charged)
+        added = tracks(summary, charged, device_lines(charged.trace))
         try:
             try:
                 with writer(output) as file:

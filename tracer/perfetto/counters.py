@@ -45,3 +45,14 @@ def in_flight(work: Work, rows: I64, edges_ns: I64) -> list[int]:
     # What began before it was asked for was never on its way.
     over = np.searchsorted(np.sort(np.maximum(asked, done)), at, side="right")
     return list((begun - over).tolist())
+
+
+def highest(times_ns: I64, values: I64) -> tuple[I64, list[int]]:
+    """A counter that changes at these times, in order: of each bin the highest value, where it is reached."""
+    if not len(times_ns):
+        return times_ns, []
+    edges = bins(int(times_ns[0]), int(times_ns[-1]) + 1)
+    bin_of = np.searchsorted(edges, times_ns, side="right")
+    order = np.lexsort((-values, bin_of))
+    first = np.sort(order[np.flatnonzero(np.diff(bin_of[order], prepend=-1))])
+    return int64(times_ns[first]), list(values[first].tolist())

@@ -11,15 +11,16 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES
 from tracer.findings.registry import findings
-from tracer.perfetto.counters import bins, busy_share, in_flight
+from tracer.perfetto.counters import bins, busy_share, highest, in_flight
 from tracer.perfetto.events import Thread, counter, instant, process, slices, text
 from tracer.perfetto.gaps import CAUSES, gaps
 from tracer.perfetto.spans import device_spans, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tracer.arrays import I64
+    from tracer.charge.memory import DeviceLine
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import Finding, Summary
@@ -35,7 +36,7 @@ APART = 200
 _CAUSE_KEYS = ("host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
 
 
-def tracks(summary: Summary, charged: Charged) -> Iterator[str]:
+def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ()) -> Iterator[str]:
     """The events, each as `events` describes.
 
     Nothing is drawn that rests on what was launched and not recorded: no times of a run that lost some of its work, no
@@ -44,6 +45,7 @@ def tracks(summary: Summary, charged: Charged) -> Iterator[str]:
     Args:
         summary: of the trace.
         charged: what it was made of.
+        lines: the memory of devices, where it was recorded.
     """
     work, ranges, missing = charged.work, charged.ranges, charged.lost
     lost = missing.of_ranges(len(ranges)).tolist()
@@ -59,6 +61,7 @@ def tracks(summary: Summary, charged: Charged) -> Iterator[str]:
             known = rows[~missing.in_gap[rows]] if len(missing) else rows
             yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, known, labels)
             yield from _counters(number, work, rows, whole=not len(missing))
+    yield from _memory(lines)
     yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
 
 
@@ -130,6 +133,12 @@ def _counters(number: str, work: Work, rows: I64, *, whole: bool) -> Iterator[st
     if whole:
         yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges))
     yield from counter(f"launches{number}", "in flight", edges[:-1], in_flight(work, rows, edges))
+
+
+def _memory(lines: Sequence[DeviceLine]) -> Iterator[str]:
+    for line in lines:
+        number = f" {line.device}" if len(lines) > 1 else ""
+        yield from counter(f"memory allocated{number}", "bytes", *highest(line.time_ns, line.total_bytes))
 
 
 def _findings(thread: Thread, summary: Summary, spans: DeviceSpans, ranges: StageRanges) -> Iterator[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracer.summarize import Charged
 
 # The order in which they are listed: from the trace's rows to what is made of them.
-ORDER = ("ops", "launches", "calls", "ranges", "stages", "tokens", "requests", "findings")
+ORDER = ("ops", "launches", "calls", "ranges", "stages", "tokens", "requests", "memory", "findings")
 INTEGER, FLOAT, TEXT, FLAG = "integer", "float", "text", "flag"
 
 

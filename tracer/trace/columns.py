@@ -47,6 +47,7 @@ class Want(IntFlag):
     MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
     COLLECTIVES = 512  # which collective a kernel is: `Collectives`
+    MEMORY = 1 << 11  # what the allocators of devices gave and took back: `MemoryEvents`
     SUMMARY = OPS | CALLS | RANGES
 
 
@@ -187,6 +188,50 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryEvents:
+    """What allocators gave and took back, in the order in which they did.
+
+    Attributes:
+        time_ns: when.
+        thread: of the host that asked.
+        size_bytes: given; below 0 taken back.
+        kind, device: which device's memory, as the profiler numbers kinds (0 is the host's) and devices.
+        allocated_bytes, reserved_bytes: of that memory, behind this event; MISSING where the file does not say.
+        address: where; MISSING likewise.
+    """
+
+    time_ns: I64
+    thread: I32
+    size_bytes: I64
+    kind: I64
+    device: I64
+    allocated_bytes: I64
+    reserved_bytes: I64
+    address: I64
+
+    @classmethod
+    def none(cls) -> MemoryEvents:
+        """No events at all."""
+        no = int64([])
+        return cls(no, int32([]), no, no, no, no, no, no)
+
+    def __len__(self) -> int:
+        return int(self.time_ns.shape[0])
+
+    def __getitem__(self, rows: I64 | Bools) -> MemoryEvents:
+        return MemoryEvents(
+            self.time_ns[rows],
+            self.thread[rows],
+            self.size_bytes[rows],
+            self.kind[rows],
+            self.device[rows],
+            self.allocated_bytes[rows],
+            self.reserved_bytes[rows],
+            self.address[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """A file whose work is not read: by whose format, and what to do. Then a trace has no rows at all.
 
@@ -245,6 +290,9 @@ class Trace:
         unread: set where the file holds work in a form that is not read.
         own_tracks_bytes: text of the tracks that tracer itself put into the file; they are left out of all else.
         torn: whether the file ends before it should.
+        operators: CPU operators that were read beside the rest, for what the host does alone; None where they were not.
+        memory: what allocators did, where it was read; None where it was not.
+        memory_recorded: whether the profiler's own words are that it recorded memory.
         part: what of a whole the file is, where it was cut out of one.
         had: what was asked for and read, if the reader leaves anything out.
     """
@@ -278,6 +326,9 @@ class Trace:
     untimed: int = 0
     own_tracks_bytes: int = 0
     torn: bool = False
+    operators: Spans | None = None
+    memory: MemoryEvents | None = None
+    memory_recorded: bool = False
     part: Part | None = None
 
 

@@ -1,7 +1,7 @@
 """The summary document, a file for each part; see `whole`."""
 
 from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
-from tracer.document.summary.breakdown import Breakdown, BreakdownRow
+from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import (
@@ -15,6 +15,7 @@ from tracer.document.summary.device import (
     Unattributed,
 )
 from tracer.document.summary.findings import Finding, Gain
+from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.latency import (
     MEAN,
     MEDIAN,
@@ -26,6 +27,7 @@ from tracer.document.summary.latency import (
     measures,
 )
 from tracer.document.summary.lost import Lost, LostOps
+from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -58,6 +60,7 @@ __all__ = [
     "UNREAD",
     "WAITING",
     "Abstained",
+    "Allocation",
     "Attention",
     "BatchGroup",
     "Between",
@@ -66,6 +69,7 @@ __all__ = [
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
@@ -73,13 +77,17 @@ __all__ = [
     "Finding",
     "Gain",
     "Held",
+    "HostRow",
     "HostThread",
+    "HostTime",
     "Idle",
     "IdleBetweenSteps",
     "Kernel",
     "Latency",
+    "LaunchedAs",
     "Lost",
     "LostOps",
+    "Memory",
     "Outlier",
     "Percentiles",
     "Phase",
@@ -95,6 +103,7 @@ __all__ = [
     "Slope",
     "Spread",
     "Stage",
+    "StageMemory",
     "StagePrediction",
     "StageRoofline",
     "Statistic",

@@ -6,7 +6,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tracer.document.summary.device import Counts, Idle, Kernel
+from tracer.document.summary.host import HostTime
 from tracer.document.summary.lost import LostOps
+from tracer.document.summary.memory import StageMemory
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         of_runs: runs that the recorded requests had; None where nothing tells.
         role: which of several models works in it: "target" or "draft"; None of one model.
         lost: launches without a device op; absent where there are none.
+        host: `cpu_ns` by layer; absent where that was not looked at.
+        memory: what was allocated on its device; absent where no allocator reported it.
     """
 
     stage: str
@@ -54,6 +58,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     of_runs: int | None = None
     role: str | None = None
     lost: LostOps | UnsetType = UNSET
+    host: HostTime | UnsetType = UNSET
+    memory: StageMemory | UnsetType = UNSET
 
     @property
     def took_ns(self) -> int | None:
@@ -81,7 +87,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One decode step; `request` is -1 where the trace does not say. What is None, and `lost`: as of a stage."""
+    """One decode step; `request` is -1 where the trace does not say.
+
+    What is None, and what may be absent: as of a stage. `host` is without what lies in stages within the step.
+    """
 
     request: int
     index: int
@@ -93,6 +102,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     cpu_ns: int
     counts: Counts = Counts()
     lost: LostOps | UnsetType = UNSET
+    host: HostTime | UnsetType = UNSET
+    memory: StageMemory | UnsetType = UNSET
 
     @property
     def took_ns(self) -> int | None:

@@ -19,6 +19,7 @@ from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.latency import Latency, RequestLatency
 from tracer.document.summary.lost import Lost
+from tracer.document.summary.memory import Memory
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
@@ -37,8 +38,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
 
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
     `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
-    stages are a serving engine's steps; `threads` are those that launched device work; `lost` is absent where no work
-    was launched and not recorded.
+    stages are a serving engine's steps; `threads` are those that launched device work; `memory` is absent where no
+    allocator reported it, `lost` where no work was launched and not recorded.
     """
 
     schema_: str
@@ -62,6 +63,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     serving: Serving | None = None
     threads: list[HostThread] = []
     lost: Lost | UnsetType = UNSET
+    memory: Memory | UnsetType = UNSET
 
 
 def encode(summary: Summary) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.arrays import int64
 from tracer.measure.ways import Keys, Way, numbered
+from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from tracer.charge.work import Work
@@ -16,4 +17,4 @@ def _keys(trace: Trace, work: Work) -> Keys:
     return numbered(trace.strings, int64(work.name))
 
 
-WAY = Way(keys=_keys, meaning="kernel: by name.")
+WAY = Way(keys=_keys, needs=Want.SUMMARY | Want.LAUNCHED, meaning="kernel: by name.")

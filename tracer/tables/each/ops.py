@@ -10,12 +10,14 @@ from tracer.charge.intervals import distinct
 from tracer.charge.work import NO_DEVICE
 from tracer.kernels.categories import categorise
 from tracer.tables.places import OF_STAGE, OF_TIME, numbers, of_stage
-from tracer.tables.table import TEXT, Column, Known, Named, Table
-from tracer.trace.columns import NO_STREAM, OpKind
+from tracer.tables.table import FLOAT, TEXT, Column, Known, Named, Table
+from tracer.trace.columns import NO_STREAM, LaunchShape, OpKind
 
 if TYPE_CHECKING:
+    from tracer.charge.work import Work
     from tracer.document.summary import Summary
     from tracer.summarize import Charged
+    from tracer.trace.columns import Trace
 
 KINDS = {OpKind.KERNEL: "kernel", OpKind.MEMCPY: "memcpy", OpKind.MEMSET: "memset", OpKind.GRAPH: "graph"}
 OPERATOR = "operator"
@@ -48,8 +50,29 @@ def _rows(charged: Charged, _: Summary) -> dict[str, Any]:
         "size_bytes": work.size_bytes,
         "call": Known(work.call, work.call >= 0),
         **of_stage(charged.ranges, work.stage),
+        **_launched(trace, work),
         "reason": Named(int64(work.reason), [reason.name.lower() for reason in Reason if reason >= 0]),
     }
+
+
+def _launched(trace: Trace, work: Work) -> dict[str, Any]:
+    """How each was launched, where that was read and the file says it."""
+    launched = trace.launched
+    if launched is None or not work.on_device or not launched.shapes:
+        return dict.fromkeys(("grid", "block", "registers", "shared_bytes", "occupancy"), [None] * len(work))
+    of_op, shapes = launched.of_op, launched.shapes
+    numbered = [shapes[number] if number >= 0 else LaunchShape() for number in of_op.tolist()]
+    return {
+        "grid": Named(of_op, [_size(shape.grid) for shape in shapes]),
+        "block": Named(of_op, [_size(shape.block) for shape in shapes]),
+        "registers": [shape.registers for shape in numbered],
+        "shared_bytes": [shape.shared_bytes for shape in numbered],
+        "occupancy": [shape.occupancy for shape in numbered],
+    }
+
+
+def _size(dimensions: tuple[int, int, int] | None) -> str:
+    return "" if dimensions is None else "x".join(map(str, dimensions))
 
 
 TABLE = Table(
@@ -73,6 +96,11 @@ TABLE = Table(
         Column("size_bytes", "moved by a copy or fill; 0 where unknown"),
         Column("call", "the call that launched it, in `calls`"),
         *OF_STAGE,
+        Column("grid", "of a kernel, its blocks by dimension: 16x4x1; null or empty where the file does not say", TEXT),
+        Column("block", "threads of a block, likewise", TEXT),
+        Column("registers", "of a thread"),
+        Column("shared_bytes", "shared memory of a block, static and dynamic"),
+        Column("occupancy", "the profiler's estimate of the warps held, as a share of what could be", FLOAT),
         Column("reason", "why it belongs to no stage", TEXT),
     ),
     rows=_rows,

@@ -23,6 +23,7 @@ class Group(IntEnum):
     FLOW = 6
     MODULE = 7
     FRAME = 8
+    MEMORY = 9
 
 
 OP_KINDS = {
@@ -47,6 +48,7 @@ CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.FLOW: ("ac2g", "async_cpu_to_gpu"),
     Group.MODULE: ("python_function",),
     Group.FRAME: ("python_function",),
+    Group.MEMORY: ("cpu_instant_event",),
 }  # fmt: skip
 _WANTED = {
     Group.OP: Want.OPS,
@@ -56,7 +58,10 @@ _WANTED = {
     Group.FLOW: Want.FLOWS,
     Group.MODULE: Want.MODULES,
     Group.FRAME: Want.FRAMES,
+    Group.MEMORY: Want.MEMORY,
 }
+# The instants of allocators, among others of their category.
+MEMORY_NAME = "[memory]"
 # The Python frames that are forward calls of modules; all others are passed over.
 MODULE_PREFIX = "nn.Module: "
 # Frames of transformers' `generate`, which say where a request begins, how it is decoded, where a

@@ -32,9 +32,20 @@ from tracer.trace.chrome.events import (
 )
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.launched import Shape, parsed, shape_of
+from tracer.trace.chrome.memory import memory_columns
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
 from tracer.trace.collectives import Collectives
-from tracer.trace.columns import MISSING, NO_CORRELATION, Details, DeviceOps, HostCalls, Launched, Spans, Want
+from tracer.trace.columns import (
+    MISSING,
+    NO_CORRELATION,
+    Details,
+    DeviceOps,
+    HostCalls,
+    Launched,
+    MemoryEvents,
+    Spans,
+    Want,
+)
 from tracer.trace.limits import OverLimitError
 from tracer.trace.names import cut
 
@@ -48,6 +59,10 @@ if TYPE_CHECKING:
 LONGEST_NS = 1 << 53
 NO_TIME, NO_DURATION = "no usable timestamp", "no usable duration"
 NEGATIVE, ENDLESS = "negative duration", "duration of more than three months"
+# How many columns each group has; the others have 4.
+WIDTHS = {Group.OP: 9, Group.CALL: 5, Group.FLOW: 4, Group.CAPTURE: 3, Group.NONE: 3, Group.MEMORY: 10}
+# Groups of events that are no intervals.
+OF_A_MOMENT = (Group.FLOW, Group.MEMORY)
 # How many columns `Want.DETAILS` adds.
 DETAILED = {Group.OP: 1, Group.CALL: 1, Group.CPU_OP: 2}
 OPEN_END = -1
@@ -97,14 +112,15 @@ class Collector:
         find = self._groups.get
         for event in events:
             group = find(event.cat)
-            if group is not None and group is not Group.FLOW:
+            if group is not None and group not in OF_A_MOMENT:
                 by_group.setdefault(group, []).append(event)
         for group, chosen in by_group.items():
             self.add_group(group, chosen, place)
 
-    def add_flows(self, events: Sequence[Event]) -> None:
-        """Take in the arrows from launches to device ops among these events."""
-        self.add_group(Group.FLOW, [event for event in events if self._groups.get(event.cat) is Group.FLOW], 0)
+    def add_moments(self, events: Sequence[Event]) -> None:
+        """Take in the arrows from launches to device ops, and what allocators did, among these events."""
+        for group in OF_A_MOMENT:
+            self.add_group(group, [event for event in events if self._groups.get(event.cat) is group], 0)
 
     def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
         """Take in events that are all of one group.
@@ -116,6 +132,9 @@ class Collector:
         if group is Group.FLOW:
             ends = [event for event in events if event.ph in ("s", "f")]
             self._rows[group].append((place, _flow_columns(ends, self._tracks)))
+            return
+        if group is Group.MEMORY:
+            self._rows[group].append((place, memory_columns(events, self._names, self._tracks)))
             return
         if group is Group.CALL:
             events = [event for event in events if not self._ignored(event.name)]
@@ -239,7 +258,7 @@ class Collector:
                 self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
                 continue
             for place, (start, end, name, *rest) in chunks:
-                if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME):
+                if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME, Group.MEMORY):
                     rest[0] = new_track[rest[0]]
                 if group is Group.OP:
                     rest[0] = new_op_track[rest[0]]
@@ -260,7 +279,7 @@ class Collector:
         return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told)
 
     def _joined(self, group: Group) -> list[I64]:
-        width = {Group.OP: 9, Group.CALL: 5, Group.FLOW: 4, Group.CAPTURE: 3, Group.NONE: 3}.get(group, 4)
+        width = WIDTHS.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
         width += (self._launched + self._communicates) if group is Group.OP else 0
         # No longer kept here: of a large file the pieces are as much memory as the whole.
@@ -356,6 +375,12 @@ class Columns:
         """The ends of arrows from launches to device ops."""
         time, is_end, number, track = self._rows[Group.FLOW]
         return Flows(time, is_end, number, int64(self._thread_of_track[track]), self.threads)
+
+    def memory(self) -> MemoryEvents:
+        """What allocators did, in the order of time; of one time as the file has it."""
+        time, _, _, track, *rest = self._rows[Group.MEMORY]
+        order = np.argsort(time, kind="stable")
+        return MemoryEvents(time, self._thread_of_track[track], *rest)[order]
 
     def captures(self) -> I64:
         """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""

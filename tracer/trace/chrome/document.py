@@ -138,5 +138,5 @@ def _collected(
     if count > len(readable):
         collector.skipped["not readable"] += count - len(readable)
     collector.add(join_pairs(readable))
-    collector.add_flows(readable)
+    collector.add_moments(readable)
     return Document(collector, count, metadata, lost_bytes)

@@ -75,6 +75,20 @@ class CollectiveArgs(LaunchedArgs, gc=False):
 NO_COLLECTIVE = CollectiveArgs()
 
 
+class MemoryArgs(CollectiveArgs, gc=False):
+    """Those that only `Want.MEMORY` asks for, beside those of collectives, which may be wanted as well."""
+
+    moved: Id = msgspec.field(default=NO_ID, name="Bytes")
+    kind: Id = msgspec.field(default=NO_ID, name="Device Type")
+    of_device: Id = msgspec.field(default=NO_ID, name="Device Id")
+    allocated: Id = msgspec.field(default=NO_ID, name="Total Allocated")
+    reserved: Id = msgspec.field(default=NO_ID, name="Total Reserved")
+    address: Id = msgspec.field(default=NO_ID, name="Addr")
+
+
+NO_MEMORY = MemoryArgs()
+
+
 class Event(msgspec.Struct, gc=False):
     """One event."""
 
@@ -107,6 +121,12 @@ class CollectiveEvent(Event, gc=False):
     args: CollectiveArgs | None = None
 
 
+class MemoryEvent(Event, gc=False):
+    """One event with what an allocator did."""
+
+    args: MemoryArgs | None = None
+
+
 class Decoders:
     """Decode JSON to events: one alone, a list, or a document's list.
 
@@ -127,10 +147,13 @@ class Decoders:
 
 _PLAIN, _DETAILED, _LAUNCHED = Decoders(Event), Decoders(DetailedEvent), Decoders(LaunchedEvent)
 _COLLECTIVE = Decoders(CollectiveEvent)
+_MEMORY = Decoders(MemoryEvent)
 
 
 def decoders(want: Want) -> Decoders:
     """Those that find what is wanted."""
+    if want & Want.MEMORY:
+        return _MEMORY
     if want & Want.COLLECTIVES:
         return _COLLECTIVE
     if want & Want.LAUNCHED:

@@ -34,7 +34,9 @@ def parsed(shape: Shape) -> LaunchShape:
         block=_dimensions(block),
         registers=_whole(registers),
         shared_bytes=_whole(shared),
-        occupancy=None if share is None or share > PERCENT else share / PERCENT,
+        # A kernel that runs holds some warps: 0 is rounding to a whole percent, or what the profiler could not work
+        # out, as of kernels with more shared memory than a block has unless it asks.
+        occupancy=None if not share or share > PERCENT else share / PERCENT,
     )
 
 

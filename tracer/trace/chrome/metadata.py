@@ -29,6 +29,7 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     with_stack: msgspec.Raw = msgspec.Raw(b"")
     with_modules: msgspec.Raw = msgspec.Raw(b"")
+    profile_memory: msgspec.Raw = msgspec.Raw(b"")
     schemaVersion: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
 
 
@@ -49,6 +50,7 @@ class Metadata:
     devices: list[Device] = field(default_factory=list)
     manifest: Manifest | None = None
     stacks: bool = False
+    memory: bool = False
     part: Part | None = None
     distributed: Distributed | None = None
     warnings: list[str] = field(default_factory=list)
@@ -81,6 +83,7 @@ def read_metadata(*documents: bytes) -> Metadata:
         part=part,
         distributed=distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds"))),
         stacks=any(_stacked(keys) for keys in found),
+        memory=any(_on(keys.profile_memory) for keys in found),
         warnings=warnings,
     )
 
@@ -92,7 +95,11 @@ def without_marks(document: bytes) -> bool:
 
 
 def _stacked(keys: _Keys) -> bool:
-    return any(bytes(key) not in (b"", b"0", b"false") for key in (keys.with_stack, keys.with_modules))
+    return any(_on(key) for key in (keys.with_stack, keys.with_modules))
+
+
+def _on(key: msgspec.Raw) -> bool:
+    return bytes(key) not in (b"", b"0", b"false")
 
 
 def _decode(document: bytes) -> _Keys | None:

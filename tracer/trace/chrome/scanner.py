@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
-from tracer.trace.chrome.collector import Collector
+from tracer.trace.chrome.collector import OF_A_MOMENT, Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
 from tracer.trace.chrome.frames import FRAME, frames_of
 from tracer.trace.chrome.layout import UnscannableError
@@ -128,7 +128,8 @@ class Scanner:
                 events = _decode(waiting, self._decoders, certain=self._layout.certain)
                 # An argument may be called `cat` as well.
                 events = [event for event in events if self._groups.get(event.cat) is group]
-                self.collector.add_group(group, events if group is Group.FLOW else _complete(events), self._place)
+                events = events if group in OF_A_MOMENT else _complete(events)
+                self.collector.add_group(group, events, self._place)
                 waiting.clear()
 
 

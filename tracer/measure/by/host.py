@@ -1,0 +1,111 @@
+"""By what the launching thread does in the stages: calls into the runtime, operators, Python by module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tracer.arrays import coded, int64
+from tracer.charge.intervals import sum_by
+from tracer.charge.layers import Layer, host_operators, kinds_of_calls, layers_of, named_layers
+from tracer.charge.spans import innermost_span
+from tracer.document.errors import InputError
+from tracer.document.names import ALL_STAGES
+from tracer.document.summary import HostRow
+from tracer.measure.open_spans import class_of
+from tracer.measure.ways import HostWay
+from tracer.trace.columns import Want
+
+if TYPE_CHECKING:
+    from tracer.arrays import I32, I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.work import Work
+    from tracer.trace.columns import Trace
+
+WORDS = ("waiting", "copying", "launching", "operators", "Python")
+UNTOLD = "untold"
+
+
+def _rows(trace: Trace, ranges: StageRanges, work: Work) -> list[HostRow]:
+    _require(trace, ranges, work)
+    named, told = named_layers(trace, ranges), layers_of(trace, ranges).told
+    # In one number: the stage, the layer (one more for what is not told apart) and the name, which may be -1.
+    layer = int64(named.layer + (~told[named.range] & (named.layer >= Layer.DISPATCH)) * len(Layer))
+    layers, width = 2 * len(Layer), len(trace.strings) + 1
+    keys, key = coded(int64((ranges.stage[named.range] * layers + layer) * width + named.name + 1))
+    time_ns: Counter[tuple[int, str, str]] = Counter()
+    for packed, taken_ns in zip(keys.tolist(), sum_by(key, named.time_ns, len(keys)).tolist(), strict=True):
+        place, name = divmod(packed, width)
+        stage, of = divmod(place, layers)
+        word = WORDS[of] if of < len(Layer) else UNTOLD
+        time_ns[stage, word, _label(trace, of, name - 1)] += taken_ns
+    counts = _counts(trace, ranges)
+    rows = [
+        HostRow(stage=ALL_STAGES[one[0]], layer=one[1], name=one[2], count=counts[one], time_ns=taken_ns)
+        for one, taken_ns in time_ns.items()
+    ]
+    order = {name: place for place, name in enumerate(ALL_STAGES)}
+    return sorted(rows, key=lambda row: (order[row.stage], -row.time_ns, row.layer, row.name))
+
+
+def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
+    """Refuse a trace whose host's time cannot be divided.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not work.on_device:
+        raise InputError(f"{trace.path}: no device work in it; where operators are the work itself: --by op")
+    if not len(ranges):
+        raise InputError(f"{trace.path}: no stages in it for --by host to divide; --marker STAGE=REGEX says which are")
+    if not len(trace.calls):
+        raise InputError(
+            f"{trace.path}: no calls of the host in it for --by host; they are in a trace that was recorded with "
+            "ProfilerActivity.CPU beside CUDA"
+        )
+
+
+def _label(trace: Trace, layer: int, name: int) -> str:
+    """What a name is called: of a module its class; "" without one."""
+    if name < 0:
+        return ""
+    return class_of(trace.strings[name]) if layer % len(Layer) == Layer.PYTHON else trace.strings[name]
+
+
+def _counts(trace: Trace, ranges: StageRanges) -> Counter[tuple[int, str, str]]:
+    """How many calls, operators and modules begin in each stage, by stage, layer and what they are called."""
+    found: Counter[tuple[int, str, str]] = Counter()
+    for spans, layer in (
+        (host_operators(trace), int(Layer.DISPATCH)),
+        (trace.modules, int(Layer.PYTHON)),
+        (trace.generation, int(Layer.PYTHON)),
+    ):
+        _count(found, trace, ranges, (spans.start_ns, spans.thread, spans.name), layer)
+    kind = kinds_of_calls(trace)
+    for layer in range(Layer.DISPATCH):
+        own = kind == layer
+        calls = trace.calls.start_ns[own], trace.calls.thread[own], trace.calls.name[own]
+        _count(found, trace, ranges, calls, layer)
+    return found
+
+
+def _count(
+    found: Counter[tuple[int, str, str]], trace: Trace, ranges: StageRanges, spans: tuple[I64, I32, I32], layer: int
+) -> None:
+    start_ns, thread, name = spans
+    place = innermost_span(ranges, start_ns, int64(thread))
+    held = place >= 0
+    pairs = zip(ranges.stage[place[held]].tolist(), name[held].tolist(), strict=True)
+    for (stage, number), count in Counter(pairs).items():
+        found[stage, WORDS[layer], _label(trace, layer, number)] += count
+
+
+WAY = HostWay(
+    rows=_rows,
+    needs=Want.SUMMARY | Want.CPU_OPS | Want.MODULES,
+    meaning=(
+        "host: the launching thread's time in the stages, by what is innermost: calls that launch, copy or wait; "
+        "operators outside such calls; Python, by class of module where stacks were recorded. Time in which the thread "
+        "did not run, or another held it up, is in these; no trace tells it."
+    ),
+)
