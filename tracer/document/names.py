@@ -12,12 +12,16 @@ STAGES = (LOAD, PREPROCESS, VISION, PREFILL, DECODE)
 ENCODER = "encoder"
 # Proposing tokens for the model to check, where a trace tells it from the checking.
 DRAFT = "draft"
+# The checking, where it is marked as a stage of its own; elsewhere it is decoding.
+VERIFY = "verify"
+# Models that work together: one proposes tokens, the other checks them.
+TARGET = "target"
 # A serving step that holds prompts and decoding sequences at once.
 MIXED = "mixed"
 # What maps vision features into the language model, where it shows as modules of its own.
 PROJECTOR = "projector"
 # Every stage that a trace may have, in the order of a request.
-ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, DRAFT, MIXED)
+ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, DRAFT, VERIFY, MIXED)
 # Measures of a request beside its stages: time to the first token, and per later token.
 TTFT, TPOT = "ttft", "tpot"
 
