@@ -36,6 +36,7 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.serving import serving
+from tracer.measure.speculating.speculation import speculation, unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
 from tracer.measure.threads import host_threads
@@ -184,13 +185,14 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=ranges.marked)
+    speculated = speculation(trace, runs)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
-        coverage=coverage, requests=requests, frames=frames, lost=missing,
+        coverage=coverage, requests=requests, frames=frames, lost=missing, speculation=speculated,
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
-    found, unanswered = ask(evidence)
+    found, unasked = ask(evidence)
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
@@ -219,11 +221,13 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
                 rated=is_rated(trace, choices),
                 unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
             ),
-            *unanswered,
+            *unanswered(speculated),
+            *unasked,
         ],
         lost=UNSET if missing is None else missing,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
+        speculation=speculated,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Lost,
         RequestLatency,
         Roofline,
+        Speculation,
         StageRoofline,
     )
     from tracer.measure.between_steps import BetweenSteps
@@ -58,6 +59,7 @@ class Evidence:
     unknown: frozenset[str] = frozenset()
     lost: Lost | None = None
     frames: Callable[[], Trace] | None = None
+    speculation: Speculation | None = None
 
     @property
     def on_gpu(self) -> bool:

@@ -184,6 +184,7 @@ def _part(
                 request=int(ranges.request[row]),
                 role=ranges.roles[row] if ranges.roles else "",
                 passes=ranges.passes[row] if ranges.passes else -1,
+                result=ranges.results[row] if ranges.results else None,
             )
             for row in chosen.tolist()
         ],

@@ -36,6 +36,7 @@ class StagePlace(Place, frozen=True, array_like=True):
     request: Index
     role: str = ""
     passes: Index = -1
+    result: tuple[Index, Index] | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

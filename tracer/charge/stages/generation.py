@@ -5,8 +5,8 @@ next begins; where a draft is made first (`get_candidates`), with the draft. The
 `_prefill` has it, all in that frame is prefill, in however many chunks. What `generate` calls within itself to draft
 (another `generate`) is a stage of its own within the step, `draft`, with as many passes as inputs were prepared in it;
 what else the step asks for is the target's. A lookup in the prompt drafts without a pass. A pass that checks a draft
-may yield several tokens, and no frame says how many; a contrastive search makes a pass over candidates for each token, and
-one more.
+may yield several tokens, and no frame says how many; a contrastive search makes a pass over candidates for each token,
+and one more.
 
 A profiler that starts within `generate` dates all frames that are open at that moment alike, so that the loop over
 tokens seems to begin with the call; its first recorded pass is no prompt's then, and what comes before is nobody's.

@@ -35,6 +35,7 @@ def _find(trace: Trace) -> StageRanges | None:
         confidence=part.confidence,
         roles=tuple(one.role for one in part.stages) if any(one.role for one in part.stages) else (),
         passes=tuple(one.passes for one in part.stages) if any(one.passes >= 0 for one in part.stages) else (),
+        results=tuple(one.result for one in part.stages) if any(one.result for one in part.stages) else (),
     )
 
 

@@ -52,8 +52,9 @@ class StageRanges:
         engine: whether they are steps of a serving engine, which hold many requests each.
         labels: what the engine says of each step; empty without an engine.
         roles: of each range which of several models works in it, "" where nothing tells; of one model empty.
-        passes: of each range how many forward passes it makes, -1 where nothing tells; empty where that is nobody's
-            question.
+        passes: of each range how many forward passes it makes, -1 where nothing tells; empty if nobody asks.
+        results: of each range that checks a draft how many tokens were drafted and how many of these accepted; None
+            where nothing tells, empty where nothing does of any.
     """
 
     markers: str
@@ -75,6 +76,7 @@ class StageRanges:
     labels: tuple[Label, ...] = ()
     roles: tuple[str, ...] = ()
     passes: tuple[int, ...] = ()
+    results: tuple[tuple[int, int] | None, ...] = ()
 
     @classmethod
     def none(cls) -> StageRanges:
@@ -112,6 +114,7 @@ class StageRanges:
             labels=tuple(self.labels[row] for row in rows.tolist()) if self.labels else (),
             roles=tuple(self.roles[row] for row in rows.tolist()) if self.roles else (),
             passes=tuple(self.passes[row] for row in rows.tolist()) if self.passes else (),
+            results=tuple(self.results[row] for row in rows.tolist()) if self.results else (),
         )
 
     def role_of(self, stage: str) -> str | None:

@@ -41,6 +41,7 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
+from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
 from tracer.document.summary.stages import Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
@@ -50,6 +51,7 @@ __all__ = [
     "MARKS",
     "MEAN",
     "MEDIAN",
+    "MOST_ROUNDS",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -88,11 +90,14 @@ __all__ = [
     "Rangeless",
     "Reason",
     "RequestLatency",
+    "RoleWork",
     "Roofline",
+    "Round",
     "RunTime",
     "SampleLatency",
     "Serving",
     "Slope",
+    "Speculation",
     "Spread",
     "Stage",
     "StagePrediction",

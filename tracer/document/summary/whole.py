@@ -23,6 +23,7 @@ from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import Serving
+from tracer.document.summary.speculation import Speculation
 from tracer.document.summary.stages import Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import TraceInfo, Window
@@ -38,7 +39,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
     `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
     stages are a serving engine's steps; `threads` are those that launched device work; `lost` is absent where no work
-    was launched and not recorded.
+    was launched and not recorded; `speculation` is there where one model drafts and another checks.
     """
 
     schema_: str
@@ -62,6 +63,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     serving: Serving | None = None
     threads: list[HostThread] = []
     lost: Lost | UnsetType = UNSET
+    speculation: Speculation | None = None
 
 
 def encode(summary: Summary) -> bytes:
