@@ -12,6 +12,7 @@ from tracer.charge.launches import doubtful_launches
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
+from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.steady import steady_part
 from tracer.charge.window import request_part
 from tracer.charge.work import work_of
@@ -28,10 +29,12 @@ from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
+from tracer.measure.joint import Solo, joint, unmatched
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
+from tracer.measure.roles import role_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
@@ -53,7 +56,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.charge.lost import LostWork
-    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
     from tracer.document.summary import Latency, Lost, RequestLatency, Roofline, RunTime, SteadyPart, Token
@@ -185,11 +187,13 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=ranges.marked)
-    speculated = speculation(trace, runs)
+    speculated, solos = speculation(trace, runs), _solos(choices)
+    together = joint(trace, ranges, work, solos)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
-        coverage=coverage, requests=requests, frames=frames, lost=missing, speculation=speculated,
+        coverage=coverage, requests=requests, frames=frames, lost=missing,
+        speculation=speculated, joint=together,
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
@@ -222,13 +226,30 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
                 unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
             ),
             *unanswered(speculated),
+            *unmatched(together, solos),
             *unasked,
-        ],
+        ],  # fmt: skip
         lost=UNSET if missing is None else missing,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,
+        joint=together,
+        roles=role_rows(runs),
     )
+
+
+def _solos(choices: Choices) -> dict[str, Solo]:
+    """The traces of models by themselves that a person gave, charged.
+
+    Raises:
+        InputError: one is no trace.
+    """
+    found = {}
+    for role, path in choices.solos.items():
+        with Source(path, choices.limits) as source:
+            alone = _read(source, Want.SUMMARY, choices)
+        found[role] = alone, work_of(alone, StageRanges.none())
+    return found
 
 
 def _rates(

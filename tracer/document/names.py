@@ -60,11 +60,16 @@ def parse_kind(text: str) -> tuple[str, int | None] | None:
     role, _, stage = kind.rpartition("/")
     if stage not in MARKED if role else kind not in (*MARKED, REQUEST, ENCODER):
         return None
-    if role and _ROLE.fullmatch(role) is None:
+    if role and not is_role(role):
         return None
     if not separator:
         return kind, None
     return (kind, int(index)) if index.isascii() and index.isdigit() and len(index) < DIGITS else None
+
+
+def is_role(text: str) -> bool:
+    """Whether that can be a model's name: a letter, then letters, digits, `_`, `.` or `-`."""
+    return _ROLE.fullmatch(text) is not None
 
 
 def in_role(role: str, stage: str) -> str:
@@ -73,7 +78,7 @@ def in_role(role: str, stage: str) -> str:
     Raises:
         ValueError: that is no name for a role.
     """
-    if _ROLE.fullmatch(role) is None:
+    if not is_role(role):
         raise ValueError(f"role {role!r}: a letter, then letters, digits, `_`, `.` or `-`, {ROLE_LETTERS} at most")
     return f"{role}/{stage}"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
+        Joint,
         Latency,
         Lost,
         RequestLatency,
@@ -60,6 +61,7 @@ class Evidence:
     lost: Lost | None = None
     frames: Callable[[], Trace] | None = None
     speculation: Speculation | None = None
+    joint: Joint | None = None
 
     @property
     def on_gpu(self) -> bool:

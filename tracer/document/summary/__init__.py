@@ -15,6 +15,7 @@ from tracer.document.summary.device import (
     Unattributed,
 )
 from tracer.document.summary.findings import Finding, Gain
+from tracer.document.summary.joint import Alone, Joint, JointRole
 from tracer.document.summary.latency import (
     MEAN,
     MEDIAN,
@@ -42,7 +43,7 @@ from tracer.document.summary.serving import (
     SteadyPart,
 )
 from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
-from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
@@ -60,6 +61,7 @@ __all__ = [
     "UNREAD",
     "WAITING",
     "Abstained",
+    "Alone",
     "Attention",
     "BatchGroup",
     "Between",
@@ -78,6 +80,8 @@ __all__ = [
     "HostThread",
     "Idle",
     "IdleBetweenSteps",
+    "Joint",
+    "JointRole",
     "Kernel",
     "Latency",
     "Lost",
@@ -90,6 +94,7 @@ __all__ = [
     "Rangeless",
     "Reason",
     "RequestLatency",
+    "RoleStage",
     "RoleWork",
     "Roofline",
     "Round",
