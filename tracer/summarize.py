@@ -197,6 +197,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
+    unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
@@ -216,19 +217,9 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         coverage=coverage,
         rangeless=rangeless(trace, work),
         abstained=[
-            *abstentions(
-                trace,
-                ranges,
-                work,
-                stages,
-                missing,
-                rated=is_rated(trace, choices),
-                unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
-            ),
-            *unanswered(speculated),
-            *unmatched(together, solos),
-            *unasked,
-        ],  # fmt: skip
+            *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
+            *[*unanswered(speculated), *unmatched(together, solos), *unasked],
+        ],
         lost=UNSET if missing is None else missing,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,

@@ -31,8 +31,8 @@ def _solos(folder: Path, small_every: float = 20) -> Choices:
 def test_a_model_is_the_thread_that_launched_what_its_own_trace_has(tmp_path: Path) -> None:
     found = _joint(summarize(trace_of(*both()), _solos(tmp_path)))
     small, large = found.roles
-    assert (small.role, small.threads, small.ops) == ("S", [("100", "1")], 10)
-    assert (large.role, large.threads, large.ops) == ("L", [("100", "2")], 10)
+    assert (small.role, [(one.process, one.thread) for one in small.threads], small.ops) == ("S", [("100", "1")], 10)
+    assert (large.role, [(one.process, one.thread) for one in large.threads], large.ops) == ("L", [("100", "2")], 10)
     assert found.one_process
 
 

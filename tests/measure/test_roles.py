@@ -22,8 +22,11 @@ def _two(large: str) -> Summary:
 def test_each_models_stages_add_up_to_the_stages() -> None:
     summary = _two("tracer/large/prefill")
     assert [(row.role, row.stage, row.calls, row.device_time_ns) for row in summary.roles] == [
-        ("small", "prefill", 1, 5_000), ("small", "decode", 1, 7_000), ("large", "prefill", 1, 6_000), ("", "load", 1, 8_000),
-    ]  # fmt: skip
+        ("small", "prefill", 1, 5_000),
+        ("small", "decode", 1, 7_000),
+        ("large", "prefill", 1, 6_000),
+        ("", "load", 1, 8_000),
+    ]
     for stage in summary.stages:
         own = [row for row in summary.roles if row.stage == stage.stage]
         assert sum(row.busy_ns or 0 for row in own) == stage.busy_ns

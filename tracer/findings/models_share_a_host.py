@@ -42,7 +42,7 @@ def find(evidence: Evidence) -> Found | None:
         return None
     host_ns, lost_ns = worst.lost["host"], worst.lost_ns or 0
     where = (
-        f"; all are threads of one process ({worst.threads[0][0]}), which share one interpreter"
+        f"; all are threads of one process ({worst.threads[0].process}), which share one interpreter"
         if told.one_process
         else ""
     )

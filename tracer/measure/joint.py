@@ -17,7 +17,7 @@ from tracer.arrays import int64
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.ranges import StageRanges
-from tracer.document.summary import Abstained, Alone, Idle, Joint, JointRole
+from tracer.document.summary import Abstained, Alone, Idle, Joint, JointRole, LaunchingThread
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def joint(trace: Trace, ranges: StageRanges, work: Work, solos: Mapping[str, Sol
         return None
     roles = [_role(name, trace, work, own, solos.get(name)) for name, own in rows.items()]
     busy_ns, both_ns, window_ns = _together(trace, list(rows.values()))
-    processes = {process for role in roles for process, _ in role.threads}
+    processes = {thread.process for role in roles for thread in role.threads}
     return Joint(
         roles=roles,
         busy_ns=busy_ns,
@@ -114,13 +114,13 @@ def _likeness(one: Counter[str], other: Counter[str]) -> float:
 def _role(name: str, trace: Trace, work: Work, rows: I64, solo: Solo | None) -> JointRole:
     busy_ns, idle = _charged(trace, work, rows)
     alone = None if solo is None else _alone(*solo)
-    threads = [trace.threads[thread] for thread in distinct(work.call_thread[rows]) if thread != NO_THREAD]
+    launching = [trace.threads[thread] for thread in distinct(work.call_thread[rows]) if thread != NO_THREAD]
     wall_ns = busy_ns + idle.total_ns
     same = alone is not None and abs(len(rows) - alone.ops) <= SAME * alone.ops and alone.wall_ns > 0
     lost = _lost(busy_ns, idle, alone) if alone is not None and same else None
     return JointRole(
         role=name,
-        threads=threads,
+        threads=[LaunchingThread(process=process, thread=thread) for process, thread in launching],
         ops=len(rows),
         device_time_ns=int(work.time_ns[rows].sum()),
         busy_ns=busy_ns,

@@ -15,7 +15,7 @@ from tracer.document.summary.device import (
     Unattributed,
 )
 from tracer.document.summary.findings import Finding, Gain
-from tracer.document.summary.joint import Alone, Joint, JointRole
+from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
 from tracer.document.summary.latency import (
     MEAN,
     MEDIAN,
@@ -84,6 +84,7 @@ __all__ = [
     "JointRole",
     "Kernel",
     "Latency",
+    "LaunchingThread",
     "Lost",
     "LostOps",
     "Outlier",

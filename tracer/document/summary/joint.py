@@ -24,12 +24,19 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: int
 
 
+class LaunchingThread(msgspec.Struct, frozen=True, kw_only=True):
+    """A host thread, by its process and its own number, as the trace has them."""
+
+    process: str
+    thread: str
+
+
 class JointRole(msgspec.Struct, frozen=True, kw_only=True):
     """One of several models, as if its work were the device's only one.
 
     Attributes:
         role: its name.
-        threads: process and thread of each that launched its work.
+        threads: those that launched its work.
         ops, device_time_ns: its device work.
         busy_ns: time in which any of it ran.
         idle: the gaps between, by cause: of `launch`, what is asked for may wait for the others' work.
@@ -42,7 +49,7 @@ class JointRole(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     role: str
-    threads: list[tuple[str, str]]
+    threads: list[LaunchingThread]
     ops: int
     device_time_ns: int
     busy_ns: int
