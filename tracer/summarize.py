@@ -218,7 +218,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         rangeless=rangeless(trace, work),
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
-            *[*unanswered(speculated), *unmatched(together, solos), *unasked],
+            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
         ],
         lost=UNSET if missing is None else missing,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),

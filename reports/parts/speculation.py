@@ -55,12 +55,17 @@ def _rounds(found: Speculation) -> Table:
         Column("verifying"),
         Column("waiting"),
     ]
-    rows = [_row(one) for one in found.each[:SHOWN]]
+    rows = [_row(one) for one in found.each[:SHOWN]] if _tell(found) else []
     times = [found.draft_ns, found.verify_ns, found.waiting_ns]
     if found.timed_rounds:
         of = [None if time_ns is None else round(time_ns / found.timed_rounds) for time_ns in times]
         rows.append(Row(["on average", "", "", "", *map(known, of)], "strong"))
     return Table(columns, rows, ruled=True)
+
+
+def _tell(found: Speculation) -> bool:
+    """Whether rounds say of their tokens what is worth a row each."""
+    return any(one.drafted is not None for one in found.each[1:SHOWN])
 
 
 def _row(one: Round) -> Row:
@@ -116,7 +121,7 @@ def _count(count: int | None, without: str = "unknown") -> str:
 def _reading(found: Speculation) -> Element:
     return note(
         "round: a draft and the pass of the target that checks it.",
-        f"The first {SHOWN} of {found.rounds:,} are listed." if found.rounds > SHOWN else None,
+        f"The first {SHOWN} of {found.rounds:,} are listed." if found.rounds > SHOWN and _tell(found) else None,
         "drafting, verifying: busy and idle time as charged to each, in the trace, under the profiler.",
         "waiting: idle time within both.",
         "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,

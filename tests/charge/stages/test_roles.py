@@ -30,11 +30,15 @@ def test_a_name_and_a_stage_are_a_models_stage() -> None:
 
 @pytest.mark.parametrize("name", ["a b/prefill", "/prefill", "A/B/prefill", "A/prefills", "A/request", "A/target#0"])
 def test_other_names_are_none(name: str) -> None:
-    assert _found(name).markers != "roles"
+    assert _found(name, "A/prefill").markers != "roles"
+
+
+def test_of_one_name_alone_nothing_tells_that_it_is_a_models() -> None:
+    assert not len(_found("truth/prefill", "truth/decode#1", "other/draft#1"))
 
 
 def test_drafts_alone_are_of_another_grammar() -> None:
-    assert not len(_found("T/draft#0", "T/target#0"))
+    assert not len(_found("T/draft#0", "T/target#0", "U/draft#0"))
 
 
 def test_a_pattern_may_be_of_one_of_several_models() -> None:

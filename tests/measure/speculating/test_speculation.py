@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import real_traces
+from conftest import DATA, real_traces
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chrome import call, frame, kernel, launch, module, span, trace_of
@@ -143,6 +143,25 @@ def test_the_ops_of_forward_passes_are_told_by_the_modules_that_ran() -> None:
     passes = [module("LlamaForCausalLM_0", 110, 30), module("LlamaDecoderLayer_0", 110.5, 20)]
     found = _speculation(summarize(trace_of(*_generate(drafts=1), *passes)))
     assert (found.roles["target"].ops, found.roles["target"].forward_ops) == (2, 1)
+
+
+@pytest.mark.parametrize("release", ["4_46", "5_23"])
+def test_recorded_shapes_tell_what_was_accepted_by_the_length_of_the_cache(release: str) -> None:
+    path = DATA / "generate" / f"generate_{release}_assisted.json.gz"
+    found = _speculation(summarize_file(path, Choices(shapes=True)))
+    # A prompt of 12, and caches of 12, 13 and 14 before the passes behind it: nothing was accepted.
+    assert [(one.prompt, one.drafted, one.accepted) for one in found.each] == [
+        (True, 1, 0),
+        (False, 1, 0),
+        (False, 1, 0),
+    ]
+    assert (found.accepted_tokens, found.yielded_tokens, found.acceptance_by_position) == (0, 3, [0.0])
+
+
+def test_without_their_shapes_the_same_passes_do_not_tell_it() -> None:
+    summary = summarize_file(DATA / "generate" / "generate_5_23_assisted.json.gz")
+    assert _speculation(summary).accepted_tokens is None
+    assert "record_shapes=True" in next(one for one in summary.abstained if "accepted" in one.what).next_step
 
 
 TRUTH = {"decode": r"T/target#(\d+)", "draft": r"T/draft#(\d+)"}

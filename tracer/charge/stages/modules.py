@@ -70,6 +70,11 @@ def model_calls(trace: Trace) -> I64:
     return int64(np.concatenate(found))
 
 
+def decoder_layers(trace: Trace, thread: int) -> I64:
+    """The calls of decoder layers on a thread."""
+    return _matching(trace, int64(np.flatnonzero(trace.modules.thread == thread)), _DECODER)
+
+
 def stages_of_modules(trace: Trace) -> StageRanges | None:
     """The stages that the modules' calls tell; None without a language model among them."""
     modules = trace.modules

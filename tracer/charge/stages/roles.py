@@ -1,7 +1,7 @@
 """Stages of several models, by ranges that begin with a model's name: `A/prefill`, `B/decode#3`.
 
-Ranges that show drafts alone are of another grammar, as `model/draft` beside `model/target`: some model must have a
-prompt, a step or a check.
+Of one name alone nothing tells that it is a model's, and ranges that show drafts alone are of another grammar, as
+`model/draft` beside `model/target`: at least two must have a prompt, a step or a check.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _NAMED = by_name("roles", 50, _read, count_steps=False)
 
 def _find(trace: Trace) -> StageRanges | None:
     found = _NAMED.find(trace)
-    return None if found is None or not np.isin(found.stage, _RUNS).any() else found
+    if found is None:
+        return None
+    running = {found.roles[row] for row in np.flatnonzero(np.isin(found.stage, _RUNS)).tolist()}
+    return found if len(running) > 1 else None
 
 
 SOURCE = StageSource(markers=_NAMED.markers, rank=_NAMED.rank, find=_find)

@@ -15,11 +15,13 @@ from tracer.arrays import int64
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, PREFILL, TARGET, VERIFY
 from tracer.document.summary import Round
+from tracer.measure.speculating.shapes import told_by_shapes
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.measure.runs import Runs
+    from tracer.trace.columns import Trace
 
 _DRAFT, _VERIFY, _PREFILL, _DECODE = map(ALL_STAGES.index, (DRAFT, VERIFY, PREFILL, DECODE))
 
@@ -102,14 +104,16 @@ def _next(ranges: StageRanges, draft: int, passes: I64) -> int:
     return int(later[0]) if len(later) else -1
 
 
-def rounds_of(runs: Runs, pairing: Pairing) -> list[Round]:
+def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
     """Each round, with what it took and what is told of its tokens."""
+    made = {check: count for drafts, check in pairing.rounds if (count := _made(runs.ranges, drafts)) is not None}
+    shapes = told_by_shapes(trace, runs.ranges, made)
     found: list[Round] = []
     counts: dict[int, int] = {}
     for drafts, check in pairing.rounds:
         request = int(runs.ranges.request[check])
         counts[request] = counts.get(request, 0) + 1
-        drafted, accepted = _tokens(runs.ranges, drafts, check)
+        drafted, accepted = _tokens(runs.ranges, check, made.get(check), shapes.get(check))
         own = int64([*drafts, check])
         known = len(runs.whole(own)) == len(own)
         found.append(
@@ -128,18 +132,26 @@ def rounds_of(runs: Runs, pairing: Pairing) -> list[Round]:
     return found
 
 
-def _tokens(ranges: StageRanges, drafts: list[int], check: int) -> tuple[int | None, int | None]:
+def _made(ranges: StageRanges, drafts: list[int]) -> int | None:
+    """How many tokens the passes of a draft's model proposed: one each. None where no pass was counted."""
+    passes = [ranges.passes[row] for row in drafts] if ranges.passes else []
+    return sum(passes) if passes and all(made > 0 for made in passes) else None
+
+
+def _tokens(
+    ranges: StageRanges, check: int, made: int | None, shapes: tuple[int | None, int | None] | None
+) -> tuple[int | None, int | None]:
     """Drafted and accepted tokens of a round, as far as anything tells.
 
-    Each pass of a draft model proposes a token; an engine's label says how many tokens its step computes for each
-    sequence, of which one is no draft's.
+    An engine's label says how many tokens its step computes for each sequence, of which one is no draft's.
     """
     result = ranges.results[check] if ranges.results else None
     if result is not None:
         return result
-    passes = [ranges.passes[row] for row in drafts] if ranges.passes else []
-    if passes and all(made > 0 for made in passes):
-        return sum(passes), None
+    if shapes is not None and shapes[0] is not None:
+        return shapes
+    if made is not None:
+        return made, None
     group = ranges.labels[check].generation if ranges.labels else None
     if group is not None and group.requests == 1 and group.tokens is not None and group.tokens > 1:
         return group.tokens - 1, None

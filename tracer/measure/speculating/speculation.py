@@ -12,6 +12,7 @@ from tracer.measure.speculating.rounds import pair, rounds_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tracer.charge.stages.ranges import StageRanges
     from tracer.measure.runs import Runs
     from tracer.measure.speculating.rounds import Pairing
     from tracer.trace.columns import Trace
@@ -22,7 +23,10 @@ UNTOLD = "nothing in the trace says how many drafted tokens a pass accepted"
 UNCOUNTED = "nothing in the trace says how many tokens a draft proposed"
 UNTIMED = "work of the rounds was launched and not recorded"
 NO_STEPS = f"the trace has no {FEWEST_STEPS} steps in which the target decodes by itself"
+SHAPES = "record shapes too (record_shapes=True) and ask for them (--shapes): the cache's length tells; or mark it: "
 SAY_IT = 'say it in the pass that checks: with tracer.stage("verify", index=k) as s: s.result(drafted=4, accepted=2)'
+AT_ENGINE = "read it in the engine's own metrics of acceptance"
+WITHOUT = "record the same requests without a draft, and compare"
 RECORD_STEPS = "record some steps without a draft, marked as decode, in the same run"
 
 
@@ -36,7 +40,7 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
     if DRAFT not in runs.ranges.roles and not runs.ranges.results:
         return None
     pairing = pair(runs.ranges)
-    rounds = rounds_of(runs, pairing)
+    rounds = rounds_of(trace, runs, pairing)
     if not rounds:
         return None
     timed = [one for one in rounds if not one.prompt and one.took_ns is not None]
@@ -79,13 +83,16 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
 _COUNTS = ("drafted", "accepted", "yielded")
 
 
-def unanswered(found: Speculation | None) -> Iterator[Abstained]:
-    """What of it could not be told, and what to do."""
+def unanswered(found: Speculation | None, ranges: StageRanges) -> Iterator[Abstained]:
+    """What of it could not be told, and what to do, which depends on whose ranges told the rounds."""
+    say, steps = (AT_ENGINE, WITHOUT) if ranges.engine else (SAY_IT, RECORD_STEPS)
+    if ranges.markers == "generation":
+        say = SHAPES + SAY_IT
     for what, reason in ({} if found is None else found.unknown).items():
         if what == "accepted_tokens":
-            yield Abstained(what="accepted tokens, and what rests on them", reason=reason, next_step=SAY_IT)
+            yield Abstained(what="accepted tokens, and what rests on them", reason=reason, next_step=say)
         elif what == "target_step_ns":
-            yield Abstained(what="what the target alone would take", reason=reason, next_step=RECORD_STEPS)
+            yield Abstained(what="what the target alone would take", reason=reason, next_step=steps)
 
 
 def _unknown(
