@@ -94,6 +94,13 @@ def test_a_result_that_accepts_more_than_was_drafted_is_none() -> None:
     assert _speculation(summary).accepted_tokens is None
 
 
+def test_a_step_that_checks_a_draft_is_a_pass_and_one_beside_checks_a_token() -> None:
+    checked = [span("tracer/draft#1", 0, 10), span("tracer/decode#1", 10, 10), launch(11, 1, 1), kernel("k", 13, 5, 1)]
+    summary = summarize(trace_of(*checked))
+    assert (summary.trace.steps, _speculation(summary).rounds) == ("passes", 1)
+    assert summarize(trace_of(*rounds([(1, 1)]))).trace.steps == "tokens"
+
+
 def test_one_model_has_no_roles_and_no_rounds() -> None:
     events = [span("tracer/prefill", 0, 10), launch(1, 1, 1), kernel("k", 3, 5, 1)]
     summary = summarize(trace_of(*events))

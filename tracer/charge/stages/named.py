@@ -90,6 +90,8 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         encoder_thread=int64(ranges.thread[encoders]),
         request_start_ns=ranges.start_ns[requests],
         request_end_ns=ranges.end_ns[requests],
+        # Where no other stage checks a draft, decoding does, and yields what it accepts.
+        tokens=ALL_STAGES.index(DRAFT) not in stage or ALL_STAGES.index(VERIFY) in stage,
         roles=_roles(trace, readings, chosen, stage),
         results=_results(trace, chosen),
     )
