@@ -84,7 +84,7 @@ def test_marks_decorate_functions_and_let_exceptions_through() -> None:
     ("arguments", "message"),
     [
         (("encode",), "no stage 'encode': choose from load, preprocess, vision, prefill, decode"),
-        (("vision", 1), "only decode takes an index"),
+        (("vision", 1), "only decode, draft and verify take an index"),
         (("decode", 0), "steps count from 1"),
         (("decode", "1"), "steps count from 1"),
     ],
@@ -108,3 +108,35 @@ def test_what_runs_after_its_call_cannot_be_decorated() -> None:
 def test_the_package_has_no_other_late_names() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'stages'"):
         tracer.stages  # noqa: B018
+
+
+def test_a_pass_that_checks_a_draft_tells_a_recorder_what_came_of_it() -> None:
+    told: list[tuple[int, int]] = []
+
+    class Counts(_Notes):
+        def checked(self, drafted: int, accepted: int) -> None:
+            told.append((drafted, accepted))
+
+    notes = Counts()
+    with recorded_by(notes), tracer.request(), tracer.stage("verify", index=2) as checking:
+        checking.result(drafted=4, accepted=2)
+    assert (told, notes.heard[1]) == ([(4, 2)], ("verify", 2))
+    with tracer.stage("verify") as checking:  # nobody listens
+        checking.result(drafted=1, accepted=1)
+
+
+def test_a_result_that_means_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="only verify has a result"), tracer.stage("decode") as step:
+        step.result(drafted=1, accepted=1)
+    for drafted, accepted in ((1, 2), (1, -1)):
+        with pytest.raises(ValueError, match="accepted is from 0 to drafted"), tracer.stage("verify") as checking:
+            checking.result(drafted=drafted, accepted=accepted)
+
+
+def test_a_stage_may_be_one_of_several_models() -> None:
+    notes = _Notes()
+    with recorded_by(notes), tracer.stage("prefill", role="small"):
+        pass
+    assert notes.heard[0] == ("small/prefill", None)
+    with pytest.raises(ValueError, match="role 'a/b'"):
+        tracer.stage("prefill", role="a/b")

@@ -30,6 +30,7 @@ class Choices:
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
         limits: how much the file may ask for.
+        solos: traces of models by themselves, by role, to hold against what they take together.
     """
 
     patterns: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Choices:
     strict: bool = False
     nsys: Path | None = None
     limits: Limits = DEFAULT
+    solos: Mapping[str, Path] = field(default_factory=dict)
 
     def in_words(self) -> list[str]:
         """Those that changed the attribution or the times."""

@@ -6,6 +6,8 @@ nothing, in about a microsecond, and import nothing heavy.
 
 A request is whatever one answer takes. The stages are `load`, `preprocess`, `vision`, `prefill` and `decode`; each may
 be opened several times in a request, its times are added up, and of nested stages the innermost one counts.
+Speculative decoding has `draft` and `verify` besides: `with stage("verify", index=k) as checking:` is the pass that
+checks round k's draft, and `checking.result(drafted=4, accepted=2)` in it says what came of it.
 `stage("decode", index=k)` is the step that yields token k; token 0 comes out of prefill. Without an index, `decode` is
 all steps as a whole.
 """
@@ -20,7 +22,7 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from tracer.document.names import DECODE, STAGES
+from tracer.document.names import DECODE, DRAFT, MARKED, VERIFY, in_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,7 @@ Result = TypeVar("Result")
 NVTX_LISTENS = any(name in os.environ for name in ("NVTX_INJECTION64_PATH", "NSYS_PROFILING_SESSION_ID"))
 # Set by `tracer record` for the script that it starts: the file that says what to do.
 TASK_VARIABLE = "TRACER_TASK"
+MOST_DRAFTED = 10**9
 
 
 class Recorder(Protocol):
@@ -56,6 +59,10 @@ class Recorder(Protocol):
 
     def yielded(self, tokens: int) -> None:
         """The stage that is open has yielded so many tokens more, of each sequence."""
+        ...
+
+    def checked(self, drafted: int, accepted: int) -> None:
+        """The stage that is open has checked so many drafted tokens, and accepted so many of these."""
         ...
 
 
@@ -116,13 +123,16 @@ class Silence:
     def yielded(self, tokens: int) -> None:
         """See `Recorder`."""
 
+    def checked(self, drafted: int, accepted: int) -> None:
+        """See `Recorder`."""
+
 
 class _Mark:
     """What `request` and `stage` have in common: both decorate functions too."""
 
     __slots__ = ()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> object:
         raise NotImplementedError
 
     def __exit__(
@@ -177,9 +187,23 @@ class Stage(_Mark):
     def __init__(self, stage: str, index: int | None) -> None:
         self._stage, self._index = stage, index
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Stage:
         if (recorder := _recorder or _bystander or _nobodys()) is not None:
             recorder.begin_stage(self._stage, self._index)
+        return self
+
+    def result(self, *, drafted: int, accepted: int) -> None:
+        """Say inside a `verify` stage what came of it, of one sequence: it yields the accepted tokens and one more.
+
+        Raises:
+            ValueError: the stage checks nothing, or more is accepted than was drafted.
+        """
+        if self._stage.rpartition("/")[2] != VERIFY:
+            raise ValueError(f"stage {self._stage!r} checks no draft: only verify has a result")
+        if not 0 <= accepted <= drafted < MOST_DRAFTED:
+            raise ValueError(f"drafted {drafted!r}, accepted {accepted!r}: accepted is from 0 to drafted")
+        if (recorder := _recorder or _bystander) is not None:
+            recorder.checked(drafted, accepted)
 
     def __exit__(
         self,
@@ -202,28 +226,32 @@ def request() -> Request:
     return _REQUEST
 
 
-def stage(name: str, index: int | None = None) -> Stage:
-    """Enclose one stage of a request, or one decode step.
+def stage(name: str, index: int | None = None, *, role: str | None = None) -> Stage:
+    """Enclose one stage of a request, one decode step, or a part of a round of speculative decoding.
 
     Args:
-        name: "load", "preprocess", "vision", "prefill" or "decode".
-        index: the token that a decode step yields, 1 being the first after prefill's. None for a stage as a whole.
+        name: "load", "preprocess", "vision", "prefill" or "decode"; "draft" or "verify".
+        index: the token that a decode step yields, 1 being the first after prefill's; of `draft` and `verify` the
+            round, counted from 1. None for a stage as a whole.
+        role: which of several models works in it. In speculative decoding that is known without: `draft` is the
+            draft's, all else the `target`'s.
 
     Raises:
-        ValueError: there is no such stage, or it has no such token.
+        ValueError: there is no such stage, it has no such index, or that is no role.
     """
-    if name not in STAGES:
-        raise ValueError(f"no stage {name!r}: choose from {', '.join(STAGES)}")
+    if name not in MARKED:
+        raise ValueError(f"no stage {name!r}: choose from {', '.join(MARKED)}")
     if index is not None:
         _check_index(name, index)
-    return Stage(name, index)
+    return Stage(name if role is None else in_role(role, name), index)
 
 
 def _check_index(name: str, index: Any) -> None:
-    if name != DECODE:
-        raise ValueError(f"stage {name!r} has no tokens: only decode takes an index")
+    if name not in (DECODE, DRAFT, VERIFY):
+        raise ValueError(f"stage {name!r} has no tokens: only decode, draft and verify take an index")
     if not isinstance(index, int) or index < 1:
-        raise ValueError(f"decode index {index!r}: steps count from 1 (token 0 comes out of prefill)")
+        kind = "steps count from 1 (token 0 comes out of prefill)" if name == DECODE else "rounds count from 1"
+        raise ValueError(f"{name} index {index!r}: {kind}")
 
 
 if TASK_VARIABLE in os.environ:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
@@ -12,6 +12,7 @@ from tracer.charge.launches import doubtful_launches
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
+from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.steady import steady_part
 from tracer.charge.window import request_part
 from tracer.charge.work import work_of
@@ -29,15 +30,18 @@ from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
 from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
+from tracer.measure.joint import Solo, joint, unmatched
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
 from tracer.measure.memory import with_memory
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
+from tracer.measure.roles import role_rows
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.serving import serving
+from tracer.measure.speculating.speculation import speculation, unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
 from tracer.measure.threads import host_threads
@@ -55,10 +59,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.charge.lost import LostWork
-    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
-    from tracer.document.summary import Latency, Lost, RequestLatency, Roofline, RunTime, SteadyPart, Token
+    from tracer.document.summary import (
+        DeviceTotals,
+        Latency,
+        Lost,
+        Memory,
+        RequestLatency,
+        Roofline,
+        RunTime,
+        Stage,
+        SteadyPart,
+        Token,
+    )
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -177,28 +191,24 @@ def charge(trace: Trace, choices: Choices) -> Charged:
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
-    trace, ranges, work, overlapping = charged.trace, charged.ranges, charged.work, charged.overlaps
-    lost, missing = charged.lost, missed.describe(trace, ranges, charged.lost)
-    runs, counts = runs_of(ranges, work, trace.manifest, lost), count(trace, ranges, work, lost)
-    device = device_totals(trace.strings, work, overlapping, lost, staged=len(ranges) > 0)
-    stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
-    times = with_fused(run_times(runs, trace.manifest), trace, runs)
-    latency, requests = _clean(trace.manifest, times)
-    layers = host_layers(trace, runs)
-    slowed = {} if latency is None else latency.distortion
-    stages, tokens, memory = with_memory(*with_host(stages, tokens, layers, runs, slowed), trace, runs)
+    trace, ranges, work = charged.trace, charged.ranges, charged.work
+    missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
-    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, staged=ranges.marked)
+    annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
+    speculated, solos = speculation(trace, runs), _solos(choices)
+    together = joint(trace, ranges, work, solos)
     evidence = Evidence(
-        trace=trace, ranges=ranges, work=work, overlaps=overlapping, device=device, stages=known.stages,
+        trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
         coverage=coverage, requests=requests, frames=frames, lost=missing,
+        speculation=speculated, joint=together,
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
-    found, unanswered = ask(evidence)
+    found, unasked = ask(evidence)
+    unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
@@ -218,22 +228,60 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         coverage=coverage,
         rangeless=rangeless(trace, work),
         abstained=[
-            *abstentions(
-                trace,
-                ranges,
-                work,
-                stages,
-                missing,
-                rated=is_rated(trace, choices),
-                unstaged=None if ranges.marked else no_stages(trace, threads, annotations),
-            ),
-            *unanswered,
+            *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
+            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
+        speculation=speculated,
+        joint=together,
+        roles=role_rows(runs),
     )
+
+
+class _Measured(NamedTuple):
+    """What a summary's parts are made of."""
+
+    missing: Lost | None
+    runs: Runs
+    device: DeviceTotals
+    stages: list[Stage]
+    tokens: list[Token]
+    times: dict[str, RunTime]
+    latency: Latency | None
+    requests: list[RequestLatency]
+    memory: Memory | None
+
+
+def _measure(charged: Charged) -> _Measured:
+    """Add up the runs of the stages, on the device, on the host, in memory, and without a profiler."""
+    trace, ranges, work, lost = charged.trace, charged.ranges, charged.work, charged.lost
+    runs, counts = runs_of(ranges, work, trace.manifest, lost), count(trace, ranges, work, lost)
+    device = device_totals(trace.strings, work, charged.overlaps, lost, staged=len(ranges) > 0)
+    stages, tokens = stage_rows(trace.strings, runs, counts, trace.manifest), token_rows(runs, counts)
+    times = with_fused(run_times(runs, trace.manifest), trace, runs)
+    latency, requests = _clean(trace.manifest, times)
+    slowed = {} if latency is None else latency.distortion
+    stages, tokens = with_host(stages, tokens, host_layers(trace, runs), runs, slowed)
+    stages, tokens, memory = with_memory(stages, tokens, trace, runs)
+    missing = missed.describe(trace, ranges, lost)
+    return _Measured(missing, runs, device, stages, tokens, times, latency, requests, memory)
+
+
+def _solos(choices: Choices) -> dict[str, Solo]:
+    """The traces of models by themselves that a person gave, charged.
+
+    Raises:
+        InputError: one is no trace.
+    """
+    found = {}
+    for role, path in choices.solos.items():
+        with Source(path, choices.limits) as source:
+            alone = _read(source, Want.SUMMARY, choices)
+        found[role] = alone, work_of(alone, StageRanges.none())
+    return found
 
 
 def _rates(

@@ -22,6 +22,7 @@ FOUND_BY = {
     "sglang": "SGLang's ranges",
     "modules": "the calls of the model's modules; no range in the file says which stage it is",
     "pattern": "--marker",
+    "roles": "ranges that begin with a model's name",
     "generation": "the frames of transformers' generate; no range in the file says which stage it is",
     "inferred": "what repeats; no range in the file says which stage it is",
 }

@@ -18,6 +18,7 @@ from tracer.summarize import summarize
 
 # What they say is in ranges, in latencies, or in the ops that were recorded.
 REST_ON_NO_DEVICE_WORK = {
+    "acceptance-falls-by-position",
     "preprocess-dominates-ttft",
     "profiler-distorts",
     "same-stream-overlap",

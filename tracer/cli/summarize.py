@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # The first of the ways in which time can be broken down, as help lists them.
 ORDER = ("op", "module", "layer", "kernel", "category", "stream", "host")
 # Choices whose options have other names.
-OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path"}
+OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path", "solos": "--solo"}
 # What reading a saved summary heeds too.
 HEEDED = ("limits",)
 
@@ -83,7 +83,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="STAGE=REGEX",
-            help="Take ranges whose name matches as this stage; a group is the token index. Repeatable.",
+            help="Take ranges whose name matches as this stage (of several models MODEL/STAGE); a group is the token "
+            "index. Repeatable.",
         ),
     ] = None,
     all_ranges: Annotated[
@@ -123,6 +124,13 @@ def command(
     request: Annotated[
         int | None, typer.Option(min=0, help="Of the trace, this request alone, by its number in the trace.")
     ] = None,
+    solo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=TRACE",
+            help="Of several models at once, the trace of this one alone, for comparison. Repeatable.",
+        ),
+    ] = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -159,6 +167,7 @@ def command(
         strict=strict,
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
+        solos=_solos(solo or []),
     )
     summary, saved = _summary(trace, rank, choices)
     checked = gates(summary)
@@ -253,18 +262,38 @@ def _choose(path: Path, rank: int | None) -> Path:
     return chosen
 
 
+def _solos(given: list[str]) -> dict[str, Path]:
+    """Read MODEL=TRACE options.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    from tracer.document.names import is_role
+
+    found = {}
+    for one in given:
+        role, separator, path = one.partition("=")
+        if not separator or not path or not is_role(role):
+            raise UsageError(
+                f"--solo {one}: write MODEL=TRACE, the model's name with letters, digits, `_`, `.` and `-`"
+            )
+        found[role] = Path(path)
+    return found
+
+
 def patterns_of(markers: list[str]) -> dict[str, str]:
     """Read STAGE=REGEX options.
 
     Raises:
         UsageError: an unknown stage, or no regular expression.
     """
-    from tracer.document.names import ALL_STAGES
+    from tracer.document.names import ALL_STAGES, is_role
 
     patterns = {}
     for marker in markers:
         stage, separator, pattern = marker.partition("=")
-        if not separator or stage not in ALL_STAGES:
+        role, of_role, own = stage.rpartition("/")
+        if not separator or own not in ALL_STAGES or (of_role and not is_role(role)):
             raise UsageError(f"--marker {marker}: write STAGE=REGEX with a stage of {', '.join(ALL_STAGES)}")
         try:
             re.compile(pattern)

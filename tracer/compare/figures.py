@@ -38,7 +38,8 @@ def figures(summary: Summary, source: str) -> dict[str, float]:
         known = {name: time_ns for name, time_ns in later.items() if time_ns is not None}
         return {**latency.stages_ns, REQUEST: latency.request_ns, **known}
     in_trace = {stage.stage: run_ns for stage in summary.stages if (run_ns := _run_ns(summary, stage)) is not None}
-    if summary.trace.steps == PASSES:
+    # Where others check drafts, steps without one are not what a token takes.
+    if summary.trace.steps == PASSES or summary.speculation is not None:
         in_trace.pop(DECODE, None)
     return {TPOT if stage == DECODE else stage: time_ns for stage, time_ns in in_trace.items()}
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
+        Joint,
         Latency,
         Lost,
         RequestLatency,
         Roofline,
+        Speculation,
         StageRoofline,
     )
     from tracer.measure.between_steps import BetweenSteps
@@ -58,6 +60,8 @@ class Evidence:
     unknown: frozenset[str] = frozenset()
     lost: Lost | None = None
     frames: Callable[[], Trace] | None = None
+    speculation: Speculation | None = None
+    joint: Joint | None = None
 
     @property
     def on_gpu(self) -> bool:

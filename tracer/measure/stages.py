@@ -52,7 +52,7 @@ def _row(strings: list[str], runs: Runs, counts: RangeCounts, stage: str, of_run
         wall_ns=runs.takes_ns(own) if whole else None,
         recorded_runs=runs.count(own),
         of_runs=of_runs,
-        role=runs.ranges.roles.get(stage),
+        role=runs.ranges.role_of(stage),
         kernels=kernels,
         categories=None if kernels is None else by_category((kernel.name, kernel.time_ns) for kernel in kernels),
         lost=lost_ops(runs, own),

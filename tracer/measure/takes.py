@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.document.names import DECODE
+from tracer.document.names import DECODE, DRAFT, VERIFY
 from tracer.document.summary import Coverage, RunTime
 from tracer.measure.alike import alike
 from tracer.measure.requests import marked_stages, stage_ns
@@ -94,6 +94,8 @@ def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
         return {}
     found = {stage: runs.count(runs.of(stage)) for stage in runs.stages()}
     own = runs.of(DECODE)
+    if len(runs.of(VERIFY)):
+        return {**found, **_whole_rounds(runs, manifest, found)}
     if DECODE not in manifest.stages or (len(own) and bool((runs.ranges.index[own] < 0).any())):
         return found
     if not any(request.decode_ns for request in manifest.clean) and not len(own):
@@ -101,6 +103,19 @@ def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
     requests = dict(zip(runs.ranges.request[known].tolist(), runs.sample[known].tolist(), strict=True))
     steps = sum(steps_of_a_request(manifest, sample) for sample in requests.values())
     return {**found, DECODE: max(steps, found.get(DECODE, 0))}
+
+
+def _whole_rounds(runs: Runs, manifest: Manifest, found: dict[str, int]) -> dict[str, int]:
+    """Of rounds, which were measured as steps: so many drafts and checks, where these are numbered."""
+    numbered = {stage: own for stage in (DRAFT, VERIFY) if len(own := runs.of(stage))}
+    if not all(bool((runs.ranges.index[own] >= 0).all()) for own in numbered.values()):
+        return {}
+    if not any(request.decode_ns for request in manifest.clean):
+        return {}
+    own = runs.of(VERIFY)
+    requests = dict(zip(runs.ranges.request[own].tolist(), runs.sample[own].tolist(), strict=True))
+    rounds = sum(steps_of_a_request(manifest, sample) for sample in requests.values())
+    return {stage: max(rounds, found[stage]) for stage in numbered}
 
 
 def covered(runs: Runs, manifest: Manifest | None) -> list[Coverage]:

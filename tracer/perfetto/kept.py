@@ -172,7 +172,6 @@ def _part(
         markers=ranges.markers,
         tokens=ranges.tokens,
         confidence=ranges.confidence,
-        roles=dict(ranges.roles),
         clocks_off=clocks_of(trace, work.call).devices if work.on_device else [],
         stages=[
             StagePlace(
@@ -183,6 +182,9 @@ def _part(
                 stage=ALL_STAGES[ranges.stage[row]],
                 index=int(ranges.index[row]),
                 request=int(ranges.request[row]),
+                role=ranges.roles[row] if ranges.roles else "",
+                passes=ranges.passes[row] if ranges.passes else -1,
+                result=ranges.results[row] if ranges.results else None,
             )
             for row in chosen.tolist()
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.manifest import Latencies
-from tracer.document.names import DECODE, PREFILL, STAGES
+from tracer.document.names import DECODE, DRAFT, PREFILL, STAGES, VERIFY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,14 +28,19 @@ def measure(
 
     Returns:
         The latencies, and the stages that were marked. A gap directly before a decode step, and behind prefill or
-        another step, belongs to that step: token k is there when step k ends, counted from the token before.
+        another step, belongs to that step: token k is there when step k ends, counted from the token before. A round of
+        speculative decoding, its draft and the pass that checks it, is a step that yields several tokens; where not all
+        rounds say how many, decoding is known as a whole.
     """
+    counts = yielded or {}
+    labels = _with_rounds(labels, counts)
+    counts = {**counts, **{(DECODE, index): tokens for (stage, index), tokens in counts.items() if stage == VERIFY}}
     times = dict.fromkeys(STAGES, 0)
     steps: dict[int, int] = {}
     outside = later = pending = 0
     prefilled = False
     for (stage, index), lap_ns in zip(labels, laps_ns, strict=True):
-        if (stage, index) == GAP:
+        if (stage, index) == GAP or stage not in (*times, SWITCHING[0]):  # another model's stage is none of these
             pending += lap_ns
         elif stage == DECODE and index is not None:
             steps[index] = steps.get(index, 0) + lap_ns + (pending if prefilled else 0)
@@ -49,7 +54,6 @@ def measure(
             pending = 0
         prefilled = prefilled or stage == PREFILL
     later, outside = (later + pending, outside) if prefilled else (later, outside + pending)
-    counts = yielded or {}
     step_tokens = [counts.get((DECODE, index), 1) for index in sorted(steps)]
     marked = frozenset(stage for stage, _ in labels if stage in STAGES)
     latencies = Latencies(
@@ -66,3 +70,14 @@ def measure(
         step_tokens=[] if all(tokens == 1 for tokens in step_tokens) else step_tokens,
     )
     return latencies, marked
+
+
+def _with_rounds(labels: Sequence[Label], yielded: Mapping[Label, int]) -> list[Label]:
+    """The labels, those of drafts and checks as the decode steps that they are parts of."""
+    checks = {(stage, index) for stage, index in labels if stage == VERIFY}
+    told = all(check in yielded and check[1] is not None for check in checks) and all(
+        (VERIFY, index) in checks for stage, index in labels if stage == DRAFT
+    )
+    return [
+        (DECODE, index if told else None) if stage in (DRAFT, VERIFY) else (stage, index) for stage, index in labels
+    ]

@@ -178,6 +178,12 @@ class Marks:
         if self._is_here() and self._open:
             self._yielded[self._open[-1]] += tokens
 
+    def checked(self, drafted: int, accepted: int) -> None:
+        """The stage that is open has checked a draft: it yields what it accepts, and a token more."""
+        if self._is_here() and self._open:
+            self._yielded[self._open[-1]] += accepted + 1
+            self._say(drafted, accepted)
+
     def _is_here(self) -> bool:
         """Whether the open request is of this thread and task."""
         return self._thread == threading.get_ident() and _request.get() is self._token
@@ -208,6 +214,9 @@ class Marks:
 
     def _after_stage(self) -> None:
         """Nor closed."""
+
+    def _say(self, drafted: int, accepted: int) -> None:
+        """Nor does any say what came of a draft."""
 
     def _before_end(self) -> None:
         """Nor that of the request."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.document.names import DECODE, REQUEST
+from tracer.document.names import DECODE, DRAFT, REQUEST, VERIFY, result_kind
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
 from tracer.recording.marks import Marks
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tracer.recording.capture import Capture
+
+# What a decode window counts: steps, and rounds of speculative decoding, whose parts have one number.
+STEPS = (DECODE, DRAFT, VERIFY)
 
 
 class RangedMarks(Marks):
@@ -53,6 +56,10 @@ class RangedMarks(Marks):
     def _after_stage(self) -> None:
         if self._sync_stages:
             synchronise(self.device)
+        self._emitter.pop()
+
+    def _say(self, drafted: int, accepted: int) -> None:
+        self._emitter.push(result_kind(drafted, accepted))
         self._emitter.pop()
 
     def _before_end(self) -> None:
@@ -110,7 +117,7 @@ class ProfiledMarks(RangedMarks):
 
     def _before_stage(self, stage: str, index: int | None) -> None:
         capture = self.capture
-        if stage == DECODE and index is not None and capture is not None and capture.is_in(self.number):
+        if stage in STEPS and index is not None and capture is not None and capture.is_in(self.number):
             self._switch(capture, index)
         super()._before_stage(stage, index)
 
@@ -129,7 +136,7 @@ class ProfiledMarks(RangedMarks):
 
     def _lap(self, label: Label) -> None:
         # Of the decode steps only those count that the profiler saw.
-        unseen = label[0] == DECODE and label[1] is not None and not (self.capture and self.capture.recording)
+        unseen = label[0] in STEPS and label[1] is not None and not (self.capture and self.capture.recording)
         super()._lap(SWITCHING if unseen else label)
 
     def _after_request(self, *, failed: bool) -> None:

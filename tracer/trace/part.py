@@ -34,6 +34,9 @@ class StagePlace(Place, frozen=True, array_like=True):
     stage: str
     index: Index
     request: Index
+    role: str = ""
+    passes: Index = -1
+    result: tuple[Index, Index] | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         open: start and end of the times in which a stage or a request of the whole was open, near the part.
         encoders: runs of the vision encoder.
         confidence: from 0 to 1, of stages that were inferred.
-        roles: which of several models works in a stage, by the stage's name.
         clocks_off: devices whose clock is off against the host's.
     """
 
@@ -58,7 +60,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     open: list[tuple[Time, Time]]
     encoders: list[Place] = []
     confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    roles: dict[str, str] = {}
     clocks_off: list[Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]] = []
 
 

@@ -85,9 +85,14 @@ def _assisted() -> list[Event]:
 
 def test_a_drafts_own_passes_are_no_steps_and_a_pass_that_checks_them_is_no_token() -> None:
     trace = trace_of(*_assisted())
-    assert _rows(trace) == [("prefill", 0, -1, 0, 150), ("decode", 0, 1, 150, 300)]
+    assert _rows(trace) == [
+        ("prefill", 0, -1, 0, 150), ("draft", 0, -1, 10, 100), ("decode", 0, 1, 150, 300), ("draft", 0, -1, 150, 240),
+    ]  # fmt: skip
     summary = summarize(trace)
-    assert (summary.trace.steps, [stage.ops for stage in summary.stages]) == ("passes", [3, 3])
+    assert (summary.trace.steps, [(stage.stage, stage.role, stage.ops) for stage in summary.stages]) == (
+        "passes",
+        [("prefill", "target", 1), ("decode", "target", 1), ("draft", "draft", 4)],
+    )
     assert "tpot" not in figures(summary, TRACE)
 
 

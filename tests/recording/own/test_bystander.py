@@ -15,6 +15,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import tracer
+from tracer.recording.ranged import RangedMarks
 from tracer.staging import Silence, recorded_by
 from tracer.summarize import summarize_file
 
@@ -139,3 +140,32 @@ def test_under_nsys_marks_are_nvtx_ranges_though_torch_is_not_loaded(tmp_path: P
         "pop tracer/decode#3", "pop tracer/request#0",
     ]  # fmt: skip
     assert not {"torch", "numpy", "msgspec"} & set(json.loads(modules))
+
+
+def test_what_came_of_checking_a_draft_is_in_the_trace_and_in_the_summary(tmp_path: Path) -> None:
+    with _profile() as profiled, tracer.request():
+        for index, accepted in ((1, 2), (2, 0)):
+            with tracer.stage("draft", index=index):
+                torch.ones(9) + 1
+            with tracer.stage("verify", index=index) as checking:
+                torch.ones(9) + 1
+                checking.result(drafted=4, accepted=accepted)
+    profiled.export_chrome_trace(str(tmp_path / "own.json"))
+    found = summarize_file(tmp_path / "own.json").speculation
+    assert found is not None
+    assert [(one.index, one.drafted, one.accepted, one.yielded) for one in found.each] == [(1, 4, 2, 3), (2, 4, 0, 1)]
+
+
+def test_a_recorder_with_ranges_says_it_too_and_counts_the_rounds_tokens(tmp_path: Path) -> None:
+    with _profile() as profiled, recorded_by(marks := RangedMarks(torch.device("cpu"))), tracer.request():
+        with tracer.stage("draft", index=1):
+            torch.ones(9) + 1
+        with tracer.stage("verify", index=1) as checking:
+            torch.ones(9) + 1
+            checking.result(drafted=3, accepted=1)
+    profiled.export_chrome_trace(str(tmp_path / "own.json"))
+    found = summarize_file(tmp_path / "own.json").speculation
+    assert found is not None
+    assert (found.drafted_tokens, found.accepted_tokens) == (3, 1)
+    (request,) = marks.requests
+    assert (len(request.latencies.decode_ns), request.latencies.step_tokens) == (1, [2])

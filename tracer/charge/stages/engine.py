@@ -19,7 +19,7 @@ from tracer.charge.stages.batch import NO_LABEL, Label
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.reach import reaching
 from tracer.charge.stages.source import StageSource
-from tracer.document.names import ALL_STAGES, DECODE, DRAFT
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _DECODE, _DRAFT = ALL_STAGES.index(DECODE), ALL_STAGES.index(DRAFT)
 NO_STAGE = -1
-TARGET = "target"
+# A prompt's step may be of both models: what its label says of neither is not claimed.
+_ROLES = {DECODE: TARGET, DRAFT: DRAFT}
 
 
 class Kind(Enum):
@@ -171,7 +172,7 @@ def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
         engine=True,
         # A pass that checks a draft yields as many tokens as it accepts, and one more.
         tokens=not drafted and not any(_several(one) for one in labels),
-        roles={DECODE: TARGET, DRAFT: DRAFT} if drafted else {},
+        roles=tuple(_ROLES.get(ALL_STAGES[code], "") for code in stage.tolist()) if drafted else (),
     )
 
 

@@ -3,8 +3,10 @@
 `generate` prepares its inputs (`prepare_inputs_for_generation`) once for each forward pass: there a step ends and the
 next begins; where a draft is made first (`get_candidates`), with the draft. The first pass is the prompt's; where
 `_prefill` has it, all in that frame is prefill, in however many chunks. What `generate` calls within itself to draft
-(another `generate`) is a part of the step. A pass that checks a draft may yield several tokens, and nothing recorded
-says how many; a contrastive search makes a pass over candidates for each token, and one more.
+(another `generate`) is a stage of its own within the step, `draft`, with as many passes as inputs were prepared in it;
+what else the step asks for is the target's. A lookup in the prompt drafts without a pass. A pass that checks a draft
+may yield several tokens, and no frame says how many; a contrastive search makes a pass over candidates for each token,
+and one more.
 
 A profiler that starts within `generate` dates all frames that are open at that moment alike, so that the loop over
 tokens seems to begin with the call; its first recorded pass is no prompt's then, and what comes before is nobody's.
@@ -22,7 +24,8 @@ from tracer.charge.intervals import Nest, distinct, outermost
 from tracer.charge.stages.modules import seen_by_modules
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.source import StageSource
-from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, VISION
+from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, TARGET, VISION
+from tracer.document.names import DRAFT as DRAFTING
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -34,7 +37,10 @@ PROMPT, CHUNKS = "_prefill", "_prefill_chunking"
 GENERATE, CONTRASTIVE = "generate", "contrastive_search"
 # Checks, a cache and the processors of logits are made between the beginning of a call and its loop's: milliseconds.
 OPEN_BEFORE_NS = 50_000
-_PREFILL, _DECODE, _VISION, _PROJECTOR = map(ALL_STAGES.index, (PREFILL, DECODE, VISION, PROJECTOR))
+_STAGES = (PREFILL, DECODE, VISION, PROJECTOR, DRAFTING)
+_PREFILL, _DECODE, _VISION, _PROJECTOR, _DRAFTING = map(ALL_STAGES.index, _STAGES)
+# Start, end, thread, stage, index, request and forward passes (-1 where that is no question) of a stage.
+_Row = tuple[int, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class _Request:
         end_ns: where the last ends.
         prompt: whether prefill was recorded.
         tokens: whether each step yields one token of each sequence.
+        drafts: start, end and forward passes of each draft.
     """
 
     thread: int
@@ -54,6 +61,7 @@ class _Request:
     end_ns: int
     prompt: bool
     tokens: bool
+    drafts: tuple[tuple[int, int, int], ...]
 
 
 def stages_of_generation(trace: Trace) -> StageRanges | None:
@@ -66,9 +74,10 @@ def stages_of_generation(trace: Trace) -> StageRanges | None:
     for seen, code in zip(seen_by_modules(trace), (_VISION, _PROJECTOR), strict=True):
         calls = trace.modules[seen]
         bounds = zip(calls.start_ns.tolist(), calls.end_ns.tolist(), calls.thread.tolist(), strict=True)
-        rows += [(*bound, code, -1, -1) for bound in bounds]
-    start, end, thread, stage, index, number = int64(rows).T
+        rows += [(*bound, code, -1, -1, -1) for bound in bounds]
+    start, end, thread, stage, index, number, passes = int64(rows).T
     order = np.lexsort((-end, start))
+    drafted = bool((stage == _DRAFTING).any())
     return StageRanges(
         markers="generation",
         start_ns=start[order],
@@ -83,16 +92,19 @@ def stages_of_generation(trace: Trace) -> StageRanges | None:
         request_start_ns=int64([one.begins_ns[0] for one in requests]),
         request_end_ns=int64([one.end_ns for one in requests]),
         tokens=all(one.tokens for one in requests),
+        roles=tuple(DRAFTING if code == _DRAFTING else TARGET for code in stage[order].tolist()) if drafted else (),
+        passes=tuple(passes[order].tolist()) if drafted else (),
     )
 
 
-def _steps(one: _Request, request: int) -> list[tuple[int, int, int, int, int, int]]:
-    """Start, end, thread, stage, index and request of each stage of a call of `generate`."""
+def _steps(one: _Request, request: int) -> list[_Row]:
+    """The stages of a call of `generate`."""
     ends = [*one.begins_ns[1:], one.end_ns]
-    return [
-        (start, end, one.thread, _DECODE if index else _PREFILL, index or -1, request)
+    steps = [
+        (start, end, one.thread, _DECODE if index else _PREFILL, index or -1, request, 1)
         for index, (start, end) in enumerate(zip(one.begins_ns, ends, strict=True), start=0 if one.prompt else 1)
     ]
+    return [*steps, *((start, end, one.thread, _DRAFTING, -1, request, made) for start, end, made in one.drafts)]
 
 
 def _requests(trace: Trace, thread: int) -> list[_Request]:
@@ -105,18 +117,30 @@ def _requests(trace: Trace, thread: int) -> list[_Request]:
     names = (PASS, DRAFT, PROMPT, CHUNKS)
     rows = {name: _outermost(frames, called == name.lstrip("_")) for name in names}
     loops = np.flatnonzero(~np.isin(called, [GENERATE, *(name.lstrip("_") for name in names)]))
+    prepared = frames[rows[PASS]].start_ns
     found = []
     for row in _outermost(frames, called == GENERATE).tolist():
         own = {name: frames[of_name[holder[of_name] == row]] for name, of_name in rows.items()}
         loop = loops[holder[loops] == row]
-        one = _request(frames[int64([row])], own, frames[loop], contrastive=CONTRASTIVE in called[loop].tolist())
+        contrastive = CONTRASTIVE in called[loop].tolist()
+        one = _request(frames[int64([row])], own, frames[loop], np.sort(prepared), contrastive=contrastive)
         if one is not None:
             found.append(one)
     return found
 
 
-def _request(call: Spans, own: dict[str, Spans], loop: Spans, *, contrastive: bool) -> _Request | None:
-    """What one call of `generate` was, by the frames of each name that it holds; None without a pass."""
+def _request(
+    call: Spans, own: dict[str, Spans], loop: Spans, prepared_ns: I64, *, contrastive: bool
+) -> _Request | None:
+    """What one call of `generate` was, by the frames of each name that it holds; None without a pass.
+
+    Args:
+        call: itself.
+        own: frames by name.
+        loop: the other frames of `generate` in it.
+        prepared_ns: when any pass of the thread was prepared, rising.
+        contrastive: whether it is a contrastive search.
+    """
     passes, drafts, prompt = own[PASS].start_ns, own[DRAFT].start_ns, own[PROMPT]
     if not len(passes):
         return None
@@ -131,7 +155,15 @@ def _request(call: Spans, own: dict[str, Spans], loop: Spans, *, contrastive: bo
         passes = passes if len(prompt) else passes[1:]
     begins = (*(() if late else (begun,)), *_with_drafts(passes, drafts))
     tokens = not len(drafts) and not contrastive
-    return _Request(int(call.thread[0]), begins, int(call.end_ns[0]), prompt=not late, tokens=tokens)
+    made = _drafts(own[DRAFT], prepared_ns, begins[0]) if begins else ()
+    return _Request(int(call.thread[0]), begins, int(call.end_ns[0]), prompt=not late, tokens=tokens, drafts=made)
+
+
+def _drafts(frames: Spans, prepared_ns: I64, begun_ns: int) -> tuple[tuple[int, int, int], ...]:
+    """Start, end and forward passes of the drafts that were made after a time."""
+    frames = frames[frames.start_ns >= begun_ns]
+    passes = np.searchsorted(prepared_ns, frames.end_ns) - np.searchsorted(prepared_ns, frames.start_ns)
+    return tuple(zip(frames.start_ns.tolist(), frames.end_ns.tolist(), passes.tolist(), strict=True))
 
 
 def _outermost(frames: Spans, chosen: Bools) -> I64:

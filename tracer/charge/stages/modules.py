@@ -59,6 +59,22 @@ def seen_by_modules(trace: Trace) -> tuple[I64, I64]:
     return int64(np.concatenate([one for one, _ in found])), int64(np.concatenate([one for _, one in found]))
 
 
+def model_calls(trace: Trace) -> I64:
+    """The outermost calls that hold decoder layers: forward passes of language models, with all that is in them."""
+    modules = trace.modules
+    found = [int64([])]
+    for thread in distinct(modules.thread):
+        own = np.flatnonzero(modules.thread == thread)
+        calls = _outermost(trace, own)
+        found.append(calls[_holding(trace, calls, _matching(trace, own, _DECODER))])
+    return int64(np.concatenate(found))
+
+
+def decoder_layers(trace: Trace, thread: int) -> I64:
+    """The calls of decoder layers on a thread."""
+    return _matching(trace, int64(np.flatnonzero(trace.modules.thread == thread)), _DECODER)
+
+
 def stages_of_modules(trace: Trace) -> StageRanges | None:
     """The stages that the modules' calls tell; None without a language model among them."""
     modules = trace.modules

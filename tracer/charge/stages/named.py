@@ -11,7 +11,19 @@ from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.source import StageSource
-from tracer.document.names import ALL_STAGES, DECODE, ENCODER, REQUEST
+from tracer.document.names import (
+    ALL_STAGES,
+    DECODE,
+    DRAFT,
+    ENCODER,
+    PREFILL,
+    PROJECTOR,
+    REQUEST,
+    TARGET,
+    VERIFY,
+    VISION,
+    parse_result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +31,7 @@ if TYPE_CHECKING:
     from tracer.arrays import I64
     from tracer.trace.columns import Spans, Trace
 
-# Stage, request or encoder, and its number if it has one.
+# Stage (of one of several models `ROLE/STAGE`), request or encoder, and its number if it has one.
 Reading: TypeAlias = "tuple[str, int | None]"
 _KINDS = (*ALL_STAGES, REQUEST, ENCODER)
 
@@ -47,7 +59,7 @@ def _find(
 ) -> StageRanges | None:
     names = [trace.strings[name] for name in distinct(trace.ranges.name)]
     readings = {name: reading for name in names if (reading := read(name)) is not None}
-    if not any(stage in ALL_STAGES for stage, _ in readings.values()):
+    if not any(_stage(kind) in ALL_STAGES for kind, _ in readings.values()):
         return None
     return _collect(trace, markers, readings, count_steps=count_steps)
 
@@ -78,7 +90,40 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         encoder_thread=int64(ranges.thread[encoders]),
         request_start_ns=ranges.start_ns[requests],
         request_end_ns=ranges.end_ns[requests],
+        # Where no other stage checks a draft, decoding does, and yields what it accepts.
+        tokens=ALL_STAGES.index(DRAFT) not in stage or ALL_STAGES.index(VERIFY) in stage,
+        roles=_roles(trace, readings, chosen, stage),
+        results=_results(trace, chosen),
     )
+
+
+def _stage(kind: str) -> str:
+    return kind.rpartition("/")[2]
+
+
+def _roles(trace: Trace, readings: Mapping[str, Reading], chosen: I64, stage: I64) -> tuple[str, ...]:
+    """Which model works in each range: as its name says; where a draft is made or checked, else the target."""
+    codes = trace.ranges.name[chosen].tolist()
+    named = [readings[trace.strings[code]][0].rpartition("/")[0] for code in codes]
+    stages = [ALL_STAGES[code] for code in stage.tolist()]
+    speculates = DRAFT in stages or VERIFY in stages
+    usual = {DRAFT: DRAFT, **dict.fromkeys((VISION, PROJECTOR, PREFILL, DECODE, VERIFY), TARGET)} if speculates else {}
+    found = [role or usual.get(one, "") for role, one in zip(named, stages, strict=True)]
+    return tuple(found) if any(found) else ()
+
+
+def _results(trace: Trace, chosen: I64) -> tuple[tuple[int, int] | None, ...]:
+    """What each range that checks a draft says of it: the last that is said in it counts."""
+    told = {code: result for code in distinct(trace.ranges.name) if (result := parse_result(trace.strings[code]))}
+    if not told:
+        return ()
+    ranges = trace.ranges
+    said = np.flatnonzero(np.isin(ranges.name, list(told)))
+    said = said[np.argsort(ranges.start_ns[said], kind="stable")]
+    found: dict[int, tuple[int, int]] = {}
+    for row, holder in zip(said.tolist(), _enclosing(ranges, chosen, int64(said)).tolist(), strict=True):
+        found[holder] = told[int(ranges.name[row])]
+    return tuple(found.get(row) for row in chosen.tolist())
 
 
 def _by_string(trace: Trace, readings: Mapping[str, Reading]) -> tuple[I64, I64]:
@@ -87,7 +132,7 @@ def _by_string(trace: Trace, readings: Mapping[str, Reading]) -> tuple[I64, I64]
     for position, name in enumerate(trace.strings):
         if name in readings:
             kind, number = readings[name]
-            code[position] = _KINDS.index(kind)
+            code[position] = _KINDS.index(_stage(kind))
             index[position] = -1 if number is None else number
     return code, index
 

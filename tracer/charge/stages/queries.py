@@ -33,10 +33,10 @@ def prompts_by_shapes(trace: Trace, calls: Spans, layers: Spans) -> Bools | None
     """
     if trace.details is None or not (trace.details.shape >= 0).any():
         return None
-    queries = _first_in_each(trace, trace.details, calls, layers, _PROJECTIONS, (0, 3))
+    queries = queries_of_calls(trace, trace.details, calls, layers)
     if (queries == UNKNOWN).any():
         return None
-    keys = _first_in_each(trace, trace.details, calls, layers, _ATTENTIONS, (1, 4))
+    keys = keys_of_calls(trace, trace.details, calls, layers)
     several = queries > 1
     if not (keys == UNKNOWN).any() and (keys != keys[0]).any():
         # Several positions behind those of earlier calls, time after time: passes that check what was drafted.
@@ -45,6 +45,16 @@ def prompts_by_shapes(trace: Trace, calls: Spans, layers: Spans) -> Bools | None
             return None
         several |= keys == queries
     return np.asarray(several, dtype=np.bool_)
+
+
+def queries_of_calls(trace: Trace, details: Details, calls: Spans, layers: Spans) -> I64:
+    """Positions that each call of a model was asked for, or UNKNOWN; see `prompts_by_shapes`."""
+    return _first_in_each(trace, details, calls, layers, _PROJECTIONS, (0, 3))
+
+
+def keys_of_calls(trace: Trace, details: Details, calls: Spans, layers: Spans) -> I64:
+    """Keys that attention had in each call, or UNKNOWN."""
+    return _first_in_each(trace, details, calls, layers, _ATTENTIONS, (1, 4))
 
 
 def _first_in_each(

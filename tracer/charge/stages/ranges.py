@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.document.names import ALL_STAGES
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tracer.arrays import I64
     from tracer.charge.stages.batch import Label
 
@@ -52,7 +51,10 @@ class StageRanges:
         confidence: from 0 to 1, of stages that are inferred from what repeats.
         engine: whether they are steps of a serving engine, which hold many requests each.
         labels: what the engine says of each step; empty without an engine.
-        roles: which of several models works in a stage, by the stage's name; of one model empty.
+        roles: of each range which of several models works in it, "" where nothing tells; of one model empty.
+        passes: of each range how many forward passes it makes, -1 where nothing tells; empty if nobody asks.
+        results: of each range that checks a draft how many tokens were drafted and how many of these accepted; None
+            where nothing tells, empty where nothing does of any.
     """
 
     markers: str
@@ -72,7 +74,9 @@ class StageRanges:
     confidence: float | None = None
     engine: bool = False
     labels: tuple[Label, ...] = ()
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    passes: tuple[int, ...] = ()
+    results: tuple[tuple[int, int] | None, ...] = ()
 
     @classmethod
     def none(cls) -> StageRanges:
@@ -108,7 +112,18 @@ class StageRanges:
             request_start_ns=self.request_start_ns[whole],
             request_end_ns=self.request_end_ns[whole],
             labels=tuple(self.labels[row] for row in rows.tolist()) if self.labels else (),
+            roles=tuple(self.roles[row] for row in rows.tolist()) if self.roles else (),
+            passes=tuple(self.passes[row] for row in rows.tolist()) if self.passes else (),
+            results=tuple(self.results[row] for row in rows.tolist()) if self.results else (),
         )
+
+    def role_of(self, stage: str) -> str | None:
+        """The one model that works in a stage; None of one model, where nothing tells, and where several do."""
+        if not self.roles:
+            return None
+        rows = np.flatnonzero(self.stage == ALL_STAGES.index(stage))
+        found = {self.roles[row] for row in rows.tolist()}
+        return (found.pop() or None) if len(found) == 1 else None
 
     def open_times(self) -> tuple[I64, I64]:
         """Start and end of everything that is open on any thread: stages and requests."""

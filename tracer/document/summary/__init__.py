@@ -16,6 +16,7 @@ from tracer.document.summary.device import (
 )
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
+from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
 from tracer.document.summary.latency import (
     MEAN,
     MEDIAN,
@@ -43,7 +44,8 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
-from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
+from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
@@ -52,6 +54,7 @@ __all__ = [
     "MARKS",
     "MEAN",
     "MEDIAN",
+    "MOST_ROUNDS",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -61,6 +64,7 @@ __all__ = [
     "WAITING",
     "Abstained",
     "Allocation",
+    "Alone",
     "Attention",
     "BatchGroup",
     "Between",
@@ -82,9 +86,12 @@ __all__ = [
     "HostTime",
     "Idle",
     "IdleBetweenSteps",
+    "Joint",
+    "JointRole",
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "LaunchingThread",
     "Lost",
     "LostOps",
     "Memory",
@@ -96,11 +103,15 @@ __all__ = [
     "Rangeless",
     "Reason",
     "RequestLatency",
+    "RoleStage",
+    "RoleWork",
     "Roofline",
+    "Round",
     "RunTime",
     "SampleLatency",
     "Serving",
     "Slope",
+    "Speculation",
     "Spread",
     "Stage",
     "StageMemory",

@@ -35,7 +35,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             passed, on several devices at once counted once; None in documents from before there was this key.
         recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
         of_runs: runs that the recorded requests had; None where nothing tells.
-        role: which of several models works in it: "target" or "draft"; None of one model.
+        role: which of several models works in it, as "target" or "draft"; None of one model, and where several do.
         lost: launches without a device op; absent where there are none.
         host: `cpu_ns` by layer; absent where that was not looked at.
         memory: what was allocated on its device; absent where no allocator reported it.
@@ -84,6 +84,19 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     def whole_time_ns(self) -> int | None:
         """Its device time in whole requests: that of runs which were not recorded is taken to be like the others'."""
         return None if self.device_time_ns is None else round(self.device_time_ns * self.scale)
+
+
+class RoleStage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of one of several models; `role` is "" where nothing tells whose. The rest is as of a stage."""
+
+    role: str
+    stage: str
+    calls: int
+    ops: int
+    device_time_ns: int | None
+    busy_ns: int | None
+    idle_ns: int | None
+    cpu_ns: int
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

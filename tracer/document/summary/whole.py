@@ -17,6 +17,7 @@ from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.findings import Finding
+from tracer.document.summary.joint import Joint
 from tracer.document.summary.latency import Latency, RequestLatency
 from tracer.document.summary.lost import Lost
 from tracer.document.summary.memory import Memory
@@ -24,7 +25,8 @@ from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import Serving
-from tracer.document.summary.stages import Stage, Token
+from tracer.document.summary.speculation import Speculation
+from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import TraceInfo, Window
 
@@ -39,7 +41,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     `requests` are those without a profiler, in their order; `coverage` names stages that are recorded in part;
     `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
     stages are a serving engine's steps; `threads` are those that launched device work; `memory` is absent where no
-    allocator reported it, `lost` where no work was launched and not recorded.
+    allocator reported it, `lost` where no work was launched and not recorded; `speculation` is there where one model
+    drafts and another checks, `joint` where several models work at once, and `roles` has each one's stages.
     """
 
     schema_: str
@@ -64,6 +67,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     threads: list[HostThread] = []
     lost: Lost | UnsetType = UNSET
     memory: Memory | UnsetType = UNSET
+    speculation: Speculation | None = None
+    joint: Joint | None = None
+    roles: list[RoleStage] = []
 
 
 def encode(summary: Summary) -> bytes:

@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tracer import staging
-from tracer.document.names import REQUEST, range_name
+from tracer.document.names import REQUEST, range_name, result_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,12 @@ class Bystander:
 
     def yielded(self, tokens: int) -> None:
         """Ranges do not say."""
+
+    def checked(self, drafted: int, accepted: int) -> None:
+        """A range without extent says it."""
+        if self._listens():
+            for one in self._range(result_kind(drafted, accepted), None):
+                one.__exit__(None, None, None)
 
     def _listens(self) -> bool:
         return self._nvtx or self._torch_listens()

@@ -92,6 +92,16 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
         """The last decode step of any request."""
         return max((request.first_step - 1 + len(request.decode_ns) for request in self.requests), default=0)
 
+    @property
+    def tokens(self) -> int:
+        """Of the longest answer; 0 where no steps tell. A step yields one, unless somebody counted them."""
+        counts = [
+            request.prefill_tokens + request.first_step - 1 + (sum(request.step_tokens) or len(request.decode_ns))
+            for request in self.requests
+            if request.decode_ns
+        ]
+        return max(counts, default=0)
+
 
 def sitting_of(marks: Marks, captures: Sequence[Path] = ()) -> Sitting:
     """What a run left, by its marks; of requests measured with several clocks, those with the last one."""
@@ -155,7 +165,7 @@ def manifest_of(
     warm = [latencies for number, latencies in zip(clean.numbers, clean.requests, strict=True) if number >= warmup]
     measured = warm or clean.requests
     known = clean.shape or profiled.shape
-    tokens = 1 + clean.steps if clean.steps else 0
+    tokens = clean.tokens
     return Manifest(
         schema=SCHEMA,
         version=__version__,

@@ -1,0 +1,132 @@
+"""Speculative decoding: the rounds, what they yield, and whether they pay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.blocks import Block, Column, Element, Line, Row, Sentence, Table, block, line, note
+from reports.palette import NONE
+from reports.parts.words import known
+from reports.units import counted, duration, share
+
+if TYPE_CHECKING:
+    from reports.asked import Asked
+    from tracer.document.summary import Round, Speculation, Summary
+
+# So many rounds are shown one by one.
+SHOWN = 8
+
+
+def part(summary: Summary, _: Asked) -> Block | None:
+    """The rounds, all of them together, what each model did, and what the target alone would take."""
+    found = summary.speculation
+    if found is None:
+        return None
+    return block("speculative decoding", *_counts(found), _rounds(found), *_pays(found), _roles(found), _reading(found))
+
+
+def _counts(found: Speculation) -> list[Line]:
+    said = [
+        counted(found.rounds, "round"),
+        f"drafted {_count(found.drafted_tokens)}",
+        f"accepted {_count(found.accepted_tokens)}{_rate(found)}",
+        f"tokens {_count(found.yielded_tokens)}",
+    ]
+    lines = [line(" · ".join(said), role="strong")]
+    if found.acceptance_by_position:
+        shares = " · ".join(f"{place} {at:.0%}" for place, at in enumerate(found.acceptance_by_position[:16], start=1))
+        lines.append(line(f"accepted by position: {shares}"))
+    return lines
+
+
+def _rate(found: Speculation) -> str:
+    if found.accepted_tokens is None or not found.drafted_tokens:
+        return ""
+    return f" ({found.accepted_tokens / found.drafted_tokens:.0%})"
+
+
+def _rounds(found: Speculation) -> Table:
+    columns = [
+        Column("round", right=False),
+        Column("drafted", rank=3),
+        Column("accepted", rank=1),
+        Column("yielded", rank=2),
+        Column("drafting"),
+        Column("verifying"),
+        Column("waiting"),
+    ]
+    rows = [_row(one) for one in found.each[:SHOWN]] if _tell(found) else []
+    times = [found.draft_ns, found.verify_ns, found.waiting_ns]
+    if found.timed_rounds:
+        of = [None if time_ns is None else round(time_ns / found.timed_rounds) for time_ns in times]
+        rows.append(Row(["on average", "", "", "", *map(known, of)], "strong"))
+    return Table(columns, rows, ruled=True)
+
+
+def _tell(found: Speculation) -> bool:
+    """Whether rounds say of their tokens what is worth a row each."""
+    return any(one.drafted is not None for one in found.each[1:SHOWN])
+
+
+def _row(one: Round) -> Row:
+    name = f"{one.index}{' (with the prompt)' if one.prompt else ''}"
+    counts = [_count(count, NONE) for count in (one.drafted, one.accepted, one.yielded)]
+    return Row([name, *counts, known(one.draft_ns), known(one.verify_ns), known(one.waiting_ns)])
+
+
+def _pays(found: Speculation) -> list[Element]:
+    lines = []
+    if found.speedup is not None and found.target_alone_ns is not None and found.took_ns is not None:
+        pays = "gains" if found.speedup > 1 else "loses"
+        text = (
+            f"the target alone: {duration(found.target_alone_ns)} for the tokens of rounds that took "
+            f"{duration(found.took_ns)}: drafting {pays}, {found.speedup:.2f} x"
+        )
+        lines.append(line(text, role="good" if found.speedup > 1 else "caution"))
+    said = []
+    if found.break_even_acceptance is not None:
+        even = found.break_even_acceptance
+        said.append(f"breaks even at an acceptance of {even:.0%}" if even <= 1 else "breaks even at no acceptance")
+    if found.best_drafted is not None:
+        said.append(f"best: {counted(found.best_drafted, 'drafted token')} a round")
+    if found.rejected_token_ns is not None:
+        said.append(f"a rejected token costs {duration(found.rejected_token_ns)} of drafting")
+    return [*lines, *([line(" · ".join(said))] if said else [])]
+
+
+def _roles(found: Speculation) -> Table | None:
+    if not found.roles:
+        return None
+    whole_ns = sum(work.device_time_ns or 0 for work in found.roles.values())
+    rows = [
+        Row(
+            [
+                role,
+                _count(work.passes),
+                f"{work.ops:,}",
+                known(work.device_time_ns),
+                NONE if work.device_time_ns is None else share(work.device_time_ns, whole_ns),
+            ]
+        )
+        for role, work in found.roles.items()
+    ]
+    columns = [Column("role", right=False), Column("passes"), Column("ops", rank=1), Column("device"), Column("share")]
+    return Table(columns, rows)
+
+
+def _count(count: int | None, without: str = "unknown") -> str:
+    return without if count is None else f"{count:,}"
+
+
+def _reading(found: Speculation) -> Element:
+    return note(
+        "round: a draft and the pass of the target that checks it.",
+        f"The first {SHOWN} of {found.rounds:,} are listed." if found.rounds > SHOWN and _tell(found) else None,
+        "drafting, verifying: busy and idle time as charged to each, in the trace, under the profiler.",
+        "waiting: idle time within both.",
+        "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,
+        Sentence("yielded", "yielded: accepted tokens and the target's own one.") if found.accepted_tokens else None,
+        "Best: by acceptance at each position, a check of fewer tokens taken to cost the same."
+        if found.best_drafted is not None
+        else None,
+    )

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from support.chrome import Event, kernel, launch, span
+from support.findings import found, steps
+
+from tracer.findings.draft_waits_for_host import FINDING
+
+ID = FINDING.id
+
+
+def _slow_draft(gap: float) -> list[Event]:
+    """Drafts of three kernels of 10 us, each asked for that long after the one before is over."""
+    events: list[Event] = []
+    for number in range(3):
+        at = number * (10 + gap)
+        events += [launch(at, 1, number + 1), kernel("k", at + 2, 10, number + 1)]
+    whole = 3 * (10 + gap)
+    check = [span("tracer/verify#1", whole, 20), launch(whole, 1, 9), kernel("k", whole + 2, 10, 9)]
+    return [span("tracer/draft#1", 0, whole), *events, *check]
+
+
+def test_a_draft_whose_device_waits_to_be_asked_is_named() -> None:
+    finding = found(ID, *_slow_draft(gap=40))
+    assert finding is not None
+    assert finding.evidence["host_ns"] == 2 * 38_000
+    assert found(ID, *_slow_draft(gap=5)) is None
+
+
+def test_without_a_draft_nothing_waits() -> None:
+    assert found(ID, *steps()) is None

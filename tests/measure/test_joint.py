@@ -1,0 +1,116 @@
+"""Several models at once: whose work is whose, and what each loses by whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import real_traces
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chrome import span, trace_of, write
+from support.joint import both, model
+
+from tracer.choices import Choices
+from tracer.document.summary import Joint, Summary, decode, encode
+from tracer.summarize import summarize, summarize_file
+
+
+def _joint(summary: Summary) -> Joint:
+    assert decode(encode(summary)) == summary
+    assert summary.joint is not None
+    return summary.joint
+
+
+def _solos(folder: Path, small_every: float = 20) -> Choices:
+    small = write(folder / "small.json", *model("small", small_every))
+    large = write(folder / "large.json", *model("large", 100, busy=80))
+    return Choices(solos={"S": small, "L": large})
+
+
+def test_a_model_is_the_thread_that_launched_what_its_own_trace_has(tmp_path: Path) -> None:
+    found = _joint(summarize(trace_of(*both()), _solos(tmp_path)))
+    small, large = found.roles
+    assert (small.role, [(one.process, one.thread) for one in small.threads], small.ops) == ("S", [("100", "1")], 10)
+    assert (large.role, [(one.process, one.thread) for one in large.threads], large.ops) == ("L", [("100", "2")], 10)
+    assert found.one_process
+
+
+def test_what_is_lost_while_nothing_is_asked_for_is_the_hosts(tmp_path: Path) -> None:
+    small, large = _joint(summarize(trace_of(*both()), _solos(tmp_path))).roles
+    assert small.alone is not None
+    assert (small.alone.wall_ns, small.wall_ns, small.slowdown) == (190_000, 550_000, 550 / 190)
+    assert small.lost == {"busy": 0, "host": 9 * 40_000, "sync": 0, "launch": 0, "unknown": 0}
+    assert (small.cause, large.cause, large.lost_ns) == ("host", None, 0)
+
+
+def test_what_kernels_take_longer_is_the_devices(tmp_path: Path) -> None:
+    small, _ = _joint(summarize(trace_of(*both(small_every=20, small_busy=15)), _solos(tmp_path))).roles
+    # Ten kernels of 5 us more, nine of which fill what was idle: it ends 5 us later.
+    assert small.lost == {"busy": 50_000, "host": -45_000, "sync": 0, "launch": 0, "unknown": 0}
+    assert (small.lost_ns, small.cause) == (5_000, "device")
+
+
+def test_time_in_which_both_ran_is_counted_once_as_busy(tmp_path: Path) -> None:
+    found = _joint(summarize(trace_of(*both()), _solos(tmp_path)))
+    whole = sum(role.busy_ns for role in found.roles)
+    assert found.busy_ns == whole - found.both_ns
+    assert found.busy_ns + found.idle_ns == 985_000
+
+
+@given(st.integers(15, 200), st.integers(90, 200), st.integers(1, 14))
+def test_what_is_lost_adds_up_to_the_wall_time_beyond_that_alone(small: int, large: int, busy: int) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = _joint(summarize(trace_of(*both(small, large, busy)), _solos(Path(folder))))
+    for role in found.roles:
+        assert role.alone is not None and role.lost is not None
+        assert sum(role.lost.values()) == role.lost_ns == role.wall_ns - role.alone.wall_ns
+        assert role.wall_ns == role.busy_ns + role.idle.total_ns
+    assert found.both_ns <= min(role.busy_ns for role in found.roles)
+
+
+def test_roles_of_ranges_on_several_threads_need_no_other_trace() -> None:
+    ranges = [span("tracer/small/decode#1", 0, 1000, tid=1), span("tracer/large/prefill", 0, 1000, tid=2)]
+    found = _joint(summarize(trace_of(*ranges, *both())))
+    assert [(role.role, role.ops, role.slowdown) for role in found.roles] == [("small", 10, None), ("large", 10, None)]
+
+
+def test_models_that_take_turns_on_one_thread_are_not_at_once() -> None:
+    ranges = [span("tracer/small/decode#1", 0, 100), span("tracer/large/prefill", 100, 100)]
+    assert summarize(trace_of(*ranges, *model("k", 20))).joint is None
+
+
+def test_without_roles_and_traces_nobody_tells_whose_work_is_whose() -> None:
+    assert summarize(trace_of(*both())).joint is None
+
+
+def test_a_model_that_did_not_run_there_is_named(tmp_path: Path) -> None:
+    other = write(tmp_path / "other.json", *model("another", 20))
+    summary = summarize(trace_of(*both()), Choices(solos={"O": other, **_solos(tmp_path).solos}))
+    assert [role.role for role in _joint(summary).roles] == ["S", "L"]
+    assert "what O takes beside the others" in [one.what for one in summary.abstained]
+
+
+def test_other_work_than_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    longer = write(tmp_path / "longer.json", *model("small", 20, count=11))
+    choices = Choices(solos={**_solos(tmp_path).solos, "S": longer})
+    small = _joint(summarize(trace_of(*both()), choices)).roles[0]
+    assert (small.role, small.slowdown, small.lost, small.cause) == ("S", None, None, None)
+
+
+def test_two_threads_of_one_process_slow_each_other_by_their_host() -> None:
+    paths = {path.name.partition(".")[0]: path for path in real_traces("two_models_*.json.gz")}
+    if not paths:
+        pytest.skip("no two_models_* among TRACER_MORE_TRACES")
+    solos = {"A": paths["two_models_solo_a"], "B": paths["two_models_solo_b"]}
+    summary = summarize_file(paths["two_models_both"], Choices(solos=solos))
+    found = _joint(summary)
+    draft, target = found.roles
+    assert (draft.ops, target.ops, found.one_process) == (3216, 1240, True)
+    assert (draft.cause, target.cause) == ("host", "host")
+    assert 640e6 < draft.wall_ns < 660e6
+    assert draft.device_time_ns < 1.2 * (draft.alone.device_time_ns if draft.alone else 0)
+    assert found.both_ns < 0.02 * found.busy_ns
+    assert "models-share-a-host" in [finding.id for finding in summary.findings]

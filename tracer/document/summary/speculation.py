@@ -1,0 +1,100 @@
+"""Speculative decoding: one model proposes tokens, another checks them, in rounds."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RoleWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of several models did; None is what nothing tells, or work that was not recorded.
+
+    Attributes:
+        passes: forward passes.
+        ops, device_time_ns: of all its stages, whatever they asked for.
+        forward_ops, forward_time_ns: of that the passes themselves, where the calls of modules were recorded.
+    """
+
+    passes: int | None
+    ops: int
+    device_time_ns: int | None
+    forward_ops: int | None = None
+    forward_time_ns: int | None = None
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft and the pass that checks it; None is what nothing tells, or time of work that was not recorded.
+
+    Attributes:
+        request: that it belongs to; -1 where the trace does not say.
+        index: of the round in its request, from 1.
+        prompt: whether the pass that checks processes the prompt too, so that its time is no check's.
+        drafted, accepted, yielded: tokens of a sequence.
+        draft_ns, verify_ns: busy and idle time as charged.
+        waiting_ns: idle time within both.
+    """
+
+    request: int
+    index: int
+    prompt: bool
+    drafted: int | None
+    accepted: int | None
+    yielded: int | None
+    draft_ns: int | None
+    verify_ns: int | None
+    waiting_ns: int | None
+
+    @property
+    def took_ns(self) -> int | None:
+        """Drafting and checking."""
+        return None if self.draft_ns is None or self.verify_ns is None else self.draft_ns + self.verify_ns
+
+
+class Speculation(msgspec.Struct, frozen=True, kw_only=True):
+    """Rounds of speculative decoding. Counts are None unless they can be told of every round.
+
+    Attributes:
+        rounds: how many: drafts with the passes that check them.
+        drafted_tokens, accepted_tokens, yielded_tokens: of a sequence, in all rounds.
+        acceptance_by_position: the share of rounds that drafted so far in which the token at each position was
+            accepted; empty where nothing tells.
+        roles: by the model's role.
+        target_alone_ns: what the target alone would take for the tokens that the timed rounds yielded.
+        speedup: that against what these rounds took; below 1 they lose.
+        break_even_acceptance: the share of drafted tokens that has to be accepted for the rounds to take as long as the
+            target alone; above 1 no acceptance is enough.
+        timed_rounds: those that the times below are of: without the prompt's, and of which all work was recorded.
+        draft_ns, verify_ns: their busy and idle time.
+        waiting_ns: idle time within both.
+        target_step_ns: the median step of the target by itself.
+        rejected_token_ns: what drafting a token takes, which is lost with each that is not accepted.
+        best_drafted: how many tokens a round should draft, up to what was drafted.
+        unknown: why a figure is None, by its name.
+        each: the rounds one by one, the first of them (`MOST_ROUNDS`).
+    """
+
+    rounds: int
+    drafted_tokens: int | None
+    accepted_tokens: int | None
+    yielded_tokens: int | None
+    acceptance_by_position: list[float]
+    roles: dict[str, RoleWork]
+    target_alone_ns: int | None
+    speedup: float | None
+    break_even_acceptance: float | None
+    timed_rounds: int
+    draft_ns: int | None
+    verify_ns: int | None
+    waiting_ns: int | None
+    target_step_ns: int | None = None
+    rejected_token_ns: int | None = None
+    best_drafted: int | None = None
+    unknown: dict[str, str] = {}
+    each: list[Round] = []
+
+    @property
+    def took_ns(self) -> int | None:
+        """All timed rounds."""
+        return None if self.draft_ns is None or self.verify_ns is None else self.draft_ns + self.verify_ns
+
+
+MOST_ROUNDS = 1000

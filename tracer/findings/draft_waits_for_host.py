@@ -1,0 +1,43 @@
+"""`draft-waits-for-host`: while tokens are drafted, the device mostly waits to be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.names import DRAFT
+from tracer.document.words import duration
+from tracer.findings.rule import Found, Rule
+
+if TYPE_CHECKING:
+    from tracer.findings.evidence import Evidence
+
+SHARE = 0.5
+
+FINDING = Rule(
+    id="draft-waits-for-host",
+    severity="warning",
+    rule="more than half of the draft stage's busy and idle time is idle with the cause `host`",
+    reason=(
+        "A draft is small: its kernels are over before the host has asked for the next ones, so that a smaller draft "
+        "is no faster. The gain is that idle time, at most."
+    ),
+    next_step="replay the draft's step as a CUDA graph (torch.compile(mode='reduce-overhead') over a static cache)",
+    rests_on=DRAFT,
+    rank=45,
+)
+
+
+def find(evidence: Evidence) -> Found | None:
+    """How long the device waits while tokens are drafted."""
+    stage = evidence.stage(DRAFT)
+    if stage is None or not evidence.on_gpu or evidence.speculation is None:
+        return None
+    charged_ns, host_ns = stage.busy_ns + stage.idle_ns, stage.idle.host_ns
+    if not stage.ops or host_ns <= SHARE * charged_ns:
+        return None
+    return Found(
+        f"drafting waits for the host: the device is idle, and nothing asked for, {host_ns / charged_ns:.0%} of its "
+        f"time ({duration(host_ns)} of {duration(charged_ns)})",
+        {"host_ns": host_ns, "charged_ns": charged_ns, "busy_ns": stage.busy_ns},
+        evidence.saves(host_ns, "the draft's idle time with the cause host"),
+    )

@@ -1,0 +1,1 @@
+"""Speculative decoding: rounds, what each model did, and what it pays."""

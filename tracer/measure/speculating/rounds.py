@@ -1,0 +1,163 @@
+"""Which draft is checked by which pass of the target, and what each round took and yielded.
+
+A draft within a pass of the target, as in transformers' assisted generation, is checked by it. Else marks of one number
+belong together, and without numbers a draft is checked by the next pass of the target in its request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.spans import innermost_span
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, PREFILL, TARGET, VERIFY
+from tracer.document.summary import Round
+from tracer.measure.speculating.shapes import told_by_shapes
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.measure.runs import Runs
+    from tracer.trace.columns import Trace
+
+_DRAFT, _VERIFY, _PREFILL, _DECODE = map(ALL_STAGES.index, (DRAFT, VERIFY, PREFILL, DECODE))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """The rounds of a trace, as rows of its stage ranges.
+
+    Attributes:
+        rounds: the drafts of each, and the pass that checks them; in the order of these passes.
+        alone: passes of the target that check nothing and process no prompt.
+    """
+
+    rounds: list[tuple[list[int], int]]
+    alone: list[int]
+
+
+def pair(ranges: StageRanges) -> Pairing:
+    """Tell the rounds."""
+    roles = np.array(ranges.roles or ("",) * len(ranges), dtype=np.str_)
+    targets = np.isin(ranges.stage, (_VERIFY, _DECODE, _PREFILL)) & ((roles == TARGET) | (roles == ""))
+    targets &= (ranges.stage != _PREFILL) | (roles == TARGET)
+    passes = int64(np.flatnonzero(targets))
+    drafts = [row for row in np.flatnonzero(ranges.stage == _DRAFT).tolist() if _drafts(ranges, row)]
+    held = _checked_by(ranges, int64(drafts), passes)
+    rounds: dict[int, list[int]] = {}
+    for draft, check in zip(drafts, held.tolist(), strict=True):
+        if check >= 0:
+            rounds.setdefault(check, []).append(draft)
+    for row in passes.tolist():  # one that is said to check does, whoever drafted
+        if ranges.stage[row] == _VERIFY or (ranges.labels and "VERIFY" in ranges.labels[row].mode):
+            rounds.setdefault(row, [])
+    alone = [row for row in passes.tolist() if row not in rounds and ranges.stage[row] == _DECODE]
+    return Pairing([(rounds[row], row) for row in sorted(rounds)], alone)
+
+
+def _drafts(ranges: StageRanges, row: int) -> bool:
+    """Whether a draft's range drafts anything: of `generate`'s, the last may be left before its model runs.
+
+    A lookup in the prompt never runs one.
+    """
+    if not ranges.passes or ranges.passes[row] != 0:
+        return True
+    return not any(
+        made > 0 for made, stage in zip(ranges.passes, ranges.stage.tolist(), strict=True) if stage == _DRAFT
+    )
+
+
+def _checked_by(ranges: StageRanges, drafts: I64, passes: I64) -> I64:
+    """The pass of the target that checks each draft; -1 where none was recorded."""
+    found = np.full(len(drafts), -1, dtype=np.int64)
+    if not len(drafts) or not len(passes):
+        return found
+    inside = innermost_span(_part(ranges, passes), ranges.start_ns[drafts], ranges.thread[drafts])
+    within = (inside >= 0) & (ranges.end_ns[drafts] <= ranges.end_ns[passes[inside]])
+    numbers = {
+        (int(ranges.request[row]), int(ranges.index[row])): row
+        for row in passes.tolist()
+        if ranges.stage[row] == _VERIFY and ranges.index[row] >= 0
+    }
+    for place, draft in enumerate(drafts.tolist()):
+        number = int(ranges.request[draft]), int(ranges.index[draft])
+        if within[place]:
+            found[place] = passes[inside[place]]
+        elif number[1] >= 0 and numbers:
+            found[place] = numbers.get(number, -1)
+        else:
+            found[place] = _next(ranges, draft, passes)
+    return found
+
+
+def _part(ranges: StageRanges, rows: I64) -> StageRanges:
+    return replace(ranges, start_ns=ranges.start_ns[rows], end_ns=ranges.end_ns[rows], thread=ranges.thread[rows])
+
+
+def _next(ranges: StageRanges, draft: int, passes: I64) -> int:
+    """The next pass in the draft's request that is no prompt's."""
+    later = passes[np.searchsorted(passes, draft) :]
+    later = later[(ranges.request[later] == ranges.request[draft]) & (ranges.stage[later] != _PREFILL)]
+    return int(later[0]) if len(later) else -1
+
+
+def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
+    """Each round, with what it took and what is told of its tokens."""
+    made = {check: count for drafts, check in pairing.rounds if (count := _made(runs.ranges, drafts)) is not None}
+    shapes = told_by_shapes(trace, runs.ranges, made)
+    found: list[Round] = []
+    counts: dict[int, int] = {}
+    for drafts, check in pairing.rounds:
+        request = int(runs.ranges.request[check])
+        counts[request] = counts.get(request, 0) + 1
+        drafted, accepted = _tokens(runs.ranges, check, made.get(check), shapes.get(check))
+        own = int64([*drafts, check])
+        known = len(runs.whole(own)) == len(own)
+        found.append(
+            Round(
+                request=request,
+                index=counts[request],
+                prompt=bool(runs.ranges.stage[check] == _PREFILL),
+                drafted=drafted,
+                accepted=accepted,
+                yielded=None if accepted is None else accepted + 1,
+                draft_ns=_took(runs, int64(drafts)) if known else None,
+                verify_ns=_took(runs, int64([check])) if known else None,
+                waiting_ns=int(runs.idle_ns[own].sum()) if known else None,
+            )
+        )
+    return found
+
+
+def _made(ranges: StageRanges, drafts: list[int]) -> int | None:
+    """How many tokens the passes of a draft's model proposed: one each. None where no pass was counted."""
+    passes = [ranges.passes[row] for row in drafts] if ranges.passes else []
+    return sum(passes) if passes and all(made > 0 for made in passes) else None
+
+
+def _tokens(
+    ranges: StageRanges, check: int, made: int | None, shapes: tuple[int | None, int | None] | None
+) -> tuple[int | None, int | None]:
+    """Drafted and accepted tokens of a round, as far as anything tells.
+
+    An engine's label says how many tokens its step computes for each sequence, of which one is no draft's.
+    """
+    result = ranges.results[check] if ranges.results else None
+    if result is not None:
+        return result
+    if shapes is not None and shapes[0] is not None:
+        return shapes
+    if made is not None:
+        return made, None
+    group = ranges.labels[check].generation if ranges.labels else None
+    if group is not None and group.requests == 1 and group.tokens is not None and group.tokens > 1:
+        return group.tokens - 1, None
+    return None, None
+
+
+def _took(runs: Runs, own: I64) -> int:
+    """Busy and idle time as charged; of what asked for nothing none."""
+    return int(runs.busy_ns[own].sum() + runs.idle_ns[own].sum())

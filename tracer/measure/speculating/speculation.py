@@ -1,0 +1,162 @@
+"""What speculative decoding pays: rounds beside what the target alone would take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.names import DRAFT
+from tracer.document.summary import MOST_ROUNDS, Abstained, Round, Speculation
+from tracer.measure.speculating.roles import role_work
+from tracer.measure.speculating.rounds import pair, rounds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracer.charge.stages.ranges import StageRanges
+    from tracer.measure.runs import Runs
+    from tracer.measure.speculating.rounds import Pairing
+    from tracer.trace.columns import Trace
+
+# One step of the target by itself may be the last of an answer, or the first; of so many the median is a step's.
+FEWEST_STEPS = 3
+UNTOLD = "nothing in the trace says how many drafted tokens a pass accepted"
+UNCOUNTED = "nothing in the trace says how many tokens a draft proposed"
+UNTIMED = "work of the rounds was launched and not recorded"
+NO_STEPS = f"the trace has no {FEWEST_STEPS} steps in which the target decodes by itself"
+SHAPES = "record shapes too (record_shapes=True) and ask for them (--shapes): the cache's length tells; or mark it: "
+SAY_IT = 'say it in the pass that checks: with tracer.stage("verify", index=k) as s: s.result(drafted=4, accepted=2)'
+AT_ENGINE = "read it in the engine's own metrics of acceptance"
+WITHOUT = "record the same requests without a draft, and compare"
+RECORD_STEPS = "record some steps without a draft, marked as decode, in the same run"
+
+
+def speculation(trace: Trace, runs: Runs) -> Speculation | None:
+    """Put it together; None of a trace in which nothing drafts.
+
+    Args:
+        trace: with the calls of modules, where stages were told by them.
+        runs: of its stages.
+    """
+    if DRAFT not in runs.ranges.roles and not runs.ranges.results:
+        return None
+    pairing = pair(runs.ranges)
+    rounds = rounds_of(trace, runs, pairing)
+    if not rounds:
+        return None
+    timed = [one for one in rounds if not one.prompt and one.took_ns is not None]
+    # Where work was not recorded, the rounds that lack it are not like the others.
+    known = len(timed) == sum(not one.prompt for one in rounds) and bool(timed)
+    drafted, accepted, yielded = (_total([getattr(one, name) for one in rounds]) for name in _COUNTS)
+    draft_ns, verify_ns, waiting_ns = (
+        sum(getattr(one, name) for one in timed) if known else None for name in ("draft_ns", "verify_ns", "waiting_ns")
+    )
+    step_ns = _step_ns(runs, pairing)
+    told = [one for one in rounds if one.drafted is not None and one.accepted is not None]
+    by_position = _by_position(told) if len(told) == len(rounds) else []
+    proposed = _total([one.drafted for one in timed]) if known else None
+    made = _total([one.yielded for one in timed]) if known else None
+    took_ns = None if draft_ns is None or verify_ns is None else draft_ns + verify_ns
+    alone_ns = None if step_ns is None or made is None else round(step_ns * made)
+    even = None if not proposed or took_ns is None or not step_ns else (took_ns / step_ns - len(timed)) / proposed
+    return Speculation(
+        rounds=len(rounds),
+        drafted_tokens=drafted,
+        accepted_tokens=accepted,
+        yielded_tokens=yielded,
+        acceptance_by_position=by_position,
+        roles=role_work(trace, runs),
+        target_alone_ns=alone_ns,
+        speedup=alone_ns / took_ns if alone_ns is not None and took_ns else None,
+        break_even_acceptance=None if even is None else max(0.0, even),
+        timed_rounds=len(timed),
+        draft_ns=draft_ns,
+        verify_ns=verify_ns,
+        waiting_ns=waiting_ns,
+        target_step_ns=step_ns,
+        rejected_token_ns=round(draft_ns / proposed) if draft_ns is not None and proposed else None,
+        best_drafted=_best(by_position, timed) if known else None,
+        unknown=dict(_unknown(drafted, accepted, step_ns, known=known)),
+        each=rounds[:MOST_ROUNDS],
+    )
+
+
+_COUNTS = ("drafted", "accepted", "yielded")
+
+
+def unanswered(found: Speculation | None, ranges: StageRanges) -> Iterator[Abstained]:
+    """What of it could not be told, and what to do, which depends on whose ranges told the rounds."""
+    say, steps = (AT_ENGINE, WITHOUT) if ranges.engine else (SAY_IT, RECORD_STEPS)
+    if ranges.markers == "generation":
+        say = SHAPES + SAY_IT
+    for what, reason in ({} if found is None else found.unknown).items():
+        if what == "accepted_tokens":
+            yield Abstained(what="accepted tokens, and what rests on them", reason=reason, next_step=say)
+        elif what == "target_step_ns":
+            yield Abstained(what="what the target alone would take", reason=reason, next_step=steps)
+
+
+def _unknown(
+    drafted: int | None, accepted: int | None, step_ns: int | None, *, known: bool
+) -> Iterator[tuple[str, str]]:
+    if drafted is None:
+        yield "drafted_tokens", UNCOUNTED
+    if accepted is None:
+        yield "accepted_tokens", UNTOLD
+        yield "yielded_tokens", UNTOLD
+    if not known:
+        yield "draft_ns", UNTIMED
+    if step_ns is None:
+        yield "target_step_ns", NO_STEPS
+    if step_ns is None or accepted is None or not known:
+        why = NO_STEPS if step_ns is None else UNTOLD if accepted is None else UNTIMED
+        yield from ((name, why) for name in ("target_alone_ns", "speedup"))
+    if step_ns is None or drafted is None or not known:
+        why = NO_STEPS if step_ns is None else UNCOUNTED if drafted is None else UNTIMED
+        yield "break_even_acceptance", why
+
+
+def _total(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _step_ns(runs: Runs, pairing: Pairing) -> int | None:
+    """The median step of the target by itself, busy and idle time."""
+    from statistics import median
+
+    from tracer.arrays import int64
+
+    own = runs.whole(int64(pairing.alone))
+    if len(own) < FEWEST_STEPS:
+        return None
+    typical: float = median((runs.busy_ns[own] + runs.idle_ns[own]).tolist())
+    return round(typical)
+
+
+def _by_position(told: Sequence[Round]) -> list[float]:
+    """Of the rounds that drafted a token at each position, in what share it was accepted."""
+    pairs = [(one.drafted or 0, one.accepted or 0) for one in told]
+    longest = max((drafted for drafted, _ in pairs), default=0)
+    shares = []
+    for position in range(1, min(longest, MOST_ROUNDS) + 1):
+        reached = [accepted >= position for drafted, accepted in pairs if drafted >= position]
+        shares.append(sum(reached) / len(reached))
+    return shares
+
+
+def _best(by_position: Sequence[float], timed: Sequence[Round]) -> int | None:
+    """The number of drafted tokens that yields the most in a time; a check of fewer tokens is taken to cost the same.
+
+    None where rounds draft nothing, or yield alike whatever they draft.
+    """
+    drafted, draft_ns = sum(one.drafted or 0 for one in timed), sum(one.draft_ns or 0 for one in timed)
+    if not by_position or not drafted:
+        return None
+    token_ns, check_ns = draft_ns / drafted, sum(one.verify_ns or 0 for one in timed) / len(timed)
+    if check_ns <= 0:
+        return None
+
+    def rate(count: int) -> float:
+        return (1 + sum(by_position[:count])) / (check_ns + count * token_ns)
+
+    return max(range(1, len(by_position) + 1), key=rate)
