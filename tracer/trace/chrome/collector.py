@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int8, int32, int64
-from tracer.document.words import counted, unended
+from tracer.arrays import int64
 from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
@@ -19,6 +18,7 @@ from tracer.trace.chrome.categories import (
     passed_over,
     telling_frame,
 )
+from tracer.trace.chrome.collected import Columns, Numbering
 from tracer.trace.chrome.events import (
     NO_ARGS,
     NO_COLLECTIVE,
@@ -27,23 +27,14 @@ from tracer.trace.chrome.events import (
     CollectiveArgs,
     DetailedArgs,
     Event,
-    Id,
     LaunchedArgs,
 )
-from tracer.trace.chrome.flows import Flows
-from tracer.trace.chrome.launched import Shape, parsed, shape_of
+from tracer.trace.chrome.launched import shape_of
 from tracer.trace.chrome.memory import memory_columns
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
-from tracer.trace.collectives import Collectives
 from tracer.trace.columns import (
     MISSING,
     NO_CORRELATION,
-    Details,
-    DeviceOps,
-    HostCalls,
-    Launched,
-    MemoryEvents,
-    Spans,
     Want,
 )
 from tracer.trace.limits import OverLimitError
@@ -53,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.arrays import I64, Bools
-    from tracer.trace.chrome.communication import Kind
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53
@@ -68,15 +58,7 @@ DETAILED = {Group.OP: 1, Group.CALL: 1, Group.CPU_OP: 2}
 OPEN_END = -1
 
 
-class _Numbering(dict[Any, int]):
-    """Gives each new key the next number."""
-
-    def __missing__(self, key: Any) -> int:
-        self[key] = number = len(self)
-        return number
-
-
-class _Names(_Numbering):
+class _Names(Numbering):
     """Numbers names: the one place where those of a Chrome trace become ours."""
 
     def __missing__(self, key: str) -> int:
@@ -95,13 +77,13 @@ class Collector:
         self.skipped: Counter[str] = Counter()
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
-        self._shapes = _Numbering()
+        self._shapes = Numbering()
         self._launched = bool(want & Want.LAUNCHED)
-        self._launches = _Numbering()
+        self._launches = Numbering()
         self._communicates = bool(want & Want.COLLECTIVES)
-        self._collectives = _Numbering()
+        self._collectives = Numbering()
         self._names = _Names()
-        self._tracks, self._op_tracks = _Numbering(), _Numbering()
+        self._tracks, self._op_tracks = Numbering(), Numbering()
         self._passed_over: dict[str, bool] = {}
         self._models: dict[str, bool] = {}
         self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
@@ -289,120 +271,7 @@ class Collector:
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
-class Columns:
-    """The collected columns, closed and numbered."""
-
-    def __init__(
-        self,
-        names: dict[str, int],
-        tracks: dict[tuple[Id, Id], int],
-        op_tracks: dict[tuple[Id, Id], int],
-        rows: dict[Group, list[I64]],
-        skipped: Counter[str],
-        shapes: list[tuple[bytes, bytes, bytes]],
-        launches: list[Shape],
-        kinds: list[Kind] | None,
-    ) -> None:
-        self.strings = list(names)
-        self.threads: list[tuple[str, str]] = []
-        self._skipped = skipped
-        # The same id may be written as a number here and as a string there.
-        numbering = _Numbering()
-        thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
-        self.threads = list(numbering)
-        self._thread_of_track = thread
-        self.op_tracks = [(cut(str(pid)), cut(str(tid))) for pid, tid in op_tracks]
-        self._rows = rows
-        self._shapes = shapes
-        self._launches = launches
-        self._kinds = kinds
-        self._unended = 0
-        self._close_ranges()
-
-    def _close_ranges(self) -> None:
-        end = self._rows[Group.RANGE][1]
-        still_open = end == np.iinfo(np.int64).max
-        if not still_open.any():
-            return
-        timed = [columns for group, columns in self._rows.items() if group is not Group.FLOW]
-        closed = [columns[1][columns[1] != np.iinfo(np.int64).max] for columns in timed]
-        starts = self._rows[Group.RANGE][0]
-        latest = max([int(part.max()) for part in (*closed, starts) if len(part)])
-        self._rows[Group.RANGE][1] = np.where(still_open, latest, end)
-        self._unended = int(still_open.sum())
-
-    def ops(self) -> DeviceOps:
-        """The device ops, with the devices and streams of their arguments, MISSING where they have none."""
-        start, end, name, _, kind, device, stream, correlation, size = self._rows[Group.OP][:9]
-        return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
-
-    def track_of_op(self) -> I64:
-        """The track of each op, an index into `op_tracks`."""
-        return self._rows[Group.OP][3]
-
-    def calls(self) -> HostCalls:
-        """The host calls."""
-        start, end, name, track, correlation = self._rows[Group.CALL][:5]
-        return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
-
-    def spans(self, group: Group) -> Spans:
-        """Annotations, CPU operators, modules or frames."""
-        start, end, name, track = self._rows[group][:4]
-        return Spans(start, end, int32(name), self._thread_of_track[track])
-
-    def hosts(self) -> frozenset[tuple[str, str]]:
-        """The threads that made calls, ran operators or opened ranges."""
-        tracks = [self._rows[group][3] for group in (Group.CALL, Group.RANGE, Group.CPU_OP)]
-        used = coded(int64(self._thread_of_track[np.concatenate(tracks)]))[0].tolist()
-        return frozenset(self.threads[thread] for thread in used)
-
-    def details(self) -> Details:
-        """Ids and shapes; of a collector that was asked for them."""
-        *_, of_operator, shape = self._rows[Group.CPU_OP]
-        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
-
-    def launched(self) -> Launched:
-        """How the device ops were launched; of a collector that was asked for it."""
-        return Launched(
-            self._rows[Group.OP][9 + (self._kinds is not None)], [parsed(shape) for shape in self._launches]
-        )
-
-    def collectives(self) -> Collectives:
-        """Which collective the device ops are; of a collector that was asked for it."""
-        return Collectives(self._rows[Group.OP][9], [communication.parsed(kind) for kind in self._kinds or []])
-
-    def flows(self) -> Flows:
-        """The ends of arrows from launches to device ops."""
-        time, is_end, number, track = self._rows[Group.FLOW]
-        return Flows(time, is_end, number, int64(self._thread_of_track[track]), self.threads)
-
-    def memory(self) -> MemoryEvents:
-        """What allocators did, in the order of time; of one time as the file has it."""
-        time, _, _, track, *rest = self._rows[Group.MEMORY]
-        order = np.argsort(time, kind="stable")
-        return MemoryEvents(time, self._thread_of_track[track], *rest)[order]
-
-    def captures(self) -> I64:
-        """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""
-        starts: list[int] = []
-        reach: int | None = None
-        start, end, _ = self._rows[Group.CAPTURE]
-        for low, high in sorted(zip(start.tolist(), end.tolist(), strict=True)):
-            if reach is None or low >= reach:
-                starts.append(low)
-            reach = high if reach is None else max(reach, high)
-        return int64(starts)
-
-    def warnings(self) -> list[str]:
-        """What was left out, in words."""
-        skipped = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
-        warnings = [f"{counted(count, 'event')} left out: {reason}" for reason, count in skipped]
-        if self._unended:
-            warnings.append(unended(self._unended))
-        return warnings
-
-
-def _flow_columns(events: Sequence[Event], tracks: _Numbering) -> tuple[I64, ...]:
+def _flow_columns(events: Sequence[Event], tracks: Numbering) -> tuple[I64, ...]:
     """Time, whether it is the arrow's end, its id, and its track."""
     time, usable = nanoseconds([event.ts for event in events])
     points = [event for event, good in zip(events, usable.tolist(), strict=True) if good]

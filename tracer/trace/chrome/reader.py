@@ -11,7 +11,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.document.errors import InputError
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
-from tracer.trace.chrome.collector import Collector, Columns
+from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import Correlations, launching_process, settled
 from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
 from tracer.trace.chrome.document import read_document
@@ -31,7 +31,7 @@ from tracer.trace.untimed import keep, timed_ops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tracer.trace.chrome.collector import Columns
+    from tracer.trace.chrome.collected import Columns
     from tracer.trace.columns import Spans
     from tracer.trace.source import Source
 
@@ -75,11 +75,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
     ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
-    warnings = [*columns.warnings(), *metadata.warnings, *placed.warnings]
-    if (torn := _torn(source, content)) is not None:
-        if strict:
-            raise InputError(f"{source.name}: {torn}")
-        warnings.insert(0, torn)
+    if (torn := _torn(source, content)) is not None and strict:
+        raise InputError(f"{source.name}: {torn}")
     modules, generation = _of_model(columns)
     trace = Trace(
         path=source.name,
@@ -105,7 +102,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
-        warnings=warnings,
+        warnings=[*([torn] if torn else []), *columns.warnings(), *metadata.warnings, *placed.warnings],
         had=content.had,
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
