@@ -55,8 +55,8 @@ def after_all(trace: Trace, choices: Choices) -> Want:
 def beside(trace: Trace, choices: Choices) -> Want:
     """What to read of the file once more, for what the host does in stages and for memory alone.
 
-    Reading operators takes about 5 us each, so of a small file it is hardly noticed: a tenth of a second. Of a larger one
-    they are read where its stages are marked and the device mostly waits, of the largest only where somebody asks.
+    Reading operators takes about 5 us each, so of a small file it is hardly noticed: a tenth of a second. Of a larger
+    one they are read where its stages are marked and the device mostly waits, of the largest where somebody asks.
     """
     if trace.format != "chrome" or trace.unread is not None or not len(trace.ops):
         return NOTHING
