@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge.intervals import Cover, distinct
-from tracer.charge.stages.find import find_stages, missing_for_stages
+from tracer.charge.stages.find import find_stages, marked_stages, missing_for_stages
 from tracer.measure import annotations as ranges
 from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
 from tracer.measure.roofline import analytic, attention, recorded
@@ -55,8 +55,8 @@ def after_all(trace: Trace, choices: Choices) -> Want:
 def beside(trace: Trace, choices: Choices) -> Want:
     """What to read of the file once more, for what the host does in stages and for memory alone.
 
-    Reading operators takes about 5 us each, so of a small file it is never noticed. Of a larger one they are read where
-    the device mostly waits, of the largest only where somebody asks for them.
+    Reading operators takes about 5 us each, so of a small file it is hardly noticed: a tenth of a second. Of a larger
+    one they are read where its stages are marked and the device mostly waits, of the largest where somebody asks.
     """
     if trace.format != "chrome" or trace.unread is not None or not len(trace.ops):
         return NOTHING
@@ -65,7 +65,7 @@ def beside(trace: Trace, choices: Choices) -> Want:
     if memory and trace.memory_recorded:
         return memory | Want.CPU_OPS  # which say who asked for it
     worth = small or (trace.events <= WAITING_EVENTS and mostly_idle(trace))
-    if not worth or not len(find_stages(trace, choices.patterns)):
+    if not worth or not len((find_stages if small else marked_stages)(trace, choices.patterns)):
         return memory
     return memory | (NOTHING if trace.had & Want.CPU_OPS else Want.CPU_OPS)
 

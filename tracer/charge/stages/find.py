@@ -37,6 +37,11 @@ def find_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> Stag
     return _first(trace, _asked(patterns))
 
 
+def marked_stages(trace: Trace, patterns: Mapping[str, str] | None = None) -> StageRanges:
+    """The same without asking what only repeats, which takes longest."""
+    return _first(trace, [source for source in _asked(patterns) if not source.last_resort])
+
+
 def _first(trace: Trace, asked: Sequence[StageSource]) -> StageRanges:
     untold = StageRanges.none()
     for source in asked:
@@ -55,7 +60,7 @@ def missing_for_stages(trace: Trace, patterns: Mapping[str, str] | None = None) 
     promising = [source for source in _asked(patterns) if source.promising(trace)]
     if not any(source.needs & ~Want.SUMMARY for source in promising):
         return more
-    found = _first(trace, [source for source in _asked(patterns) if not source.last_resort])
+    found = marked_stages(trace, patterns)
     if len(found):
         return more
     missing = more if found.untold is None else more | found.untold.needs
