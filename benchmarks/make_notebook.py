@@ -13,7 +13,7 @@ from nbformat import v4
 
 DOCS = Path(__file__).parents[1] / "docs"
 # Text and code in turns.
-TEXT = """\
+TEXT = '''\
 # A trace in a notebook
 
 A recorded step of an SGLang server on an MI300X: the file is in the repository. Take one of your own.
@@ -35,17 +35,17 @@ by_kind.sort_values("sum", ascending=False)
 ---
 The same in SQL: the longest gaps in front of a kernel, and their causes.
 ---
-run.query('''
+run.query("""
     select name[:30] as kernel, idle_host_ns, idle_sync_ns, idle_launch_ns
     from ops
     order by idle_host_ns + idle_sync_ns + idle_launch_ns desc
     limit 5
-''')
+""")
 ---
 What is worth knowing:
 ---
 run.findings[["id", "severity", "gain_ns"]]
-"""
+'''
 
 
 def main() -> None:
