@@ -22,15 +22,20 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     if not isinstance(found, Memory):
         return None
     several = len(found.devices) > 1
-    lines = [_device(one, several=several) for one in found.devices]
-    return block("memory of the device", *lines, *_stages(summary, asked), *_allocations(found, asked))
+    lines = [_device(one, several=several, staged=bool(summary.stages)) for one in found.devices]
+    return block(
+        "memory of the device",
+        *lines,
+        *_stages(summary, asked),
+        *_allocations(found, asked, staged=bool(summary.stages)),
+    )
 
 
-def _device(found: DeviceMemory, *, several: bool) -> Line:
-    where = f"in {found.peak_stage}" if found.peak_stage else "outside all stages"
+def _device(found: DeviceMemory, *, several: bool, staged: bool) -> Line:
+    where = f", in {found.peak_stage}" if found.peak_stage else ", outside all stages" if staged else ""
     where += f" step {found.peak_token}" if found.peak_token is not None else ""
     reserved = f" · {byte_count(found.reserved_bytes)} reserved at most" if found.reserved_bytes is not None else ""
-    said = f"at most {byte_count(found.peak_bytes)} allocated, {where}"
+    said = f"at most {byte_count(found.peak_bytes)} allocated{where}"
     said += f" · {byte_count(found.start_bytes)} before the recording{reserved}"
     return line(f"device {found.device}: {said}" if several else said)
 
@@ -69,18 +74,19 @@ def _unrecorded(summary: Summary) -> str:
     return f"The total changed {times} by what was not recorded (another thread's): peaks may be higher."
 
 
-def _allocations(found: Memory, asked: Asked) -> list[Element]:
+def _allocations(found: Memory, asked: Asked, *, staged: bool) -> list[Element]:
     top = asked.top or TOP
     shown = [one for one in found.allocations if asked.shows(one.stage)]
     if not shown:
         return []
+    modules = any(one.module for one in shown)
     columns = [
         Column("largest"),
         Column("count", rank=1),
         Column("at peak", rank=2),
-        Column("stage", right=False),
+        *([Column("stage", right=False)] if staged else []),
         Column("operator", right=False, named=True),
-        *([Column("module", right=False, named=True, rank=3)] if any(one.module for one in shown) else []),
+        *([Column("module", right=False, named=True, rank=3)] if modules else []),
     ]
     rows = [
         Row(
@@ -88,10 +94,10 @@ def _allocations(found: Memory, asked: Asked) -> list[Element]:
                 byte_count(one.size_bytes),
                 f"{one.count:,}",
                 f"{one.at_peak:,}" if one.at_peak else NONE,
-                one.stage or "no stage",
+                *([one.stage or "no stage"] if staged else []),
                 one.operator or NONE,
-                one.module or NONE,
-            ][: len(columns)]
+                *([one.module or NONE] if modules else []),
+            ]
         )
         for one in shown[:top]
     ]

@@ -170,3 +170,9 @@ def test_a_stage_of_a_recording_holds_what_torchs_counters_said_beside_it(data: 
     """In it a quarter of a gibibyte is allocated and cloned, and the first given back."""
     found = _stages(summarize_file(data / "h100_host_layers.json.gz"))
     assert found["vision"] == (100_696_064, 637_566_976, 369_131_520)
+
+
+def test_without_stages_memory_is_not_said_to_be_outside_them() -> None:
+    said = render(of_summary(summarize(_trace(event(5, 50, 150)))), width=150)
+    assert "at most 150 B allocated · 100 B before the recording" in said
+    assert "no stage" not in said[said.index("memory of the device") :].partition("\n\n")[0]
