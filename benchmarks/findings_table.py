@@ -38,7 +38,7 @@ READ = {
     "hf_static_compiled": "True: one replay a step; the host prepares the next step while the device waits.",
     "hf_streamer_thread": "True: 7 steps, as many as were made; inferred, since the profiler saw another thread alone.",
     "memory_stages": "True: eager, with profile_memory, which slows the host further.",
-    "h100_host_layers": "True: Python sleeps in vision, tiny operators in prefill, bursts of launches in decode, made so.",
+    "h100_host_layers": "True: Python sleeps in vision, tiny operators in prefill, launches in decode, as made.",
     "tp2_healthy/rank0": "True of this rank; what of decode's device time is waiting in all-reduce takes both ranks.",
     "tp2_healthy/rank1": "True: most of what this rank's device did was all-reduce, waiting included.",
     "tp2_host_straggler/rank0": "True: nearly all of decode is all-reduce; `tracer ranks` says that rank 1 is late.",

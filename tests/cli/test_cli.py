@@ -331,7 +331,7 @@ def test_explain_gives_the_rule_and_with_a_trace_its_figures(tmp_path: Path) -> 
 def test_explain_of_an_unknown_finding_lists_those_there_are() -> None:
     done = _tracer("explain", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "tracer: nonsense: no such finding; there are bottleneck-stage, " in done.stderr
+    assert "tracer: nonsense: no such finding; there are acceptance-falls-by-position, " in done.stderr
 
 
 def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
