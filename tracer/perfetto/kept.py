@@ -24,6 +24,7 @@ from tracer.trace.part import Part, Place, StagePlace
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
+    from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -55,12 +56,13 @@ class Kept:
     part: Part
 
 
-def kept_of(trace: Trace, ranges: StageRanges, work: Work, chosen: I64, words: str) -> Kept:
+def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chosen: I64, words: str) -> Kept:
     """Find what a part with these stage ranges must hold.
 
     Args:
         trace: the whole.
         ranges, work: of it.
+        lost: launches of it without an op, whose work may have run in any gap: all of them are kept.
         chosen: rows of `ranges`.
         words: which part of what it is.
     """
@@ -79,7 +81,7 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, chosen: I64, words: s
         for number in distinct(ranges.thread[chosen])
         for mine in [chosen[ranges.thread[chosen] == number]]
     }
-    calls = _calls(trace, ranges, work, inside, own, rows, zones)
+    calls = int64(np.union1d(_calls(trace, ranges, work, inside, own, rows, zones), lost.calls))
     names, tracks = trace.strings, trace.threads
     columns = trace.calls.start_ns[calls], trace.calls.end_ns[calls], trace.calls.thread[calls], trace.calls.name[calls]
     ops = work.start_ns[rows], work.end_ns[rows], work.name[rows]

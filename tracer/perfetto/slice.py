@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.charge.lost import find_lost
 from tracer.charge.spans import self_times
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
@@ -58,7 +59,8 @@ def cut_out(path: Path, output: Path, asked: Asked, choices: Choices, *, drop: C
         except InputError as error:
             raise InputError(f"{source.name}: {error}") from None
         work = work_of(trace, ranges)
-        kept = kept_of(trace, ranges, work, chosen, f"{asked.words} of {Path(source.name).name}")
+        lost = find_lost(trace, ranges, work)
+        kept = kept_of(trace, ranges, work, lost, chosen, f"{asked.words} of {Path(source.name).name}")
         expected = _figures(trace, ranges, work)[:, chosen]
         try:
             # Read again before it is there: a part that says something else must never be.
