@@ -118,7 +118,8 @@ def categorise(name: str) -> str:
     return _categorise(name[:LONGEST_NAME])
 
 
-@lru_cache(maxsize=1 << 16)
+# More names than real traces have; each may be 8 KB, and a process may read thousands of files.
+@lru_cache(maxsize=1 << 12)
 def _categorise(name: str) -> str:
     if (known := _CATEGORY_OF_OPERATOR.get(name.removesuffix("_"))) is not None:
         return known
