@@ -58,7 +58,9 @@ def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
         instead = "; where operators are the work itself: --by op" if len(trace.cpu_ops) else ""
         raise InputError(f"{trace.path}: no device work in it, so nothing waits for the host{instead}")
     if not len(ranges):
-        which = "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
+        which = (
+            "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
+        )
         raise InputError(f"{trace.path}: no stages in it for --by host to divide; {which}")
     if not len(trace.calls):
         raise InputError(
