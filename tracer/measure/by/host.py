@@ -56,7 +56,7 @@ def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
     """
     if not work.on_device:
         instead = "; where operators are the work itself: --by op" if len(trace.cpu_ops) else ""
-        raise InputError(f"{trace.path}: no device work in it, so nothing waits for the host{instead}")
+        raise InputError(f"{trace.path}: no device work in it; nothing waits for the host{instead}")
     if not len(ranges):
         which = (
             "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
