@@ -42,6 +42,9 @@ FoundT_co = TypeVar("FoundT_co", covariant=True)
 PACKED_FACTOR = 12
 # How far in front of a file's end the end of its list of events is looked for.
 TAIL_BYTES = 4 << 20
+# How the labels of vLLM and SGLang begin, and how much of a file is looked through for one.
+LABELS = (b'"execute_', b'"step[')
+LOOKED_THROUGH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
         raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
     layout = sniff(head)
     if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
-        want |= Want.MODULES
+        want |= Want(0) if _labelled(source) else Want.MODULES
     if layout is not None:
         try:
             return _scan(source, head, mark + layout.events, layout, want, jobs)
@@ -174,6 +177,21 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
     document = read_document(source.name, data, want)
     own = own_tracks(data)
     return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own, want)
+
+
+def _labelled(source: Source) -> bool:
+    """Whether an engine's label is near the beginning: its steps are stages then, and modules most likely not needed.
+
+    They are read later where that was wrong.
+    """
+    seen = 0
+    for block in source.blocks():
+        if any(label in block for label in LABELS):
+            return True
+        seen += len(block)
+        if seen > LOOKED_THROUGH_BYTES:
+            break
+    return False
 
 
 def _before_events(head: bytes, layout: Layout) -> bytes:
