@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 from support.chrome import Event, kernel, launch, span
 from support.findings import found, steps
 
-from tracer.findings.draft_waits_for_host import FINDING
+from tracer.findings.draft_waits_for_host import FINDING, find
 
 ID = FINDING.id
 
@@ -28,3 +32,15 @@ def test_a_draft_whose_device_waits_to_be_asked_is_named() -> None:
 
 def test_without_a_draft_nothing_waits() -> None:
     assert found(ID, *steps()) is None
+
+
+@pytest.mark.parametrize(("passes", "raised"), [(0, False), (7, True), (None, True)])
+def test_what_is_looked_up_in_the_prompt_has_no_step_to_be_replayed(passes: int | None, raised: bool) -> None:
+    stage = SimpleNamespace(busy_ns=10, idle_ns=90, ops=3, idle=SimpleNamespace(host_ns=80))
+    evidence: Any = SimpleNamespace(
+        stage=lambda _: stage,
+        on_gpu=True,
+        speculation=SimpleNamespace(roles={"draft": SimpleNamespace(passes=passes)}),
+        saves=lambda *_: None,
+    )
+    assert (find(evidence) is not None) == raised

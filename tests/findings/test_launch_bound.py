@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import Event, operator, span
+from support.chrome import Event, call, kernel, operator, span
 from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.launch_bound import FINDING
@@ -81,3 +81,22 @@ def test_without_operators_no_layer_is_named() -> None:
     assert finding is not None
     assert set(finding.evidence) == {"stages"}
     assert "layers" not in finding.next_step
+
+
+def _replays(*, graphs: bool) -> list[Event]:
+    """Four steps of one replay or one launch, 10 us of work in 100."""
+    events = []
+    for step in range(4):
+        at, name = 100 * step, "cudaGraphLaunch" if graphs else "cudaLaunchKernel"
+        events += [span(f"tracer/decode#{step + 1}", at, 99), call(name, at + 80, 2, step + 1)]
+        events += [kernel(f"k{part}", at + 83 + 5 * part, 5, step + 1) for part in range(2 if graphs else 1)]
+    return events
+
+
+def test_of_steps_that_replay_graphs_graphs_remove_nothing_more() -> None:
+    replayed, launched = found(ID, *_replays(graphs=True)), found(ID, *_replays(graphs=False))
+    assert replayed is not None
+    assert replayed.next_step.startswith("its steps replay CUDA graphs already")
+    assert "graphs remove" not in replayed.next_step
+    assert launched is not None
+    assert launched.next_step.startswith("launch less: CUDA graphs")

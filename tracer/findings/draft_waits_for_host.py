@@ -16,7 +16,7 @@ SHARE = 0.5
 FINDING = Rule(
     id="draft-waits-for-host",
     severity="warning",
-    rule="more than half of the draft stage's busy and idle time is idle with the cause `host`",
+    rule="more than half of the busy and idle time of a model's drafting is idle with the cause `host`",
     reason=(
         "A draft is small: its kernels are over before the host has asked for the next ones, so that a smaller draft "
         "is no faster. The gain is that idle time, at most."
@@ -35,6 +35,9 @@ def find(evidence: Evidence) -> Found | None:
     charged_ns, host_ns = stage.busy_ns + stage.idle_ns, stage.idle.host_ns
     if not stage.ops or host_ns <= SHARE * charged_ns:
         return None
+    role = evidence.speculation.roles.get(DRAFT)
+    if role is not None and role.passes == 0:
+        return None  # what is drafted is looked up in the prompt: there is no model whose step could be replayed
     return Found(
         f"drafting waits for the host: the device is idle, and nothing asked for, {host_ns / charged_ns:.0%} of its "
         f"time ({duration(host_ns)} of {duration(charged_ns)})",

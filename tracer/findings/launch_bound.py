@@ -25,6 +25,12 @@ REMEDIES = {
     "inference_mode_ns": ("torch.inference_mode and static caches remove operators' work", ("dispatch_ns",)),
 }
 
+# Of a stage whose runs replay graphs: another graph removes nothing, what is left lies between two replays.
+REPLAYED = (
+    "its steps replay CUDA graphs already: capture the rest of a step too (inputs, sampling), test for stop tokens now "
+    "and then, make several steps a replay, or batch"
+)
+
 FINDING = Rule(
     id="launch-bound",
     severity="warning",
@@ -75,7 +81,14 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         },
         evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
         also=layers.remedies if layers else None,
+        instead=REPLAYED if _replays(evidence, worst) else None,
     )
+
+
+def _replays(evidence: Evidence, stage: str) -> bool:
+    """Whether each run of a stage replays a graph."""
+    found = evidence.stage(stage)
+    return found is not None and found.counts.graphs >= found.calls > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,8 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
         each = {layer: ns / (slowed or 1.0) / stage.runs for layer, ns in known[0].items()}
         host[name] = {layer: round(ns * time.runs) for layer, ns in each.items()}
         for remedy, (_, removed) in REMEDIES.items():
+            if remedy == "graphs_ns" and _replays(evidence, name):
+                continue
             saves[remedy] += min(sum(each[layer] for layer in removed), time.waiting_ns) * time.runs
     whole = {layer: sum(one[layer] for one in host.values()) for layer in LAYERS}
     if not sum(whole.values()):
@@ -115,7 +130,7 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
     most = max(whole, key=lambda layer: whole[layer])
     share = whole[most] / sum(whole.values())
     profiled = "" if scaled else ", profiler and all"
-    gains = "; ".join(f"{REMEDIES[remedy][0]}, up to {duration(ns)}" for remedy, ns in saves.items())
+    gains = "; ".join(f"{REMEDIES[remedy][0]}, up to {duration(ns)}" for remedy, ns in saves.items() if ns)
     return _Layers(
         host,
         {remedy: round(ns) for remedy, ns in saves.items()},
