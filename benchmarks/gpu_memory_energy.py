@@ -35,7 +35,7 @@ from model.registry import ModelOptions
 from model.staged import run_request
 from tracer.document.recorded_energy import DeviceState
 from tracer.recording.allocator import TorchCounters, WatchedMarks
-from tracer.recording.energy import meter as meters
+from tracer.recording.energy import find, meter
 from tracer.recording.energy.loops import Patience, repeated, waited
 from tracer.recording.energy.sampler import Sampler
 from tracer.recording.hooks import RecorderHook
@@ -74,14 +74,14 @@ def sync() -> None:
 
 
 def find_meter() -> Any:
-    return meters.find_meter(DEVICE) if ON_GPU else MadeUp()
+    return find.find_meter(DEVICE) if ON_GPU else MadeUp()
 
 
 def by_hand(tiny: bool) -> dict[str, Any]:
     """Watts by the pass, and by the counter's ends over a longer time, changes awaited."""
-    meter = find_meter()
-    if isinstance(meter, meters.NoMeter):
-        return {"no counter": meter.reason, "do": meter.next_step}
+    counter = find_meter()
+    if isinstance(counter, meter.NoMeter):
+        return {"no counter": counter.reason, "do": counter.next_step}
     side = 8192 if ON_GPU else 256
     dtype = torch.bfloat16 if ON_GPU else torch.float32
     left, right = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
@@ -93,15 +93,15 @@ def by_hand(tiny: bool) -> dict[str, Any]:
     patience = Patience(*([500_000_000, 2_000_000_000] if tiny else [3_000_000_000, 10_000_000_000]))
     for _ in range(50):
         product()
-    with Sampler(meter) as sampler:
+    with Sampler(counter) as sampler:
         found = repeated("product", product, sampler, patience)
     seconds = 1 if tiny else 10
-    hand = hand_read(meter, product, seconds)
+    hand = hand_read(counter, product, seconds)
     sync()
     time.sleep(1)
-    with Sampler(meter) as idling:
+    with Sampler(counter) as idling:
         idle_mw = waited(idling, patience)
-    idle_hand = hand_read(meter, lambda: time.sleep(0.001), seconds)
+    idle_hand = hand_read(counter, lambda: time.sleep(0.001), seconds)
     claimed = None if found.run_uj is None else found.run_uj / found.run_ns * 1000
     changes = [one.by_ns for one in sampler.changes]
     result = {
@@ -120,7 +120,7 @@ def by_hand(tiny: bool) -> dict[str, Any]:
             {name: getattr(one, name) for name in one.__struct_fields__} for one in (*sampler.states, *idling.states)
         ],
     }
-    meter.close()
+    counter.close()
     return result
 
 

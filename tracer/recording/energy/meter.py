@@ -1,4 +1,4 @@
-"""What reads a device's energy counter, and which there is."""
+"""What reads a device's energy counter."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import torch
-
     from tracer.document.recorded_energy import DeviceState
 
 
@@ -49,18 +47,3 @@ class NoMeter:
 
     reason: str
     next_step: str
-
-
-def find_meter(device: torch.device) -> Meter | NoMeter:
-    """The counter of a device."""
-    import torch
-
-    if device.type != "cuda":
-        return NoMeter("the model is on the CPU, whose energy is not measured", "record on a GPU")
-    if torch.version.hip:
-        from tracer.recording.energy import amd
-
-        return amd.open_meter(device)
-    from tracer.recording.energy import nvml
-
-    return nvml.open_meter(device)

@@ -18,9 +18,10 @@ from model.staged import answer_in_steps, run_request
 from tracer.document.names import DECODE, LOAD, PREFILL, PREPROCESS, REQUEST, VISION
 from tracer.document.recorded_energy import RecordedEnergy
 from tracer.recording.clocks import clock_for, synchronise
+from tracer.recording.energy.find import find_meter
 from tracer.recording.energy.joules import Window, period_ns
 from tracer.recording.energy.loops import Patience, parts_repeated, repeated, waited
-from tracer.recording.energy.meter import NoMeter, find_meter
+from tracer.recording.energy.meter import NoMeter
 from tracer.recording.energy.sampler import Sampler
 
 if TYPE_CHECKING:
