@@ -19,6 +19,7 @@ from tracer.summarize import summarize
 # What they say is in ranges, in latencies, or in the ops that were recorded.
 REST_ON_NO_DEVICE_WORK = {
     "acceptance-falls-by-position",
+    "memory-headroom",
     "preprocess-dominates-ttft",
     "profiler-distorts",
     "same-stream-overlap",

@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET, structs
 from support.chrome import trace_of
 from support.held import EVENTS, GB, KV, memory, recorded, stage_bytes
-from support.manifests import as_metadata, latencies
+from support.manifests import as_metadata, latencies, manifest
 
 from reports.document import of_summary
 from reports.page.held import memory_and_energy
@@ -53,18 +53,12 @@ def test_stages_have_their_memory_and_the_whole_is_taken_apart() -> None:
 def test_growth_is_of_one_sequence_and_a_growth_beyond_the_cache_is_said() -> None:
     steps = [StepBytes(index=2, requested_bytes=1000), StepBytes(index=4, requested_bytes=1000 + 4 * KV)]
     request = RequestMemory(stages=[stage_bytes("decode", 1, 2, 1)], steps=steps)
-    shape = structs.replace(_manifest_shape(), batch_size=2)
+    shape = structs.replace(manifest([latencies()]).shape, batch_size=2)
     found = _footprint(recorded(memory(requests=[request]), shape=shape))
     assert (found.kv_token_bytes, found.sequences) == (KV, 2)
     alone = recorded(memory(requests=[request]))
     assert "(× 2.00)" in _text(alone)
     assert "(×" not in _text(recorded(memory()))
-
-
-def _manifest_shape():  # type: ignore[no-untyped-def]
-    from support.manifests import manifest
-
-    return manifest([latencies()]).shape
 
 
 def test_a_cache_that_is_allocated_ahead_grows_by_nothing_and_is_said_to_be() -> None:

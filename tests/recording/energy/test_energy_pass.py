@@ -88,9 +88,14 @@ class _Model:
 
 def _options(tokens: int = 7) -> RecordOptions:
     return RecordOptions(
-        model="", model_options=ModelOptions(size="", device="cpu", dtype=""), output=Path("unused.json"), requests=1, max_new_tokens=tokens,
-        schedule=Schedule(0, 0, 1, 1), window=DecodeWindow(1, 2),
-    )  # fmt: skip
+        model="",
+        model_options=ModelOptions(size="", device="cpu", dtype=""),
+        output=Path("unused.json"),
+        requests=1,
+        max_new_tokens=tokens,
+        schedule=Schedule(0, 0, 1, 1),
+        window=DecodeWindow(1, 2),
+    )
 
 
 @pytest.fixture
