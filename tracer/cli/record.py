@@ -113,6 +113,9 @@ def command(
             rich_help_panel=_RUN,
         ),
     ] = "eager",
+    no_limit: Annotated[
+        bool, typer.Option("--no-limit", help="Read samples of any size.", rich_help_panel=_INPUT)
+    ] = False,
     prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
@@ -265,6 +268,7 @@ def command(
         batch_frames=batch_frames,
         decode=decode,
         new_tokens=max_new_tokens,
+        no_limit=no_limit,
     )
     options = partial(
         RecordOptions,
