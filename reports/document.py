@@ -14,8 +14,10 @@ from reports.parts import (
     attention,
     breakdown,
     categories,
+    critical_path,
     decode_steps,
     devices,
+    explained,
     findings,
     first,
     gates,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from reports.blocks import Block
     from tracer.document.comparison import Comparison
+    from tracer.document.critical_path import CriticalPath
+    from tracer.document.explained import Explained
     from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
 
@@ -115,6 +119,16 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
 def of_ranks(ranks: Ranks) -> list[Block]:
     """The report on the ranks of one run."""
     return _there(part(ranks) for part in RANKS)
+
+
+def of_explained(one: Explained) -> list[Block]:
+    """A finding's reasoning, and what its rule found in a trace."""
+    return _there([explained.reasoning(one), explained.there(one)])
+
+
+def of_critical_path(path: CriticalPath) -> list[Block]:
+    """What bounds a range, and the longest pieces of its path."""
+    return _there([critical_path.bounds(path), critical_path.longest(path)])
 
 
 def of_prediction(predicted: Prediction) -> list[Block]:
