@@ -18,8 +18,10 @@ from reports.parts import (
     decode_steps,
     devices,
     explained,
+    energy,
     findings,
     first,
+    footprint,
     gates,
     header,
     host,
@@ -39,8 +41,8 @@ from reports.parts import (
     threads,
     warnings,
 )
+from reports.parts.compared import beside, measures, options, overlaps, runs, steps, totals, turns
 from reports.parts.compared import kernels as compared_kernels
-from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
 from reports.parts.ranks import bandwidth, found, run, stragglers
 from reports.parts.ranks import stages as rank_stages
 from reports.parts.ranks import steps as last_ranks
@@ -75,7 +77,9 @@ SUMMARY = (
     latency.part,
     categories.part,
     kernels.part,
+    footprint.part,
     memory.part,
+    energy.part,
     ranges.part,
     threads.part,
     limits.part,
@@ -86,7 +90,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
-PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
+PAIR = (measures, options, beside, steps, totals, compared_kernels, overlaps)
 
 # Of the ranks of one run.
 RANKS = (

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
+        Energy,
+        Footprint,
         Joint,
         Latency,
         Lost,
@@ -62,6 +64,8 @@ class Evidence:
     frames: Callable[[], Trace] | None = None
     speculation: Speculation | None = None
     joint: Joint | None = None
+    footprint: Footprint | None = None
+    energy: Energy | None = None
 
     @property
     def on_gpu(self) -> bool:
