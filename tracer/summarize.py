@@ -20,8 +20,8 @@ from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
+from tracer.measure import graph_names, needs, python_lines, recording
 from tracer.measure import lost as missed
-from tracer.measure import needs, python_lines, recording
 from tracer.measure.abstained import abstentions, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
@@ -191,7 +191,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
-    trace, ranges, work = charged.trace, charged.ranges, charged.work
+    ranges, work = charged.ranges, charged.work
+    trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
@@ -209,6 +210,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     )  # fmt: skip
     found, unasked = ask(evidence)
     unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
+    breakdown = None if choices.by is None else break_down(trace, ranges, work, choices.by)
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
@@ -220,7 +222,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         latency=latency,
         findings=found,
         budget=list(times.values()),
-        breakdown=None if choices.by is None else break_down(trace, ranges, work, choices.by),
+        breakdown=breakdown,
         run=recording.describe(trace.manifest) if trace.manifest else None,
         decoding=decoding,
         roofline=roofline,
@@ -230,6 +232,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
+            *graph_names.unnamed(trace, breakdown, None if choices.capture is None else str(choices.capture)),
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,
@@ -282,6 +285,18 @@ def _solos(choices: Choices) -> dict[str, Solo]:
             alone = _read(source, Want.SUMMARY, choices)
         found[role] = alone, work_of(alone, StageRanges.none())
     return found
+
+
+def _with_capture(trace: Trace, work: Work, choices: Choices) -> Trace:
+    """The trace, knowing from where its graphs were captured, if a person gave a trace of that.
+
+    Raises:
+        InputError: that is no trace.
+    """
+    if choices.capture is None:
+        return trace
+    with Source(choices.capture, choices.limits) as source:
+        return graph_names.with_capture(trace, work, _read(source, graph_names.NEEDS, choices))
 
 
 def _rates(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
+from tracer.document.graphs import CapturedGraph
 from tracer.document.names import STAGES
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cost: analytic work, where the model can tell.
         stages: those that are marked, in their order; the latencies of the others say nothing.
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
+        graphs: what the nodes of the graphs are that decode steps replay.
+        graphs_unnamed: why that is not known, where steps replay graphs of which it is not.
     """
 
     schema: str
@@ -175,6 +178,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[Sample] = []
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
     warnings: list[str] = []
+    graphs: list[CapturedGraph] = []
+    graphs_unnamed: str = ""
 
 
 def encode(manifest: Manifest) -> bytes:

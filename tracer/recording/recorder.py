@@ -13,6 +13,7 @@ import torch
 from model.errors import ModelError
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
+from tracer.recording.graphs import graphs_of
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
@@ -99,6 +100,7 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
     verification = _verify(model, options, requests, progress)
     progress.begin("clean", options.schedule.warmup + requests)
     clean = clean_pass(model, options, requests, progress.advance)
+    graphs, unnamed = graphs_of(model, work.folder)
     progress.begin("profiled", options.schedule.requests)
     profiled = profiled_pass(model, options, work.folder, progress.advance)
     manifest = Manifest(
@@ -119,6 +121,8 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         clean=clean.latencies,
         profiled=profiled.latencies,
         cost=_costs(model, shape, clean.samples, options.schedule),
+        graphs=graphs,
+        graphs_unnamed=unnamed,
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest)
