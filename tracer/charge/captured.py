@@ -158,20 +158,18 @@ def _graph(kernels: list[str], strings: list[str], places: list[I64]) -> Capture
     def number_of(name: str | int) -> int:
         return name if isinstance(name, int) else numbers.setdefault(name, len(numbers))
 
-    columns = [kernels, *(_agreed(strings, np.stack(column)) for column in zip(*places, strict=True))]
+    op, module, layer = (np.stack(column) for column in zip(*places, strict=True))
+    columns = [kernels, _agreed(strings, op), _agreed(strings, module, classes=True), _agreed(strings, layer)]
     nodes = [tuple(map(number_of, node)) for node in zip(*columns, strict=True)]
     return CapturedGraph(names=list(numbers), nodes=nodes)  # type: ignore[arg-type]
 
 
-def _agreed(strings: list[str], several: I64) -> list[str | int]:
-    """Of each node the name that all places [places, nodes] have; of modules of one class, of several layers, that."""
+def _agreed(strings: list[str], several: I64, *, classes: bool = False) -> list[str | int]:
+    """Of each node the name that all places [places, nodes] have; or of modules of several layers their class."""
     first, same = several[0].tolist(), (several == several[0]).all(axis=0).tolist()
     found: list[str | int] = [strings[one].removeprefix(MODULE_PREFIX) if one >= 0 else one for one in first]
     for node in [node for node, agree in enumerate(same) if not agree]:
-        names = {strings[one] if one >= 0 else "" for one in several[:, node].tolist()}
-        modules = {_NUMBERED.fullmatch(name.removeprefix(MODULE_PREFIX)) for name in names}
-        classes = {None if one is None else one[1] for one in modules}
-        of_modules = all(name.startswith(MODULE_PREFIX) for name in names)
-        only = classes.pop() if of_modules and len(classes) == 1 else None
-        found[node] = UNKNOWN if only is None else only
+        names = {strings[one].removeprefix(MODULE_PREFIX) if one >= 0 else "" for one in several[:, node].tolist()}
+        modules = {None if (one := _NUMBERED.fullmatch(name)) is None else one[1] for name in names}
+        found[node] = (modules.pop() if classes and len(modules) == 1 else None) or UNKNOWN
     return found

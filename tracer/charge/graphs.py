@@ -81,8 +81,8 @@ def nodes_of(trace: Trace, rows: I64) -> I64:
 
 def known_graphs(trace: Trace) -> list[CapturedGraph]:
     """What was captured, as far as somebody said so: a person by another trace, or the recording."""
-    found = trace.graphs or ([] if trace.manifest is None else trace.manifest.graphs)
-    return [graph for graph in found if graph.sound]
+    recorded = [] if trace.manifest is None else trace.manifest.graphs
+    return [graph for graph in (*(trace.graphs or ()), *recorded) if graph.sound]
 
 
 def name_replays(trace: Trace, work: Work) -> Replays:

@@ -100,7 +100,7 @@ def require_modules(trace: Trace, by: str) -> None:
     Raises:
         InputError: it is one.
     """
-    if not len(trace.modules) and not known_graphs(trace):
+    if not len(trace.modules) and trace.graphs is None and not known_graphs(trace):
         raise InputError(
             f"{trace.path}: no modules in it for --by {by}; they are in a Chrome trace that torch.profiler made with "
             "with_stack=True (tracer record --with-stack)"

@@ -300,7 +300,8 @@ class Trace:
         memory: what allocators did, where it was read; None where it was not.
         memory_recorded: whether the profiler's own words are that it recorded memory.
         part: what of a whole the file is, where it was cut out of one.
-        graphs: what was captured in the graphs that it replays, where another trace said it.
+        graphs: what was captured in the graphs that it replays, as far as another trace says it; None where none was
+            asked.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -337,7 +338,7 @@ class Trace:
     memory: MemoryEvents | None = None
     memory_recorded: bool = False
     part: Part | None = None
-    graphs: list[CapturedGraph] = field(default_factory=list)
+    graphs: list[CapturedGraph] | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:
