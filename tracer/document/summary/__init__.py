@@ -27,6 +27,7 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
 from tracer.document.summary.prediction import Prediction, StagePrediction
@@ -51,10 +52,13 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -91,6 +95,7 @@ __all__ = [
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
@@ -114,6 +119,7 @@ __all__ = [
     "Speculation",
     "Spread",
     "Stage",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",
