@@ -47,7 +47,11 @@ class EventInputs:
 
 
 class StagedEventGPT:
-    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`."""
+    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`.
+
+    Attributes:
+        decoders: what makes the steps, where transformers' own way does not.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,7 @@ class StagedEventGPT:
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
         self._stop_test = stop_test(network, stop_ids)
-        self._static = None if options.decode == EAGER else self._static_decoders()
+        self.decoders = None if options.decode == EAGER else self._static_decoders()
 
     @property
     def samples(self) -> Sequence[str]:
@@ -141,7 +145,7 @@ class StagedEventGPT:
         mask = prepared.attention_mask
         assert mask is not None  # noqa: S101 -- one was given
         positions = (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
-        cache, given_mask = (None, mask) if self._static is None else self._static.begin(mask)
+        cache, given_mask = (None, mask) if self.decoders is None else self.decoders.begin(mask)
         output = self.network(
             inputs_embeds=prepared.inputs_embeds,
             attention_mask=given_mask,
@@ -165,9 +169,9 @@ class StagedEventGPT:
         transformers' `generate` does, and its cost is part of what a person measures there.
         """
         last = state.tokens[:, -1:]
-        if self._static is not None:
+        if self.decoders is not None:
             return self._state(
-                self._static.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
+                self.decoders.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
             )
         mask = torch.cat([state.attention_mask, torch.ones_like(last)], dim=-1)
         output = self.network(

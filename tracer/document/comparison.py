@@ -158,6 +158,8 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
         change: "appeared", "vanished", "slower" or "faster" (per run of the stage).
         before, after: its use; None where there is none.
         delta_ns: device time, after less before, per run of the stage.
+        relaunched: what of its launch is another, of the way that took the most time on either side, where that is
+            known: "grid 16x4x1 -> 32x4x1". A reason for its changed time.
     """
 
     stage: str
@@ -166,6 +168,7 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
     before: KernelUse | None
     after: KernelUse | None
     delta_ns: float
+    relaunched: list[str] = []
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from model.errors import ModelError
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
 from tracer.recording.footprint import recorded_memory
+from tracer.recording.graphs import graphs_of
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
@@ -107,6 +108,7 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         if states.meter is not None:
             progress.begin("energy", ENERGY_STEPS)
             energy = energy_pass(model, states.meter, options, progress.advance)
+        graphs, unnamed = graphs_of(model, work.folder)
         progress.begin("profiled", options.schedule.requests)
         profiled = profiled_pass(model, options, work.folder, states.telling("profiled", progress.advance))
     manifest = Manifest(
@@ -129,6 +131,8 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         cost=_costs(model, shape, clean.samples, options.schedule),
         memory=memory,
         energy=states.recorded(energy),
+        graphs=graphs,
+        graphs_unnamed=unnamed,
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest)

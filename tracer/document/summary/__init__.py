@@ -28,6 +28,7 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
 from tracer.document.summary.prediction import Prediction, StagePrediction
@@ -52,10 +53,13 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -96,6 +100,7 @@ __all__ = [
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
@@ -121,6 +126,7 @@ __all__ = [
     "Stage",
     "StageEnergy",
     "StageFootprint",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",
