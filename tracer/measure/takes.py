@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.document.names import DECODE, DRAFT, VERIFY
+from tracer.document.names import DECODE, DRAFT, MAP, VERIFY
 from tracer.document.summary import Coverage, RunTime
 from tracer.measure.alike import alike
 from tracer.measure.requests import marked_stages, stage_ns
@@ -107,7 +107,7 @@ def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
 
 def _whole_rounds(runs: Runs, manifest: Manifest, found: dict[str, int]) -> dict[str, int]:
     """Of rounds, which were measured as steps: so many drafts and checks, where these are numbered."""
-    numbered = {stage: own for stage in (DRAFT, VERIFY) if len(own := runs.of(stage))}
+    numbered = {stage: own for stage in (DRAFT, MAP, VERIFY) if len(own := runs.of(stage))}
     if not all(bool((runs.ranges.index[own] >= 0).all()) for own in numbered.values()):
         return {}
     if not any(request.decode_ns for request in manifest.clean):

@@ -44,7 +44,15 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
-from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
+from tracer.document.summary.speculation import (
+    MOST_ROUNDS,
+    BeforePrefill,
+    Check,
+    RoleWork,
+    Round,
+    Speculation,
+    Waiting,
+)
 from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
@@ -67,9 +75,11 @@ __all__ = [
     "Alone",
     "Attention",
     "BatchGroup",
+    "BeforePrefill",
     "Between",
     "Breakdown",
     "BreakdownRow",
+    "Check",
     "Counts",
     "Coverage",
     "Decoding",
@@ -124,6 +134,7 @@ __all__ = [
     "TraceInfo",
     "Unattributed",
     "VisualToken",
+    "Waiting",
     "Window",
     "decode",
     "encode",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
+from tracer.arrays import int64
 from tracer.document.names import DRAFT
-from tracer.document.summary import MOST_ROUNDS, Abstained, Round, Speculation
+from tracer.document.summary import MOST_ROUNDS, Abstained, Speculation, Waiting
+from tracer.measure.speculating.early import before_prefill
+from tracer.measure.speculating.lengths import acceptance_by_position, best_length, checks_of
 from tracer.measure.speculating.roles import role_work
 from tracer.measure.speculating.rounds import pair, rounds_of
 
@@ -13,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.document.summary import Round
     from tracer.measure.runs import Runs
-    from tracer.measure.speculating.rounds import Pairing
+    from tracer.measure.speculating.rounds import Pairing, Parts
     from tracer.trace.columns import Trace
 
 # One step of the target by itself may be the last of an answer, or the first; of so many the median is a step's.
@@ -43,19 +48,25 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
     rounds = rounds_of(trace, runs, pairing)
     if not rounds:
         return None
-    timed = [one for one in rounds if not one.prompt and one.took_ns is not None]
+    timed = [one for one in rounds if _timed(one)]
     # Where work was not recorded, the rounds that lack it are not like the others.
     known = len(timed) == sum(not one.prompt for one in rounds) and bool(timed)
     drafted, accepted, yielded = (_total([getattr(one, name) for one in rounds]) for name in _COUNTS)
     draft_ns, verify_ns, waiting_ns = (
         sum(getattr(one, name) for one in timed) if known else None for name in ("draft_ns", "verify_ns", "waiting_ns")
     )
+    parts = [own for own, one in zip(pairing.rounds, rounds, strict=True) if _timed(one)] if known else []
+    mapped = any(own.maps for own in parts)
+    map_ns = sum(one.map_ns or 0 for one in timed) if mapped else None
+    making_ns = None if draft_ns is None else draft_ns + (map_ns or 0)
     step_ns = _step_ns(runs, pairing)
     told = [one for one in rounds if one.drafted is not None and one.accepted is not None]
-    by_position = _by_position(told) if len(told) == len(rounds) else []
+    by_position = acceptance_by_position(told) if len(told) == len(rounds) else []
+    checks = checks_of(timed) if known else []
     proposed = _total([one.drafted for one in timed]) if known else None
     made = _total([one.yielded for one in timed]) if known else None
-    took_ns = None if draft_ns is None or verify_ns is None else draft_ns + verify_ns
+    took_ns = None if making_ns is None or verify_ns is None else making_ns + verify_ns
+    rejected = None if proposed is None or made is None else proposed - (made - len(timed))
     alone_ns = None if step_ns is None or made is None else round(step_ns * made)
     even = None if not proposed or took_ns is None or not step_ns else (took_ns / step_ns - len(timed)) / proposed
     return Speculation(
@@ -74,13 +85,39 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
         waiting_ns=waiting_ns,
         target_step_ns=step_ns,
         rejected_token_ns=round(draft_ns / proposed) if draft_ns is not None and proposed else None,
-        best_drafted=_best(by_position, timed) if known else None,
+        map_ns=map_ns,
+        map_cpu_ns=sum(runs.cpu_ns(int64(own.maps)) for own in parts if own.maps) if mapped else None,
+        waiting=_waiting(runs, parts) if known else None,
+        wasted_ns=round(making_ns * rejected / proposed) if proposed and making_ns and rejected is not None else None,
+        checks=checks,
+        best_drafted=best_length(by_position, timed, checks) if known else None,
+        before_prefill=None if runs.ranges.engine else before_prefill(runs, pairing.rounds, _drafted(pairing, rounds)),
         unknown=dict(_unknown(drafted, accepted, step_ns, known=known)),
         each=rounds[:MOST_ROUNDS],
     )
 
 
 _COUNTS = ("drafted", "accepted", "yielded")
+
+
+def _timed(one: Round) -> bool:
+    return not one.prompt and one.took_ns is not None
+
+
+def _drafted(pairing: Pairing, rounds: Sequence[Round]) -> dict[int, int]:
+    told = zip(pairing.rounds, rounds, strict=True)
+    return {parts.check: one.drafted for parts, one in told if one.drafted is not None}
+
+
+def _waiting(runs: Runs, parts: Sequence[Parts]) -> Waiting:
+    def idle_ns(rows: list[int]) -> int:
+        return int(runs.idle_ns[rows].sum()) if rows else 0
+
+    return Waiting(
+        draft_ns=sum(idle_ns(one.drafts) for one in parts),
+        map_ns=sum(idle_ns(one.maps) for one in parts),
+        verify_ns=sum(idle_ns([one.check]) for one in parts),
+    )
 
 
 def unanswered(found: Speculation | None, ranges: StageRanges) -> Iterator[Abstained]:
@@ -122,41 +159,8 @@ def _total(values: Sequence[int | None]) -> int | None:
 
 def _step_ns(runs: Runs, pairing: Pairing) -> int | None:
     """The median step of the target by itself, busy and idle time."""
-    from statistics import median
-
-    from tracer.arrays import int64
-
     own = runs.whole(int64(pairing.alone))
     if len(own) < FEWEST_STEPS:
         return None
     typical: float = median((runs.busy_ns[own] + runs.idle_ns[own]).tolist())
     return round(typical)
-
-
-def _by_position(told: Sequence[Round]) -> list[float]:
-    """Of the rounds that drafted a token at each position, in what share it was accepted."""
-    pairs = [(one.drafted or 0, one.accepted or 0) for one in told]
-    longest = max((drafted for drafted, _ in pairs), default=0)
-    shares = []
-    for position in range(1, min(longest, MOST_ROUNDS) + 1):
-        reached = [accepted >= position for drafted, accepted in pairs if drafted >= position]
-        shares.append(sum(reached) / len(reached))
-    return shares
-
-
-def _best(by_position: Sequence[float], timed: Sequence[Round]) -> int | None:
-    """The number of drafted tokens that yields the most in a time; a check of fewer tokens is taken to cost the same.
-
-    None where rounds draft nothing, or yield alike whatever they draft.
-    """
-    drafted, draft_ns = sum(one.drafted or 0 for one in timed), sum(one.draft_ns or 0 for one in timed)
-    if not by_position or not drafted:
-        return None
-    token_ns, check_ns = draft_ns / drafted, sum(one.verify_ns or 0 for one in timed) / len(timed)
-    if check_ns <= 0:
-        return None
-
-    def rate(count: int) -> float:
-        return (1 + sum(by_position[:count])) / (check_ns + count * token_ns)
-
-    return max(range(1, len(by_position) + 1), key=rate)
