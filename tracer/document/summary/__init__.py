@@ -29,9 +29,9 @@ from tracer.document.summary.latency import (
 )
 from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
-from tracer.document.summary.prediction import Prediction, StagePrediction
+from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
-from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
+from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import (
     Attention,
@@ -106,9 +106,12 @@ __all__ = [
     "LostOps",
     "Memory",
     "Outlier",
+    "PassWork",
     "Percentiles",
     "Phase",
     "Prediction",
+    "PricedLength",
+    "PricedSpeculation",
     "RangeRow",
     "Rangeless",
     "Reason",

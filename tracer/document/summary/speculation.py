@@ -102,6 +102,7 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
         break_even_acceptance: the share of drafted tokens that has to be accepted for the rounds to take as long as the
             target alone; above 1 no acceptance is enough.
         timed_rounds: those that the times below are of: without the prompt's, and of which all work was recorded.
+        timed_drafted_tokens, timed_yielded_tokens: of these.
         draft_ns, verify_ns: their busy and idle time.
         map_ns: likewise of mapping; None where no stage says that, too.
         map_cpu_ns: of mapping on the host, which is in the others' idle time where the device waits for it.
@@ -136,6 +137,8 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     map_cpu_ns: int | None = None
     waiting: Waiting | None = None
     wasted_ns: int | None = None
+    timed_drafted_tokens: int | None = None
+    timed_yielded_tokens: int | None = None
     checks: list[Check] = []
     before_prefill: BeforePrefill | None = None
     best_drafted: int | None = None
