@@ -20,7 +20,7 @@ NO_DRAFT = (
     "say how many tokens they drafted"
 )
 NO_CHECK = "what a pass over {positions} tokens takes is unknown: no rounds in it checked so many, and {roof}"
-NO_WORK = "its model's work is not known (a recording by tracer record of a model of its own says it, of at least four tokens)"
+NO_WORK = "its model's work is not known (tracer record says it of a built-in model, of at least four tokens)"
 NO_PEAKS = "the device's peaks are not known: give --peak-tflops and --peak-gbs"
 
 
