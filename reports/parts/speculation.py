@@ -38,6 +38,10 @@ def _counts(found: Speculation) -> list[Line]:
         f"tokens {_count(found.yielded_tokens)}",
     ]
     lines = [line(" · ".join(said), role="strong")]
+    if found.accepted_tokens is None and found.told_rounds:
+        said_of = f"{found.told_rounds:,} of {counted(found.rounds, 'round')} say what was accepted"
+        told = f"{found.told_accepted_tokens:,} of {counted(found.told_drafted_tokens, 'drafted token')}"
+        lines.append(line(f"{said_of}: {told}"))
     if found.acceptance_by_position:
         shares = " · ".join(f"{place} {at:.0%}" for place, at in enumerate(found.acceptance_by_position[:16], start=1))
         lines.append(line(f"accepted by position: {shares}"))

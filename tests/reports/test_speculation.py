@@ -39,6 +39,8 @@ def test_what_checks_of_different_lengths_took_is_said() -> None:
 
 def test_what_is_not_told_is_unknown_and_never_a_figure() -> None:
     said = _said(None, None)
+    assert "1 of 2 rounds say what was accepted: 1 of 2 drafted tokens" in _said(None, (2, 1))
+    assert "say what was accepted" not in said
     assert "2 rounds · drafted unknown · accepted unknown · tokens unknown" in said
     assert "the target alone:" not in said
     assert "breaks even" not in said

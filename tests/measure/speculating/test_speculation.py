@@ -15,6 +15,7 @@ from support.rounds import rounds
 from tracer.charge.spans import innermost_span
 from tracer.charge.stages.modules import model_calls
 from tracer.choices import Choices
+from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Round, Speculation, Summary, decode, encode
 from tracer.measure.speculating.lengths import acceptance_by_position, best_length, checks_of
 from tracer.summarize import Charged, charge, read, summarize, summarize_file
@@ -267,6 +268,24 @@ def test_an_unmarked_trace_of_assisted_generation_is_split_kernel_for_kernel_as_
         kernels = _names(found, np.flatnonzero(inside & (role == name)))
         assert len(kernels) > 800
         assert kernels == _names(truth, np.flatnonzero(told == stage))
+
+
+LOOKUP = {"vision": "T/vision", "prefill": "T/prefill", "decode": r"T/decode#(\d+)"}
+
+
+def test_an_unmarked_lookup_in_the_prompt_is_split_kernel_for_kernel_as_its_marked_twin() -> None:
+    found, truth = _charged("hf_prompt_lookup"), _charged("hf_prompt_lookup_truth", LOOKUP)
+    calls = found.trace.modules[model_calls(found.trace)]
+    inside = innermost_span(calls, found.work.call_start_ns, found.work.call_thread) >= 0
+    stage, told = (one.work.stage_code(one.ranges) for one in (found, truth))
+    # The projector has no range of its own there: it is within vision's.
+    stage = np.where(stage == ALL_STAGES.index("projector"), ALL_STAGES.index("vision"), stage)
+    for name in LOOKUP:
+        kernels = _names(found, np.flatnonzero(inside & (stage == ALL_STAGES.index(name))))
+        assert len(kernels) > 300
+        assert kernels == _names(truth, np.flatnonzero(told == ALL_STAGES.index(name)))
+    role = np.array([*found.ranges.roles, ""])[found.work.stage]
+    assert set(role[inside].tolist()) == {"target"}
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rounds: how many: drafts with the passes that check them.
         drafted_tokens, accepted_tokens, yielded_tokens: of a sequence, in all rounds.
+        told_rounds: those of which both are told; with `told_drafted_tokens` and `told_accepted_tokens` of these.
         acceptance_by_position: the share of rounds that drafted so far in which the token at each position was
             accepted; empty where nothing tells.
         roles: by the model's role.
@@ -137,6 +138,9 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     map_cpu_ns: int | None = None
     waiting: Waiting | None = None
     wasted_ns: int | None = None
+    told_rounds: int = 0
+    told_drafted_tokens: int = 0
+    told_accepted_tokens: int = 0
     timed_drafted_tokens: int | None = None
     timed_yielded_tokens: int | None = None
     checks: list[Check] = []
