@@ -39,6 +39,7 @@ from reports.parts import (
 )
 from reports.parts.compared import kernels as compared_kernels
 from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
+from reports.parts.compared import roles as compared_roles
 from reports.parts.ranks import bandwidth, found, run, stragglers
 from reports.parts.ranks import stages as rank_stages
 from reports.parts.ranks import steps as last_ranks
@@ -82,7 +83,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
-PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
+PAIR = (measures, options, compared_roles, steps, totals, compared_kernels, overlaps)
 
 # Of the ranks of one run.
 RANKS = (
