@@ -17,8 +17,8 @@ from reports.parts import (
     critical_path,
     decode_steps,
     devices,
-    explained,
     energy,
+    explained,
     findings,
     first,
     footprint,
@@ -43,6 +43,7 @@ from reports.parts import (
 )
 from reports.parts.compared import beside, measures, options, overlaps, runs, steps, totals, turns
 from reports.parts.compared import kernels as compared_kernels
+from reports.parts.compared import roles as compared_roles
 from reports.parts.ranks import bandwidth, found, run, stragglers
 from reports.parts.ranks import stages as rank_stages
 from reports.parts.ranks import steps as last_ranks
@@ -90,7 +91,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
-PAIR = (measures, options, beside, steps, totals, compared_kernels, overlaps)
+PAIR = (measures, options, compared_roles, beside, steps, totals, compared_kernels, overlaps)
 
 # Of the ranks of one run.
 RANKS = (

@@ -47,7 +47,7 @@ from tracer.measure.serving import serving
 from tracer.measure.speculating.speculation import speculation, unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
-from tracer.measure.threads import host_threads
+from tracer.measure.threads import host_threads, unheard
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -258,6 +258,7 @@ def summarize_charged(
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
             *graph_names.unnamed(trace, breakdown, None if choices.capture is None else str(choices.capture)),
+            *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,

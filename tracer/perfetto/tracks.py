@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
+from tracer.charge.stages.called import named_stages
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import StageMemory
 from tracer.findings.registry import findings
@@ -53,7 +54,7 @@ def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ())
     yield from process()
     devices = distinct(work.device)
     spans = device_spans(work, missing.in_gap)
-    labels = [stage_label(ranges, row) for row in range(len(ranges))]
+    labels = stage_labels(ranges)
     for place, device in enumerate(devices):
         number = f" {device}" if len(devices) > 1 else ""
         yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place), spans, device, ranges, labels, lost)
@@ -66,10 +67,11 @@ def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ())
     yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
 
 
-def stage_label(ranges: StageRanges, row: int) -> str:
-    """What a run of a stage is called: `vision`, `decode#17`."""
-    name, index = ALL_STAGES[ranges.stage[row]], int(ranges.index[row])
-    return name if index < 0 else f"{name}#{index}"
+def stage_labels(ranges: StageRanges) -> list[str]:
+    """What each run of a stage is called: `vision`, `decode#17`; where several models work in it `draft/prefill`."""
+    names, codes = named_stages(ranges)
+    called = zip(codes.tolist(), ranges.index.tolist(), strict=True)
+    return [names[code] if index < 0 else f"{names[code]}#{index}" for code, index in called]
 
 
 def _stages(
