@@ -44,7 +44,7 @@ from tracer.measure.serving import serving
 from tracer.measure.speculating.speculation import speculation, unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
-from tracer.measure.threads import host_threads
+from tracer.measure.threads import host_threads, unheard
 from tracer.measure.tokens import token_rows
 from tracer.measure.totals import device_totals, window_of
 from tracer.measure.unseen import unseen_device
@@ -230,6 +230,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
+            *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,

@@ -96,8 +96,8 @@ AB_OPTIONS = """
 BASELINE_OPTIONS = "--force --help --jobs --no-limit --nsys-path".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --decode --graph-decode --help --jobs --json --launch-overhead --no-limit --peak-gbs
-    --peak-tflops --speculate --stage --verify --visual-tokens
+    --bandwidth --batch-frames --decode --draft --graph-decode --help --jobs --json --launch-overhead --no-limit
+    --peak-gbs --peak-tflops --speculate --stage --verify --visual-tokens
 """.split()
 
 
@@ -353,6 +353,9 @@ def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
         (["--stage", "decode=1"], "has no stage decode; it has vision"),
         (["--bandwidth", "0x"], "--bandwidth 0x: write a factor above 0"),
         (["--speculate", "4@1.5"], "--speculate 4@1.5: write TOKENS@RATE"),
+        (["--speculate", "0@0.5"], "--speculate 0@0.5: write TOKENS@RATE"),
+        (["--speculate", "4@0.5,"], "--speculate 4@0.5,: write TOKENS@RATE"),
+        (["--stage", "decode=1", "--draft", "x.json"], "--draft: give --speculate too"),
         (["--decode", "fast"], "--decode fast: choose from static, graph, compile"),
         (["--decode", "static", "--graph-decode"], "contradict each other"),
     ],

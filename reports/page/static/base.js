@@ -60,7 +60,8 @@ function readColours() {
   const style = getComputedStyle(document.documentElement);
   const names = ["paper", "panel", "ink", "dim", "line", "mark", "link", "host", "sync", "launch", "unknown", "between",
     "range", "call", "operator", "busy", "stage-load", "stage-preprocess", "stage-vision", "stage-projector",
-    "stage-prefill", "stage-decode", "stage-draft", "stage-verify", "stage-mixed", "stage-none", ...CATEGORIES];
+    "stage-prefill", "stage-decode", "stage-draft", "stage-map",
+    "stage-verify", "stage-mixed", "stage-none", ...CATEGORIES];
   colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 const stageColour = (stage) => colours[`stage-${stage}`] || colours["stage-none"];

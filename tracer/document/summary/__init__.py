@@ -29,9 +29,9 @@ from tracer.document.summary.latency import (
 )
 from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
-from tracer.document.summary.prediction import Prediction, StagePrediction
+from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
-from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
+from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import (
     Attention,
@@ -44,7 +44,15 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
-from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
+from tracer.document.summary.speculation import (
+    MOST_ROUNDS,
+    BeforePrefill,
+    Check,
+    RoleWork,
+    Round,
+    Speculation,
+    Waiting,
+)
 from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
@@ -67,9 +75,11 @@ __all__ = [
     "Alone",
     "Attention",
     "BatchGroup",
+    "BeforePrefill",
     "Between",
     "Breakdown",
     "BreakdownRow",
+    "Check",
     "Counts",
     "Coverage",
     "Decoding",
@@ -96,9 +106,12 @@ __all__ = [
     "LostOps",
     "Memory",
     "Outlier",
+    "PassWork",
     "Percentiles",
     "Phase",
     "Prediction",
+    "PricedLength",
+    "PricedSpeculation",
     "RangeRow",
     "Rangeless",
     "Reason",
@@ -124,6 +137,7 @@ __all__ = [
     "TraceInfo",
     "Unattributed",
     "VisualToken",
+    "Waiting",
     "Window",
     "decode",
     "encode",
