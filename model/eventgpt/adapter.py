@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from model.decoding.passes import CachedPasses
 from model.decoding.static import StaticDecoder, StaticDecoders
 from model.decoding.stops import stop_test
 from model.errors import InputError
@@ -130,9 +131,10 @@ class StagedEventGPT:
         features: torch.Tensor = self.network.encode_events(inputs.frames)
         return features
 
-    @torch.no_grad()
-    def prefill(self, inputs: EventInputs, features: torch.Tensor | None) -> DecodeState:
-        """Splice, run the decoder over the whole prompt, and choose token 0."""
+    def _spliced(
+        self, inputs: EventInputs, features: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor | None]:
+        """The embedded prompt [B, L, H], its mask [B, L], and its positions where any is padded."""
         prepared = self.network.prepare_inputs_labels_for_multimodal(
             inputs.input_ids,
             None,
@@ -144,10 +146,20 @@ class StagedEventGPT:
         )
         mask = prepared.attention_mask
         assert mask is not None  # noqa: S101 -- one was given
-        positions = (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
+        return prepared.inputs_embeds, mask, (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
+
+    def begin(self, inputs: EventInputs, features: torch.Tensor | None) -> CachedPasses:
+        """Splice, and run the decoder over the whole prompt, for passes over any number of tokens."""
+        embeds, mask, positions = self._spliced(inputs, features)
+        return CachedPasses(self.network, {"inputs_embeds": embeds}, mask, positions)
+
+    @torch.no_grad()
+    def prefill(self, inputs: EventInputs, features: torch.Tensor | None) -> DecodeState:
+        """Splice, run the decoder over the whole prompt, and choose token 0."""
+        embeds, mask, positions = self._spliced(inputs, features)
         cache, given_mask = (None, mask) if self.decoders is None else self.decoders.begin(mask)
         output = self.network(
-            inputs_embeds=prepared.inputs_embeds,
+            inputs_embeds=embeds,
             attention_mask=given_mask,
             position_ids=positions,
             past_key_values=cache,

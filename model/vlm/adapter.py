@@ -15,6 +15,7 @@ import transformers
 
 from model.costs import decoder_cost, tower_flops, tower_parameters
 from model.decoding.boundaries import step_boundaries
+from model.decoding.passes import CachedPasses
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.samples import read_sample
 from model.registry import EAGER
@@ -134,6 +135,14 @@ class StagedVLM:
         """transformers' own greedy generation, fed with features, which says when each step begins."""
         with step_boundaries(self.network, next_step):
             return self.generate(inputs, features, max_new_tokens=max_new_tokens)
+
+    @torch.no_grad()
+    def begin(self, inputs: VLMInputs, features: torch.Tensor) -> CachedPasses:
+        """Splice, and run the decoder over the whole prompt, for passes over any number of tokens."""
+        mask = inputs.attention_mask
+        padded = bool((mask == 0).any())
+        positions = (mask.cumsum(-1) - 1).clamp(min=0) if padded else None
+        return CachedPasses(self.network, {"inputs_embeds": self._splice(inputs.input_ids, features)}, mask, positions)
 
     @torch.no_grad()
     def generate(self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
