@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reports.asked import AS_IT_IS
 from reports.parts import (
     abstained,
+    answer,
     attention,
     breakdown,
     categories,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from reports.blocks import Block
     from tracer.document.comparison import Comparison
+    from tracer.document.fleet import Answer
     from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
 
@@ -115,6 +117,11 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
 def of_ranks(ranks: Ranks) -> list[Block]:
     """The report on the ranks of one run."""
     return _there(part(ranks) for part in RANKS)
+
+
+def of_answer(answered: Answer, top: int | None = None) -> list[Block]:
+    """The report on a question about many traces."""
+    return [answer.part(answered, top)]
 
 
 def of_prediction(predicted: Prediction) -> list[Block]:

@@ -208,11 +208,12 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
+    window = window_of(work)
     unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
-        window=window_of(work),
+        trace=trace_info(trace, ranges, choices, window, _warnings(trace, work, times, *unrated)),
+        window=window,
         device=device,
         stages=stages,
         tokens=tokens,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
     from tracer.document.manifest import Manifest
     from tracer.trace.collectives import Collectives, Distributed
+    from tracer.trace.origin import Origin
     from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
@@ -294,6 +295,7 @@ class Trace:
         memory: what allocators did, where it was read; None where it was not.
         memory_recorded: whether the profiler's own words are that it recorded memory.
         part: what of a whole the file is, where it was cut out of one.
+        origin: where and when it was made, as far as the file says it.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -330,6 +332,7 @@ class Trace:
     memory: MemoryEvents | None = None
     memory_recorded: bool = False
     part: Part | None = None
+    origin: Origin | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:
@@ -350,6 +353,7 @@ def without_rows(trace: Trace, unread: Unread) -> Trace:
         captures=none,
         warnings=trace.warnings,
         unread=unread,
+        origin=trace.origin,
         own_tracks_bytes=trace.own_tracks_bytes,
         torn=trace.torn,
     )
