@@ -14,8 +14,9 @@ from support.chrome import document, kernel, launch, span
 from support.fleet import content
 from support.typed import typed
 
-for library in ("pyarrow", "duckdb", "distributed", "cryptography"):
-    pytest.importorskip(library, reason="pip install '.[fleet]'")
+pytest.importorskip("duckdb", reason="pip install '.[fleet]'")
+pytest.importorskip("distributed", reason="pip install '.[fleet]'")
+pytest.importorskip("cryptography", reason="pip install '.[fleet]'")
 
 from tracer.fleet.store import PARTIAL, opened
 

@@ -15,6 +15,7 @@ pytest.importorskip("pyarrow", reason="pip install '.[fleet]'")
 
 from tracer.document.errors import InputError, UsageError
 from tracer.fleet.identity import identity
+from tracer.fleet.merge import merge
 from tracer.fleet.paths import found
 from tracer.fleet.store import MARK, PARTIAL, made, opened
 from tracer.fleet.take import FAILED, KNOWN, STORED
@@ -206,3 +207,26 @@ def test_the_day_is_that_of_the_trace_else_of_the_file(tmp_path: Path) -> None:
     days = {Path(row["path"]).stem: (row["date"].isoformat(), row["date_from"]) for row in content(store)["runs"]}
     assert days == {"known": ("2026-10-01", "trace"), "unknown": ("2023-11-14", "file")}
     assert [path.name for path in store.days()] == ["date=2023-11-14", "date=2026-10-01"]
+
+
+def test_a_merged_store_says_the_same_and_still_knows_each_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = [_trace(tmp_path / f"{length}.json", length) for length in (3, 5, 7)]
+    bad = tmp_path / "bad.json"
+    bad.write_text("no trace")
+    store, _ = filled(tmp_path / "store", *traces, bad)
+    before = content(store)
+    (day,) = store.days()
+    with monkeypatch.context() as patched:
+        patched.setattr("tracer.fleet.merge._remove", lambda _: None)  # as if it had died before that
+        assert merge(store, day) == 3
+    assert content(store) == before
+    assert len(list(day.iterdir())) == 5
+    assert merge(store, day) == 0
+    assert content(store) == before
+    assert len(list(day.iterdir())) == 2
+    more = _trace(tmp_path / "more.json", 11)
+    assert [one.state for one in filled(store.root, *traces, bad, more)[1]] == [KNOWN] * 4 + [STORED]
+    assert [one.state for one in filled(store.root, bad, again=True)[1]] == [FAILED]
+    assert len(content(store)["runs"]) == 5

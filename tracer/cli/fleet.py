@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tracer.fleet.fill import Order, Tally
 
-QUERY = "query"
+QUERY, MERGE = "query", "merge"
 READING, ASKING = "Reading", "Asking"
 
 
@@ -23,9 +23,10 @@ def command(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH... | query STORE QUESTION",
+            metavar="PATH... | query STORE QUESTION | merge STORE",
             help="Traces, folders, patterns, or addresses such as s3://. "
-            "Or query, a store, and SQL or slowest, regressions, outliers or kernels.",
+            "Or query, a store, and SQL or slowest, regressions, outliers or kernels. "
+            "Or merge and a store: its small files become large ones.",
             show_default=False,
         ),
     ],
@@ -108,6 +109,9 @@ def command(
         _only_asked(paths, reading={"--store": store, "--tag": tag, "--scheduler": scheduler, "--date": day})
         _query(Path(paths[1]), paths[2], between, output_format, top, output, force=force, width=width)
         return
+    if paths[0] == MERGE:
+        _merge(paths)
+        return
     if store is None:
         raise UsageError("--store FOLDER: say where the tables go")
     if between is not None:
@@ -139,6 +143,22 @@ def _only_asked(words: list[str], reading: dict[str, object]) -> None:
     for name, value in reading.items():
         if value is not None:
             raise UsageError(f"{name}: is for reading traces; {QUERY} reads a store")
+
+
+def _merge(words: list[str]) -> None:
+    from tracer.fleet.merge import merge
+    from tracer.fleet.store import opened
+    from tracer.tables.optional import require
+
+    if len(words) != 2:
+        raise UsageError(f"{MERGE} takes a store: tracer fleet {MERGE} STORE")
+    require("pyarrow", "fleet merge")
+    store = opened(Path(words[1]))
+    try:
+        merged = sum(merge(store, day) for day in store.days())
+    except OSError as error:
+        raise InputError(f"{words[1]}: {error.strerror or error}") from None
+    typer.echo(f"{merged:,} sets of files merged")
 
 
 def _day(text: str | None) -> date | None:

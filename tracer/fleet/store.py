@@ -81,7 +81,7 @@ class Store:
             merged = [name for name in names if name.startswith(MERGED)]
             replaced = {run for name in merged for run in (day / name / LISTED).read_text().split()}
             yield from (day / name for name in merged)
-            yield from (day / name for name in names if _RUN.fullmatch(name) and name not in replaced)
+            yield from (day / name for name in names if is_run(name) and name not in replaced)
 
     def scanned(self, name: str) -> Any:
         """One table of the store as a `pyarrow.dataset`: its files are read when it is, and only as far as it is."""
@@ -108,7 +108,7 @@ class Store:
         try:
             folder.chmod(0o777 & ~_umask())
             write(folder)
-            _keep(folder)
+            kept(folder)
             target = self.root / f"{DAY}{day.isoformat()}"
             target.mkdir(exist_ok=True)
             try:
@@ -117,7 +117,7 @@ class Store:
                 if not (target / name).is_dir():
                     raise
                 return False  # of the same bytes, by another process
-            _keep(target)
+            kept(target)
             return True
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -170,8 +170,13 @@ def _umask() -> int:
     return umask
 
 
-def _keep(folder: Path) -> None:
-    """Have the disk know a folder's names before others rely on them."""
+def is_run(name: str) -> bool:
+    """Whether a folder's name is that of a trace's own set."""
+    return _RUN.fullmatch(name) is not None
+
+
+def kept(folder: Path) -> None:
+    """Have the disk know a file's bytes, or a folder's names, before others rely on them."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -79,6 +79,7 @@ def take(task: Task) -> Outcome:
 
 
 def _taken(task: Task, store: Store, path: Path, changed_ns: int | None) -> Outcome:
+    before = path.stat()
     run = identity(path)
     there = store.has(run)
     if there and not (task.again and _failed_before(store, run)):
@@ -91,11 +92,12 @@ def _taken(task: Task, store: Store, path: Path, changed_ns: int | None) -> Outc
         error = "it takes more memory than there is"
     except Exception as caught:  # the other traces go on
         error = _said(caught, task, path)
-    if summary is not None and identity(path) != run:
+    after = path.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise OSError("it was written to while it was read; try again")
     day, day_from = _day(task, summary, changed_ns)
     origin = Origin(
-        run=run, date=day, date_from=day_from, path=task.path, size_bytes=path.stat().st_size,
+        run=run, date=day, date_from=day_from, path=task.path, size_bytes=before.st_size,
         read_ns=time.thread_time_ns() - began_ns, tags=task.tags,
     )  # fmt: skip
     tables = rows_of_failure(error, origin) if summary is None else rows_of(summary, origin)
