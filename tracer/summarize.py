@@ -234,12 +234,13 @@ def summarize_charged(
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
+    window = window_of(work)
     unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
     breakdown = None if choices.by is None else break_down(trace, ranges, work, choices.by)
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
-        window=window_of(work),
+        trace=trace_info(trace, ranges, choices, window, _warnings(trace, work, times, *unrated)),
+        window=window,
         device=device,
         stages=with_energy(with_footprint(stages, held), used),
         tokens=tokens,

@@ -101,12 +101,19 @@ WHATIF_OPTIONS = """
 """.split()
 
 
+FLEET_OPTIONS = """
+    --between --date --force --format --help --marker --no-limit --nsys-path --output --retry --scheduler --store --tag
+    --tags-from --top --width --worker-memory --workers
+""".split()
+
+
 OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
     "compare": COMPARE_OPTIONS,
     "ab": AB_OPTIONS,
     "baseline": BASELINE_OPTIONS,
+    "fleet": FLEET_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }
