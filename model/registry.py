@@ -39,6 +39,7 @@ class ModelOptions:
         dtype: "float32", "bfloat16" or "float16".
         device: a torch device string.
         seed: of the random weights, prompts and synthetic streams.
+        rank, ranks: which part of the decoder is kept, of how many; of one rank it is whole.
     """
 
     size: str
@@ -57,6 +58,8 @@ class ModelOptions:
     batch_frames: bool = False
     decode: str = EAGER
     new_tokens: int = 64
+    rank: int = 0
+    ranks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cost: analytic work, where the model can tell.
         stages: those that are marked, in their order; the latencies of the others say nothing.
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
+        rank, world_size: which process of the run this is, and of how many; they record together, a file each.
     """
 
     schema: str
@@ -175,6 +176,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[Sample] = []
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
     warnings: list[str] = []
+    rank: Count = 0
+    world_size: Count = 1
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -12,6 +12,7 @@ from tracer.document.errors import InputError
 from tracer.document.manifest import Sample
 from tracer.recording.hooks import RecorderHook
 from tracer.recording.marks import PROFILES_ITSELF, Marks, noticing_profilers
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from model.staged import StagedModel
     from tracer.document.manifest import Latencies
     from tracer.recording.options import RecordOptions
+    from tracer.recording.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,18 @@ class Clean:
 
 
 def clean_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    requests: int,
+    advance: Callable[[], None],
+    world: World = ALONE,
 ) -> Clean:
-    """Measure so many requests without a profiler; the model's samples take turns.
+    """Measure so many requests without a profiler; the model's samples take turns, and ranks begin them together.
 
     Raises:
         InputError: the model has a profiler of its own.
     """
-    marks = Marks(model.device, adjoining=True)
+    marks = Marks(model.device, adjoining=True, meet=world.meet)
     hook = RecorderHook(marks)
     warmup = options.schedule.warmup
     turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
