@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PROGRAM = (sys.executable, "-P", "-m", "tracer")
 # The rank whose fault it is may end after those that only lost it.
 CAUSE_S = 2.0
+THREADS = "OMP_NUM_THREADS"
 GRACE_S = 3.0
 LAST_BYTES = 4_000
 
@@ -97,6 +98,8 @@ def _start(arguments: Sequence[str], number: int, size: int, folder: Path) -> _R
     own = folder / f"rank{number}"
     own.mkdir()
     said = {RANK: str(number), SIZE: str(size), LOCAL: str(number), FOLDER: str(folder), "TMPDIR": str(own)}
+    # Each would have a thread on every processor, all waiting for each other.
+    said.setdefault(THREADS, os.environ.get(THREADS) or str(max(1, len(os.sched_getaffinity(0)) // size)))
     with (folder / f"rank{number}.log").open("wb") as log:
         stream = None if number == 0 else log
         try:
