@@ -17,7 +17,7 @@ from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
-from tracer.trace.columns import Want
+from tracer.trace.columns import NO_CORRELATION, Want
 from tracer.trace.folder import named_rank
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
@@ -54,6 +54,10 @@ class RankTrace:
         synced_ns: when its host had waited for the device, in order.
         kinds: of collectives.
         strings: names.
+        format: "chrome" or "nsight".
+        odd_ids: correlations below 1 that join something, where others mean that there is none.
+        is_part: whether it is a part that was cut out of another.
+        torn: whether it ends before its end.
     """
 
     path: str
@@ -72,6 +76,10 @@ class RankTrace:
     synced_ns: I64
     kinds: list[Collective]
     strings: list[str]
+    format: str = "chrome"
+    odd_ids: frozenset[int] = frozenset()
+    is_part: bool = False
+    torn: bool = False
 
 
 def read_rank(path: Path, choices: Choices) -> RankTrace:
@@ -124,7 +132,16 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device:
         synced_ns=_synced(trace) + distributed.base_ns,
         kinds=kinds,
         strings=trace.strings,
+        format=trace.format,
+        odd_ids=_odd_ids(trace),
+        is_part=trace.part is not None,
+        torn=trace.torn,
     )
+
+
+def _odd_ids(trace: Trace) -> frozenset[int]:
+    found = trace.ops.correlation
+    return frozenset(found[(found < 1) & (found != NO_CORRELATION)].tolist())
 
 
 def _synced(trace: Trace) -> I64:
