@@ -125,7 +125,7 @@ def test_the_summary_of_all_says_of_each_device_what_its_ranks_says(tmp_path: Pa
         own_rows = [one for each in alone for one in each.stages if one.stage == stage.stage]
         for name in ("calls", "ops", "device_time_ns", "busy_ns", "idle_ns", "cpu_ns"):
             assert getattr(stage, name) == sum(getattr(one, name) or 0 for one in own_rows), (stage.stage, name)
-    assert any(warning.startswith("ranks 0, 1, 2 of one run in one file") for warning in whole.trace.warnings)
+    assert any(warning.startswith("it holds ranks 0, 1, 2 of one run") for warning in whole.trace.warnings)
 
 
 def test_collectives_of_all_ranks_end_together_whatever_their_clocks(tmp_path: Path) -> None:
@@ -233,6 +233,12 @@ def test_a_rank_twice_and_ranks_of_other_runs_are_refused_and_nothing_is_written
     with pytest.raises(InputError, match="of a run of 2 ranks"):
         merge([first[0], write(tmp_path / "c", Plan(ranks=2))[1]], tmp_path / "merged.json", CHOICES)
     assert not (tmp_path / "merged.json").exists()
+
+
+def test_what_holds_ranks_already_is_refused(tmp_path: Path) -> None:
+    merge(write(tmp_path, SMALL), tmp_path / "merged.json", CHOICES)
+    with pytest.raises(InputError, match="it has several ranks already"):
+        merge([tmp_path / "merged.json"], tmp_path / "again.json", CHOICES)
 
 
 def test_a_part_of_a_trace_is_refused(tmp_path: Path) -> None:

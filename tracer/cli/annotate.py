@@ -9,6 +9,9 @@ import typer
 
 from tracer.cli.options import Force, Jobs, NoLimit
 
+# So many ranks are named one by one.
+SHOWN = 8
+
 if TYPE_CHECKING:
     from tracer.choices import Choices
 
@@ -71,10 +74,12 @@ def _merge(traces: list[Path], output: Path, choices: Choices) -> None:
     if found.left_out:
         tell(f"{counted(found.left_out, 'text')} that can be read as no event left out")
     if found.missing:
-        tell(f"no trace of rank {', '.join(map(str, found.missing))}")
+        more = ", ..." if len(found.missing) > SHOWN else ""
+        tell(f"no trace of rank {', '.join(map(str, found.missing[:SHOWN]))}{more}")
     if found.apart:
         first = found.ranks[0]
         which = ", ".join(map(str, found.apart))
         tell(f"no collective joins rank {which} to rank {first}: how their times lie to each other is not known")
     clock = "" if found.residual_ns is None else f", clocks alike to {duration(found.residual_ns)}"
-    typer.echo(f"ranks {', '.join(map(str, found.ranks))}: {found.events:,} events on one timeline{clock}")
+    which = f"{len(found.ranks)} ranks" if len(found.ranks) > SHOWN else f"ranks {', '.join(map(str, found.ranks))}"
+    typer.echo(f"{which}: {found.events:,} events on one timeline{clock}")

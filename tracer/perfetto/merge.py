@@ -149,6 +149,8 @@ def _check(traces: dict[int, RankTrace]) -> None:
             raise InputError(
                 f"{trace.path}: not a Chrome trace, which Perfetto opens; Nsight Systems shows several reports at once"
             )
+        if not trace.alone:
+            raise InputError(f"{trace.path}: it has several ranks already; tracer annotate adds tracks to it")
         if trace.is_part:
             raise InputError(f"{trace.path}: a part of a trace; merge the whole ones, and slice what that makes")
 

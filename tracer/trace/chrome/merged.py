@@ -37,4 +37,4 @@ def said(data: bytes) -> list[str]:
     except UNREADABLE:
         return ["the ranks that it says it joins were ignored: not as tracer writes them"]
     which = ", ".join(map(str, ranks[:SAID])) + (", ..." if len(ranks) > SAID else "")
-    return [f"ranks {which} of one run in one file: figures add up over them; the table of devices has each"]
+    return [f"it holds ranks {which} of one run: a summary adds their figures up, and has each one's device in a row"]
