@@ -131,12 +131,12 @@ def letter(number: int) -> str:
 
 
 def bar_chart(heading: str, rows: Sequence[str], legend: str, meaning: str) -> str:
-    """Rows under a heading."""
+    """Rows under a heading, how to read them below."""
     return f'<div class="bars"><h3>{escape(heading)}</h3>{legend}{"".join(rows)}{note(meaning)}</div>'
 
 
 def bar_row(label: str, kind: str, drawn: str, value: str, more: str) -> str:
-    """A label, what is drawn beside it, and its figure."""
+    """A row: what it is of, what is drawn, and its figures."""
     return (
         f'<div class="barrow"><span class="label {kind}">{name(label)}</span>'
         f'<svg class="track" role="img" aria-label="{escape(f"{label}: {value} {more}")}">{drawn}</svg>'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from reports.page.bars import bar_chart, bar_rect, bar_row, interval_whisker
 from reports.parts.energy import bounds, joules
 from reports.render.html import stage_class
@@ -21,6 +23,11 @@ MEMORY_NOTE = (
     "the recorded allocations where there are some, else by the allocator's counters in the pass without a profiler."
 )
 ENERGY_NOTE = "Of one request; the whisker says between what bounds each energy lies."
+
+
+def has_memory_or_energy(summary: Summary) -> bool:
+    """Whether either was recorded."""
+    return not all(found is UNSET for found in (summary.memory, summary.footprint, summary.energy))
 
 
 def memory_and_energy(file: Shown) -> str:

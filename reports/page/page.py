@@ -20,7 +20,7 @@ from reports.render import html
 from reports.units import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from reports.blocks import Block
     from reports.page.shown import Shown
@@ -52,15 +52,13 @@ def render(page: Page, compared: Sequence[Block] = ()) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     title = html.escape(" · ".join(_title(file) for file in page.files))
-    drawn = {file.number: {one.id: _section(one, file) for one in sections.SECTIONS} for file in page.files}
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">\n'
         f"<title>{title} · tracer</title>\n<style>{style}</style></head>\n<body>\n"
-        f"{_top(page, drawn)}\n<main>\n{_compared(page, compared)}"
-        f"{''.join(_file(file, page, drawn[file.number]) for file in page.files)}</main>\n"
+        f"{_top(page)}\n<main>\n{_compared(page, compared)}{''.join(_file(file, page) for file in page.files)}</main>\n"
         "<noscript><p>The timeline, the charts and the table of kernels are drawn by a script of this page alone; "
         "all figures above stand without it.</p></noscript>\n"
         f'<script type="application/json" id="data">{as_json(page.files)}</script>\n'
@@ -88,15 +86,11 @@ def _file_name(file: Shown) -> str:
     return printable(file.summary.trace.path.rpartition("/")[2])
 
 
-def _top(page: Page, drawn: Mapping[int, Mapping[str, str]]) -> str:
-    """The links: to each section that any file has, of the first that has it."""
-    having = [
-        (one, next((file for file in page.files if drawn[file.number][one.id]), None)) for one in sections.SECTIONS
-    ]
+def _top(page: Page) -> str:
     links = "".join(
-        f'<a href="#{file.id(section.id)}" data-section="{section.id}">{section.title}</a>'
-        for section, file in having
-        if file is not None
+        f'<a href="#{page.files[0].id(section.id)}" data-section="{section.id}">{section.title}</a>'
+        for section in sections.SECTIONS
+        if section.has(page.files[0].summary)
     )
     first = '<a href="#comparison">Comparison</a>' if page.comparison is not None else ""
     return (
@@ -124,10 +118,10 @@ def _compared(page: Page, compared: Sequence[Block]) -> str:
     )
 
 
-def _file(file: Shown, page: Page, drawn: Mapping[str, str]) -> str:
+def _file(file: Shown, page: Page) -> str:
     several = f'<p class="which">{letter(file.number)}</p>' if len(page.files) > 1 else ""
     head = sections.blocks_of(sections.ELSEWHERE[:2], file)
-    shown = "".join(drawn.values())
+    shown = "".join(_section(section, file) for section in sections.SECTIONS)
     rest = sections.blocks_of(sections.rest(), file)
     more = f'<section id="{file.id("more")}"><h2>More</h2>{rest}</section>' if rest else ""
     return (

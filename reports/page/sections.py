@@ -14,8 +14,9 @@ from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
-from reports.page.held import memory_and_energy
+from reports.page.held import has_memory_or_energy, memory_and_energy
 from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
+from reports.page.rounds import round_bars
 from reports.parts import (
     abstained,
     categories,
@@ -27,10 +28,13 @@ from reports.parts import (
     header,
     host,
     idle,
+    joint,
     kernels,
     latency,
     limits,
     memory,
+    roles,
+    speculation,
     stages,
     warnings,
 )
@@ -56,12 +60,14 @@ class Section:
         title: its heading, and what a link to it says.
         drawn: what is drawn of a file; "" where there is nothing to draw.
         parts: that stand below.
+        has: whether a file has it at all; else nothing leads to it.
     """
 
     id: str
     title: str
     drawn: Callable[[Shown], str]
     parts: tuple[Part, ...] = ()
+    has: Callable[[Summary], bool] = lambda _: True
 
 
 def _time(file: Shown) -> str:
@@ -124,14 +130,22 @@ SECTIONS = (
         drawn=_time,
         parts=(latency.part, stages.part, stages.reading, idle.part, host.part),
     ),
+    Section(
+        id="rounds",
+        title="Models that work together",
+        drawn=round_bars,
+        parts=(speculation.part, joint.part, roles.part),
+        has=lambda summary: bool(summary.speculation or summary.joint or summary.roles),
+    ),
     Section(id="timeline", title="Timeline", drawn=_timeline),
-    Section(id="tokens", title="Token by token", drawn=_tokens, parts=(decode_steps.part,)),
+    Section(id="tokens", title="Step by step", drawn=_tokens, parts=(decode_steps.part,)),
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
     Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
     Section(
         id="memory",
         title="Memory and energy",
         drawn=memory_and_energy,
+        has=has_memory_or_energy,
         parts=(footprint.part, memory.part, energy.part),
     ),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
+from tracer.document.graphs import CapturedGraph
 from tracer.document.names import STAGES
 from tracer.document.recorded_energy import RecordedEnergy
 from tracer.document.recorded_memory import RecordedMemory
@@ -158,6 +159,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
         memory: of the device, by the counters of its allocator; None where it has none (a CPU).
         energy: of the device; None where nobody asked for it.
+        graphs: what the nodes of the graphs are that decode steps replay.
+        graphs_unnamed: why that is not known, where steps replay graphs of which it is not.
+        rank, world_size: which process of the run this is, and of how many; they record together, a file each.
     """
 
     schema: str
@@ -181,6 +185,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     memory: RecordedMemory | None = None
     energy: RecordedEnergy | None = None
+    graphs: list[CapturedGraph] = []
+    graphs_unnamed: str = ""
+    rank: Count = 0
+    world_size: Count = 1
 
 
 def encode(manifest: Manifest) -> bytes:

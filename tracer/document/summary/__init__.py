@@ -28,11 +28,12 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
 from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
-from tracer.document.summary.prediction import Prediction, StagePrediction
+from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
-from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
+from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import (
     Attention,
@@ -45,17 +46,28 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
-from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
+from tracer.document.summary.speculation import (
+    MOST_ROUNDS,
+    BeforePrefill,
+    Check,
+    RoleWork,
+    Round,
+    Speculation,
+    Waiting,
+)
 from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -68,9 +80,11 @@ __all__ = [
     "Alone",
     "Attention",
     "BatchGroup",
+    "BeforePrefill",
     "Between",
     "Breakdown",
     "BreakdownRow",
+    "Check",
     "Counts",
     "Coverage",
     "Decoding",
@@ -96,14 +110,18 @@ __all__ = [
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
     "Memory",
     "Outlier",
+    "PassWork",
     "Percentiles",
     "Phase",
     "Prediction",
+    "PricedLength",
+    "PricedSpeculation",
     "RangeRow",
     "Rangeless",
     "Reason",
@@ -121,6 +139,7 @@ __all__ = [
     "Stage",
     "StageEnergy",
     "StageFootprint",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",
@@ -131,6 +150,7 @@ __all__ = [
     "TraceInfo",
     "Unattributed",
     "VisualToken",
+    "Waiting",
     "Window",
     "decode",
     "encode",
