@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-from msgspec import UNSET
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.charge import overlaps
 from tracer.charge.launches import doubtful_launches
@@ -230,12 +228,10 @@ def summarize_charged(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
         coverage=coverage, requests=requests, frames=frames, launches=launches, lost=missing, launching=rate,
-        speculation=speculated, joint=together, footprint=held, energy=used,
-        unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
+        speculation=speculated, joint=together, footprint=held, unknown=_unknown(stages),
     )  # fmt: skip
     found, unasked = ask(evidence)
-    window = window_of(work)
-    unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
+    window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
     breakdown = None if choices.by is None else break_down(trace, ranges, work, choices.by)
     return Summary(
         schema_=SCHEMA,
@@ -261,10 +257,7 @@ def summarize_charged(
             *graph_names.unnamed(trace, breakdown, None if choices.capture is None else str(choices.capture)),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
-        lost=UNSET if missing is None else missing,
-        memory=UNSET if memory is None else memory,
-        footprint=UNSET if held is None else held,
-        energy=UNSET if used is None else used,
+        **_there(lost=missing, memory=memory, footprint=held, energy=used),
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,
@@ -272,6 +265,16 @@ def summarize_charged(
         roles=role_rows(runs),
         launching=rate,
     )
+
+
+def _unknown(stages: Sequence[Stage]) -> frozenset[str]:
+    """The stages of which some time is not known."""
+    return frozenset(stage.stage for stage in stages if stage.took_ns is None)
+
+
+def _there(**parts: Any) -> dict[str, Any]:
+    """The parts that there are; the others are absent from the document."""
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 class _Measured(NamedTuple):

@@ -262,6 +262,7 @@ def command(
         check_output(path, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
     profiled: dict[str, Any] = {"schedule": schedule, "window": window}
+    checks: dict[str, Any] = {"verify": verify, "couple": couple, "sync_stages": sync_stages, "energy": energy}
     profiled |= {"with_stack": with_stack, "record_shapes": record_shapes, "memory": memory}
     if script:
         manifest = record_command(script, output, auto=auto, **profiled)
@@ -277,16 +278,15 @@ def command(
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
+    given: dict[str, Any] = {"input": sample, "dataset": dataset}
+    given |= {"max_samples": max_samples, "shuffle_seed": shuffle_seed}
     model_options = partial(
         ranks.made(ModelOptions),
         seed=seed,
         checkpoint=checkpoint,
         prompt=prompt,
         prompt_tokens=prompt_tokens or 64,
-        input=sample,
-        dataset=dataset,
-        max_samples=max_samples,
-        shuffle_seed=shuffle_seed,
+        **given,
         batch_size=batch_size,
         frames=frames,
         batch_frames=batch_frames,
@@ -300,10 +300,7 @@ def command(
         output=output,
         requests=requests,
         max_new_tokens=max_new_tokens,
-        verify=verify,
-        couple=couple,
-        sync_stages=sync_stages,
-        energy=energy,
+        **checks,
         nsys=program,
         place=ranks.place,
         typed=typed,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
-        Energy,
         Footprint,
         Joint,
         Latency,
@@ -70,7 +69,6 @@ class Evidence:
     speculation: Speculation | None = None
     joint: Joint | None = None
     footprint: Footprint | None = None
-    energy: Energy | None = None
 
     @property
     def on_gpu(self) -> bool:
