@@ -28,6 +28,8 @@ from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
+from tracer.measure.energy import energy, unmeasured, with_energy
+from tracer.measure.footprint import footprint, with_footprint
 from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
 from tracer.measure.joint import Solo, joint, unmatched
@@ -222,12 +224,13 @@ def summarize_charged(
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
     speculated, solos = speculation(trace, runs), _solos(choices)
+    held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
         coverage=coverage, requests=requests, frames=frames, launches=launches, lost=missing, launching=rate,
-        speculation=speculated, joint=together,
+        speculation=speculated, joint=together, footprint=held, energy=used,
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
@@ -238,7 +241,7 @@ def summarize_charged(
         trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
         window=window_of(work),
         device=device,
-        stages=stages,
+        stages=with_energy(with_footprint(stages, held), used),
         tokens=tokens,
         ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
@@ -253,11 +256,13 @@ def summarize_charged(
         rangeless=rangeless(trace, work),
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
-            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
+            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
             *graph_names.unnamed(trace, breakdown, None if choices.capture is None else str(choices.capture)),
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,
+        footprint=UNSET if held is None else held,
+        energy=UNSET if used is None else used,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,

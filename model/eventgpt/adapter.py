@@ -16,7 +16,7 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.network import EventGPT
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.pictures import list_pictures
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
@@ -99,7 +99,7 @@ class StagedEventGPT:
     def prepare(self, raw: Loaded) -> EventInputs:
         """Rasterise, run CLIP's preprocessing, and put frames and prompts on the device."""
         frames = self._options.frames or self._size.frames
-        sequences = [as_pictures(one, frames) for one in raw.raws]
+        sequences = raw.pictures(frames)
         if len({len(pictures) for pictures in sequences}) > 1:
             raise InputError(
                 f"{batch_name(raw.batch)}: the sequences of a batch need as many frames each; use --frames"

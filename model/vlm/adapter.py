@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,7 @@ import transformers
 from model.costs import decoder_cost, tower_flops, tower_parameters
 from model.decoding.boundaries import step_boundaries
 from model.inputs.batches import Loaded, batch_name, batches_of
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import RequestCost, RequestShape, StageCost
@@ -98,7 +99,7 @@ class StagedVLM:
 
     def prepare(self, raw: Loaded) -> VLMInputs:
         """Run CLIP's preprocessing, and put pictures and prompts on the device."""
-        pictures = [picture for one in raw.raws for picture in as_pictures(one, self._frames)]
+        pictures = list(chain.from_iterable(raw.pictures(self._frames)))
         pixels: torch.Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(device=self.device, dtype=self.network.dtype)
         visual_tokens = self._frames * self._family.tokens_per_frame(self._size)

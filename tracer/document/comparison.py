@@ -91,6 +91,26 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """An energy or a peak of memory of two runs. Each was measured once, so nothing is tested.
+
+    Attributes:
+        of: "joules/token", "joules/request", "joules/STAGE" or "peak/STAGE".
+        unit: "joules" or "bytes".
+        before, after: of either; None where it has none.
+        ratio: after over before.
+        low_ratio, high_ratio: bounds of it, by those of both energies; None of bytes, which are exact.
+    """
+
+    of: str
+    unit: str
+    before: float | None
+    after: float | None
+    ratio: float | None
+    low_ratio: float | None = None
+    high_ratio: float | None = None
+
+
 class Option(msgspec.Struct, frozen=True, kw_only=True):
     """An option in which two recordings differ; values as text, "" where one has none, untrusted."""
 
@@ -186,6 +206,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
             are those of operators on the CPU; else "mixed".
         totals: of traces without stages, where nothing else is to be compared.
         options: those that differ.
+        beside: energies and peaks of memory that either has.
         abstained: what is not compared, or not judged, and why.
         inconclusive: whether nothing tells a difference between the runs from drift between their recordings, so that
             none is claimed.
@@ -206,6 +227,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     work: str = "device"
     totals: list[Total] = []
     options: list[Option] = []
+    beside: list[Beside] = []
     abstained: list[Abstained] = []
     inconclusive: bool = False
 
@@ -217,7 +239,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         gate: as it was given, for example "vision<=5%".
         path: of the run that was held to it; untrusted.
         of: the measure.
-        kind: "time" (nanoseconds), "share" (of the request) or "regression" (after over before, less 1).
+        kind: "time" (nanoseconds), "share" (of the request), "energy" (joules) or "regression" (after over before, less
+            1).
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
+        Energy,
+        Footprint,
         Joint,
         Latency,
         Launching,
@@ -67,6 +69,8 @@ class Evidence:
     launching: Launching | None = None
     speculation: Speculation | None = None
     joint: Joint | None = None
+    footprint: Footprint | None = None
+    energy: Energy | None = None
 
     @property
     def on_gpu(self) -> bool:

@@ -14,6 +14,7 @@ from tracer.document.summary.device import (
     Reason,
     Unattributed,
 )
+from tracer.document.summary.energy import DeviceCondition, Energy, Joules, StageEnergy
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
@@ -29,7 +30,7 @@ from tracer.document.summary.latency import (
 )
 from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
-from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
+from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
 from tracer.document.summary.prediction import Prediction, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
@@ -77,12 +78,15 @@ __all__ = [
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceCondition",
     "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "Energy",
     "EngineStep",
     "Finding",
+    "Footprint",
     "Gain",
     "Held",
     "HostRow",
@@ -92,6 +96,7 @@ __all__ = [
     "IdleBetweenSteps",
     "Joint",
     "JointRole",
+    "Joules",
     "Kernel",
     "Latency",
     "LaunchedAs",
@@ -119,6 +124,8 @@ __all__ = [
     "Speculation",
     "Spread",
     "Stage",
+    "StageEnergy",
+    "StageFootprint",
     "StageLaunches",
     "StageMemory",
     "StagePrediction",
