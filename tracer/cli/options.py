@@ -37,8 +37,8 @@ Budgets = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME<=LIMIT",
-        help="Exit with 3 if a stage, request, ttft or tpot takes more: 'vision<=5%' (of the request), 'tpot<=20ms'. "
-        "Several may follow; quote them.",
+        help="Exit with 3 if a stage, request, ttft or tpot takes more: 'vision<=5%' (of the request), 'tpot<=20ms', "
+        "'joules/token<=2'. Several may follow; quote them.",
     ),
 ]
 Output = Annotated[

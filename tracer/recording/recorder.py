@@ -127,7 +127,7 @@ def _run_passes(
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
     verification = _verify(model, options, requests, progress, world)
-    with states_of(model.device, asked=options.energy) as states:
+    with states_of(model.device, asked=options.energy, alone=options.place.alone) as states:
         progress.begin("clean", options.schedule.warmup + requests)
         clean = clean_pass(model, options, requests, states.telling("clean", progress.advance), world)
         memory, energy = recorded_memory(model, model.device, clean.memory), None

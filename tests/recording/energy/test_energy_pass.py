@@ -58,7 +58,7 @@ class _Model:
     device = torch.device("cpu")
 
     def __init__(self, meter: _Meter, steps: int = 6) -> None:
-        self._meter, self._steps = meter, steps
+        self._meter, self._steps, self.loadless = meter, steps, False
 
     def load(self, number: int = 0) -> int:
         time.sleep(0.002)
@@ -71,6 +71,9 @@ class _Model:
     def encode_vision(self, _: int) -> str:
         time.sleep(0.005)
         return "features"
+
+    def describe(self) -> dict[str, Any]:
+        return {"missing_stages": {"load": "why"} if self.loadless else {}}
 
     def shape(self, _: int) -> RequestShape:
         return RequestShape(batch_size=2, frames=1, visual_tokens=1, prompt_tokens=1)
@@ -148,6 +151,10 @@ def test_an_answer_of_one_token_has_no_steps_to_measure(monkeypatch: pytest.Monk
     found = energy_pass(model, _Meter(), _options(1), lambda: None)
     assert made == ["load", "preprocess", "vision", "prefill", "request"]
     assert found.tokens == 0
+    model.loadless = True
+    made.clear()
+    energy_pass(model, _Meter(), _options(1), lambda: None)
+    assert made == ["preprocess", "vision", "prefill", "request"]
 
 
 def test_clocks_are_read_between_requests_only_where_energy_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +179,5 @@ def test_clocks_are_read_between_requests_only_where_energy_was_asked_for(monkey
     assert meter.closed
     with passes.states_of(torch.device("cpu"), asked=False) as opened:
         assert opened.meter is None
+    with passes.states_of(torch.device("cpu"), asked=True, alone=False) as opened:
+        assert opened.found is passes.TOGETHER  # loops that end when they are good enough would not end together

@@ -77,10 +77,14 @@ class States:
         return msgspec.structs.replace(energy, states=[*energy.states, *self.states])
 
 
+# Loops of several processes would not end alike, and each would wait for the others.
+TOGETHER = NoMeter("several processes record together", "record one process by itself with --energy")
+
+
 @contextmanager
-def states_of(device: torch.device, *, asked: bool) -> Iterator[States]:
-    """Reads the states of a device, if anybody asked for its energy."""
-    states = States(find_meter(device) if asked else None)
+def states_of(device: torch.device, *, asked: bool, alone: bool = True) -> Iterator[States]:
+    """Reads the states of a device, if anybody asked for its energy and this process records `alone`."""
+    states = States((find_meter(device) if alone else TOGETHER) if asked else None)
     try:
         yield states
     finally:
@@ -147,13 +151,15 @@ class _Work:
         self.decode()  # counts the steps, and is the first of its kind
 
     def stages(self) -> list[tuple[str, Callable[[], object]]]:
-        """Name and work of each stage but decoding."""
-        return [
+        """Name and work of each stage but decoding, of those that the model has."""
+        every: list[tuple[str, Callable[[], object]]] = [
             (LOAD, partial(self._model.load, 0)),
             (PREPROCESS, partial(self._model.prepare, self._raw)),
             (VISION, partial(self._model.encode_vision, self._inputs)),
             (PREFILL, partial(self._answer, self._inputs, self._features, max_new_tokens=1, next_step=lambda: None)),
         ]
+        missing = self._model.describe().get("missing_stages", {})
+        return [(stage, run) for stage, run in every if stage not in missing]
 
     def to_its_end(self, run: Callable[[], object]) -> Callable[[], None]:
         """The work, until the device has done it."""
