@@ -79,7 +79,8 @@ RECORD_OPTIONS = """
     --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
     --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
     --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
-    --requests --seed --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
+    --requests --seed --shuffle-seed --size --sync-stages --tensor-parallel --tracks --verify --wait --warmup
+    --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
