@@ -58,6 +58,18 @@ class Ranks:
         """The files that this process answers for: those of the ranks that it starts, or its own."""
         return [of_rank(output, rank) for rank in range(self.size)] if self.to_start else [self.own(output)]
 
+    def checked(self, output: Path, *, force: bool) -> Path:
+        """Refuse files that could not be written, and return the own one.
+
+        Raises:
+            UsageError: there is one.
+        """
+        from tracer.recording.write.output import check_output
+
+        for path in self.outputs(output):
+            check_output(path, force=force)
+        return self.own(output)
+
     def start(self, context: typer.Context, output: Path) -> None:
         """Have the same command run as each of the ranks.
 

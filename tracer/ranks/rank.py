@@ -89,7 +89,10 @@ def read_rank(path: Path, choices: Choices) -> RankTrace:
     if trace.unread is not None:
         raise InputError(f"{path}: {trace.unread.reason}; {trace.unread.next_step}")
     if not len(trace.ops):
-        raise InputError(f"{path}: it has no device work; ranks are compared by what their devices ran")
+        raise InputError(
+            f"{path}: it has no device work; ranks are compared by what their devices ran (a CPU's collectives are "
+            "operators of the host: tracer summarize --by op has their time)"
+        )
     devices = sorted(set(trace.ops.device.tolist()))
     if len(devices) > 1:
         raise InputError(

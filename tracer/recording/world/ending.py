@@ -32,15 +32,19 @@ def listen(tidy: Callable[[], None], orphaned: Callable[[], None], *, pipe: int 
 
     def by_signal() -> None:
         code = BY_SIGNAL + signal.sigwait(SIGNALS)
-        tidy()
-        os._exit(code)
+        try:
+            tidy()
+        finally:
+            os._exit(code)
 
     def by_pipe(end: int) -> None:
         with suppress(OSError):
             while os.read(end, 1):
                 pass
-        orphaned()
-        os._exit(BY_SIGNAL + signal.SIGHUP)
+        try:
+            orphaned()
+        finally:
+            os._exit(BY_SIGNAL + signal.SIGHUP)
 
     threading.Thread(target=by_signal, daemon=True).start()
     if pipe is not None:

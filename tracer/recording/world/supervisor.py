@@ -99,7 +99,7 @@ def _start(arguments: Sequence[str], number: int, size: int, folder: Path) -> _R
     own.mkdir()
     said = {RANK: str(number), SIZE: str(size), LOCAL: str(number), FOLDER: str(folder), "TMPDIR": str(own)}
     # Each would have a thread on every processor, all waiting for each other.
-    said.setdefault(THREADS, os.environ.get(THREADS) or str(max(1, len(os.sched_getaffinity(0)) // size)))
+    said.setdefault(THREADS, os.environ.get(THREADS) or str(max(1, (os.cpu_count() or 1) // size)))
     with (folder / f"rank{number}.log").open("wb") as log:
         stream = None if number == 0 else log
         try:
