@@ -14,6 +14,7 @@ from model.parallel import fingerprint, share_of, split
 from model.registry import ModelOptions, find
 from model.sizes import TINY_TEXT
 from model.staged import run_request
+from tracer.recording.footprint import kv_token_bytes
 
 TOKENS = 4
 
@@ -82,6 +83,7 @@ def test_a_rank_does_its_share_of_the_work() -> None:
     shape = whole.shape(whole.prepare(whole.load()))
     step, shared = (model.cost(shape, new_tokens=2).decode[0] for model in (whole, part))
     norms = 5 * TINY_TEXT.hidden * 4  # of two layers, and the last; whole on every rank
+    assert kv_token_bytes(part.network, part.describe()["tensor_parallel"]) * 2 == kv_token_bytes(whole.network)
     assert shared.flops * 2 == step.flops
     assert shared.kv_bytes * 2 == step.kv_bytes
     assert (shared.weight_bytes - norms) * 2 == step.weight_bytes - norms

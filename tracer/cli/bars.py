@@ -21,6 +21,7 @@ class Bars:
         "profiled": "profiled: trace",
         "write": "writing",
         "nsight": "nsight: report",
+        "reading": "reading traces",
     }
 
     def __init__(self, *, shown: bool = True) -> None:

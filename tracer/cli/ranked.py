@@ -202,6 +202,11 @@ def _check(place: Place, size: int, asked: Mapping[str, Any]) -> None:
         )
     if asked["nsys"] or asked["nsys_path"] is not None:
         raise UsageError("--nsys records one process: drop it, or record without ranks")
+    if asked["energy"]:
+        raise UsageError(
+            "--energy repeats each stage until its GPU's counter tells, and ranks must repeat alike: drop it, or "
+            "record without ranks"
+        )
     if parse(model) is not None:
         if place.alone:
             raise UsageError(f"{OPTION}: {model} divides its model itself: {TORCHRUN.format(size)} --model {model}")

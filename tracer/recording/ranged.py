@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.document.names import DECODE, DRAFT, REQUEST, VERIFY, result_kind
+from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY, result_kind
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
 from tracer.recording.marks import Marks, alone
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.recording.capture import Capture
 
 # What a decode window counts: steps, and rounds of speculative decoding, whose parts have one number.
-STEPS = (DECODE, DRAFT, VERIFY)
+STEPS = (DECODE, DRAFT, MAP, VERIFY)
 
 
 class RangedMarks(Marks):

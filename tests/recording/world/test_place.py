@@ -16,7 +16,8 @@ from tracer.recording.world.supervisor import Outcome, outcome_path
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1"}
 ASKED: dict[str, Any] = {
-    "model": "eventgpt", "decode": "eager", "device": None, "script": None, "nsys": False, "nsys_path": None
+    "model": "eventgpt", "decode": "eager", "device": None, "script": None, "nsys": False, "nsys_path": None,
+    "energy": False,
 }  # fmt: skip
 
 
@@ -89,6 +90,7 @@ REFUSED = [
     ({"script": ["python", "a.py"]}, r"tracer record -- torchrun --nproc-per-node 2 my_infer\.py"),
     ({"nsys": True}, "--nsys records one process"),
     ({"nsys_path": Path("nsys")}, "--nsys records one process"),
+    ({"energy": True}, "--energy repeats each stage"),
     ({"model": "hf:folder"}, "built-in models are divided"),
     ({"decode": "graph"}, "--decode graph: its steps hold no collectives"),
     ({"decode": "compile"}, "--decode compile: its steps hold no collectives"),
