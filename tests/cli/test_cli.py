@@ -83,7 +83,7 @@ RECORD_OPTIONS = """
     --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
     --nsys-path --output --peak-gbs --peak-tflops --rank --request --shapes --solo --sort
     --stage --steady --strict --top --width
 """.split()
