@@ -107,7 +107,7 @@ class Ranks:
         if self.place.alone:
             yield
             return
-        from tracer.recording.world.ending import listen, remove_unfinished
+        from tracer.recording.world.ending import listen, remove_temporary, remove_unfinished
 
         own = Path(tempfile.mkdtemp(prefix="tracer-rank-"))
         tempfile.tempdir = str(own)
@@ -126,8 +126,7 @@ class Ranks:
             yield
         except BaseException as error:  # nothing may keep the others waiting
             self._fail(error, own)
-        with suppress(OSError):  # what could not be written where it should is kept there
-            own.rmdir()
+        remove_temporary(own)
 
     def _fail(self, error: BaseException, own: Path) -> NoReturn:
         """Say what went wrong, and end without waiting for anybody."""
@@ -135,26 +134,26 @@ class Ranks:
 
         from tracer.cli.main import TRACEBACK_VARIABLE, words
         from tracer.cli.streams import tell
+        from tracer.recording.world.ending import remove_temporary
         from tracer.recording.world.supervisor import Outcome, outcome_path
         from tracer.recording.world.world import has_met, lost_another
 
         messages, code = words(error) if isinstance(error, Exception) else ([type(error).__name__], 1)
         if lost := lost_another(error):
-            messages = [f"another rank is gone ({str(error).splitlines()[0][:200]})"]
+            messages = [f"another rank is gone ({lost})"]
         if os.environ.get(TRACEBACK_VARIABLE):
             import traceback
 
             traceback.print_exception(error)
         everywhere = isinstance(error, TracerError) and not has_met() and type(error.__context__).__name__ not in MEMORY
-        outcome = Outcome(messages=messages, exit_code=code, lost=lost, everywhere=everywhere)
+        outcome = Outcome(messages=messages, exit_code=code, lost=bool(lost), everywhere=everywhere)
         if self.place.folder is None:
             for message in messages:
                 tell(f"rank {self.place.rank}: {message}")
         else:
             with suppress(OSError):
                 outcome_path(self.place.folder, self.place.rank).write_bytes(msgspec.json.encode(outcome))
-        with suppress(OSError):
-            own.rmdir()
+        remove_temporary(own)
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

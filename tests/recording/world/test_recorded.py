@@ -26,7 +26,10 @@ COMMAND = ["record", "--tensor-parallel", "2", "--device", "cpu", "--max-new-tok
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("ranks")
-    return folder, typed(*COMMAND, "--requests", "2", "--prompt-tokens", "8", folder=folder)
+    temporary = tmp_path_factory.mktemp("temporary")
+    done = typed(*COMMAND, "--requests", "2", "--prompt-tokens", "8", folder=folder, TMPDIR=str(temporary))
+    assert not list(temporary.iterdir())
+    return folder, done
 
 
 @pytest.fixture

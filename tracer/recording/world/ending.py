@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tracer.recording.write.workspace import WORKSPACE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -57,6 +59,12 @@ def remove_unfinished(output: Path, folder: Path) -> None:
         with suppress(OSError):
             path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove a rank's folder of temporary files, unless a recording that could not be written is kept in it."""
+    if not any(folder.glob(f"{WORKSPACE}*")):  # libraries leave folders of their own
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _literal(name: str) -> str:

@@ -210,7 +210,8 @@ def _end(ranks: Sequence[_Rank]) -> None:
 def _tidy(ranks: Sequence[_Rank], outputs: Sequence[Path], folder: Path) -> None:
     """Remove what is unfinished; a rank that could not write where it should may have kept its recording."""
     for rank, output in zip(ranks, outputs, strict=False):
-        if rank.asked or rank.process.returncode < 0:
+        crashed = rank.process.returncode and _outcome(folder, rank) is None
+        if rank.asked or crashed:
             remove_unfinished(output, folder / f"rank{rank.number}")
     for path in folder.iterdir():
         with suppress(OSError):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Ranks start within so long, and none keeps the others waiting longer.
 PATIENCE = timedelta(minutes=10)
 LOOPBACK = "lo"
+# Errors of torch.distributed.
+LOST = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
 
 
 class World:
@@ -157,15 +159,20 @@ def has_met() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def lost_another(error: BaseException) -> bool:
-    """Whether an error only says that another rank is gone, or never came."""
-    import sys
+def lost_another(error: BaseException) -> str:
+    """What an error says that only means that another rank is gone, or never came; "" of any other."""
+    said = " ".join(str(error).split())
+    words = said.partition(". ")[0][:200]  # gloo goes on with advice
+    chain = [error, *_causes(error)]
+    if any(type(one).__module__.startswith("torch") and type(one).__name__ in LOST for one in chain):
+        return words
+    runtime = any(isinstance(one, RuntimeError) for one in chain)
+    return words if runtime and any(word in said for word in ("gloo", "NCCL", "Connection closed by peer")) else ""
 
-    if "torch" not in sys.modules:
-        return False
-    from torch import distributed
 
-    said = str(error)
-    return isinstance(error, distributed.DistError) or (
-        isinstance(error, RuntimeError) and any(word in said for word in ("gloo", "NCCL", "Connection closed by peer"))
-    )
+def _causes(error: BaseException) -> list[BaseException]:
+    """What an error was raised from, in turn."""
+    found: list[BaseException] = []
+    while (before := (found[-1] if found else error).__cause__) is not None and before not in found:
+        found.append(before)
+    return found
