@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Ranks start within so long, and none keeps the others waiting longer.
 PATIENCE = timedelta(minutes=10)
 LOOPBACK = "lo"
+# How many ranks torchrun started here.
+ON_THIS_MACHINE = "LOCAL_WORLD_SIZE"
 # Errors of torch.distributed.
 LOST = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
 
@@ -65,9 +67,11 @@ class Joined(World):
 
     def meet(self) -> None:
         """See `World`."""
+        import torch
         from torch import distributed
 
-        distributed.barrier(group=self._group)
+        # A barrier would take a device where the default group has one.
+        distributed.all_reduce(torch.zeros(1), group=self._group)
 
     def gather(self, said: str) -> list[str]:
         """See `World`."""
@@ -101,6 +105,8 @@ def joined(place: Place, device: torch.device) -> Iterator[World]:
 
     if not distributed.is_available():
         raise MissingError("this torch is built without torch.distributed, by which ranks meet")
+    if place.folder is not None or os.environ.get(ON_THIS_MACHINE) == str(place.size):
+        _stay_on_this_machine()
     if distributed.is_initialized():
         yield Joined(place, _host_group())
         return
@@ -124,11 +130,7 @@ def _begin(place: Place, device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
         begin, backend = partial(begin, device_id=device), "nccl"
-    if place.folder is None:
-        begin(backend)
-        return
-    _stay_on_this_machine()
-    begin(backend, init_method=(place.folder / "store").as_uri())
+    begin(backend, init_method="env://" if place.folder is None else (place.folder / "store").as_uri())
 
 
 def _host_group() -> torch.distributed.ProcessGroup | None:
