@@ -59,6 +59,8 @@ def _title(run: dict[str, Any]) -> str:
         given.append(f"batch {run['batch_size']}")
     named = " ".join(str(part) for part in (run["model"], run["size"]) if part)
     title = f"{named}, {run['dtype']} on {run['device']}" if run["dtype"] else f"{named} on {run['device']}"
+    if run.get("world_size", 1) > 1:
+        title = f"{title}, rank {run['rank']} of {run['world_size']}"
     several = f"; the first of {run['samples']} samples" if run.get("samples", 0) > 1 else ""
     return f"{title}: {', '.join(given)}{several}" if given else title
 

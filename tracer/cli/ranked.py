@@ -58,6 +58,18 @@ class Ranks:
         """The files that this process answers for: those of the ranks that it starts, or its own."""
         return [of_rank(output, rank) for rank in range(self.size)] if self.to_start else [self.own(output)]
 
+    def checked(self, output: Path, *, force: bool) -> Path:
+        """Refuse files that could not be written, and return the own one.
+
+        Raises:
+            UsageError: there is one.
+        """
+        from tracer.recording.write.output import check_output
+
+        for path in self.outputs(output):
+            check_output(path, force=force)
+        return self.own(output)
+
     def start(self, context: typer.Context, output: Path) -> None:
         """Have the same command run as each of the ranks.
 
@@ -95,7 +107,7 @@ class Ranks:
         if self.place.alone:
             yield
             return
-        from tracer.recording.world.ending import listen, remove_unfinished
+        from tracer.recording.world.ending import listen, remove_temporary, remove_unfinished
 
         own = Path(tempfile.mkdtemp(prefix="tracer-rank-"))
         tempfile.tempdir = str(own)
@@ -114,8 +126,7 @@ class Ranks:
             yield
         except BaseException as error:  # nothing may keep the others waiting
             self._fail(error, own)
-        with suppress(OSError):  # what could not be written where it should is kept there
-            own.rmdir()
+        remove_temporary(own)
 
     def _fail(self, error: BaseException, own: Path) -> NoReturn:
         """Say what went wrong, and end without waiting for anybody."""
@@ -123,26 +134,26 @@ class Ranks:
 
         from tracer.cli.main import TRACEBACK_VARIABLE, words
         from tracer.cli.streams import tell
+        from tracer.recording.world.ending import remove_temporary
         from tracer.recording.world.supervisor import Outcome, outcome_path
         from tracer.recording.world.world import has_met, lost_another
 
         messages, code = words(error) if isinstance(error, Exception) else ([type(error).__name__], 1)
         if lost := lost_another(error):
-            messages = [f"another rank is gone ({str(error).splitlines()[0][:200]})"]
+            messages = [f"another rank is gone ({lost})"]
         if os.environ.get(TRACEBACK_VARIABLE):
             import traceback
 
             traceback.print_exception(error)
         everywhere = isinstance(error, TracerError) and not has_met() and type(error.__context__).__name__ not in MEMORY
-        outcome = Outcome(messages=messages, exit_code=code, lost=lost, everywhere=everywhere)
+        outcome = Outcome(messages=messages, exit_code=code, lost=bool(lost), everywhere=everywhere)
         if self.place.folder is None:
             for message in messages:
                 tell(f"rank {self.place.rank}: {message}")
         else:
             with suppress(OSError):
                 outcome_path(self.place.folder, self.place.rank).write_bytes(msgspec.json.encode(outcome))
-        with suppress(OSError):
-            own.rmdir()
+        remove_temporary(own)
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -190,6 +201,11 @@ def _check(place: Place, size: int, asked: Mapping[str, Any]) -> None:
         )
     if asked["nsys"] or asked["nsys_path"] is not None:
         raise UsageError("--nsys records one process: drop it, or record without ranks")
+    if asked["energy"]:
+        raise UsageError(
+            "--energy repeats each stage until its GPU's counter tells, and ranks must repeat alike: drop it, or "
+            "record without ranks"
+        )
     if parse(model) is not None:
         if place.alone:
             raise UsageError(f"{OPTION}: {model} divides its model itself: {TORCHRUN.format(size)} --model {model}")

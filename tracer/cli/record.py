@@ -251,15 +251,13 @@ def command(
     tracer record --auto -- python my_infer.py
     """
     from tracer.recording.window import Schedule
-    from tracer.recording.write.output import check_output
 
     gc.enable()  # what is measured runs as it would anywhere
     typed = typed_options(context)
     check_typed(typed) if script else check_together(typed)
     window = parse_window(decode_window, None if script else max_new_tokens)
     ranks = find_ranks(tensor_parallel, context.params)
-    for path in ranks.outputs(output):
-        check_output(path, force=force)
+    output = ranks.checked(output, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
     profiled: dict[str, Any] = {"schedule": schedule, "window": window}
     checks: dict[str, Any] = {"verify": verify, "couple": couple, "sync_stages": sync_stages, "energy": energy}
@@ -273,7 +271,6 @@ def command(
     if ranks.to_start:
         ranks.start(context, output)
         return
-    output = ranks.own(output)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions

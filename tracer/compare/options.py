@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # What `run` says of a recording beside its `options`.
 OF_A_RUN = ("model", "size", "weights", "input", "dtype", "device", "decode", "batch_size", "frames", "batch_frames",
-            "coupled", "synchronised", "samples")  # fmt: skip
+            "coupled", "synchronised", "samples", "rank", "world_size")  # fmt: skip
 # Where a file goes changes nothing; what a run is made of stands above.
 NOT_OF_THE_RUN = frozenset({"output", "force", "warmed_up", *OF_A_RUN})
 LONGEST = 80

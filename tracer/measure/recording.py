@@ -53,4 +53,5 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "seed": manifest.seed,
         "software": manifest.software,
         "options": manifest.options,
+        **({} if manifest.world_size == 1 else {"rank": manifest.rank, "world_size": manifest.world_size}),
     }

@@ -100,7 +100,10 @@ def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
     if trace.unread is not None:
         raise InputError(f"{path}: {trace.unread.reason}; {trace.unread.next_step}")
     if not len(trace.ops):
-        raise InputError(f"{path}: it has no device work; ranks are compared by what their devices ran")
+        raise InputError(
+            f"{path}: it has no device work; ranks are compared by what their devices ran (a CPU's collectives are "
+            "operators of the host: tracer summarize --by op has their time)"
+        )
     ranges = find_stages(trace, choices.patterns)
     work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
     return [_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work)]

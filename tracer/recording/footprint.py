@@ -9,7 +9,7 @@ import torch
 from tracer.document.recorded_memory import RecordedMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.document.recorded_memory import RequestMemory
 
@@ -36,11 +36,12 @@ def recorded_memory(model: Any, device: torch.device, requests: Sequence[Request
         return None
     network = getattr(model, "network", None)
     shown = isinstance(network, torch.nn.Module)
+    said = dict(model.describe()) if hasattr(model, "describe") else {}
     return RecordedMemory(
         requests=list(requests),
         weight_bytes=weight_bytes(network, device) if isinstance(network, torch.nn.Module) else None,
-        kv_token_bytes=kv_token_bytes(network) if shown else None,
-        kv_ahead=dict(model.describe()).get("decode", "eager") != "eager" if hasattr(model, "describe") else False,
+        kv_token_bytes=kv_token_bytes(network, said.get("tensor_parallel")) if shown else None,
+        kv_ahead=said.get("decode", "eager") != "eager",
         outside_bytes=outside_bytes(device),
     )
 
@@ -50,10 +51,14 @@ def weight_bytes(network: torch.nn.Module, device: torch.device) -> int:
     return sum(one.numel() * one.element_size() for one in network.parameters() if one.device.type == device.type)
 
 
-def kv_token_bytes(network: Any) -> int | None:
+def kv_token_bytes(network: Any, divided: Mapping[str, Any] | None = None) -> int | None:
     """Bytes of the keys and values of one token of one sequence; None where the configuration does not tell.
 
     2 (keys and values) x layers x key/value heads x width of a head x bytes of a number.
+
+    Args:
+        network: of transformers.
+        divided: what the model says of the ranks that have a part of the heads each; None where it has all of them.
     """
     config: Any = getattr(network, "config", None)
     text: Any = config.get_text_config() if hasattr(config, "get_text_config") else config
@@ -64,7 +69,8 @@ def kv_token_bytes(network: Any) -> int | None:
     if kinds != {"full_attention"} or not layers or not heads:
         return None
     width = getattr(text, "head_dim", None) or text.hidden_size // heads
-    return int(2 * layers * (getattr(text, "num_key_value_heads", None) or heads) * width * network.dtype.itemsize)
+    kept = (getattr(text, "num_key_value_heads", None) or heads) // (divided or {}).get("ranks", 1)
+    return int(2 * layers * kept * width * network.dtype.itemsize)
 
 
 def outside_bytes(device: torch.device) -> int | None:

@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tracer.recording.write.workspace import WORKSPACE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -32,15 +34,19 @@ def listen(tidy: Callable[[], None], orphaned: Callable[[], None], *, pipe: int 
 
     def by_signal() -> None:
         code = BY_SIGNAL + signal.sigwait(SIGNALS)
-        tidy()
-        os._exit(code)
+        try:
+            tidy()
+        finally:
+            os._exit(code)
 
     def by_pipe(end: int) -> None:
         with suppress(OSError):
             while os.read(end, 1):
                 pass
-        orphaned()
-        os._exit(BY_SIGNAL + signal.SIGHUP)
+        try:
+            orphaned()
+        finally:
+            os._exit(BY_SIGNAL + signal.SIGHUP)
 
     threading.Thread(target=by_signal, daemon=True).start()
     if pipe is not None:
@@ -53,6 +59,12 @@ def remove_unfinished(output: Path, folder: Path) -> None:
         with suppress(OSError):
             path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove a rank's folder of temporary files, unless a recording that could not be written is kept in it."""
+    if not any(folder.glob(f"{WORKSPACE}*")):  # libraries leave folders of their own
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _literal(name: str) -> str:

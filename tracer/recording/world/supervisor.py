@@ -99,7 +99,7 @@ def _start(arguments: Sequence[str], number: int, size: int, folder: Path) -> _R
     own.mkdir()
     said = {RANK: str(number), SIZE: str(size), LOCAL: str(number), FOLDER: str(folder), "TMPDIR": str(own)}
     # Each would have a thread on every processor, all waiting for each other.
-    said.setdefault(THREADS, os.environ.get(THREADS) or str(max(1, len(os.sched_getaffinity(0)) // size)))
+    said.setdefault(THREADS, os.environ.get(THREADS) or str(max(1, (os.cpu_count() or 1) // size)))
     with (folder / f"rank{number}.log").open("wb") as log:
         stream = None if number == 0 else log
         try:
@@ -210,7 +210,8 @@ def _end(ranks: Sequence[_Rank]) -> None:
 def _tidy(ranks: Sequence[_Rank], outputs: Sequence[Path], folder: Path) -> None:
     """Remove what is unfinished; a rank that could not write where it should may have kept its recording."""
     for rank, output in zip(ranks, outputs, strict=False):
-        if rank.asked or rank.process.returncode < 0:
+        crashed = rank.process.returncode and _outcome(folder, rank) is None
+        if rank.asked or crashed:
             remove_unfinished(output, folder / f"rank{rank.number}")
     for path in folder.iterdir():
         with suppress(OSError):

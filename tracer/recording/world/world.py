@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 # Ranks start within so long, and none keeps the others waiting longer.
 PATIENCE = timedelta(minutes=10)
 LOOPBACK = "lo"
+# How many ranks torchrun started here.
+ON_THIS_MACHINE = "LOCAL_WORLD_SIZE"
+# Errors of torch.distributed.
+LOST = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
 
 
 class World:
@@ -63,9 +67,11 @@ class Joined(World):
 
     def meet(self) -> None:
         """See `World`."""
+        import torch
         from torch import distributed
 
-        distributed.barrier(group=self._group)
+        # A barrier would take a device where the default group has one.
+        distributed.all_reduce(torch.zeros(1), group=self._group)
 
     def gather(self, said: str) -> list[str]:
         """See `World`."""
@@ -99,6 +105,8 @@ def joined(place: Place, device: torch.device) -> Iterator[World]:
 
     if not distributed.is_available():
         raise MissingError("this torch is built without torch.distributed, by which ranks meet")
+    if place.folder is not None or os.environ.get(ON_THIS_MACHINE) == str(place.size):
+        _stay_on_this_machine()
     if distributed.is_initialized():
         yield Joined(place, _host_group())
         return
@@ -122,11 +130,7 @@ def _begin(place: Place, device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
         begin, backend = partial(begin, device_id=device), "nccl"
-    if place.folder is None:
-        begin(backend)
-        return
-    _stay_on_this_machine()
-    begin(backend, init_method=(place.folder / "store").as_uri())
+    begin(backend, init_method="env://" if place.folder is None else (place.folder / "store").as_uri())
 
 
 def _host_group() -> torch.distributed.ProcessGroup | None:
@@ -157,15 +161,20 @@ def has_met() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def lost_another(error: BaseException) -> bool:
-    """Whether an error only says that another rank is gone, or never came."""
-    import sys
+def lost_another(error: BaseException) -> str:
+    """What an error says that only means that another rank is gone, or never came; "" of any other."""
+    said = " ".join(str(error).split())
+    words = said.partition(". ")[0][:200]  # gloo goes on with advice
+    chain = [error, *_causes(error)]
+    if any(type(one).__module__.startswith("torch") and type(one).__name__ in LOST for one in chain):
+        return words
+    runtime = any(isinstance(one, RuntimeError) for one in chain)
+    return words if runtime and any(word in said for word in ("gloo", "NCCL", "Connection closed by peer")) else ""
 
-    if "torch" not in sys.modules:
-        return False
-    from torch import distributed
 
-    said = str(error)
-    return isinstance(error, distributed.DistError) or (
-        isinstance(error, RuntimeError) and any(word in said for word in ("gloo", "NCCL", "Connection closed by peer"))
-    )
+def _causes(error: BaseException) -> list[BaseException]:
+    """What an error was raised from, in turn."""
+    found: list[BaseException] = []
+    while (before := (found[-1] if found else error).__cause__) is not None and before not in found:
+        found.append(before)
+    return found

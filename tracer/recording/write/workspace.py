@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tracer.document.manifest import Manifest
 
+# How a workspace's name begins.
+WORKSPACE = "tracer-"
 # Below, a damaged capture is a matter of room.
 FULL_BYTES = 1 << 20
 
@@ -94,7 +96,7 @@ def workspace() -> Iterator[Workspace]:
         InputError: there is no folder for temporary files.
     """
     try:
-        opened = Workspace(Path(tempfile.mkdtemp(prefix="tracer-")))
+        opened = Workspace(Path(tempfile.mkdtemp(prefix=WORKSPACE)))
     except OSError as error:
         raise InputError(f"no folder for temporary files ({error}); TMPDIR names one") from None
     try:
