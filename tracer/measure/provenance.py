@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tracer.charge.intervals import distinct
@@ -43,7 +43,7 @@ def trace_info(
         devices=[DeviceRef(**asdict(described.get(device, Device(device, "")))) for device in used],
         markers=ranges.markers,
         warnings=[*trace.warnings, *recorded, *(warning for warning in warnings if warning is not None)],
-        choices=choices.in_words(),
+        choices=replace(choices, any_thread=choices.any_thread and len(ranges) > 0).in_words(),
         steps=TOKENS if ranges.tokens else PASSES,
         confidence=None if ranges.confidence is None else round(ranges.confidence, 2),
         versions=origin.versions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
@@ -11,6 +12,7 @@ from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
+from tracer.trace.chrome import merged
 from tracer.trace.chrome.communication import distributed
 from tracer.trace.chrome.events import UNREADABLE, end_of_value
 from tracer.trace.collectives import Distributed
@@ -20,9 +22,10 @@ from tracer.trace.origin import Origin, dotted
 from tracer.trace.part import Part
 
 
-class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY}):
+class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY, "merged": merged.KEY}):
     manifest: msgspec.Raw = msgspec.Raw(b"")
     part: msgspec.Raw = msgspec.Raw(b"")
+    merged: msgspec.Raw = msgspec.Raw(b"")
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
@@ -41,6 +44,7 @@ _KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 class _DeviceProperties(msgspec.Struct):
     id: Number
     name: str = ""
+    multiprocessors: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="numSms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ def read_metadata(*documents: bytes) -> Metadata:
     elif part is not None:
         warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
     ranked = distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")))
+    if bytes(joined := first("merged")):
+        warnings += merged.said(bytes(joined))
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
         kinetos=any(bytes(first(key)) for key in _KINETOS),
@@ -139,7 +145,16 @@ def _devices(properties: msgspec.Raw) -> list[Device]:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
     except UNREADABLE:
         return []
-    return [Device(device.id, cut(device.name)) for device in found]
+    return [Device(device.id, cut(device.name), multiprocessors=_count(device.multiprocessors)) for device in found]
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """A number above 0 that a device may have of anything; None of what is none."""
+    try:
+        found: int = msgspec.json.decode(raw, type=Annotated[int, msgspec.Meta(gt=0, lt=1 << 20)])
+    except UNREADABLE:
+        return None
+    return found
 
 
 def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:
