@@ -19,7 +19,10 @@ pytest.importorskip("duckdb", reason="pip install '.[fleet]'")
 pytest.importorskip("distributed", reason="pip install '.[fleet]'")
 pytest.importorskip("cryptography", reason="pip install '.[fleet]'")
 
-from tracer.fleet.store import PARTIAL, opened
+from tracer.document.errors import MissingError, UsageError
+from tracer.fleet.spread import check, probe
+from tracer.fleet.store import PARTIAL, made, opened
+from tracer.version import __version__
 
 TRACES = 12
 # What is read takes so long in a worker that somebody can do something meanwhile.
@@ -130,3 +133,28 @@ def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
     done = typed("fleet", tmp_path / "bad.json", "--store", tmp_path / "store", "--workers", 0)
     assert done.returncode == 1
     assert "none of the traces could be read" in done.stderr
+
+
+class _Cluster:
+    """What answers for somebody's workers."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+
+    def run(self, *_: object, **__: object) -> dict[str, object]:
+        return dict(self._answers)
+
+
+def test_workers_that_could_not_do_it_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    made(tmp_path / "store", {})
+    assert probe(str(tmp_path / "store")) == (__version__, True)
+    assert probe(str(tmp_path / "elsewhere")) == (__version__, False)
+    check(_Cluster(one=probe(str(tmp_path / "store"))), "tcp://x:1", tmp_path / "store")
+    for answers, error, words in (
+        ({}, MissingError, "no workers"),
+        ({"one": ModuleNotFoundError("tracer")}, MissingError, "one has no tracer"),
+        ({"one": ("0.0.1", True)}, MissingError, "has tracer 0.0.1"),
+        ({"one": (__version__, False)}, UsageError, "does not see it"),
+    ):
+        with pytest.raises(error, match=words):
+            check(_Cluster(**answers), "tcp://x:1", tmp_path / "store")
