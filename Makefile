@@ -48,6 +48,7 @@ format: $(TOOLS)  ## put the code into shape
 surface: $(TOOLS)  ## write down what other programs may rely on, where that is meant to change
 	$(BIN)/python -m tracer.tables.documentation > docs/tables.md
 	$(BIN)/python -m tracer.findings.documentation > docs/findings.md
+	$(BIN)/python -m tracer.fleet.documentation docs/fleet.md
 	PYTHONPATH=tests:. $(BIN)/python -m support.surface > surface.txt
 	mv surface.txt tests/data/public_surface.txt
 

@@ -33,7 +33,8 @@ LONG = (
     "recording/test_record.py", "test_readme.py", "test_docs_own_model.py", "recording/own/test_script.py",
     "trace/test_scanner.py", "statistics/test_shift.py", "recording/test_nsight.py", "test_patterns.py",
     "model/decoding/test_static.py", "cli/test_cli.py", "trace/test_memory.py", "recording/own/test_own.py",
-    "test_docs.py", "cli/test_streams.py", "trace/test_hostile.py", "recording/world/test_recorded.py",
+    "test_docs.py", "fleet/test_spread.py", "cli/test_streams.py", "trace/test_hostile.py",
+    "recording/world/test_recorded.py",
 )  # fmt: skip
 
 
