@@ -18,7 +18,6 @@ from reports.text import render
 from tracer.saved import load_summary
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
 
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("comparing", "reading", "recording", "tables", "tutorial")))
@@ -102,13 +101,18 @@ def test_the_command_runs(readers: dict[str, Reader], page: str, command: str) -
     assert done.stdout or "export" in command
 
 
-def test_make_demo_records_and_summarises() -> None:
-    done = subprocess.run(
-        ["make", "demo", f"BIN={BIN}", "INSTALLED="], cwd=ROOT, capture_output=True, text=True, check=False
+def test_make_demo_records_and_summarises(tmp_path: Path) -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "demo", "BIN=bin", "INSTALLED="], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert told.returncode == 0, told.stderr
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    for line in told.stdout.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "bin/tracer"
+        done = typed(*arguments, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
     assert "stage" in done.stdout
-    (ROOT / "demo.json").unlink()
 
 
 def test_the_wheel_holds_the_three_packages_and_runs(tmp_path: Path) -> None:
