@@ -10,6 +10,7 @@ COLOURS = {
     "prefill": "blue",
     "decode": "green",
     "draft": "bright_green",
+    "map": "bright_yellow",
     "verify": "bright_blue",
     "mixed": "yellow",
     "no stage": "bright_black",

@@ -84,7 +84,7 @@ def test_marks_decorate_functions_and_let_exceptions_through() -> None:
     ("arguments", "message"),
     [
         (("encode",), "no stage 'encode': choose from load, preprocess, vision, prefill, decode"),
-        (("vision", 1), "only decode, draft and verify take an index"),
+        (("vision", 1), "only decode, draft, map and verify take an index"),
         (("decode", 0), "steps count from 1"),
         (("decode", "1"), "steps count from 1"),
     ],

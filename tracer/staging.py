@@ -6,8 +6,9 @@ nothing, in about a microsecond, and import nothing heavy.
 
 A request is whatever one answer takes. The stages are `load`, `preprocess`, `vision`, `prefill` and `decode`; each may
 be opened several times in a request, its times are added up, and of nested stages the innermost one counts.
-Speculative decoding has `draft` and `verify` besides: `with stage("verify", index=k) as checking:` is the pass that
-checks round k's draft, and `checking.result(drafted=4, accepted=2)` in it says what came of it.
+Speculative decoding has `draft`, `map` and `verify` besides: `map` is what translates round k's draft into the target's
+vocabulary, `with stage("verify", index=k) as checking:` the pass that checks it, and `checking.result(drafted=4,
+accepted=2)` in it says what came of it.
 `stage("decode", index=k)` is the step that yields token k; token 0 comes out of prefill. Without an index, `decode` is
 all steps as a whole.
 """
@@ -22,7 +23,7 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from tracer.document.names import DECODE, DRAFT, MARKED, VERIFY, in_role
+from tracer.document.names import DECODE, DRAFT, MAP, MARKED, VERIFY, in_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,11 +231,11 @@ def stage(name: str, index: int | None = None, *, role: str | None = None) -> St
     """Enclose one stage of a request, one decode step, or a part of a round of speculative decoding.
 
     Args:
-        name: "load", "preprocess", "vision", "prefill" or "decode"; "draft" or "verify".
-        index: the token that a decode step yields, 1 being the first after prefill's; of `draft` and `verify` the
-            round, counted from 1. None for a stage as a whole.
-        role: which of several models works in it. In speculative decoding that is known without: `draft` is the
-            draft's, all else the `target`'s.
+        name: "load", "preprocess", "vision", "prefill" or "decode"; "draft", "map" or "verify".
+        index: the token that a decode step yields, 1 being the first after prefill's; of `draft`, `map` and
+            `verify` the round, counted from 1. None for a stage as a whole.
+        role: which of several models works in it. In speculative decoding that is known without: `draft` and
+            `map` are the draft's, all else the `target`'s.
 
     Raises:
         ValueError: there is no such stage, it has no such index, or that is no role.
@@ -247,8 +248,8 @@ def stage(name: str, index: int | None = None, *, role: str | None = None) -> St
 
 
 def _check_index(name: str, index: Any) -> None:
-    if name not in (DECODE, DRAFT, VERIFY):
-        raise ValueError(f"stage {name!r} has no tokens: only decode, draft and verify take an index")
+    if name not in (DECODE, DRAFT, MAP, VERIFY):
+        raise ValueError(f"stage {name!r} has no tokens: only decode, draft, map and verify take an index")
     if not isinstance(index, int) or index < 1:
         kind = "steps count from 1 (token 0 comes out of prefill)" if name == DECODE else "rounds count from 1"
         raise ValueError(f"{name} index {index!r}: {kind}")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Table, block, line
+from reports.blocks import Block, Column, Element, Line, Row, Table, block, line
 from reports.palette import NONE
-from reports.units import duration
+from reports.units import counted, duration
 
 if TYPE_CHECKING:
-    from tracer.document.summary import Prediction
+    from tracer.document.summary import Prediction, PricedSpeculation, StagePrediction
 
 
 def part(found: Prediction) -> Block | None:
     """A row a stage, the assumptions below."""
     measured = ("measured", "off by") if found.measured_ns is not None else ()
     columns = [Column(found.of, right=False), *map(Column, ("now", "then", "change", *measured))]
-    rows = [Row([row.stage, *_times(row.now_ns, row.then_ns, row.measured_ns)]) for row in found.stages]
+    rows = [Row([_name(row), *_times(row.now_ns, row.then_ns, row.measured_ns)]) for row in found.stages]
     rows.append(Row(["in all", *_times(found.now_ns, found.then_ns, found.measured_ns)], "strong"))
     source = "without a profiler" if found.source == "clean" else "in the trace"
     apart = found.now_ns != sum(row.now_ns for row in found.stages)
@@ -24,10 +24,64 @@ def part(found: Prediction) -> Block | None:
     return block(
         "",
         Table(columns, rows),
+        *_priced(found.speculation),
         line(medians, role="dim") if apart else None,
         line(f"predicted, not measured; now: as measured {source}. It assumes:", role="dim"),
         *[line(f"• {assumption}") for assumption in found.assumptions],
     )
+
+
+def _name(row: StagePrediction) -> str:
+    return f"{row.stage} of the {row.role}" if row.role else row.stage
+
+
+def _priced(found: PricedSpeculation | None) -> list[Element]:
+    """What each part of a round takes and where that is from, and rounds of other lengths."""
+    if found is None:
+        return []
+    columns = [Column("a round", right=False), Column("takes"), Column("known from", right=False, wraps=True)]
+    parts = [
+        (f"drafting {counted(found.drafted, 'token')}", found.drafted * found.draft_token_ns, found.draft_source),
+        ("mapping them", found.drafted * found.map_token_ns, found.map_source),
+        (f"checking {found.drafted + 1:,} in one pass", found.verify_ns, found.verify_source),
+    ]
+    rows = [Row([what, duration(time_ns) if time_ns else NONE, source]) for what, time_ns, source in parts]
+    rows.append(Row(["in all", duration(found.round_ns), f"{found.tokens:.2f} tokens on average"], "strong"))
+    if found.step_ns is not None:
+        rows.append(Row(["the target's own step", duration(found.step_ns), found.step_source]))
+    return [Table(columns, rows), _verdict(found), _lengths(found)]
+
+
+def _verdict(found: PricedSpeculation) -> Line:
+    if found.speedup is None:
+        return line(f"whether it pays is unknown: {found.step_source}", role="caution")
+    even = found.break_even_acceptance
+    said = [
+        f"decoding is {found.speedup:.2f} x as fast as the target alone",
+        "no acceptance makes up for it" if even is None else f"breaks even at an acceptance of {even:.0%}",
+        f"best: {counted(found.best_drafted, 'token')} a round" if found.best_drafted else "best: no draft at all",
+    ]
+    return line(" · ".join(said), role="good" if found.speedup > 1 else "caution")
+
+
+def _lengths(found: PricedSpeculation) -> Table:
+    """The lengths around the one that was asked for, and the best."""
+    shown = {1, 2, 4, 8, 16, found.drafted, found.best_drafted}
+    rows = [
+        Row(
+            [
+                f"{one.drafted:,}",
+                duration(one.verify_ns),
+                duration(one.round_ns),
+                f"{one.tokens:.2f}",
+                NONE if one.speedup is None else f"{one.speedup:.2f} x",
+            ],
+            "strong" if one.drafted == found.drafted else "",
+        )
+        for one in found.by_drafted
+        if one.drafted in shown
+    ]
+    return Table([*map(Column, ("drafted", "checking", "a round", "tokens", "speed-up"))], rows)
 
 
 def _times(now_ns: int, then_ns: int, measured_ns: int | None) -> list[str]:

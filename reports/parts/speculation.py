@@ -22,7 +22,12 @@ def part(summary: Summary, _: Asked) -> Block | None:
     found = summary.speculation
     if found is None:
         return None
-    return block("speculative decoding", *_counts(found), _rounds(found), *_pays(found), _roles(found), _reading(found))
+    return block("speculative decoding", *_parts(found))
+
+
+def _parts(found: Speculation) -> list[Element | None]:
+    lines = [*_waits(found), *_checks(found), *_early(found)]
+    return [*_counts(found), _rounds(found), *_pays(found), *lines, _roles(found), _reading(found)]
 
 
 def _counts(found: Speculation) -> list[Line]:
@@ -33,6 +38,10 @@ def _counts(found: Speculation) -> list[Line]:
         f"tokens {_count(found.yielded_tokens)}",
     ]
     lines = [line(" · ".join(said), role="strong")]
+    if found.accepted_tokens is None and found.told_rounds:
+        said_of = f"{found.told_rounds:,} of {counted(found.rounds, 'round')} say what was accepted"
+        told = f"{found.told_accepted_tokens:,} of {counted(found.told_drafted_tokens, 'drafted token')}"
+        lines.append(line(f"{said_of}: {told}"))
     if found.acceptance_by_position:
         shares = " · ".join(f"{place} {at:.0%}" for place, at in enumerate(found.acceptance_by_position[:16], start=1))
         lines.append(line(f"accepted by position: {shares}"))
@@ -51,12 +60,10 @@ def _rounds(found: Speculation) -> Table:
         Column("drafted", rank=3),
         Column("accepted", rank=1),
         Column("yielded", rank=2),
-        Column("drafting"),
-        Column("verifying"),
-        Column("waiting"),
+        *map(Column, ("drafting", *(("mapping",) if _mapped(found) else ()), "verifying", "waiting")),
     ]
-    rows = [_row(one) for one in found.each[:SHOWN]] if _tell(found) else []
-    times = [found.draft_ns, found.verify_ns, found.waiting_ns]
+    rows = [_row(one, mapped=_mapped(found)) for one in found.each[:SHOWN]] if _tell(found) else []
+    times = [found.draft_ns, *([found.map_ns] if _mapped(found) else []), found.verify_ns, found.waiting_ns]
     if found.timed_rounds:
         of = [None if time_ns is None else round(time_ns / found.timed_rounds) for time_ns in times]
         rows.append(Row(["on average", "", "", "", *map(known, of)], "strong"))
@@ -68,10 +75,45 @@ def _tell(found: Speculation) -> bool:
     return any(one.drafted is not None for one in found.each[1:SHOWN])
 
 
-def _row(one: Round) -> Row:
+def _mapped(found: Speculation) -> bool:
+    """Whether a stage says what mapping takes."""
+    return found.map_ns is not None or any(one.map_ns is not None for one in found.each[:SHOWN])
+
+
+def _row(one: Round, *, mapped: bool) -> Row:
     name = f"{one.index}{' (with the prompt)' if one.prompt else ''}"
     counts = [_count(count, NONE) for count in (one.drafted, one.accepted, one.yielded)]
-    return Row([name, *counts, known(one.draft_ns), known(one.verify_ns), known(one.waiting_ns)])
+    times = [one.draft_ns, *([one.map_ns] if mapped else []), one.verify_ns, one.waiting_ns]
+    return Row([name, *counts, *map(known, times)])
+
+
+def _waits(found: Speculation) -> list[Line]:
+    """Where the device waits, and what mapping takes of the host."""
+    waiting, took_ns = found.waiting, found.took_ns
+    if waiting is None or not took_ns or not found.waiting_ns:
+        return []
+    parts = [("drafting", waiting.draft_ns), ("mapping", waiting.map_ns), ("verifying", waiting.verify_ns)]
+    said = " · ".join(f"{name} {duration(time_ns)}" for name, time_ns in parts if time_ns)
+    lines = [line(f"the device waits for {share(found.waiting_ns, took_ns)} of the rounds: {said}")]
+    if found.map_cpu_ns:
+        lines.append(line(f"mapping takes {duration(found.map_cpu_ns / found.timed_rounds)} of the host a round"))
+    return lines
+
+
+def _checks(found: Speculation) -> list[Line]:
+    if len(found.checks) < 2:
+        return []
+    said = " · ".join(f"{one.drafted} in {duration(one.verify_ns)}" for one in found.checks[:SHOWN])
+    return [line(f"drafted tokens checked: {said}")]
+
+
+def _early(found: Speculation) -> list[Line]:
+    early = found.before_prefill
+    if early is None:
+        return []
+    count = "an unknown number of tokens" if early.drafted_tokens is None else counted(early.drafted_tokens, "token")
+    said = count if early.drafts else "nothing"
+    return [line(f"drafted beside the target's prompt, before its prefill ended: {said}")]
 
 
 def _pays(found: Speculation) -> list[Element]:
@@ -90,7 +132,12 @@ def _pays(found: Speculation) -> list[Element]:
     if found.best_drafted is not None:
         said.append(f"best: {counted(found.best_drafted, 'drafted token')} a round")
     if found.rejected_token_ns is not None:
-        said.append(f"a rejected token costs {duration(found.rejected_token_ns)} of drafting")
+        of_all = (
+            f", all of them {duration(found.wasted_ns)} ({share(found.wasted_ns, found.took_ns)})"
+            if found.wasted_ns and found.took_ns
+            else ""
+        )
+        said.append(f"a rejected token costs {duration(found.rejected_token_ns)} of drafting{of_all}")
     return [*lines, *([line(" · ".join(said))] if said else [])]
 
 
@@ -122,11 +169,13 @@ def _reading(found: Speculation) -> Element:
     return note(
         "round: a draft and the pass of the target that checks it.",
         f"The first {SHOWN} of {found.rounds:,} are listed." if found.rounds > SHOWN and _tell(found) else None,
-        "drafting, verifying: busy and idle time as charged to each, in the trace, under the profiler.",
-        "waiting: idle time within both.",
+        f"drafting,{' mapping,' if _mapped(found) else ''} verifying: busy and idle time as charged to each, in the "
+        "trace, under the profiler.",
+        "waiting: idle time within them.",
         "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,
         Sentence("yielded", "yielded: accepted tokens and the target's own one.") if found.accepted_tokens else None,
-        "Best: by acceptance at each position, a check of fewer tokens taken to cost the same."
+        "Best: by acceptance at each position and what checks took; one of fewer tokens than any is taken to cost the "
+        "same."
         if found.best_drafted is not None
         else None,
     )

@@ -83,12 +83,12 @@ def test_version_and_models() -> None:
 
 RECORD_OPTIONS = """
     --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
-    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-tracks
-    --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed
-    --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
+    --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
+    --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
+    --requests --seed --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
     --nsys-path --output --peak-gbs --peak-tflops --rank --request --shapes --solo --sort
     --stage --steady --strict --top --width
 """.split()
@@ -102,8 +102,14 @@ AB_OPTIONS = """
 BASELINE_OPTIONS = "--force --help --jobs --no-limit --nsys-path".split()
 CALIBRATE_OPTIONS = "--device --dtype --help".split()
 WHATIF_OPTIONS = """
-    --bandwidth --batch-frames --decode --graph-decode --help --jobs --json --launch-overhead --no-limit --peak-gbs
-    --peak-tflops --speculate --stage --verify --visual-tokens
+    --bandwidth --batch-frames --decode --draft --graph-decode --help --jobs --json --launch-overhead --no-limit
+    --peak-gbs --peak-tflops --speculate --stage --verify --visual-tokens
+""".split()
+
+
+FLEET_OPTIONS = """
+    --between --date --force --format --help --marker --no-limit --nsys-path --output --retry --scheduler --store --tag
+    --tags-from --top --width --worker-memory --workers
 """.split()
 
 
@@ -113,6 +119,7 @@ OPTIONS = {
     "compare": COMPARE_OPTIONS,
     "ab": AB_OPTIONS,
     "baseline": BASELINE_OPTIONS,
+    "fleet": FLEET_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }
@@ -359,6 +366,9 @@ def test_whatif_prints_what_it_assumes(tmp_path: Path) -> None:
         (["--stage", "decode=1"], "has no stage decode; it has vision"),
         (["--bandwidth", "0x"], "--bandwidth 0x: write a factor above 0"),
         (["--speculate", "4@1.5"], "--speculate 4@1.5: write TOKENS@RATE"),
+        (["--speculate", "0@0.5"], "--speculate 0@0.5: write TOKENS@RATE"),
+        (["--speculate", "4@0.5,"], "--speculate 4@0.5,: write TOKENS@RATE"),
+        (["--stage", "decode=1", "--draft", "x.json"], "--draft: give --speculate too"),
         (["--decode", "fast"], "--decode fast: choose from static, graph, compile"),
         (["--decode", "static", "--graph-decode"], "contradict each other"),
     ],

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 from conftest import real_traces
-from support.chrome import OTHER, Event, frame, kernel, launch, module, operator, span, trace_of, write
+from support.chrome import OTHER, Event, call, frame, kernel, launch, module, operator, span, trace_of, write
 
-from tracer.document.summary import Abstained, HostThread, Summary
+from tracer.choices import Choices
+from tracer.document.summary import MARKS, Abstained, HostThread, Summary
 from tracer.summarize import summarize, summarize_file
 
 
@@ -23,7 +24,7 @@ def _summary(*events: Event) -> Summary:
 
 
 def _told(summary: Summary) -> Abstained | None:
-    return next((one for one in summary.abstained if one.what == "stages"), None)
+    return next((one for one in summary.abstained if one.what in ("stages", MARKS)), None)
 
 
 def test_each_thread_that_launched_has_its_work() -> None:
@@ -65,6 +66,52 @@ def test_a_file_in_which_nothing_but_calls_was_recorded_has_no_thread_that_is_le
     assert told.reason.startswith("there is no range in the file")
 
 
+def test_a_thread_that_only_waited_for_the_device_is_where_the_profiler_was_started() -> None:
+    summary = _summary(call("cudaDeviceSynchronize", 900, 5, tid=3), *_work(1, 1, 3), *_work(OTHER, 4, 3))
+    assert [row.silent for row in summary.threads] == [True, True]
+    told = _told(summary)
+    assert told is not None
+    assert "thread 1 of process 100 and 1 other launched 6 of 6 ops" in told.reason
+    assert "and thread 3, which waited for the device and launched nothing, ran none" in told.reason
+    assert "profile_all_threads=True" in told.next_step
+
+
+def test_one_that_launches_itself_or_waits_for_less_starts_no_profiler() -> None:
+    for events in ([call("cudaDeviceSynchronize", 900, 5)], [call("cudaEventQuery", 900, 5, tid=3)]):
+        assert [row.silent for row in _summary(*events, *_work(1, 1, 3)).threads] == [None]
+
+
+def _beside_stages(*events: Event, any_thread: bool = False) -> Abstained | None:
+    """Stages on one thread, and work that another launched, half of all."""
+    staged = [span("tracer/prefill", 0, 30), operator("aten::mm", 1, 2), *_work(1, 1), *_work(OTHER, 2), *events]
+    trace = trace_of(*staged)
+    summary = summarize(replace(trace, operators=trace.cpu_ops), Choices(any_thread=any_thread))
+    return next((one for one in summary.abstained if "other threads" in one.what), None)
+
+
+def test_of_a_thread_beside_the_stages_nothing_says_whose_work_it_launched() -> None:
+    told = _beside_stages()
+    assert told is not None
+    assert told.reason.startswith("thread 2 of process 100 launched 1 of 2 ops")
+    assert "--any-thread" in told.next_step and "profile_all_threads=True" in told.next_step
+    given = _beside_stages(any_thread=True)
+    assert given is not None and "--any-thread gave it to the stages" in given.reason
+
+
+def test_a_thread_beside_the_stages_that_has_operators_is_told_nothing() -> None:
+    assert _beside_stages(operator("aten::mm", 40, 2, tid=OTHER)) is None
+
+
+def test_two_models_whose_threads_the_profiler_did_not_see_are_told_what_to_switch_on() -> None:
+    found = real_traces("two_models_both.json.gz")
+    if not found:
+        pytest.skip("TRACER_MORE_TRACES has no two_models_both.json.gz")
+    summary = summarize_file(found[0])
+    assert [(row.thread, row.silent) for row in summary.threads] == [("813701440", True), ("805308736", True)]
+    told = _told(summary)
+    assert told is not None and "thread 438, which waited for the device" in told.reason
+
+
 def test_frames_of_another_thread_show_that_one_was_not_looked_at() -> None:
     trace = replace(trace_of(*_work(OTHER, 1, 3)), stacks=True)
     assert [row.silent for row in summarize(trace).threads] == [True]
@@ -83,6 +130,12 @@ def test_with_stages_frames_were_not_looked_for_and_no_thread_is_called_silent()
     summary = summarize(trace)
     assert [row.silent for row in summary.threads] == [None]
     assert _told(summary) is None
+
+
+def test_where_no_thread_has_a_stage_nothing_was_given_to_one() -> None:
+    chosen = Choices(any_thread=True)
+    assert summarize(trace_of(*_work(1, 1)), chosen).trace.choices == []
+    assert summarize(trace_of(span("tracer/vision", 0, 5), *_work(1, 1)), chosen).trace.choices != []
 
 
 def test_a_cpu_run_launches_nothing() -> None:

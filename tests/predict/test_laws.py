@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chrome import kernel, operator, trace_of
+from support.predict import draft_of
 
 from tracer.document.errors import InputError
-from tracer.document.summary import Prediction, Roofline, RunTime, StageRoofline, Summary, VisualToken
-from tracer.predict.whatif import Changes, predict
+from tracer.document.summary import PassWork, Prediction, Roofline, RunTime, StageRoofline, Summary, VisualToken
+from tracer.predict.whatif import Changes, Speculate, predict
 from tracer.summarize import summarize
 
 STAGES = ("vision", "prefill", "decode")
@@ -28,7 +29,6 @@ CHEAPER: dict[str, st.SearchStrategy[Any]] = {
     "decode": st.sampled_from(["graph", "compile"]),
     "visual_tokens": st.floats(0, 1),
     "bandwidth": st.floats(1, 100),
-    "speculate": st.tuples(st.integers(1, 100), st.floats(0, 1)),
 }
 # Each adds to a cost, or leaves it.
 DEARER: dict[str, st.SearchStrategy[Any]] = {
@@ -63,6 +63,9 @@ def summaries(draw: st.DrawFn) -> Summary:
     )  # fmt: skip
     roof = Roofline(
         device="d", dtype="bfloat16", peak_tflops=1, peak_gbs=1, peak_source="s", visual_token=token,
+        step=PassWork(
+            weight_bytes=draw(NS), kv_bytes=draw(NS), token_kv_bytes=draw(NS), token_flops=draw(NS), pair_flops=draw(NS)
+        ),
         stages=[_row(stage) for stage in draw(st.sets(st.sampled_from(STAGES), min_size=1))],
     )  # fmt: skip
     run = draw(st.none() | st.fixed_dictionaries({
@@ -84,7 +87,7 @@ def _some(of: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, 
 
 
 def test_every_change_is_among_those_that_the_laws_hold_of() -> None:
-    assert CHEAPER.keys() == {field.name for field in fields(Changes)}
+    assert {*CHEAPER, "speculate"} == {field.name for field in fields(Changes)}
 
 
 @pytest.mark.parametrize("change", CHEAPER)
@@ -117,7 +120,16 @@ def test_launches_give_back_no_more_than_the_time_in_which_the_device_waits(summ
         assert stage.now_ns - stage.then_ns <= waiting_ns * (1 - factor) + 1
 
 
-@given(summary=summaries(), drafted=st.integers(1, 100), accepted=st.floats(0, 1))
-def test_speculation_leaves_at_least_one_step(summary: Summary, drafted: int, accepted: float) -> None:
-    found = predict(summary, Changes(stages={}, speculate=(drafted, accepted)))
-    assert found.stages[-1].then_ns >= round(summary.budget[-1].step_ns)
+@given(summary=summaries(), drafted=st.integers(1, 100), accepted=st.floats(0, 1), more=st.floats(0, 1))
+def test_more_acceptance_never_slows_and_none_never_gains(
+    summary: Summary, drafted: int, accepted: float, more: float
+) -> None:
+    def decode_ns(share: float) -> int | None:
+        found = _predicted(summary, {"speculate": Speculate(drafted=drafted, acceptance=(share,), draft=draft)})
+        return None if found is None else next(one.then_ns for one in found.stages if one.stage == "decode")
+
+    draft = draft_of(summary.budget[-1].step_ns / 7)
+    some, full, none = decode_ns(accepted), decode_ns(max(accepted, more)), decode_ns(0.0)
+    if some is not None and full is not None and none is not None:
+        assert full <= some <= none
+        assert none >= round(summary.budget[-1].total_ns or 0) - 1

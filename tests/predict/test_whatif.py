@@ -3,16 +3,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 from support.chrome import kernel, trace_of
-from support.predict import budget, summary_of, then
+from support.predict import budget, draft_of, summary_of, then
 from support.summaries import requests, summary
 
 from tracer.document.errors import InputError, UsageError
-from tracer.predict.whatif import Changes, predict
+from tracer.predict.whatif import Changes, Speculate, predict
 from tracer.summarize import summarize
 
 
 def test_changes_add_up() -> None:
-    both = then(launch_overhead=0.0, speculate=(3, 1.0))
+    both = then(launch_overhead=0.0, speculate=Speculate(drafted=3, acceptance=(1.0,), draft=draft_of(0.0)))
     assert both == {"vision": 1_000, "prefill": 8_000, "decode": 2_250}
 
 

@@ -8,10 +8,10 @@ PREFILL = ("prefill", None)
 
 
 def test_a_round_is_a_step_that_yields_what_it_accepted_and_one_more() -> None:
-    labels = [PREFILL, ("draft", 1), GAP, ("verify", 1), ("draft", 2), ("verify", 2)]
+    labels = [PREFILL, ("draft", 1), GAP, ("map", 1), ("verify", 1), ("draft", 2), ("verify", 2)]
     yielded = {("verify", 1): 3, ("verify", 2): 1}
-    found, marked = measure(labels, [100, 10, 2, 40, 10, 40], yielded)
-    assert (found.decode_ns, found.step_tokens, found.prefill_ns) == ([52, 50], [3, 1], 100)
+    found, marked = measure(labels, [100, 10, 2, 5, 40, 10, 40], yielded)
+    assert (found.decode_ns, found.step_tokens, found.prefill_ns) == ([57, 50], [3, 1], 100)
     assert marked == {"prefill", "decode"}
 
 

@@ -21,7 +21,7 @@ from tracer.compare.pairs import compare
 from tracer.document.comparison import encode as encode_comparison
 from tracer.document.errors import InputError, TracerError
 from tracer.document.summary import Summary, encode
-from tracer.predict.whatif import Changes, predict
+from tracer.predict.whatif import Changes, Speculate, predict
 from tracer.summarize import Choices, summarize_file
 
 EVENTS = (
@@ -34,7 +34,8 @@ EVENTS = (
 SHOW_EVERY = 4
 CHANGES = (
     Changes(stages={"decode": 0.5}, launch_overhead=0.0), Changes(stages={}, batch_frames=2, decode="graph"),
-    Changes(stages={}, visual_tokens=0.5, bandwidth=2.0), Changes(stages={}, speculate=(4, 0.7)),
+    Changes(stages={}, visual_tokens=0.5, bandwidth=2.0),
+    Changes(stages={}, speculate=Speculate(drafted=4, acceptance=(0.7,))),
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ def rounds(
     verify: float = 40,
     step: float = 30,
     alone: int = 4,
+    mapping: float = 0,
 ) -> list[Event]:
     """A request of a prompt, steps of the target alone, and rounds, each kernel behind the other without a gap.
 
@@ -26,6 +27,7 @@ def rounds(
         results: drafted and accepted tokens of each round; None where it does not say. One that drafts none drafts one.
         draft, verify, step: microseconds of a drafted token, of a check and of a step of the target by itself.
         alone: so many of these steps.
+        mapping: microseconds of mapping a draft; without any it is no stage.
     """
     events: list[Event] = []
     at, number = 0.0, 0
@@ -45,6 +47,8 @@ def rounds(
     for index, result in enumerate(results, start=1):
         drafted, accepted = result or (1, 0)
         stage(f"tracer/draft#{index}", draft * max(1, drafted))
+        if mapping:
+            stage(f"tracer/map#{index}", mapping)
         said = "" if result is None else f"tracer/result:drafted={drafted},accepted={accepted}"
         stage(f"tracer/verify#{index}", verify, said)
     return [span("tracer/request#0", 0, at), *events]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,8 @@ from tracer.document.errors import UsageError
 
 if TYPE_CHECKING:
     from tracer.document.summary import Prediction, Summary
-    from tracer.predict.whatif import Changes
+    from tracer.predict.whatif import Changes, Speculate
+    from tracer.summarize import Choices
 
 _NUMBER = r"(\d{1,6}(?:\.\d{1,9})?)"
 
@@ -45,7 +47,15 @@ def command(
     bandwidth: Annotated[str | None, typer.Option(metavar="FACTORx", help="Memory bandwidth, for example 2x.")] = None,
     speculate: Annotated[
         str | None,
-        typer.Option(metavar="TOKENS@RATE", help="Speculative decoding: drafted tokens a step, share accepted."),
+        typer.Option(
+            metavar="TOKENS@RATE",
+            help="Speculative decoding: tokens drafted a round, and the probability that each is accepted if those "
+            "before it are; by position 4@0.9,0.7,0.5, the last going on.",
+        ),
+    ] = None,
+    draft: Annotated[
+        Path | None,
+        typer.Option(help="For --speculate: a trace or a saved summary of the draft by itself.", show_default=False),
     ] = None,
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
@@ -82,6 +92,7 @@ def command(
     from tracer.trace.limits import limits
 
     choices = Choices(peak_tflops=peak_tflops, peak_gbs=peak_gbs, jobs=jobs, limits=limits(lifted=no_limit))
+    changes = _with_draft(changes, draft, choices)
     summary = summarize_file(trace, choices)
     found = predict(summary, changes)
     if verify:
@@ -179,15 +190,34 @@ def _bandwidth(option: str | None) -> float | None:
     return float(match[1])
 
 
-def _speculation(option: str | None) -> tuple[int, float] | None:
-    """Read TOKENS@RATE.
+def _speculation(option: str | None) -> Speculate | None:
+    """Read TOKENS@RATE, or TOKENS@RATE,RATE,...
 
     Raises:
-        UsageError: it is something else, or a rate above 1.
+        UsageError: it is something else, drafts nothing, or has a rate above 1.
     """
+    from tracer.predict.whatif import Speculate
+
     if option is None:
         return None
-    match = re.fullmatch(rf"(\d{{1,3}})@{_NUMBER}", option)
-    if match is None or float(match[2]) > 1:
+    match = re.fullmatch(rf"(\d{{1,3}})@({_NUMBER}(?:,{_NUMBER}){{0,99}})", option)
+    rates = tuple(map(float, match[2].split(","))) if match else ()
+    if match is None or max(rates) > 1 or not int(match[1]):
         raise UsageError(f"--speculate {option}: write TOKENS@RATE with a rate of 0 to 1, for example 4@0.7")
-    return int(match[1]), float(match[2])
+    return Speculate(drafted=int(match[1]), acceptance=rates)
+
+
+def _with_draft(changes: Changes, draft: Path | None, choices: Choices) -> Changes:
+    """Read the recording of a draft.
+
+    Raises:
+        InputError: it is none.
+        UsageError: nothing is drafted.
+    """
+    if draft is None:
+        return changes
+    if changes.speculate is None:
+        raise UsageError("--draft: give --speculate too, for example 4@0.7")
+    from tracer.saved import load_summary
+
+    return replace(changes, speculate=replace(changes.speculate, draft=load_summary(draft, choices)))

@@ -16,6 +16,8 @@ STAGES = (LOAD, PREPROCESS, VISION, PREFILL, DECODE)
 ENCODER = "encoder"
 # Proposing tokens for the model to check, where a trace tells it from the checking.
 DRAFT = "draft"
+# Translating what one model proposed into the vocabulary of the other, where that is marked.
+MAP = "map"
 # The checking, where it is marked as a stage of its own; elsewhere it is decoding.
 VERIFY = "verify"
 # Models that work together: one proposes tokens, the other checks them.
@@ -25,14 +27,14 @@ MIXED = "mixed"
 # What maps vision features into the language model, where it shows as modules of its own.
 PROJECTOR = "projector"
 # Every stage that a trace may have, in the order of a request.
-ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, DRAFT, VERIFY, MIXED)
+ALL_STAGES = (LOAD, PREPROCESS, VISION, PROJECTOR, PREFILL, DECODE, DRAFT, MAP, VERIFY, MIXED)
 # Measures of a request beside its stages: time to the first token, and per later token.
 TTFT, TPOT = "ttft", "tpot"
 
 DOMAIN = "tracer"
 PREFIX = DOMAIN + "/"
 # The stages that marks may open.
-MARKED = (*STAGES, DRAFT, VERIFY)
+MARKED = (*STAGES, DRAFT, MAP, VERIFY)
 # What came of checking a draft.
 RESULT = "result"
 # So many digits may not fit 64 bits; so many letters a role has at most.

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.document.names import DECODE, DRAFT, VERIFY
+from tracer.document.names import DECODE, DRAFT, MAP, VERIFY
 from tracer.document.summary import Coverage, RunTime
 from tracer.measure.alike import alike
 from tracer.measure.requests import marked_stages, stage_ns
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A latency that many times shorter than the device was busy is none of the stage's.
 BY_FAR = 2
+# Stages that a request runs once a step, or once a round.
+STEPS = (DECODE, DRAFT, MAP, VERIFY)
 
 
 def run_times(runs: Runs, manifest: Manifest | None) -> dict[str, RunTime]:
@@ -33,9 +35,11 @@ def run_times(runs: Runs, manifest: Manifest | None) -> dict[str, RunTime]:
 def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     own = runs.of(stage)
     recorded = runs.count(own)
-    kind = Kind(stage, steps=stage == DECODE and bool((runs.ranges.index[own] >= 0).any()))
+    kind = Kind(stage, steps=stage in STEPS and bool((runs.ranges.index[own] >= 0).any()))
     samples = runs.sample[own].tolist()
-    clean_ns = None if manifest is None else _clean_ns(manifest, kind, samples)
+    # Where the trace has rounds, a step that the clean pass measured is a whole one.
+    rounds = stage == DECODE and len(runs.of(VERIFY)) > 0
+    clean_ns = None if manifest is None or rounds else _clean_ns(manifest, kind, samples)
     worked, whole = runs.recorded(own), runs.whole(own)
     busy_ns = int(runs.together_busy_ns[worked].sum()) / runs.count(worked) if len(worked) else None
     # A profiler may make kernels a little longer; operators of a CPU it makes much longer.
@@ -43,7 +47,7 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     in_trace_ns = runs.takes_ns(whole) / runs.count(whole) if len(whole) else None
     return RunTime(
         stage=stage,
-        runs=recorded if manifest is None else _runs_of_a_request(runs, own, kind, manifest),
+        runs=recorded if manifest is None or rounds else _runs_of_a_request(runs, own, kind, manifest),
         busy_ns=busy_ns,
         step_ns=in_trace_ns if doubted or not clean_ns else clean_ns,
         clean=bool(clean_ns) and not doubted,
@@ -107,7 +111,7 @@ def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
 
 def _whole_rounds(runs: Runs, manifest: Manifest, found: dict[str, int]) -> dict[str, int]:
     """Of rounds, which were measured as steps: so many drafts and checks, where these are numbered."""
-    numbered = {stage: own for stage in (DRAFT, VERIFY) if len(own := runs.of(stage))}
+    numbered = {stage: own for stage in (DRAFT, MAP, VERIFY) if len(own := runs.of(stage))}
     if not all(bool((runs.ranges.index[own] >= 0).all()) for own in numbered.values()):
         return {}
     if not any(request.decode_ns for request in manifest.clean):

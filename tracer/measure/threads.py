@@ -6,20 +6,33 @@ come from another recorder, which sees all threads.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import HostThread
+from tracer.document.summary import Abstained, HostThread
+from tracer.document.words import counted, duration
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
 MOST = 32
+# What less is launched by, as a share of device time, is not worth a word.
+MUCH = 0.05
+_WAITS_FOR_ALL = re.compile(r"(?:cuda|hip)DeviceSynchronize|cuCtxSynchronize")
+ALL_THREADS = (
+    "let torch.profiler look at all threads: profile(..., experimental_config="
+    "torch._C._profiler._ExperimentalConfig(profile_all_threads=True)) adds their operators and ranges, not their "
+    "Python frames; or start the profiler in the thread that runs the model"
+)
+ANY_THREAD = "; where they work for the stage that is open on another thread, as a backward pass does: --any-thread"
 
 
 def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
@@ -28,7 +41,7 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     Args:
         trace: of the work; without stages with its modules, and its operators where `worth_operators` says so.
         work: the trace's.
-        staged: whether it has stages that are marked; then frames and operators were not asked for.
+        staged: whether it has stages that are marked; then operators are read of small files alone.
     """
     if not work.on_device:
         return []
@@ -40,7 +53,9 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     ops, time_ns = np.bincount(place, minlength=size), sum_by(place, work.time_ns[asked], size)
     spoken = _spoken(trace)
     # Where nothing at all was recorded but calls, or nobody looked, no thread is less recorded than others.
-    known = not staged and trace.format == "chrome" and (bool(spoken) or trace.stacks)
+    looked = trace.operators is not None if staged else True
+    heard = bool(spoken) or trace.stacks or started_elsewhere(trace, threads) is not None
+    known = looked and trace.format == "chrome" and heard
     found = [
         HostThread(
             process=trace.threads[thread][0],
@@ -56,6 +71,63 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     return sorted(found, key=lambda row: (-row.device_time_ns, row.process, row.thread))[:MOST]
 
 
+def started_elsewhere(trace: Trace, launching: Iterable[int]) -> tuple[str, str] | None:
+    """The thread of which a file has nothing but that it waited for the whole device, as one that starts a profiler.
+
+    torch.profiler does so where it begins and ends. None where a launching thread did, or none or several others.
+
+    Args:
+        trace: with its calls.
+        launching: threads that launched something.
+    """
+    waits = np.array([_WAITS_FOR_ALL.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
+    waiting = set(distinct(int64(trace.calls.thread[waits[trace.calls.name]])))
+    others = {thread for thread in distinct(int64(trace.calls.thread)) if thread not in set(launching)}
+    return trace.threads[others.pop()] if waiting == others and len(others) == 1 else None
+
+
+def unheard(trace: Trace, threads: Sequence[HostThread], *, any_thread: bool) -> Iterator[Abstained]:
+    """Of a trace with stages: threads that launched much, of which nothing says what they did.
+
+    Args:
+        trace: of the work.
+        threads: that launched.
+        any_thread: whether their work was given to the stages of others.
+    """
+    whole_ns = sum(row.device_time_ns for row in threads)
+    silent = [row for row in threads if row.silent and row.device_time_ns > MUCH * whole_ns]
+    if silent and len(silent) < len(threads):
+        given = (
+            "; --any-thread gave it to the stages that were open on another thread, which holds where these threads "
+            "work for one model, and not where one drafts while the other processes its prompt"
+        )
+        yield Abstained(
+            what="which stages other threads work for",
+            reason=silence(trace, silent, len(trace.ops)) + (given if any_thread else ""),
+            next_step=ALL_THREADS + ("" if any_thread else ANY_THREAD),
+        )
+
+
+def silence(trace: Trace, silent: Sequence[HostThread], of_ops: int) -> str:
+    """What these threads launched, and that nothing else of them was recorded."""
+    first = silent[0]
+    others = f" and {counted(len(silent) - 1, 'other')}" if len(silent) > 1 else ""
+    ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
+    numbers = {thread: place for place, thread in enumerate(trace.threads)}
+    elsewhere = started_elsewhere(trace, [numbers[row.process, row.thread] for row in silent])
+    why = (
+        "the profiler recorded those of the thread that started it alone"
+        if elsewhere is None or _spoken(trace)
+        else f"the profiler records those of the thread that starts it alone, and thread {elsewhere[1]}, which waited "
+        "for the device and launched nothing, ran none"
+    )
+    return (
+        f"thread {first.thread} of process {first.process}{others} launched {ops:,} of {counted(of_ops, 'op')} "
+        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
+        f"{why}"
+    )
+
+
 def worth_operators(trace: Trace) -> bool:
     """Whether operators tell more of the threads: a launching one has no range, module or frame on it."""
     launching = set(distinct(int64(trace.calls.thread)))
@@ -64,5 +136,6 @@ def worth_operators(trace: Trace) -> bool:
 
 def _spoken(trace: Trace) -> set[int]:
     """Threads with operators, ranges, modules or frames."""
-    columns = (trace.cpu_ops, trace.ranges, trace.modules, trace.generation, trace.frames)
+    beside = () if trace.operators is None else (trace.operators,)
+    columns = (trace.cpu_ops, trace.ranges, trace.modules, trace.generation, trace.frames, *beside)
     return {thread for column in columns for thread in distinct(column.thread)}

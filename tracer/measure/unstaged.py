@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tracer.document.summary import Abstained
-from tracer.document.words import counted, duration
+from tracer.measure.threads import ALL_THREADS, silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 STAGES = "stages"
-ALL_THREADS = (
-    "let torch.profiler look at all threads: profile(..., experimental_config="
-    "torch._C._profiler._ExperimentalConfig(profile_all_threads=True)) adds their operators and ranges, not their "
-    "Python frames; or start the profiler in the thread that runs the model"
-)
 OWN_MARKS = (
     "mark the stages with tracer.request() and tracer.stage() in the program, or have a script that calls "
     "transformers' generate recorded as it is: tracer record --auto -- script.py"
@@ -39,7 +34,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     """
     silent = [row for row in threads if row.silent]
     if silent and 2 * sum(row.device_time_ns for row in silent) > sum(row.device_time_ns for row in threads):
-        return Abstained(what=STAGES, reason=_silence(silent, len(trace.ops)), next_step=ALL_THREADS)
+        return Abstained(what=STAGES, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):
         return Abstained(
@@ -83,15 +78,4 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             f"{OWN_MARKS}; or record frames too (torch.profiler's with_stack=True), by which transformers' generate "
             "and its modules tell"
         ),
-    )
-
-
-def _silence(silent: Sequence[HostThread], of_ops: int) -> str:
-    first = silent[0]
-    others = f" and {counted(len(silent) - 1, 'other')}" if len(silent) > 1 else ""
-    ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
-    return (
-        f"thread {first.thread} of process {first.process}{others} launched {ops:,} of {counted(of_ops, 'op')} "
-        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
-        "the profiler recorded those of the thread that started it alone"
     )

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speculate:
+    """How tokens are drafted.
+
+    Attributes:
+        drafted: tokens a round, at least 1.
+        acceptance: the probability that a drafted token is accepted if those before it are: by position, the last
+            going on.
+        draft: a recording of the draft by itself; None where the trace has rounds.
+    """
+
+    drafted: int
+    acceptance: tuple[float, ...]
+    draft: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +36,7 @@ class Changes:
         decode: how decode steps are made, one of `DECODE_MODES`.
         visual_tokens: share of the visual tokens that stays.
         bandwidth: factor of the memory bandwidth.
-        speculate: drafted tokens a step, and the probability that one is accepted.
+        speculate: how tokens are drafted and accepted.
     """
 
     stages: dict[str, float]
@@ -25,4 +45,4 @@ class Changes:
     decode: str | None = None
     visual_tokens: float | None = None
     bandwidth: float | None = None
-    speculate: tuple[int, float] | None = None
+    speculate: Speculate | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
 from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
-    from tracer.document.summary import RunTime, Summary
+    from tracer.document.summary import PricedSpeculation, RunTime, StagePrediction, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,19 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A summary, and its stages by name as the changes so far leave them."""
+    """A summary, and its stages by name as the changes so far leave them.
+
+    Attributes:
+        summary: of the trace.
+        runs: its stages.
+        added: stages of another model that come besides.
+        priced: rounds of speculative decoding, as they were priced.
+    """
 
     summary: Summary
     runs: dict[str, Run]
+    added: list[StagePrediction] = field(default_factory=list)
+    priced: list[PricedSpeculation] = field(default_factory=list)
 
     @property
     def path(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tracer.document.errors import InputError
 from tracer.document.summary import UNREAD, Prediction, StagePrediction
 from tracer.document.words import runs_of
-from tracer.predict.asked import Changes
+from tracer.predict.asked import Changes, Speculate
 from tracer.predict.changes import (
     bandwidth,
     batch_frames,
@@ -27,7 +27,7 @@ from tracer.predict.runs import Case, Run
 if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
-__all__ = ["DECODE_MODES", "Changes", "predict", "whole_ns"]
+__all__ = ["DECODE_MODES", "Changes", "Speculate", "predict", "whole_ns"]
 
 # Each changes what those before it left: how much work there is, how long the device is busy with it, how long it
 # waits, how often that happens, and last what a person says.
@@ -57,7 +57,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         StagePrediction(stage=stage, now_ns=round(run.runs * run.step_ns), then_ns=round(then.runs * then.step_ns))
         for stage, run in now.items()
         for then in [case.runs[stage]]
-    ]
+    ] + case.added
     now_ns = whole_ns(summary)
     return Prediction(
         of=_of(summary),
@@ -66,6 +66,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         now_ns=now_ns,
         then_ns=max(0, now_ns - sum(stage.now_ns - stage.then_ns for stage in predicted)),
         assumptions=[*assumptions, *_left_out(summary)],
+        speculation=next(iter(case.priced), None),
     )
 
 

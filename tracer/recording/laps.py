@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.manifest import Latencies
-from tracer.document.names import DECODE, DRAFT, PREFILL, STAGES, VERIFY
+from tracer.document.names import DECODE, DRAFT, MAP, PREFILL, STAGES, VERIFY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ def measure(
     Returns:
         The latencies, and the stages that were marked. A gap directly before a decode step, and behind prefill or
         another step, belongs to that step: token k is there when step k ends, counted from the token before. A round of
-        speculative decoding, its draft and the pass that checks it, is a step that yields several tokens; where not all
-        rounds say how many, decoding is known as a whole.
+        speculative decoding, its draft, its mapping and the pass that checks it, is a step that yields several tokens;
+        where not all rounds say how many, decoding is known as a whole.
     """
     counts = yielded or {}
     labels = _with_rounds(labels, counts)
@@ -76,8 +76,9 @@ def _with_rounds(labels: Sequence[Label], yielded: Mapping[Label, int]) -> list[
     """The labels, those of drafts and checks as the decode steps that they are parts of."""
     checks = {(stage, index) for stage, index in labels if stage == VERIFY}
     told = all(check in yielded and check[1] is not None for check in checks) and all(
-        (VERIFY, index) in checks for stage, index in labels if stage == DRAFT
+        (VERIFY, index) in checks for stage, index in labels if stage in (DRAFT, MAP)
     )
     return [
-        (DECODE, index if told else None) if stage in (DRAFT, VERIFY) else (stage, index) for stage, index in labels
+        (DECODE, index if told else None) if stage in (DRAFT, MAP, VERIFY) else (stage, index)
+        for stage, index in labels
     ]

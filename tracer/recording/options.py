@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.registry import ModelOptions
 from tracer.recording.window import DecodeWindow, Schedule
+from tracer.recording.world.place import ALONE, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,9 @@ class RecordOptions:
         couple: give stage 4 the pictures, so that it encodes them again.
         sync_stages: synchronise the device at stage boundaries of the profiled pass.
         with_stack, record_shapes, memory: torch.profiler's options.
+        energy: whether to measure the device's energy.
         nsys: the program that records the profiled requests once more; None for no such pass.
+        place: of this process among those that record the run.
         typed: names of the options that a person gave: a model of their own must take them.
     """
 
@@ -48,7 +51,9 @@ class RecordOptions:
     with_stack: bool = False
     record_shapes: bool = False
     memory: bool = False
+    energy: bool = False
     nsys: Path | None = None
+    place: Place = ALONE
     typed: tuple[str, ...] = ()
 
 
@@ -63,4 +68,4 @@ def from_json(fields: Mapping[str, Any]) -> RecordOptions:
         "schedule": Schedule(**fields["schedule"]),
         "window": DecodeWindow(**fields["window"]),
     }
-    return RecordOptions(**{**fields, **parts, "nsys": None, "typed": ()})
+    return RecordOptions(**{**fields, **parts, "nsys": None, "place": ALONE, "typed": ()})

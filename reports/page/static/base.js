@@ -60,10 +60,12 @@ function readColours() {
   const style = getComputedStyle(document.documentElement);
   const names = ["paper", "panel", "ink", "dim", "line", "mark", "link", "host", "sync", "launch", "unknown", "between",
     "range", "call", "operator", "busy", "stage-load", "stage-preprocess", "stage-vision", "stage-projector",
-    "stage-prefill", "stage-decode", "stage-draft", "stage-verify", "stage-mixed", "stage-none", ...CATEGORIES];
+    "stage-prefill", "stage-decode", "stage-draft", "stage-map",
+    "stage-verify", "stage-mixed", "stage-none", ...CATEGORIES];
   colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
-const stageColour = (stage) => colours[`stage-${stage}`] || colours["stage-none"];
+// Of one of several models a stage is called MODEL/STAGE.
+const stageColour = (stage) => colours[`stage-${stage.split("/").pop()}`] || colours["stage-none"];
 
 // What redraws itself when the theme, the width or the medium changes.
 const redraws = [];

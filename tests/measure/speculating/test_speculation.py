@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from conftest import DATA, real_traces
@@ -13,9 +15,14 @@ from support.rounds import rounds
 from tracer.charge.spans import innermost_span
 from tracer.charge.stages.modules import model_calls
 from tracer.choices import Choices
+from tracer.document.names import ALL_STAGES
 from tracer.document.summary import Round, Speculation, Summary, decode, encode
+from tracer.measure.speculating.lengths import acceptance_by_position, best_length, checks_of
 from tracer.summarize import Charged, charge, read, summarize, summarize_file
 from tracer.trace.source import Source
+
+if TYPE_CHECKING:
+    from support.chrome import Event
 
 RESULT = st.integers(0, 5).flatmap(lambda drafted: st.tuples(st.just(drafted), st.integers(0, drafted)))
 
@@ -47,6 +54,68 @@ def test_marked_rounds_count_tokens_and_are_held_against_the_targets_own_steps()
 def test_the_best_draft_is_as_long_as_a_token_more_yields_more_in_the_same_time() -> None:
     assert _told(*[(3, 1)] * 4, draft=20, verify=40).best_drafted == 1
     assert _told(*[(3, 3)] * 4, draft=20, verify=40).best_drafted == 3
+
+
+def test_a_check_of_more_tokens_that_costs_more_makes_the_best_draft_shorter() -> None:
+    def best(long_ns: int) -> int | None:
+        timed = [_round(1, 1, 30), _round(1, 1, 32), _round(4, 4, long_ns)]
+        checks = checks_of(timed)
+        assert [(one.drafted, one.rounds, one.verify_ns) for one in checks] == [(1, 2, 31), (4, 1, long_ns)]
+        return best_length(acceptance_by_position(timed), timed, checks)
+
+    assert best(300) == 1
+    assert best(40) == 4
+
+
+def _round(drafted: int, accepted: int, verify_ns: int) -> Round:
+    return Round(
+        request=0, index=1, prompt=False, drafted=drafted, accepted=accepted, yielded=accepted + 1, draft_ns=drafted,
+        verify_ns=verify_ns, waiting_ns=0,
+    )  # fmt: skip
+
+
+def test_mapping_is_a_part_of_a_round_of_its_own() -> None:
+    found = _told((2, 2), (2, 1), (2, 0), mapping=5)
+    assert (found.draft_ns, found.map_ns, found.verify_ns) == (60_000, 15_000, 120_000)
+    assert [one.map_ns for one in found.each] == [5_000] * 3
+    assert found.target_alone_ns is not None and found.speedup == found.target_alone_ns / 195_000
+    # Half of what was drafted and mapped was not accepted.
+    assert (found.rejected_token_ns, found.wasted_ns) == (10_000, 37_500)
+    assert _told((2, 2), (2, 1)).map_ns is None
+
+
+def test_mapping_on_the_host_keeps_the_device_waiting_and_has_no_time_of_the_device() -> None:
+    events = [
+        span("tracer/prefill", 0, 10), span("tracer/draft#1", 10, 10), launch(11, 1, 1), kernel("d", 12, 5, 1),
+        span("tracer/map#1", 20, 30), span("tracer/verify#1", 50, 20), launch(51, 1, 2), kernel("v", 52, 10, 2),
+    ]  # fmt: skip
+    found = _speculation(summarize(trace_of(*events)))
+    assert (found.map_ns, found.map_cpu_ns, found.verify_ns) == (0, 30_000, 45_000)
+    assert found.waiting is not None
+    assert (found.waiting.draft_ns, found.waiting.map_ns, found.waiting.verify_ns) == (0, 0, 35_000)
+    assert found.waiting_ns == 35_000
+
+
+def _beside(*, stream: int, drafted_at: float = 20) -> list[Event]:
+    """A prompt's pass of 100 microseconds, and a draft of two tokens beside it."""
+    return [
+        span("tracer/request#0", 0, 300), span("tracer/prefill", 1, 10), launch(2, 1, 1), kernel("p", 4, 100, 1),
+        span("tracer/draft#1", 12, 6), launch(13, 1, 2),
+        kernel("d", drafted_at, 10, 2, stream=stream),
+        span("tracer/verify#1", 200, 20), span("tracer/result:drafted=2,accepted=1", 210, 0), launch(201, 1, 3),
+        kernel("v", 203, 10, 3),
+    ]  # fmt: skip
+
+
+def test_tokens_drafted_on_another_stream_before_the_prefill_ended_are_the_overlap() -> None:
+    found = _speculation(summarize(trace_of(*_beside(stream=9)))).before_prefill
+    assert found is not None and (found.requests, found.drafted_tokens, found.drafts) == (1, 2, 1)
+
+
+def test_a_draft_that_ends_behind_the_prefill_or_has_its_stream_is_no_overlap() -> None:
+    for events in (_beside(stream=9, drafted_at=110), _beside(stream=7, drafted_at=106)):
+        found = _speculation(summarize(trace_of(*events))).before_prefill
+        assert found is not None and (found.drafted_tokens, found.drafts) == (0, 0)
 
 
 def test_what_no_round_says_is_unknown_and_so_is_what_rests_on_it() -> None:
@@ -199,6 +268,24 @@ def test_an_unmarked_trace_of_assisted_generation_is_split_kernel_for_kernel_as_
         kernels = _names(found, np.flatnonzero(inside & (role == name)))
         assert len(kernels) > 800
         assert kernels == _names(truth, np.flatnonzero(told == stage))
+
+
+LOOKUP = {"vision": "T/vision", "prefill": "T/prefill", "decode": r"T/decode#(\d+)"}
+
+
+def test_an_unmarked_lookup_in_the_prompt_is_split_kernel_for_kernel_as_its_marked_twin() -> None:
+    found, truth = _charged("hf_prompt_lookup"), _charged("hf_prompt_lookup_truth", LOOKUP)
+    calls = found.trace.modules[model_calls(found.trace)]
+    inside = innermost_span(calls, found.work.call_start_ns, found.work.call_thread) >= 0
+    stage, told = (one.work.stage_code(one.ranges) for one in (found, truth))
+    # The projector has no range of its own there: it is within vision's.
+    stage = np.where(stage == ALL_STAGES.index("projector"), ALL_STAGES.index("vision"), stage)
+    for name in LOOKUP:
+        kernels = _names(found, np.flatnonzero(inside & (stage == ALL_STAGES.index(name))))
+        assert len(kernels) > 250
+        assert kernels == _names(truth, np.flatnonzero(told == ALL_STAGES.index(name)))
+    role = np.array([*found.ranges.roles, ""])[found.work.stage]
+    assert set(role[inside].tolist()) == {"target"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tracer.document.names import (
     DECODE,
     DRAFT,
     ENCODER,
+    MAP,
     PREFILL,
     PROJECTOR,
     REQUEST,
@@ -107,7 +108,8 @@ def _roles(trace: Trace, readings: Mapping[str, Reading], chosen: I64, stage: I6
     named = [readings[trace.strings[code]][0].rpartition("/")[0] for code in codes]
     stages = [ALL_STAGES[code] for code in stage.tolist()]
     speculates = DRAFT in stages or VERIFY in stages
-    usual = {DRAFT: DRAFT, **dict.fromkeys((VISION, PROJECTOR, PREFILL, DECODE, VERIFY), TARGET)} if speculates else {}
+    checks = dict.fromkeys((VISION, PROJECTOR, PREFILL, DECODE, VERIFY), TARGET)
+    usual = {DRAFT: DRAFT, MAP: DRAFT, **checks} if speculates else {}
     found = [role or usual.get(one, "") for role, one in zip(named, stages, strict=True)]
     return tuple(found) if any(found) else ()
 

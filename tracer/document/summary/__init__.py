@@ -1,6 +1,15 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import (
+    IN_GRAPHS,
+    MARKS,
+    UNMARKED,
+    UNMEASURED,
+    UNREAD,
+    WAITING,
+    Abstained,
+    gathered,
+)
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -14,6 +23,7 @@ from tracer.document.summary.device import (
     Reason,
     Unattributed,
 )
+from tracer.document.summary.energy import DeviceCondition, Energy, Joules, StageEnergy
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
@@ -27,11 +37,12 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
-from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
-from tracer.document.summary.prediction import Prediction, StagePrediction
+from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
+from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
-from tracer.document.summary.roofline import Roofline, StageRoofline, VisualToken
+from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
 from tracer.document.summary.runs import RunTime
 from tracer.document.summary.serving import (
     Attention,
@@ -44,17 +55,29 @@ from tracer.document.summary.serving import (
     Spread,
     SteadyPart,
 )
-from tracer.document.summary.speculation import MOST_ROUNDS, RoleWork, Round, Speculation
+from tracer.document.summary.speculation import (
+    MOST_ROUNDS,
+    BeforePrefill,
+    Check,
+    RoleWork,
+    Round,
+    Speculation,
+    Waiting,
+)
 from tracer.document.summary.stages import RoleStage, Stage, Token
 from tracer.document.summary.threads import HostThread
 from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, Window
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "IN_GRAPHS",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -67,18 +90,23 @@ __all__ = [
     "Alone",
     "Attention",
     "BatchGroup",
+    "BeforePrefill",
     "Between",
     "Breakdown",
     "BreakdownRow",
+    "Check",
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceCondition",
     "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "Energy",
     "EngineStep",
     "Finding",
+    "Footprint",
     "Gain",
     "Held",
     "HostRow",
@@ -88,17 +116,22 @@ __all__ = [
     "IdleBetweenSteps",
     "Joint",
     "JointRole",
+    "Joules",
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
     "Memory",
     "Outlier",
+    "PassWork",
     "Percentiles",
     "Phase",
     "Prediction",
+    "PricedLength",
+    "PricedSpeculation",
     "RangeRow",
     "Rangeless",
     "Reason",
@@ -114,6 +147,9 @@ __all__ = [
     "Speculation",
     "Spread",
     "Stage",
+    "StageEnergy",
+    "StageFootprint",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",
@@ -124,6 +160,7 @@ __all__ = [
     "TraceInfo",
     "Unattributed",
     "VisualToken",
+    "Waiting",
     "Window",
     "decode",
     "encode",

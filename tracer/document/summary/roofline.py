@@ -75,6 +75,32 @@ class VisualToken(msgspec.Struct, frozen=True, kw_only=True):
     decode_ns: float | None
 
 
+class PassWork(msgspec.Struct, frozen=True, kw_only=True):
+    """The model's analytic work in a pass over several positions, as one that checks a draft; of a mean step's cache.
+
+    Attributes:
+        weight_bytes: of all weights, which are read once.
+        kv_bytes: of the cache in a step of one position.
+        token_kv_bytes: a position's part of the cache.
+        token_flops: operations of a step of one position, its logits included.
+        pair_flops: of attention between two positions.
+    """
+
+    weight_bytes: float
+    kv_bytes: float
+    token_kv_bytes: float
+    token_flops: float
+    pair_flops: float
+
+    def flops_of(self, positions: int) -> float:
+        """Operations of a pass over so many positions; each sees those before it."""
+        return positions * self.token_flops + self.pair_flops * positions * (positions - 1) / 2
+
+    def bytes_of(self, positions: int) -> float:
+        """Bytes of it: weights and cache once, and each further position written to the cache and read."""
+        return self.weight_bytes + self.kv_bytes + 2 * (positions - 1) * self.token_kv_bytes
+
+
 class Roofline(msgspec.Struct, frozen=True, kw_only=True):
     """Stages against what the device could do.
 
@@ -84,6 +110,7 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
         peak_source: a data sheet's address, "measured by tracer calibrate" or the options' names; "" if unknown.
         stages: those whose work is known.
         visual_token: None where the model's work does not say.
+        step: a pass over several positions, where the model's work says what that takes.
         source: what the work is known from: "model" (its own analytic count) or "shapes" (which the profiler recorded).
     """
 
@@ -95,3 +122,4 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StageRoofline]
     visual_token: VisualToken | None
     source: str = "model"
+    step: PassWork | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tracer.document.manifest import Cost
 from tracer.document.names import DECODE, PREFILL, VISION
 from tracer.document.summary import Roofline
+from tracer.measure.roofline.passes import pass_work
 from tracer.measure.roofline.row import stage_row
 from tracer.measure.roofline.visual import visual_token
 from tracer.peaks.find import find_peak
@@ -76,6 +77,7 @@ def draw(
         peak_source=peak.source,
         stages=rows,
         visual_token=visual_token(manifest, rows, peak),
+        step=pass_work(manifest.cost),
     )
 
 

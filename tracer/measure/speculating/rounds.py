@@ -6,14 +6,14 @@ belong together, and without numbers a draft is checked by the next pass of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.spans import innermost_span
-from tracer.document.names import ALL_STAGES, DECODE, DRAFT, PREFILL, TARGET, VERIFY
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MAP, PREFILL, TARGET, VERIFY
 from tracer.document.summary import Round
 from tracer.measure.speculating.shapes import told_by_shapes
 
@@ -23,7 +23,26 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
-_DRAFT, _VERIFY, _PREFILL, _DECODE = map(ALL_STAGES.index, (DRAFT, VERIFY, PREFILL, DECODE))
+_DRAFT, _MAP, _VERIFY, _PREFILL, _DECODE = map(ALL_STAGES.index, (DRAFT, MAP, VERIFY, PREFILL, DECODE))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a round, as rows of the trace's stage ranges.
+
+    Attributes:
+        check: the pass that checks.
+        drafts, maps: what was drafted for it, and translated into the target's vocabulary.
+    """
+
+    check: int
+    drafts: list[int] = field(default_factory=list)
+    maps: list[int] = field(default_factory=list)
+
+    @property
+    def rows(self) -> I64:
+        """All of them."""
+        return int64([*self.drafts, *self.maps, self.check])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +50,11 @@ class Pairing:
     """The rounds of a trace, as rows of its stage ranges.
 
     Attributes:
-        rounds: the drafts of each, and the pass that checks them; in the order of these passes.
+        rounds: in the order of the passes that check.
         alone: passes of the target that check nothing and process no prompt.
     """
 
-    rounds: list[tuple[list[int], int]]
+    rounds: list[Parts]
     alone: list[int]
 
 
@@ -46,16 +65,17 @@ def pair(ranges: StageRanges) -> Pairing:
     targets &= (ranges.stage != _PREFILL) | (roles == TARGET)
     passes = int64(np.flatnonzero(targets))
     drafts = [row for row in np.flatnonzero(ranges.stage == _DRAFT).tolist() if _drafts(ranges, row)]
-    held = _checked_by(ranges, int64(drafts), passes)
-    rounds: dict[int, list[int]] = {}
-    for draft, check in zip(drafts, held.tolist(), strict=True):
+    maps = np.flatnonzero(ranges.stage == _MAP).tolist()
+    rounds: dict[int, Parts] = {}
+    for row, check in zip([*drafts, *maps], _checked_by(ranges, int64([*drafts, *maps]), passes).tolist(), strict=True):
         if check >= 0:
-            rounds.setdefault(check, []).append(draft)
+            parts = rounds.setdefault(check, Parts(check))
+            (parts.maps if ranges.stage[row] == _MAP else parts.drafts).append(row)
     for row in passes.tolist():  # one that is said to check does, whoever drafted
         if ranges.stage[row] == _VERIFY or (ranges.labels and "VERIFY" in ranges.labels[row].mode):
-            rounds.setdefault(row, [])
+            rounds.setdefault(row, Parts(row))
     alone = [row for row in passes.tolist() if row not in rounds and ranges.stage[row] == _DECODE]
-    return Pairing([(rounds[row], row) for row in sorted(rounds)], alone)
+    return Pairing([rounds[row] for row in sorted(rounds)], alone)
 
 
 def _drafts(ranges: StageRanges, row: int) -> bool:
@@ -106,15 +126,15 @@ def _next(ranges: StageRanges, draft: int, passes: I64) -> int:
 
 def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
     """Each round, with what it took and what is told of its tokens."""
-    made = {check: count for drafts, check in pairing.rounds if (count := _made(runs.ranges, drafts)) is not None}
+    made = {one.check: count for one in pairing.rounds if (count := _made(runs.ranges, one.drafts)) is not None}
     shapes = told_by_shapes(trace, runs.ranges, made)
     found: list[Round] = []
     counts: dict[int, int] = {}
-    for drafts, check in pairing.rounds:
+    for parts in pairing.rounds:
+        check, own = parts.check, parts.rows
         request = int(runs.ranges.request[check])
         counts[request] = counts.get(request, 0) + 1
         drafted, accepted = _tokens(runs.ranges, check, made.get(check), shapes.get(check))
-        own = int64([*drafts, check])
         known = len(runs.whole(own)) == len(own)
         found.append(
             Round(
@@ -124,7 +144,8 @@ def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
                 drafted=drafted,
                 accepted=accepted,
                 yielded=None if accepted is None else accepted + 1,
-                draft_ns=_took(runs, int64(drafts)) if known else None,
+                draft_ns=_took(runs, int64(parts.drafts)) if known else None,
+                map_ns=_took(runs, int64(parts.maps)) if known and parts.maps else None,
                 verify_ns=_took(runs, int64([check])) if known else None,
                 waiting_ns=int(runs.idle_ns[own].sum()) if known else None,
             )

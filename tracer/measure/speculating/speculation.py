@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
+from tracer.arrays import int64
 from tracer.document.names import DRAFT
-from tracer.document.summary import MOST_ROUNDS, Abstained, Round, Speculation
+from tracer.document.summary import MOST_ROUNDS, Abstained, Speculation, Waiting
+from tracer.measure.speculating.early import before_prefill
+from tracer.measure.speculating.lengths import acceptance_by_position, best_length, checks_of
 from tracer.measure.speculating.roles import role_work
 from tracer.measure.speculating.rounds import pair, rounds_of
 
@@ -13,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.document.summary import Round
     from tracer.measure.runs import Runs
-    from tracer.measure.speculating.rounds import Pairing
+    from tracer.measure.speculating.rounds import Pairing, Parts
     from tracer.trace.columns import Trace
 
 # One step of the target by itself may be the last of an answer, or the first; of so many the median is a step's.
@@ -43,21 +49,14 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
     rounds = rounds_of(trace, runs, pairing)
     if not rounds:
         return None
-    timed = [one for one in rounds if not one.prompt and one.took_ns is not None]
-    # Where work was not recorded, the rounds that lack it are not like the others.
-    known = len(timed) == sum(not one.prompt for one in rounds) and bool(timed)
     drafted, accepted, yielded = (_total([getattr(one, name) for one in rounds]) for name in _COUNTS)
-    draft_ns, verify_ns, waiting_ns = (
-        sum(getattr(one, name) for one in timed) if known else None for name in ("draft_ns", "verify_ns", "waiting_ns")
-    )
-    step_ns = _step_ns(runs, pairing)
+    taken, step_ns = _taken(runs, pairing, rounds), _step_ns(runs, pairing)
     told = [one for one in rounds if one.drafted is not None and one.accepted is not None]
-    by_position = _by_position(told) if len(told) == len(rounds) else []
-    proposed = _total([one.drafted for one in timed]) if known else None
-    made = _total([one.yielded for one in timed]) if known else None
-    took_ns = None if draft_ns is None or verify_ns is None else draft_ns + verify_ns
+    by_position = acceptance_by_position(told) if len(told) == len(rounds) else []
+    checks = checks_of(taken.timed) if taken.known else []
+    made, proposed, took_ns = taken.yielded, taken.drafted, taken.took_ns
     alone_ns = None if step_ns is None or made is None else round(step_ns * made)
-    even = None if not proposed or took_ns is None or not step_ns else (took_ns / step_ns - len(timed)) / proposed
+    even = None if not proposed or took_ns is None or not step_ns else (took_ns / step_ns - len(taken.timed)) / proposed
     return Speculation(
         rounds=len(rounds),
         drafted_tokens=drafted,
@@ -68,19 +67,107 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
         target_alone_ns=alone_ns,
         speedup=alone_ns / took_ns if alone_ns is not None and took_ns else None,
         break_even_acceptance=None if even is None else max(0.0, even),
-        timed_rounds=len(timed),
-        draft_ns=draft_ns,
-        verify_ns=verify_ns,
-        waiting_ns=waiting_ns,
+        timed_rounds=len(taken.timed),
+        told_rounds=len(told),
+        told_drafted_tokens=sum(one.drafted or 0 for one in told),
+        told_accepted_tokens=sum(one.accepted or 0 for one in told),
+        timed_drafted_tokens=proposed,
+        timed_yielded_tokens=made,
+        draft_ns=taken.draft_ns,
+        map_ns=taken.map_ns,
+        map_cpu_ns=taken.map_cpu_ns,
+        verify_ns=taken.verify_ns,
+        waiting_ns=taken.waiting_ns,
+        waiting=taken.waiting,
         target_step_ns=step_ns,
-        rejected_token_ns=round(draft_ns / proposed) if draft_ns is not None and proposed else None,
-        best_drafted=_best(by_position, timed) if known else None,
-        unknown=dict(_unknown(drafted, accepted, step_ns, known=known)),
+        rejected_token_ns=round(taken.draft_ns / proposed) if taken.draft_ns is not None and proposed else None,
+        wasted_ns=taken.wasted_ns,
+        checks=checks,
+        best_drafted=best_length(by_position, taken.timed, checks) if taken.known else None,
+        before_prefill=None if runs.ranges.engine else before_prefill(runs, pairing.rounds, _drafted(pairing, rounds)),
+        unknown=dict(_unknown(drafted, accepted, step_ns, known=taken.known)),
         each=rounds[:MOST_ROUNDS],
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The timed rounds, and what they took and yielded; None unless it is known of all.
+
+    Attributes:
+        timed: without the prompt's, those whose work was recorded.
+        known: whether that are all but the prompt's, and there are any.
+    """
+
+    timed: list[Round]
+    known: bool
+    drafted: int | None = None
+    yielded: int | None = None
+    draft_ns: int | None = None
+    map_ns: int | None = None
+    map_cpu_ns: int | None = None
+    verify_ns: int | None = None
+    waiting_ns: int | None = None
+    waiting: Waiting | None = None
+
+    @property
+    def took_ns(self) -> int | None:
+        """All of them."""
+        if self.draft_ns is None or self.verify_ns is None:
+            return None
+        return self.draft_ns + (self.map_ns or 0) + self.verify_ns
+
+    @property
+    def wasted_ns(self) -> int | None:
+        """Drafting and mapping of what was not accepted."""
+        if not self.drafted or self.yielded is None or self.draft_ns is None:
+            return None
+        rejected = self.drafted - (self.yielded - len(self.timed))
+        return round((self.draft_ns + (self.map_ns or 0)) * rejected / self.drafted)
+
+
+def _taken(runs: Runs, pairing: Pairing, rounds: Sequence[Round]) -> _Taken:
+    parts = [own for own, one in zip(pairing.rounds, rounds, strict=True) if _timed(one)]
+    timed = [one for one in rounds if _timed(one)]
+    # Where work was not recorded, the rounds that lack it are not like the others.
+    if not timed or len(timed) != sum(not one.prompt for one in rounds):
+        return _Taken(timed, known=False)
+    mapped = any(own.maps for own in parts)
+    return _Taken(
+        timed,
+        known=True,
+        drafted=_total([one.drafted for one in timed]),
+        yielded=_total([one.yielded for one in timed]),
+        draft_ns=sum(one.draft_ns or 0 for one in timed),
+        map_ns=sum(one.map_ns or 0 for one in timed) if mapped else None,
+        map_cpu_ns=sum(runs.cpu_ns(int64(own.maps)) for own in parts if own.maps) if mapped else None,
+        verify_ns=sum(one.verify_ns or 0 for one in timed),
+        waiting_ns=sum(one.waiting_ns or 0 for one in timed),
+        waiting=_waiting(runs, parts),
+    )
+
+
 _COUNTS = ("drafted", "accepted", "yielded")
+
+
+def _timed(one: Round) -> bool:
+    return not one.prompt and one.took_ns is not None
+
+
+def _drafted(pairing: Pairing, rounds: Sequence[Round]) -> dict[int, int]:
+    told = zip(pairing.rounds, rounds, strict=True)
+    return {parts.check: one.drafted for parts, one in told if one.drafted is not None}
+
+
+def _waiting(runs: Runs, parts: Sequence[Parts]) -> Waiting:
+    def idle_ns(rows: list[int]) -> int:
+        return int(runs.idle_ns[rows].sum()) if rows else 0
+
+    return Waiting(
+        draft_ns=sum(idle_ns(one.drafts) for one in parts),
+        map_ns=sum(idle_ns(one.maps) for one in parts),
+        verify_ns=sum(idle_ns([one.check]) for one in parts),
+    )
 
 
 def unanswered(found: Speculation | None, ranges: StageRanges) -> Iterator[Abstained]:
@@ -122,41 +209,8 @@ def _total(values: Sequence[int | None]) -> int | None:
 
 def _step_ns(runs: Runs, pairing: Pairing) -> int | None:
     """The median step of the target by itself, busy and idle time."""
-    from statistics import median
-
-    from tracer.arrays import int64
-
     own = runs.whole(int64(pairing.alone))
     if len(own) < FEWEST_STEPS:
         return None
     typical: float = median((runs.busy_ns[own] + runs.idle_ns[own]).tolist())
     return round(typical)
-
-
-def _by_position(told: Sequence[Round]) -> list[float]:
-    """Of the rounds that drafted a token at each position, in what share it was accepted."""
-    pairs = [(one.drafted or 0, one.accepted or 0) for one in told]
-    longest = max((drafted for drafted, _ in pairs), default=0)
-    shares = []
-    for position in range(1, min(longest, MOST_ROUNDS) + 1):
-        reached = [accepted >= position for drafted, accepted in pairs if drafted >= position]
-        shares.append(sum(reached) / len(reached))
-    return shares
-
-
-def _best(by_position: Sequence[float], timed: Sequence[Round]) -> int | None:
-    """The number of drafted tokens that yields the most in a time; a check of fewer tokens is taken to cost the same.
-
-    None where rounds draft nothing, or yield alike whatever they draft.
-    """
-    drafted, draft_ns = sum(one.drafted or 0 for one in timed), sum(one.draft_ns or 0 for one in timed)
-    if not by_position or not drafted:
-        return None
-    token_ns, check_ns = draft_ns / drafted, sum(one.verify_ns or 0 for one in timed) / len(timed)
-    if check_ns <= 0:
-        return None
-
-    def rate(count: int) -> float:
-        return (1 + sum(by_position[:count])) / (check_ns + count * token_ns)
-
-    return max(range(1, len(by_position) + 1), key=rate)

@@ -1,0 +1,33 @@
+"""What a pass over several positions takes of a model, by the difference between its decode steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.document.summary import PassWork
+
+if TYPE_CHECKING:
+    from tracer.document.manifest import Costs
+
+
+def pass_work(cost: Costs) -> PassWork | None:
+    """A mean step's work, and what each further position adds.
+
+    A step behind c cached positions takes p + a (c + 1) operations, p for the matrix products of a position and its
+    logits, a for attention between two; two steps tell a. None where a third does not fit, as in models whose attention
+    has a window.
+    """
+    if len(cost.decode) < 3:
+        return None
+    first, second, third = cost.decode[:3]
+    pair, token_kv = second.flops - first.flops, second.kv_bytes - first.kv_bytes
+    if third.flops - second.flops != pair or third.kv_bytes - second.kv_bytes != token_kv or min(pair, token_kv) < 0:
+        return None
+    steps = len(cost.decode)
+    return PassWork(
+        weight_bytes=sum(one.weight_bytes for one in cost.decode) / steps,
+        kv_bytes=sum(one.kv_bytes for one in cost.decode) / steps,
+        token_kv_bytes=token_kv,
+        token_flops=sum(one.flops for one in cost.decode) / steps,
+        pair_flops=pair,
+    )

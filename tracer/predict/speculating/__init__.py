@@ -1,0 +1,1 @@
+"""What a round of speculative decoding would take, and yield."""

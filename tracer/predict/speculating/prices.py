@@ -1,0 +1,136 @@
+"""What each part of a round takes, and where that is known from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.document.errors import InputError
+from tracer.document.names import DECODE
+from tracer.predict.speculating.passes import Roof, checked, roof_of
+
+if TYPE_CHECKING:
+    from tracer.document.summary import Roofline, RunTime, Speculation, Summary
+    from tracer.predict.runs import Case, Run
+
+CLEAN, TRACED = "measured without a profiler", "measured in the trace"
+UNMAPPED = "no stage says so: taken for nothing"
+NO_DRAFT = (
+    "what drafting a token takes is unknown: give a recording of the draft (--draft FILE), or a trace with rounds that "
+    "say how many tokens they drafted"
+)
+NO_CHECK = "what a pass over {positions} tokens takes is unknown: no rounds in it checked so many, and {roof}"
+NO_WORK = "its model's work is not known (tracer record says it of a built-in model, of at least four tokens)"
+NO_PEAKS = "the device's peaks are not known: give --peak-tflops and --peak-gbs"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Nanoseconds, each with what it is known from.
+
+    Attributes:
+        path: of the trace, for messages.
+        draft: of drafting a token.
+        mapping: of mapping one.
+        step: of the target by itself; None where nothing says that.
+        told: the rounds of the trace.
+        run: the step as the other changes leave it; None likewise.
+        roof: of the target.
+        no_roof: why there is none.
+    """
+
+    path: str
+    draft: tuple[float, str]
+    mapping: tuple[float, str]
+    step: tuple[float, str] | None
+    told: Speculation | None
+    run: Run | None
+    roof: Roof | None
+    no_roof: str
+
+    def check(self, drafted: int) -> tuple[float, str] | None:
+        """Of checking so many drafted tokens; None where that is unknown."""
+        return checked(drafted, self.told.checks if self.told else [], self.run, self.roof)
+
+    def needed_check(self, drafted: int) -> tuple[float, str]:
+        """The same.
+
+        Raises:
+            InputError: it is unknown.
+        """
+        found = self.check(drafted)
+        if found is None:
+            why = NO_CHECK.format(positions=drafted + 1, roof=self.no_roof)
+            raise InputError(f"{self.path}: --speculate: {why}")
+        return found
+
+    def round_ns(self, drafted: int, check_ns: float) -> float:
+        """A whole round."""
+        return drafted * (self.draft[0] + self.mapping[0]) + check_ns
+
+
+def prices_of(case: Case, draft: Summary | None) -> Prices:
+    """Of a trace, and of a draft that was recorded by itself.
+
+    Raises:
+        InputError: nothing says what drafting takes.
+    """
+    told = case.summary.speculation
+    run = None if told is not None else case.needed(DECODE, "--speculate")
+    return Prices(
+        path=case.path,
+        draft=_of_draft(draft) if draft is not None else _of_rounds(case, told),
+        mapping=_mapping(told),
+        step=_step(case, told, run),
+        told=told,
+        run=run,
+        roof=roof_of(case.summary.roofline),
+        no_roof=_no_roof(case.summary.roofline),
+    )
+
+
+def _no_roof(roofline: Roofline | None) -> str:
+    """Why a roofline prices no pass."""
+    if roofline is None or roofline.step is None:
+        return NO_WORK
+    if not roofline.peak_tflops or not roofline.peak_gbs:
+        return NO_PEAKS
+    row = next((row for row in roofline.stages if row.stage == DECODE), None)
+    return row.error if row is not None and row.error else "no step of it decodes by itself"
+
+
+def _of_draft(draft: Summary) -> tuple[float, str]:
+    path = draft.trace.path
+    step = next((one for one in draft.budget if one.stage == DECODE), None)
+    if step is None or draft.speculation is not None:
+        raise InputError(f"{path}: --draft: no recording of one model that decodes by itself")
+    if step.step_ns is None:
+        raise InputError(f"{path}: --draft: what its steps take is unknown: work was launched and not recorded")
+    return step.step_ns, f"a step in {path}, {source_of(step)}"
+
+
+def source_of(time: RunTime) -> str:
+    """How it was measured."""
+    return CLEAN if time.clean else TRACED
+
+
+def _of_rounds(case: Case, told: Speculation | None) -> tuple[float, str]:
+    if told is None or told.draft_ns is None or not told.timed_drafted_tokens:
+        raise InputError(f"{case.path}: --speculate: {NO_DRAFT}")
+    tokens = told.timed_drafted_tokens
+    return told.draft_ns / tokens, f"measured, {tokens:,} token{'s' * (tokens > 1)} of the trace"
+
+
+def _mapping(told: Speculation | None) -> tuple[float, str]:
+    if told is None or told.map_ns is None or not told.timed_drafted_tokens:
+        return 0.0, UNMAPPED
+    return told.map_ns / told.timed_drafted_tokens, TRACED
+
+
+def _step(case: Case, told: Speculation | None, run: Run | None) -> tuple[float, str] | None:
+    if run is not None:
+        now = case.measured(DECODE)
+        changed = "" if run.step_ns == now.step_ns else ", changed as asked for"
+        return run.step_ns, f"{source_of(now)}{changed}"
+    step_ns = None if told is None else told.target_step_ns
+    return None if step_ns is None else (step_ns, TRACED)
