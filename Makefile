@@ -54,6 +54,7 @@ surface: $(TOOLS)  ## write down what other programs may rely on, where that is 
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) $(LOWEST) build dist site .cache *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find tracer model reports tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -54,14 +54,20 @@ def test_what_is_not_there_is_refused_before_torch_is_imported(tmp_path: Path, o
     assert not _modules_after("record", "-o", tmp_path / "a.json", option, value, code=1) & HEAVY
 
 
-def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short recording, for the tests that look at one."""
+    path = tmp_path_factory.mktemp("run") / "run.json"
+    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
+    assert _tracer("record", *options, "-o", path).returncode == 0
+    return path
+
+
+def test_calibrate_measures_and_summarize_believes_it(run: Path, tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = _tracer("calibrate", "--device", "cpu", **environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"float32: \S+ TFLOP/s, \S+ GB/s", done.stdout)
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
     found = json.loads(_tracer("summarize", run, "--format", "json", **environment).stdout)["roofline"]
     assert found["peak_source"] == "measured by tracer calibrate"
     assert [row["stage"] for row in found["stages"]] == ["vision", "prefill", "decode"]
@@ -375,10 +381,7 @@ def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], 
     assert message in done.stderr
 
 
-def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_path: Path) -> None:
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
+def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(run: Path) -> None:
     done = _tracer("whatif", run, "--batch-frames", "5", "--verify", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -395,10 +398,7 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
         assert message in refused.stderr
 
 
-def test_whatif_verify_decodes_otherwise_where_this_machine_can(tmp_path: Path) -> None:
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
+def test_whatif_verify_decodes_otherwise_where_this_machine_can(run: Path) -> None:
     done = _tracer("whatif", run, "--decode", "static", "--verify", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
