@@ -39,6 +39,7 @@ class ModelOptions:
         dtype: "float32", "bfloat16" or "float16".
         device: a torch device string.
         seed: of the random weights, prompts and synthetic streams.
+        no_limit: read samples of any size.
     """
 
     size: str
@@ -57,6 +58,7 @@ class ModelOptions:
     batch_frames: bool = False
     decode: str = EAGER
     new_tokens: int = 64
+    no_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

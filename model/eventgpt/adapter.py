@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from model.decoding.passes import CachedPasses
 from model.decoding.static import StaticDecoder, StaticDecoders
 from model.decoding.stops import stop_test
 from model.errors import InputError
@@ -16,7 +17,7 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.network import EventGPT
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.pictures import list_pictures
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
@@ -47,7 +48,11 @@ class EventInputs:
 
 
 class StagedEventGPT:
-    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`."""
+    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`.
+
+    Attributes:
+        decoders: what makes the steps, where transformers' own way does not.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,7 @@ class StagedEventGPT:
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
         self._stop_test = stop_test(network, stop_ids)
-        self._static = None if options.decode == EAGER else self._static_decoders()
+        self.decoders = None if options.decode == EAGER else self._static_decoders()
 
     @property
     def samples(self) -> Sequence[str]:
@@ -95,7 +100,7 @@ class StagedEventGPT:
     def prepare(self, raw: Loaded) -> EventInputs:
         """Rasterise, run CLIP's preprocessing, and put frames and prompts on the device."""
         frames = self._options.frames or self._size.frames
-        sequences = [as_pictures(one, frames) for one in raw.raws]
+        sequences = raw.pictures(frames)
         if len({len(pictures) for pictures in sequences}) > 1:
             raise InputError(
                 f"{batch_name(raw.batch)}: the sequences of a batch need as many frames each; use --frames"
@@ -126,9 +131,10 @@ class StagedEventGPT:
         features: torch.Tensor = self.network.encode_events(inputs.frames)
         return features
 
-    @torch.no_grad()
-    def prefill(self, inputs: EventInputs, features: torch.Tensor | None) -> DecodeState:
-        """Splice, run the decoder over the whole prompt, and choose token 0."""
+    def _spliced(
+        self, inputs: EventInputs, features: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor | None]:
+        """The embedded prompt [B, L, H], its mask [B, L], and its positions where any is padded."""
         prepared = self.network.prepare_inputs_labels_for_multimodal(
             inputs.input_ids,
             None,
@@ -140,10 +146,20 @@ class StagedEventGPT:
         )
         mask = prepared.attention_mask
         assert mask is not None  # noqa: S101 -- one was given
-        positions = (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
-        cache, given_mask = (None, mask) if self._static is None else self._static.begin(mask)
+        return prepared.inputs_embeds, mask, (mask.cumsum(-1) - 1).clamp(min=0) if inputs.ragged else None
+
+    def begin(self, inputs: EventInputs, features: torch.Tensor | None) -> CachedPasses:
+        """Splice, and run the decoder over the whole prompt, for passes over any number of tokens."""
+        embeds, mask, positions = self._spliced(inputs, features)
+        return CachedPasses(self.network, {"inputs_embeds": embeds}, mask, positions)
+
+    @torch.no_grad()
+    def prefill(self, inputs: EventInputs, features: torch.Tensor | None) -> DecodeState:
+        """Splice, run the decoder over the whole prompt, and choose token 0."""
+        embeds, mask, positions = self._spliced(inputs, features)
+        cache, given_mask = (None, mask) if self.decoders is None else self.decoders.begin(mask)
         output = self.network(
-            inputs_embeds=prepared.inputs_embeds,
+            inputs_embeds=embeds,
             attention_mask=given_mask,
             position_ids=positions,
             past_key_values=cache,
@@ -165,9 +181,9 @@ class StagedEventGPT:
         transformers' `generate` does, and its cost is part of what a person measures there.
         """
         last = state.tokens[:, -1:]
-        if self._static is not None:
+        if self.decoders is not None:
             return self._state(
-                self._static.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
+                self.decoders.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
             )
         mask = torch.cat([state.attention_mask, torch.ones_like(last)], dim=-1)
         output = self.network(

@@ -10,19 +10,20 @@ Shape legend: B sequences, S prompt length with placeholders.
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from model.decoding.boundaries import step_boundaries
+from model.decoding.passes import CachedPasses
 from model.errors import CheckpointError, InputError
 from model.extras import in_one_line, missing_package
 from model.hf import synthetic
 from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts, told_by_configuration
 from model.inputs.batches import Loaded, batch_name, batches_of
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.staged import RequestCost, RequestShape
 from model.weights import left_pad
@@ -100,7 +101,7 @@ class StagedFolder:
 
     def prepare(self, raw: Loaded) -> FolderInputs:
         """Run the folder's own processor, or make what the configuration asks for."""
-        pictures = [as_pictures(one, 1)[0] for one in raw.raws]
+        pictures = [one[0] for one in raw.pictures(1)]
         if self._processor is None:
             with self._by_configuration():
                 given = self._synthesise(raw.batch, pictures)
@@ -205,6 +206,13 @@ class StagedFolder:
         """transformers' own greedy generation, which says when each step begins."""
         with step_boundaries(self.network, next_step):
             return self.generate(inputs, features, max_new_tokens=max_new_tokens)
+
+    def begin(self, inputs: FolderInputs, features: Any) -> CachedPasses:
+        """Run the decoder over the whole prompt, for passes over any number of tokens; with features, given these."""
+        mask = inputs.attention_mask
+        given = {name: value for name, value in inputs.given.items() if name != "attention_mask"}
+        with nullcontext() if features is None else features_given(self._parts, features):
+            return CachedPasses(self.network, given, torch.ones_like(inputs.input_ids) if mask is None else mask)
 
     @torch.no_grad()
     def generate(self, inputs: FolderInputs, features: Any, *, max_new_tokens: int) -> torch.Tensor:

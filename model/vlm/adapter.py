@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +15,9 @@ import transformers
 
 from model.costs import decoder_cost, tower_flops, tower_parameters
 from model.decoding.boundaries import step_boundaries
+from model.decoding.passes import CachedPasses
 from model.inputs.batches import Loaded, batch_name, batches_of
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import RequestCost, RequestShape, StageCost
@@ -98,7 +100,7 @@ class StagedVLM:
 
     def prepare(self, raw: Loaded) -> VLMInputs:
         """Run CLIP's preprocessing, and put pictures and prompts on the device."""
-        pictures = [picture for one in raw.raws for picture in as_pictures(one, self._frames)]
+        pictures = list(chain.from_iterable(raw.pictures(self._frames)))
         pixels: torch.Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(device=self.device, dtype=self.network.dtype)
         visual_tokens = self._frames * self._family.tokens_per_frame(self._size)
@@ -133,6 +135,14 @@ class StagedVLM:
         """transformers' own greedy generation, fed with features, which says when each step begins."""
         with step_boundaries(self.network, next_step):
             return self.generate(inputs, features, max_new_tokens=max_new_tokens)
+
+    @torch.no_grad()
+    def begin(self, inputs: VLMInputs, features: torch.Tensor) -> CachedPasses:
+        """Splice, and run the decoder over the whole prompt, for passes over any number of tokens."""
+        mask = inputs.attention_mask
+        padded = bool((mask == 0).any())
+        positions = (mask.cumsum(-1) - 1).clamp(min=0) if padded else None
+        return CachedPasses(self.network, {"inputs_embeds": self._splice(inputs.input_ids, features)}, mask, positions)
 
     @torch.no_grad()
     def generate(self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.page.bars import bar_row, chart, rect
+from reports.page.bars import bar_chart, bar_rect, bar_row
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def round_bars(file: Shown) -> str:
             bar_row(
                 "target alone",
                 "",
-                rect(0, alone_ns, longest, "fill request"),
+                bar_rect(0, alone_ns, longest, "fill request"),
                 duration(alone_ns),
                 "a round's tokens",
             )
         )
     keys = "".join(f'<span class="key of-{stage}">{words}</span>' for stage, words in PARTS)
     left_out = f" The first {MOST} of {counted(len(timed), 'round')} are drawn." if len(timed) > MOST else ""
-    return chart("What each round took", drawn, f'<p class="legend">{keys}</p>', NOTE + left_out)
+    return bar_chart("What each round took", drawn, f'<p class="legend">{keys}</p>', NOTE + left_out)
 
 
 def _alone_ns(found: Speculation) -> float | None:
@@ -72,6 +72,6 @@ def _row(label: str, taken: list[float | None], longest: float, more: str) -> st
     pieces, place = [], 0.0
     for (stage, words), time_ns in zip(PARTS, taken, strict=True):
         if time_ns:
-            pieces.append(rect(place, time_ns, longest, f"fill stage-{stage}", f"{words} {duration(time_ns)}"))
+            pieces.append(bar_rect(place, time_ns, longest, f"fill stage-{stage}", f"{words} {duration(time_ns)}"))
             place += time_ns
     return bar_row(label, "", "".join(pieces), duration(place), more)

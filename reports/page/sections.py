@@ -14,14 +14,17 @@ from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
+from reports.page.held import memory_and_energy
 from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
 from reports.page.rounds import round_bars
 from reports.parts import (
     abstained,
     categories,
     decode_steps,
+    energy,
     findings,
     first,
+    footprint,
     header,
     host,
     idle,
@@ -137,7 +140,13 @@ SECTIONS = (
     Section(id="timeline", title="Timeline", drawn=_timeline),
     Section(id="tokens", title="Step by step", drawn=_tokens, parts=(decode_steps.part,)),
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
-    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part, memory.part)),
+    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
+    Section(
+        id="memory",
+        title="Memory and energy",
+        drawn=memory_and_energy,
+        parts=(footprint.part, memory.part, energy.part),
+    ),
 )
 # Stand in front of the sections, the first two, or are drawn otherwise: as cards, as a table.
 ELSEWHERE = (header.part, warnings.part, findings.part, first.part, kernels.part)

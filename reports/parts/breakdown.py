@@ -64,8 +64,12 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"share: of all {kind(summary)} time.",
         *(LAUNCHED_MEANS if launched else ()),
         "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
-        "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
+        "graph replay: its kernels were launched when the graph was captured; nothing here says from where."
         if any(row.name == "graph replay" for row in found.rows)
+        else "",
+        f"Of {counted(found.graph_ops, 'op')} in replayed graphs {found.graph_ops_named:,} go by what launched them "
+        "when the graph was captured, or by the compiler's name."
+        if found.graph_ops_named
         else "",
         f"Of {counted(found.by_external_id, 'op')} no operator was open there: theirs is the one of their External id."
         if found.by_external_id

@@ -77,9 +77,9 @@ def test_version_and_models() -> None:
 
 RECORD_OPTIONS = """
     --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
-    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-tracks
-    --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --seed
-    --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
+    --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
+    --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
+    --requests --seed --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit

@@ -113,6 +113,9 @@ def command(
             rich_help_panel=_RUN,
         ),
     ] = "eager",
+    no_limit: Annotated[
+        bool, typer.Option("--no-limit", help="Read samples of any size.", rich_help_panel=_INPUT)
+    ] = False,
     prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
@@ -178,6 +181,14 @@ def command(
             rich_help_panel=_PROFILE,
         ),
     ] = True,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Measure the device's energy too: joules by stage, token and request. Takes half a minute more.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     nsys: Annotated[
         bool,
         typer.Option(
@@ -265,6 +276,7 @@ def command(
         batch_frames=batch_frames,
         decode=decode,
         new_tokens=max_new_tokens,
+        no_limit=no_limit,
     )
     options = partial(
         RecordOptions,
@@ -275,6 +287,7 @@ def command(
         verify=verify,
         couple=couple,
         sync_stages=sync_stages,
+        energy=energy,
         nsys=program,
         typed=typed,
         **profiled,
@@ -333,6 +346,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
+    if manifest.energy is not None and manifest.energy.reason:
+        typer.echo(f"no energy: {manifest.energy.reason}; {manifest.energy.next_step}")
     for warning in manifest.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")

@@ -8,6 +8,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from tracer.compare.abstained import abstentions
+from tracer.compare.beside import beside
 from tracer.compare.device import beside_device
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
@@ -139,6 +140,7 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         roles=compare_roles(before, after),
         speculation=compare_speculation(before, after),
         options=differing_options(before, after),
+        beside=beside(before, after),
         abstained=abstentions(baseline, other, labels, source, alone=drift.alone(len(baseline))),
     )
 

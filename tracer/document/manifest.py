@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
+from tracer.document.graphs import CapturedGraph
 from tracer.document.names import STAGES
+from tracer.document.recorded_energy import RecordedEnergy
+from tracer.document.recorded_memory import RecordedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,6 +157,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cost: analytic work, where the model can tell.
         stages: those that are marked, in their order; the latencies of the others say nothing.
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
+        memory: of the device, by the counters of its allocator; None where it has none (a CPU).
+        energy: of the device; None where nobody asked for it.
+        graphs: what the nodes of the graphs are that decode steps replay.
+        graphs_unnamed: why that is not known, where steps replay graphs of which it is not.
     """
 
     schema: str
@@ -175,6 +182,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[Sample] = []
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
     warnings: list[str] = []
+    memory: RecordedMemory | None = None
+    energy: RecordedEnergy | None = None
+    graphs: list[CapturedGraph] = []
+    graphs_unnamed: str = ""
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -11,6 +11,7 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.stages.called import named_stages
 from tracer.document.names import ALL_STAGES
+from tracer.document.summary import StageMemory
 from tracer.findings.registry import findings
 from tracer.perfetto.counters import bins, busy_share, highest, in_flight
 from tracer.perfetto.events import Thread, counter, instant, process, slices, text
@@ -62,7 +63,7 @@ def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ())
             known = rows[~missing.in_gap[rows]] if len(missing) else rows
             yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, known, labels)
             yield from _counters(number, work, rows, whole=not len(missing))
-    yield from _memory(lines)
+    yield from _memory(lines) if lines else _peaks(summary, ranges)
     yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
 
 
@@ -141,6 +142,20 @@ def _memory(lines: Sequence[DeviceLine]) -> Iterator[str]:
     for line in lines:
         number = f" {line.device}" if len(lines) > 1 else ""
         yield from counter(f"memory allocated{number}", "bytes", *highest(line.time_ns, line.total_bytes))
+
+
+def _peaks(summary: Summary, ranges: StageRanges) -> Iterator[str]:
+    """The most that is allocated in each stage, by the counters of the pass without a profiler."""
+    peaks = {one.stage: one.memory.peak_bytes for one in summary.stages if isinstance(one.memory, StageMemory)}
+    if not peaks:
+        return
+    # Of neighbours that have the same peak, as decode steps, the first says it.
+    order = np.argsort(ranges.start_ns, kind="stable")
+    values = [peaks.get(ALL_STAGES[stage], -1) for stage in ranges.stage[order].tolist()]
+    kept = [place for place, value in enumerate(values) if value >= 0 and value != ([-1, *values])[place]]
+    yield from counter(
+        "memory peak by stage", "bytes", int64(ranges.start_ns[order][kept]), [values[place] for place in kept]
+    )
 
 
 def _findings(thread: Thread, summary: Summary, spans: DeviceSpans, ranges: StageRanges) -> Iterator[str]:

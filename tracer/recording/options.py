@@ -31,6 +31,7 @@ class RecordOptions:
         couple: give stage 4 the pictures, so that it encodes them again.
         sync_stages: synchronise the device at stage boundaries of the profiled pass.
         with_stack, record_shapes, memory: torch.profiler's options.
+        energy: whether to measure the device's energy.
         nsys: the program that records the profiled requests once more; None for no such pass.
         typed: names of the options that a person gave: a model of their own must take them.
     """
@@ -48,6 +49,7 @@ class RecordOptions:
     with_stack: bool = False
     record_shapes: bool = False
     memory: bool = False
+    energy: bool = False
     nsys: Path | None = None
     typed: tuple[str, ...] = ()
 

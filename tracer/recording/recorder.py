@@ -13,6 +13,8 @@ import torch
 from model.errors import ModelError
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
+from tracer.recording.footprint import recorded_memory
+from tracer.recording.graphs import graphs_of
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
@@ -20,6 +22,8 @@ from tracer.recording.options import REQUESTS
 from tracer.recording.own.adapter import OwnCallable, OwnStaged
 from tracer.recording.own.functions import record_calls
 from tracer.recording.passes.clean import clean_pass
+from tracer.recording.passes.energy import STEPS as ENERGY_STEPS
+from tracer.recording.passes.energy import energy_pass, states_of
 from tracer.recording.passes.profiled import profiled_pass
 from tracer.recording.passes.verify import STEPS, distinct_shapes, verify_pass
 from tracer.recording.write.workspace import workspace
@@ -97,10 +101,16 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
     verification = _verify(model, options, requests, progress)
-    progress.begin("clean", options.schedule.warmup + requests)
-    clean = clean_pass(model, options, requests, progress.advance)
-    progress.begin("profiled", options.schedule.requests)
-    profiled = profiled_pass(model, options, work.folder, progress.advance)
+    with states_of(model.device, asked=options.energy) as states:
+        progress.begin("clean", options.schedule.warmup + requests)
+        clean = clean_pass(model, options, requests, states.telling("clean", progress.advance))
+        memory, energy = recorded_memory(model, model.device, clean.memory), None
+        if states.meter is not None:
+            progress.begin("energy", ENERGY_STEPS)
+            energy = energy_pass(model, states.meter, options, progress.advance)
+        graphs, unnamed = graphs_of(model, work.folder)
+        progress.begin("profiled", options.schedule.requests)
+        profiled = profiled_pass(model, options, work.folder, states.telling("profiled", progress.advance))
     manifest = Manifest(
         schema=SCHEMA,
         version=__version__,
@@ -119,6 +129,10 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         clean=clean.latencies,
         profiled=profiled.latencies,
         cost=_costs(model, shape, clean.samples, options.schedule),
+        memory=memory,
+        energy=states.recorded(energy),
+        graphs=graphs,
+        graphs_unnamed=unnamed,
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest)

@@ -30,7 +30,7 @@ from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_STEP = re.compile(r"step\[(\w+)([^\[\]]*)\]")
+_STEP = re.compile(r"step\[(\w++)([^\[\]]*+)\]")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
 _MODES = {
     "EXTEND": PREFILL,

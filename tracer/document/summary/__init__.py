@@ -14,6 +14,7 @@ from tracer.document.summary.device import (
     Reason,
     Unattributed,
 )
+from tracer.document.summary.energy import DeviceCondition, Energy, Joules, StageEnergy
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
@@ -27,8 +28,9 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
-from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
+from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
 from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
@@ -59,10 +61,13 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -83,12 +88,15 @@ __all__ = [
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceCondition",
     "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "Energy",
     "EngineStep",
     "Finding",
+    "Footprint",
     "Gain",
     "Held",
     "HostRow",
@@ -98,9 +106,11 @@ __all__ = [
     "IdleBetweenSteps",
     "Joint",
     "JointRole",
+    "Joules",
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
@@ -127,6 +137,9 @@ __all__ = [
     "Speculation",
     "Spread",
     "Stage",
+    "StageEnergy",
+    "StageFootprint",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",

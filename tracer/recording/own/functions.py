@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
-from tracer.recording.marks import Marks, noticing_profilers
+from tracer.recording.allocator import WatchedMarks
+from tracer.recording.marks import noticing_profilers
 from tracer.recording.options import REQUESTS
 from tracer.recording.own.sitting import Profiling, check_marks, manifest_of, sitting_of
 from tracer.recording.ranged import ProfiledMarks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracer.document.manifest import Manifest
+    from tracer.recording.marks import Marks
     from tracer.recording.options import RecordOptions
     from tracer.recording.own.adapter import OwnCallable
     from tracer.recording.progress import Progress
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 ADVICE = 'mark its parts with tracer.stage("vision") and so on'
 REASON = "a plain callable has no generate to compare with"
 # They change what happens inside a request, which is the callable's own affair.
-FOR_STAGED_MODELS = ("couple", "sync_stages", "nsys", "nsys_path")
+FOR_STAGED_MODELS = ("couple", "sync_stages", "nsys", "nsys_path", "energy")
 
 
 def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) -> Manifest:
@@ -41,7 +43,7 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress) 
             raise UsageError(f"--{name.replace('_', '-')}: {call.source} returns a callable, not a staged model")
     schedule, requests = options.schedule, options.requests or REQUESTS
     progress.begin("clean", schedule.warmup + requests)
-    marks = Marks()
+    marks = WatchedMarks()
     with noticing_profilers(marks):
         _make(call, marks, schedule.warmup + requests, progress.advance)
     clean = sitting_of(marks)

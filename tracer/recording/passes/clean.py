@@ -10,23 +10,32 @@ import msgspec
 from model.staged import run_request
 from tracer.document.errors import InputError
 from tracer.document.manifest import Sample
+from tracer.recording.allocator import WatchedMarks, last_of_each
 from tracer.recording.hooks import RecorderHook
-from tracer.recording.marks import PROFILES_ITSELF, Marks, noticing_profilers
+from tracer.recording.marks import PROFILES_ITSELF, noticing_profilers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.staged import StagedModel
     from tracer.document.manifest import Latencies
+    from tracer.document.recorded_memory import RequestMemory
     from tracer.recording.options import RecordOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """What the clean pass leaves: the latencies of each request, and the samples in the order of their first turn."""
+    """What the clean pass leaves.
+
+    Attributes:
+        latencies: of each request.
+        samples: in the order of their first turn.
+        memory: of the last request of each sample, where the device's allocator counts.
+    """
 
     latencies: list[Latencies]
     samples: list[Sample]
+    memory: list[RequestMemory]
 
 
 def clean_pass(
@@ -37,7 +46,7 @@ def clean_pass(
     Raises:
         InputError: the model has a profiler of its own.
     """
-    marks = Marks(model.device, adjoining=True)
+    marks = WatchedMarks(model.device, adjoining=True)
     hook = RecorderHook(marks)
     warmup = options.schedule.warmup
     turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
@@ -55,6 +64,7 @@ def clean_pass(
             for request, number in zip(marks.requests[warmup:], turns[warmup:], strict=True)
         ],
         samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
+        memory=last_of_each(marks.memory, dict(enumerate(turns))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
@@ -39,6 +40,7 @@ _KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 class _DeviceProperties(msgspec.Struct):
     id: Number
     name: str = ""
+    multiprocessors: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="numSms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,16 @@ def _devices(properties: msgspec.Raw) -> list[Device]:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
     except UNREADABLE:
         return []
-    return [Device(device.id, cut(device.name)) for device in found]
+    return [Device(device.id, cut(device.name), multiprocessors=_count(device.multiprocessors)) for device in found]
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """A number above 0 that a device may have of anything; None of what is none."""
+    try:
+        found: int = msgspec.json.decode(raw, type=Annotated[int, msgspec.Meta(gt=0, lt=1 << 20)])
+    except UNREADABLE:
+        return None
+    return found
 
 
 def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:

@@ -1,0 +1,1 @@
+"""Speculative decoding with two staged models: one drafts tokens, the other checks them."""
