@@ -40,6 +40,7 @@ class ModelOptions:
         device: a torch device string.
         seed: of the random weights, prompts and synthetic streams.
         no_limit: read samples of any size.
+        rank, ranks: which part of the decoder is kept, of how many; of one rank it is whole.
     """
 
     size: str
@@ -59,6 +60,8 @@ class ModelOptions:
     decode: str = EAGER
     new_tokens: int = 64
     no_limit: bool = False
+    rank: int = 0
+    ranks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

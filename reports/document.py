@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reports.asked import AS_IT_IS
 from reports.parts import (
     abstained,
+    answer,
     attention,
     breakdown,
     categories,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from tracer.document.comparison import Comparison
     from tracer.document.critical_path import CriticalPath
     from tracer.document.explained import Explained
+    from tracer.document.fleet import Answer
     from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
 
@@ -134,6 +136,11 @@ def of_explained(one: Explained) -> list[Block]:
 def of_critical_path(path: CriticalPath) -> list[Block]:
     """What bounds a range, and the longest pieces of its path."""
     return _there([critical_path.bounds(path), critical_path.longest(path)])
+
+
+def of_answer(answered: Answer, top: int | None = None) -> list[Block]:
+    """The report on a question about many traces."""
+    return [answer.part(answered, top)]
 
 
 def of_prediction(predicted: Prediction) -> list[Block]:

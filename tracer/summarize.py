@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import UNSET
 
@@ -79,6 +79,9 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
+    # What reads the same file once more, if anybody asks for it.
+    Again: TypeAlias = Callable[[], Trace] | None
+
 
 __all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
 
@@ -149,12 +152,12 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     return beside(trace, _read(source, more, choices)) if more else trace
 
 
-def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+def frames_of(source: Source, trace: Trace, choices: Choices) -> Again:
     """What reads the same file for its Python frames, where it has some."""
     return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
 
 
-def launches_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+def launches_of(source: Source, trace: Trace, choices: Choices) -> Again:
     """What reads the same file for how its kernels were launched, where that was not read and the file is not large."""
     large = trace.launched is not None or trace.events > needs.WAITING_EVENTS
     return None if large else (lambda: _read(source, occupancy.NEEDS, choices))
@@ -164,13 +167,7 @@ def _read(source: Source, want: Want, choices: Choices) -> Trace:
     return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
 
-def summarize(
-    trace: Trace,
-    choices: Choices | None = None,
-    *,
-    frames: Callable[[], Trace] | None = None,
-    launches: Callable[[], Trace] | None = None,
-) -> Summary:
+def summarize(trace: Trace, choices: Choices | None = None, *, frames: Again = None, launches: Again = None) -> Summary:
     """Summarise a trace that has device ops, or CPU operators in their place.
 
     Args:
@@ -207,13 +204,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
-def summarize_charged(
-    charged: Charged,
-    choices: Choices,
-    *,
-    frames: Callable[[], Trace] | None = None,
-    launches: Callable[[], Trace] | None = None,
-) -> Summary:
+def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = None, launches: Again = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
     ranges, work = charged.ranges, charged.work
     trace = _with_capture(charged.trace, work, choices)
@@ -234,12 +225,13 @@ def summarize_charged(
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
+    window = window_of(work)
     unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
-    breakdown = None if choices.by is None else break_down(trace, ranges, work, choices.by)
+    breakdown = break_down(trace, ranges, work, choices.by) if choices.by else None
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
-        window=window_of(work),
+        trace=trace_info(trace, ranges, choices, window, _warnings(trace, work, times, *unrated)),
+        window=window,
         device=device,
         stages=with_energy(with_footprint(stages, held), used),
         tokens=tokens,
@@ -257,7 +249,7 @@ def summarize_charged(
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
-            *graph_names.unnamed(trace, breakdown, None if choices.capture is None else str(choices.capture)),
+            *graph_names.unnamed(trace, breakdown, choices.capture),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         lost=UNSET if missing is None else missing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from model.eventgpt.network import EventGPT
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.pictures import list_pictures
 from model.inputs.samples import read_sample
+from model.parallel import describe, share_of
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
@@ -285,9 +286,9 @@ class StagedEventGPT:
         )
 
     def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost:
-        """Analytic work of such a request."""
+        """Analytic work of such a request, on this rank."""
         return request_cost(
-            self._size,
+            replace(self._size, text=share_of(self._size.text, self._options.ranks)),
             shape,
             new_tokens=new_tokens,
             itemsize_bytes=self.network.dtype.itemsize,
@@ -305,6 +306,7 @@ class StagedEventGPT:
             "batch_frames": self.network.batch_frames,
             "decode": self._options.decode,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+            **describe(self._options),
         }
 
 

@@ -18,6 +18,7 @@ from model.decoding.boundaries import step_boundaries
 from model.decoding.passes import CachedPasses
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.samples import read_sample
+from model.parallel import describe, share_of
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import RequestCost, RequestShape, StageCost
@@ -182,11 +183,11 @@ class StagedVLM:
         )
 
     def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost | None:
-        """Analytic work of such a request; None for a quantised network, whose bytes are others."""
+        """Analytic work of such a request, on this rank; None for a quantised network, whose bytes are others."""
         if self._quantised is not None:
             return None
         itemsize = self.network.dtype.itemsize
-        text, prompt = self._size.text, shape.visual_tokens + shape.prompt_tokens
+        text, prompt = share_of(self._size.text, self._options.ranks), shape.visual_tokens + shape.prompt_tokens
         return RequestCost(
             vision=self._vision_cost(shape, itemsize),
             prefill=decoder_cost(text, shape.batch_size, prompt, 0, itemsize),
@@ -222,5 +223,6 @@ class StagedVLM:
             "batch_frames": True,
             "decode": EAGER,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+            **describe(self._options),
         }
         return described if self._quantised is None else described | {"quantised": self._quantised}

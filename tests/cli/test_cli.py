@@ -83,7 +83,7 @@ RECORD_OPTIONS = """
     --requests --seed --shuffle-seed --size --sync-stages --tracks --verify --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
     --nsys-path --output --peak-gbs --peak-tflops --rank --request --shapes --solo --sort
     --stage --steady --strict --top --width
 """.split()
@@ -102,12 +102,19 @@ WHATIF_OPTIONS = """
 """.split()
 
 
+FLEET_OPTIONS = """
+    --between --date --force --format --help --marker --no-limit --nsys-path --output --retry --scheduler --store --tag
+    --tags-from --top --width --worker-memory --workers
+""".split()
+
+
 OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
     "compare": COMPARE_OPTIONS,
     "ab": AB_OPTIONS,
     "baseline": BASELINE_OPTIONS,
+    "fleet": FLEET_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }

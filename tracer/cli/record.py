@@ -23,6 +23,7 @@ from tracer.cli.asked import (
 )
 from tracer.cli.bars import Bars
 from tracer.cli.options import offering
+from tracer.cli.ranked import find_ranks, say_files
 from tracer.cli.script import check_typed, record_command
 
 if TYPE_CHECKING:
@@ -126,6 +127,15 @@ def command(
         int | None,
         typer.Option(
             min=1, help="Requests measured without a profiler. [default: 5, or the data set's]", rich_help_panel=_RUN
+        ),
+    ] = None,
+    tensor_parallel: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Divide the model among so many processes, on a GPU each, and record each of them: run.rank0.json, "
+            "run.rank1.json. [default: as many as torchrun started, else 1]",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     output: Annotated[
@@ -247,7 +257,9 @@ def command(
     typed = typed_options(context)
     check_typed(typed) if script else check_together(typed)
     window = parse_window(decode_window, None if script else max_new_tokens)
-    check_output(output, force=force)
+    ranks = find_ranks(tensor_parallel, context.params)
+    for path in ranks.outputs(output):
+        check_output(path, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
     profiled: dict[str, Any] = {"schedule": schedule, "window": window}
     profiled |= {"with_stack": with_stack, "record_shapes": record_shapes, "memory": memory}
@@ -257,12 +269,16 @@ def command(
         return
     entry = check_model(model, size, device, dtype, decode)
     check_files(entry, checkpoint, sample, dataset)
+    if ranks.to_start:
+        ranks.start(context, output)
+        return
+    output = ranks.own(output)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
     model_options = partial(
-        ModelOptions,
+        ranks.made(ModelOptions),
         seed=seed,
         checkpoint=checkpoint,
         prompt=prompt,
@@ -289,12 +305,14 @@ def command(
         sync_stages=sync_stages,
         energy=energy,
         nsys=program,
+        place=ranks.place,
         typed=typed,
         **profiled,
     )
-    with Bars() as bars:
-        recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
-    _report(output, recording.manifest, recording.report, tracks=tracks)
+    with ranks.taking_part(output):
+        with Bars(shown=ranks.speaks) as bars:
+            recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
+        _report(output, recording.manifest, recording.report, tracks=tracks)
 
 
 def _record(
@@ -329,6 +347,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
 
     if tracks:
         _add_tracks(output)
+    if manifest.rank:  # rank 0 speaks for all
+        return
     checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
@@ -336,6 +356,7 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         if checked.shapes > 1:
             shapes = f", in all {checked.shapes} shapes of requests"
             encoded = f"every picture was encoded {'twice, on purpose' if manifest.coupled else 'once'}"
+        shapes += f", on each of {manifest.world_size} ranks" if manifest.world_size > 1 else ""
         typer.echo(f"verified: {checked.tokens} tokens equal the model's own generate{shapes}; {encoded}")
     elif checked.reason:
         typer.echo(f"not verified: {checked.reason}")
@@ -358,4 +379,9 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
             else "of which QdstrmImporter -i makes a report"
         )
         typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
-    typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
+    if manifest.world_size > 1:
+        typer.echo(f"wrote a trace of each of {manifest.world_size} ranks: {say_files(output, manifest)}")
+    if manifest.world_size > 1 and manifest.device["type"] == "cuda":
+        typer.echo(f"next: tracer ranks {say_files(output, manifest)}")
+    else:
+        typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")

@@ -161,6 +161,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         energy: of the device; None where nobody asked for it.
         graphs: what the nodes of the graphs are that decode steps replay.
         graphs_unnamed: why that is not known, where steps replay graphs of which it is not.
+        rank, world_size: which process of the run this is, and of how many; they record together, a file each.
     """
 
     schema: str
@@ -186,6 +187,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     energy: RecordedEnergy | None = None
     graphs: list[CapturedGraph] = []
     graphs_unnamed: str = ""
+    rank: Count = 0
+    world_size: Count = 1
 
 
 def encode(manifest: Manifest) -> bytes:

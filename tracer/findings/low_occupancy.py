@@ -32,7 +32,7 @@ FINDING = Rule(
         "another library's kernel for this shape"
     ),
     rests_on=STEPS,
-    rank=110,
+    rank=105,
 )
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from tracer.charge.captured import graphs_in
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.work import work_of
-from tracer.document.summary import Abstained
+from tracer.document.summary import IN_GRAPHS, Abstained
 from tracer.document.words import counted
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tracer.charge.work import Work
     from tracer.document.summary import Breakdown
@@ -38,7 +39,7 @@ def with_capture(trace: Trace, work: Work, capture: Trace) -> Trace:
     return replace(trace, graphs=graphs_in(capture, work_of(capture, StageRanges.none()), trace, work))
 
 
-def unnamed(trace: Trace, breakdown: Breakdown | None, capture: str | None) -> Iterator[Abstained]:
+def unnamed(trace: Trace, breakdown: Breakdown | None, capture: Path | None) -> Iterator[Abstained]:
     """What to say of kernels in graphs that are not named.
 
     Args:
@@ -50,13 +51,13 @@ def unnamed(trace: Trace, breakdown: Breakdown | None, capture: str | None) -> I
         return
     without = breakdown.graph_ops - breakdown.graph_ops_named
     yield Abstained(
-        what=f"{WORDS[breakdown.by]} of {counted(without, 'op')} in replayed graphs",
+        what=f"{WORDS[breakdown.by]} of {counted(without, 'op')} {IN_GRAPHS}",
         reason=_reason(trace, capture),
         next_step=_next_step(trace, capture),
     )
 
 
-def _reason(trace: Trace, capture: str | None) -> str:
+def _reason(trace: Trace, capture: Path | None) -> str:
     manifest = trace.manifest
     if capture is not None:
         return (
@@ -70,7 +71,7 @@ def _reason(trace: Trace, capture: str | None) -> str:
     return "they were launched when the graph was captured, and this file has nothing of that"
 
 
-def _next_step(trace: Trace, capture: str | None) -> str:
+def _next_step(trace: Trace, capture: Path | None) -> str:
     manifest = trace.manifest
     if capture is not None:
         return "give a trace of the same version, shapes and device, with the warm-up before the capture in it"

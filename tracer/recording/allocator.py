@@ -14,7 +14,7 @@ import torch
 
 from tracer.document.names import DECODE
 from tracer.document.recorded_memory import RequestMemory, StageBytes, StepBytes
-from tracer.recording.marks import Marks
+from tracer.recording.marks import Marks, alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +140,7 @@ class WatchedMarks(Marks):
     """Marks that read the allocator's counters as well; see `Marks`.
 
     Args:
-        device, adjoining: as of `Marks`.
+        device, adjoining, meet: as of `Marks`.
         forget: as of `StageWatch`.
         counters_of: finds the counters of a device.
 
@@ -155,8 +155,9 @@ class WatchedMarks(Marks):
         adjoining: bool = False,
         forget: bool = True,
         counters_of: Callable[[torch.device], Counters | None] = counters_of,
+        meet: Callable[[], None] = alone,
     ) -> None:
-        super().__init__(device, adjoining=adjoining)
+        super().__init__(device, adjoining=adjoining, meet=meet)
         self._forget, self._counters_of = forget, counters_of
         self._watch: StageWatch | None = None
         self.memory: dict[int, RequestMemory] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.registry import ModelOptions
 from tracer.recording.window import DecodeWindow, Schedule
+from tracer.recording.world.place import ALONE, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ class RecordOptions:
         with_stack, record_shapes, memory: torch.profiler's options.
         energy: whether to measure the device's energy.
         nsys: the program that records the profiled requests once more; None for no such pass.
+        place: of this process among those that record the run.
         typed: names of the options that a person gave: a model of their own must take them.
     """
 
@@ -51,6 +53,7 @@ class RecordOptions:
     memory: bool = False
     energy: bool = False
     nsys: Path | None = None
+    place: Place = ALONE
     typed: tuple[str, ...] = ()
 
 
@@ -65,4 +68,4 @@ def from_json(fields: Mapping[str, Any]) -> RecordOptions:
         "schedule": Schedule(**fields["schedule"]),
         "window": DecodeWindow(**fields["window"]),
     }
-    return RecordOptions(**{**fields, **parts, "nsys": None, "typed": ()})
+    return RecordOptions(**{**fields, **parts, "nsys": None, "place": ALONE, "typed": ()})

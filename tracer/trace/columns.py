@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tracer.document.graphs import CapturedGraph
     from tracer.document.manifest import Manifest
     from tracer.trace.collectives import Collectives, Distributed
+    from tracer.trace.origin import Origin
     from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
@@ -302,6 +303,7 @@ class Trace:
         part: what of a whole the file is, where it was cut out of one.
         graphs: what was captured in the graphs that it replays, as far as another trace says it; None where none was
             asked.
+        origin: where and when it was made, as far as the file says it.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -339,6 +341,7 @@ class Trace:
     memory_recorded: bool = False
     part: Part | None = None
     graphs: list[CapturedGraph] | None = None
+    origin: Origin | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:
@@ -359,6 +362,7 @@ def without_rows(trace: Trace, unread: Unread) -> Trace:
         captures=none,
         warnings=trace.warnings,
         unread=unread,
+        origin=trace.origin,
         own_tracks_bytes=trace.own_tracks_bytes,
         torn=trace.torn,
     )

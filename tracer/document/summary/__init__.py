@@ -1,6 +1,15 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import (
+    IN_GRAPHS,
+    MARKS,
+    UNMARKED,
+    UNMEASURED,
+    UNREAD,
+    WAITING,
+    Abstained,
+    gathered,
+)
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -62,6 +71,7 @@ from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
     "CODE",
+    "IN_GRAPHS",
     "MACHINE",
     "MARKS",
     "MEAN",

@@ -13,6 +13,7 @@ from tracer.document.manifest import Sample
 from tracer.recording.allocator import WatchedMarks, last_of_each
 from tracer.recording.hooks import RecorderHook
 from tracer.recording.marks import PROFILES_ITSELF, noticing_profilers
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tracer.document.manifest import Latencies
     from tracer.document.recorded_memory import RequestMemory
     from tracer.recording.options import RecordOptions
+    from tracer.recording.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,18 @@ class Clean:
 
 
 def clean_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    requests: int,
+    advance: Callable[[], None],
+    world: World = ALONE,
 ) -> Clean:
-    """Measure so many requests without a profiler; the model's samples take turns.
+    """Measure so many requests without a profiler; the model's samples take turns, and ranks begin them together.
 
     Raises:
         InputError: the model has a profiler of its own.
     """
-    marks = WatchedMarks(model.device, adjoining=True)
+    marks = WatchedMarks(model.device, adjoining=True, meet=world.meet)
     hook = RecorderHook(marks)
     warmup = options.schedule.warmup
     turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
