@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
+from support.rounds import rounds
 from support.typed import typed
 
 from tracer.cli.app import VERBS, build_app
@@ -379,6 +380,23 @@ def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], 
     done = _tracer("whatif", trace, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_whatif_prices_rounds_by_a_recording_of_the_draft(tmp_path: Path) -> None:
+    steps = [span("tracer/prefill", 0, 9), launch(1, 1, 1), kernel("k", 2, 10, 1)]
+    for index in range(1, 4):
+        at = 10.0 * index
+        steps += [span(f"tracer/decode#{index}", at, 9), launch(at + 1, 1, index + 1)]
+        steps += [kernel("k", at + 2, 10, index + 1)]
+    draft = write(tmp_path / "draft.json", *steps)
+    target = write(tmp_path / "target.json", *rounds([(2, 1), (2, 2)], step=30))
+    done = _tracer("whatif", target, "--speculate", "2@0.5,0.25", "--draft", draft, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)["speculation"]
+    assert (found["acceptance"], found["tokens"]) == ([0.5, 0.25], 1.625)
+    assert (found["draft_token_ns"], found["verify_ns"]) == (10_000, 40_000)
+    assert found["round_ns"] == 60_000
+    assert found["speedup"] == pytest.approx(1.625 / 2)
 
 
 def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(run: Path) -> None:
