@@ -41,6 +41,7 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.serving import serving
+from tracer.measure.speculating.drafting import drafting, with_clean
 from tracer.measure.speculating.speculation import speculation, unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
@@ -198,7 +199,8 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    speculated, solos = speculation(trace, runs), _solos(choices)
+    drafted, solos = drafting(trace.manifest), _solos(choices)
+    speculated = with_clean(speculation(trace, runs), trace.manifest, drafted)
     together = joint(trace, ranges, work, solos)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
@@ -237,6 +239,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,
+        drafting=drafted,
         joint=together,
         roles=role_rows(runs),
     )

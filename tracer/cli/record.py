@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracer.cli import drafting
 from tracer.cli import options as shared
 from tracer.cli.asked import (
     DEFAULT_WINDOW_STEPS,
@@ -113,6 +114,15 @@ def command(
             rich_help_panel=_RUN,
         ),
     ] = "eager",
+    draft: drafting.Draft = None,
+    draft_tokens: drafting.DraftTokens = 4,
+    draft_size: drafting.DraftSize = None,
+    draft_checkpoint: drafting.DraftCheckpoint = None,
+    draft_device: drafting.DraftDevice = None,
+    draft_mapping: drafting.DraftMapping = None,
+    acceptance: drafting.Acceptance = None,
+    together: drafting.Together = "sequential",
+    sweep: drafting.Sweep = None,
     prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
@@ -227,6 +237,8 @@ def command(
 
     tracer record --model my_model.py:build --dataset folder --max-samples 20
 
+    tracer record --model video_llava --draft eventgpt --draft-tokens 4 --acceptance 0.5
+
     tracer record --auto -- python my_infer.py
     """
     from tracer.recording.window import Schedule
@@ -246,6 +258,10 @@ def command(
         return
     entry = check_model(model, size, device, dtype, decode)
     check_files(entry, checkpoint, sample, dataset)
+    of_draft: dict[str, Any] = {"draft_tokens": draft_tokens, "draft_size": draft_size, "sweep": sweep}
+    of_draft |= {"draft_device": draft_device, "draft_mapping": draft_mapping, "draft_checkpoint": draft_checkpoint}
+    of_draft |= {"draft": draft, "acceptance": acceptance, "together": together}
+    drafted = drafting.asked(model, of_draft, typed)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
@@ -276,6 +292,7 @@ def command(
         couple=couple,
         sync_stages=sync_stages,
         nsys=program,
+        drafting=drafted,
         typed=typed,
         **profiled,
     )

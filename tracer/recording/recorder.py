@@ -11,8 +11,10 @@ import msgspec
 import torch
 
 from model.errors import ModelError
+from model.speculative.pair import SpeculativePair
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
+from tracer.recording.drafting import drafting_passes, verify_both, with_clean
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
@@ -88,6 +90,8 @@ def _verify(model: StagedModel[Any, Any], options: RecordOptions, requests: int,
         return Verification(status="skipped", reason=why)
     turns = [*range(requests), *map(options.schedule.turn, range(options.schedule.requests))]
     numbers = distinct_shapes(model, sorted({turn % len(model.samples) for turn in turns}))
+    if isinstance(model, SpeculativePair):
+        return verify_both(model, options, numbers, progress)
     progress.begin("verify", STEPS * len(numbers))
     return verify_pass(model, options, numbers, progress.advance)
 
@@ -97,6 +101,9 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
     verification = _verify(model, options, requests, progress)
+    drafting = None
+    if isinstance(model, SpeculativePair):
+        drafting = drafting_passes(model, options, requests, progress, verified=verification.status == "passed")
     progress.begin("clean", options.schedule.warmup + requests)
     clean = clean_pass(model, options, requests, progress.advance)
     progress.begin("profiled", options.schedule.requests)
@@ -119,6 +126,7 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         clean=clean.latencies,
         profiled=profiled.latencies,
         cost=_costs(model, shape, clean.samples, options.schedule),
+        drafting=None if drafting is None else with_clean(drafting, clean),
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest)

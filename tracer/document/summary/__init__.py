@@ -14,6 +14,7 @@ from tracer.document.summary.device import (
     Reason,
     Unattributed,
 )
+from tracer.document.summary.drafting import Drafting, SweepRow, WayRow
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
@@ -87,6 +88,7 @@ __all__ = [
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "Drafting",
     "EngineStep",
     "Finding",
     "Gain",
@@ -133,11 +135,13 @@ __all__ = [
     "Statistic",
     "SteadyPart",
     "Summary",
+    "SweepRow",
     "Token",
     "TraceInfo",
     "Unattributed",
     "VisualToken",
     "Waiting",
+    "WayRow",
     "Window",
     "decode",
     "encode",

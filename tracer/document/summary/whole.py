@@ -16,6 +16,7 @@ from tracer.document.summary.breakdown import Breakdown
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
+from tracer.document.summary.drafting import Drafting
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.joint import Joint
 from tracer.document.summary.latency import Latency, RequestLatency
@@ -42,7 +43,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
     stages are a serving engine's steps; `threads` are those that launched device work; `memory` is absent where no
     allocator reported it, `lost` where no work was launched and not recorded; `speculation` is there where one model
-    drafts and another checks, `joint` where several models work at once, and `roles` has each one's stages.
+    drafts and another checks, `drafting` where `tracer record` recorded both, `joint` where several models work at
+    once, and `roles` has each one's stages.
     """
 
     schema_: str
@@ -68,6 +70,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     lost: Lost | UnsetType = UNSET
     memory: Memory | UnsetType = UNSET
     speculation: Speculation | None = None
+    drafting: Drafting | None = None
     joint: Joint | None = None
     roles: list[RoleStage] = []
 

@@ -23,10 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """What the clean pass leaves: the latencies of each request, and the samples in the order of their first turn."""
+    """What the clean pass leaves.
+
+    Attributes:
+        latencies: of each request.
+        samples: in the order of their first turn.
+        checks: of each request drafted and accepted tokens, pass by pass; empty where nothing is drafted.
+        beside: of each request that another thread worked on too, what that took.
+    """
 
     latencies: list[Latencies]
     samples: list[Sample]
+    checks: list[tuple[tuple[int, int], ...]]
+    beside: list[Latencies]
 
 
 def clean_pass(
@@ -54,6 +63,8 @@ def clean_pass(
             msgspec.structs.replace(request.latencies, sample=number)
             for request, number in zip(marks.requests[warmup:], turns[warmup:], strict=True)
         ],
+        checks=[request.checks for request in marks.requests[warmup:]],
+        beside=[request.beside for request in marks.requests[warmup:] if request.beside is not None],
         samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
     )
 

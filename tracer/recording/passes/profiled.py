@@ -38,7 +38,8 @@ def profiled_pass(
     model: StagedModel[Any, Any], options: RecordOptions, folder: Path, advance: Callable[[], None]
 ) -> Profiled:
     """Run the schedule under torch.profiler; the captures are written into `folder`."""
-    emitter = RangeEmitter()
+    threaded = bool(getattr(model, "threaded", False))
+    emitter = RangeEmitter(everywhere=threaded)
     capture_on = partial(
         Capture,
         plan(options.schedule, options.window, options.max_new_tokens - 1),
@@ -46,6 +47,7 @@ def profiled_pass(
         with_stack=options.with_stack,
         record_shapes=options.record_shapes,
         memory=options.memory,
+        all_threads=threaded,
     )
     marks = ProfiledMarks(capture_on, model.device, adjoining=True, emitter=emitter, sync_stages=options.sync_stages)
     hook = RecorderHook(marks)
