@@ -17,9 +17,11 @@ from tracer.recording.own.files import called
 from tracer.recording.own.spelling import parse
 from tracer.recording.passes.clean import Clean, clean_pass
 from tracer.recording.passes.verify import STEPS, deterministic_kernels, first_difference, verify_pass
+from tracer.recording.write.output import atomic_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from model.registry import ModelOptions
     from model.speculative.mapping import Vocabularies
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 # A pass over several tokens rounds otherwise than a step does. Another token than the step's may come of it where the
 # step's own logits lie no further apart than so many units of rounding of the largest.
 UNITS = 4
+SWEEP = ".sweep.json"
 
 
 def paired(target: Any, options: RecordOptions, drafting: asked.Drafting) -> SpeculativePair:
@@ -192,3 +195,16 @@ def way(name: str, clean: Clean) -> Way:
         accepted=[sum(accepted for _, accepted in request) for request in rounds],
         beside=clean.beside,
     )
+
+
+def sweep_path(output: Path) -> Path:
+    """Where the points of a sweep go: beside the trace, under its stem."""
+    return output.with_name(output.name.removesuffix(".gz").removesuffix(".json") + SWEEP)
+
+
+def write_sweep(output: Path, drafting: Drafting | None) -> None:
+    """The points of a sweep as JSON of their own, where there are any; they are in the manifest too."""
+    if drafting is not None and drafting.sweep:
+        encoded = msgspec.json.format(msgspec.json.encode(drafting.sweep), indent=1)
+        with atomic_writer(sweep_path(output)) as file:
+            file.write(encoded + b"\n")

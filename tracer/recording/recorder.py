@@ -14,7 +14,7 @@ from model.errors import ModelError
 from model.speculative.pair import SpeculativePair
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
-from tracer.recording.drafting import drafting_passes, verify_both, with_clean
+from tracer.recording.drafting import drafting_passes, verify_both, with_clean, write_sweep
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
@@ -130,6 +130,7 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest)
+    write_sweep(options.output, manifest.drafting)
     progress.advance()
     return manifest
 
