@@ -25,7 +25,8 @@ is an answer too, and `not answered` names what a file cannot support.
 
 # By somebody who read the trace itself, or made it.
 READ = {
-    "h100_branches": "True: chains of elementwise kernels, made so; nothing else ran, so the bound is all of it.",
+    "h100_branches": "True: chains of elementwise kernels, made so; nothing else ran that they could go into, so that "
+    "one of 16 a step remains.",
     "kineto_alexnet": "Training: no stage is claimed, and none is.",
     "kineto_b200_vllm_eager": "True: an eager prefill of one request with stacks recorded, 3 kernels a layer late; the "
     "profiler's own part of the host's time is in it, since nobody measured without.",

@@ -39,6 +39,8 @@ class ModelOptions:
         dtype: "float32", "bfloat16" or "float16".
         device: a torch device string.
         seed: of the random weights, prompts and synthetic streams.
+        no_limit: read samples of any size.
+        rank, ranks: which part of the decoder is kept, of how many; of one rank it is whole.
     """
 
     size: str
@@ -57,6 +59,9 @@ class ModelOptions:
     batch_frames: bool = False
     decode: str = EAGER
     new_tokens: int = 64
+    no_limit: bool = False
+    rank: int = 0
+    ranks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

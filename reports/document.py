@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 from reports.asked import AS_IT_IS
 from reports.parts import (
     abstained,
+    answer,
     attention,
     breakdown,
     categories,
+    critical_path,
     decode_steps,
     devices,
     drafting,
+    energy,
+    explained,
     findings,
     first,
+    footprint,
     gates,
     header,
     host,
@@ -38,8 +43,9 @@ from reports.parts import (
     threads,
     warnings,
 )
+from reports.parts.compared import beside, measures, options, overlaps, runs, steps, totals, turns
 from reports.parts.compared import kernels as compared_kernels
-from reports.parts.compared import measures, options, overlaps, runs, steps, totals, turns
+from reports.parts.compared import roles as compared_roles
 from reports.parts.ranks import bandwidth, found, run, stragglers
 from reports.parts.ranks import stages as rank_stages
 from reports.parts.ranks import steps as last_ranks
@@ -50,6 +56,9 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from reports.blocks import Block
     from tracer.document.comparison import Comparison
+    from tracer.document.critical_path import CriticalPath
+    from tracer.document.explained import Explained
+    from tracer.document.fleet import Answer
     from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
 
@@ -73,7 +82,9 @@ SUMMARY = (
     latency.part,
     categories.part,
     kernels.part,
+    footprint.part,
     memory.part,
+    energy.part,
     ranges.part,
     threads.part,
     limits.part,
@@ -84,7 +95,7 @@ SUMMARY = (
 )
 # Of a summary that was asked for a breakdown.
 BROKEN_DOWN = (header.part, breakdown.part, host.by_name, gates.part, warnings.part)
-PAIR = (measures, options, steps, totals, compared_kernels, overlaps)
+PAIR = (measures, options, compared_roles, beside, steps, totals, compared_kernels, overlaps)
 
 # Of the ranks of one run.
 RANKS = (
@@ -117,6 +128,21 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
 def of_ranks(ranks: Ranks) -> list[Block]:
     """The report on the ranks of one run."""
     return _there(part(ranks) for part in RANKS)
+
+
+def of_explained(one: Explained) -> list[Block]:
+    """A finding's reasoning, and what its rule found in a trace."""
+    return _there([explained.reasoning(one), explained.there(one)])
+
+
+def of_critical_path(path: CriticalPath) -> list[Block]:
+    """What bounds a range, and the longest pieces of its path."""
+    return _there([critical_path.bounds(path), critical_path.longest(path)])
+
+
+def of_answer(answered: Answer, top: int | None = None) -> list[Block]:
+    """The report on a question about many traces."""
+    return [answer.part(answered, top)]
 
 
 def of_prediction(predicted: Prediction) -> list[Block]:

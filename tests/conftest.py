@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,9 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 # For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-# How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Each worker, and each of the hundreds of processes that tests start, would compile all of ours again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (place.get(item.path, len(LONG)), -tests[item.path], str(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: recordings collect garbage before each request, and need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def real_traces(pattern: str) -> list[Path]:

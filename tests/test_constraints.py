@@ -14,7 +14,9 @@ NEEDED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
 ALLOWED = {one.name.lower(): one.specifier for one in map(Requirement, NEEDED)}
 # What only recording, tables and notebooks need; the lowest run is without it.
 RECORDING = {"torch", "transformers", "nvtx", "pillow", "safetensors", "tokenizers", "av"}
-ABSENT = RECORDING | {"pyarrow", "duckdb", "pandas", "nbclient", "ipykernel"}
+ABSENT = RECORDING | {
+    "pyarrow", "duckdb", "pandas", "nbclient", "ipykernel", "dask", "distributed", "fsspec", "cryptography",
+}  # fmt: skip
 
 
 def _pinned(name: str) -> dict[str, Version]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import ranks
 from support.chrome import kernel, launch, span, write
 from support.perfetto import perfetto
 
@@ -33,13 +34,14 @@ def _run_file(path: Path) -> Path:
 
 
 def test_the_commands_are_known() -> None:
-    assert [command.split()[1] for command in COMMANDS] == ["annotate", "slice", "open"]
+    assert [command.split()[1] for command in COMMANDS] == ["annotate", "annotate", "slice", "open"]
 
 
-@pytest.mark.parametrize("command", COMMANDS[:2])
+@pytest.mark.parametrize("command", COMMANDS[:3])
 def test_the_commands_run(command: str, data: Path, tmp_path: Path) -> None:
     shutil.copy(data / "kineto_b200_vllm_eager.json.gz", tmp_path / "trace.json.gz")
     _run_file(tmp_path / "run.json.gz")
+    ranks.write(tmp_path / "traces", ranks.Plan(passes=2, layers=2))
     _run(command, tmp_path)
     assert (tmp_path / shlex.split(command)[-1]).is_file()
 

@@ -30,6 +30,7 @@ class Choices:
         strict: refuse a torn file.
         nsys: the program that exports Nsight reports, or its folder; the one on PATH if None.
         limits: how much the file may ask for.
+        capture: a trace of the moment in which this one's graphs were captured.
         solos: traces of models by themselves, by role, to hold against what they take together.
     """
 
@@ -47,6 +48,7 @@ class Choices:
     strict: bool = False
     nsys: Path | None = None
     limits: Limits = DEFAULT
+    capture: Path | None = None
     solos: Mapping[str, Path] = field(default_factory=dict)
 
     def in_words(self) -> list[str]:

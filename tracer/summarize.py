@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import UNSET
 
@@ -20,19 +20,22 @@ from tracer.choices import Choices
 from tracer.document.summary import SCHEMA, Summary
 from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
+from tracer.measure import graph_names, needs, occupancy, python_lines, recording
 from tracer.measure import lost as missed
-from tracer.measure import needs, python_lines, recording
 from tracer.measure.abstained import abstentions, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
+from tracer.measure.energy import energy, unmeasured, with_energy
+from tracer.measure.footprint import footprint, with_footprint
 from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
 from tracer.measure.joint import Solo, joint, unmatched
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
+from tracer.measure.launching import launching
 from tracer.measure.memory import with_memory
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
@@ -77,6 +80,9 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
+    # What reads the same file once more, if anybody asks for it.
+    Again: TypeAlias = Callable[[], Trace] | None
+
 
 __all__ = ["Charged", "Choices", "charge", "read", "summarize", "summarize_charged", "summarize_file"]
 
@@ -120,7 +126,9 @@ def summarize_source(source: Source, choices: Choices) -> Summary:
         InputError: the file is no trace.
     """
     trace = read(source, choices)
-    return summarize(trace, choices, frames=frames_of(source, trace, choices))
+    return summarize(
+        trace, choices, frames=frames_of(source, trace, choices), launches=launches_of(source, trace, choices)
+    )
 
 
 def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
@@ -145,28 +153,35 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     return beside(trace, _read(source, more, choices)) if more else trace
 
 
-def frames_of(source: Source, trace: Trace, choices: Choices) -> Callable[[], Trace] | None:
+def frames_of(source: Source, trace: Trace, choices: Choices) -> Again:
     """What reads the same file for its Python frames, where it has some."""
     return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
+
+
+def launches_of(source: Source, trace: Trace, choices: Choices) -> Again:
+    """What reads the same file for how its kernels were launched, where that was not read and the file is not large."""
+    large = trace.launched is not None or trace.events > needs.WAITING_EVENTS
+    return None if large else (lambda: _read(source, occupancy.NEEDS, choices))
 
 
 def _read(source: Source, want: Want, choices: Choices) -> Trace:
     return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
 
 
-def summarize(trace: Trace, choices: Choices | None = None, *, frames: Callable[[], Trace] | None = None) -> Summary:
+def summarize(trace: Trace, choices: Choices | None = None, *, frames: Again = None, launches: Again = None) -> Summary:
     """Summarise a trace that has device ops, or CPU operators in their place.
 
     Args:
         trace: to summarise.
         choices: what a person chose.
-        frames: reads the same file for its Python frames; called only if a finding needs them.
+        frames, launches: read the same file for its Python frames, or how its kernels were launched; called only if a
+            finding needs them.
 
     Raises:
         InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
-    return summarize_charged(charge(trace, choices), choices, frames=frames)
+    return summarize_charged(charge(trace, choices), choices, frames=frames, launches=launches)
 
 
 def charge(trace: Trace, choices: Choices) -> Charged:
@@ -190,9 +205,10 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
-def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[], Trace] | None = None) -> Summary:
+def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = None, launches: Again = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
-    trace, ranges, work = charged.trace, charged.ranges, charged.work
+    ranges, work = charged.ranges, charged.work
+    trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
@@ -201,28 +217,31 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
     drafted, solos = drafting(trace.manifest), _solos(choices)
     speculated = with_clean(speculation(trace, runs), trace.manifest, drafted)
-    together = joint(trace, ranges, work, solos)
+    held, used = footprint(trace.manifest), energy(trace.manifest)
+    together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
-        coverage=coverage, requests=requests, frames=frames, lost=missing,
-        speculation=speculated, joint=together,
+        coverage=coverage, requests=requests, frames=frames, launches=launches, lost=missing, launching=rate,
+        speculation=speculated, joint=together, footprint=held, energy=used,
         unknown=frozenset(stage.stage for stage in stages if stage.took_ns is None),
     )  # fmt: skip
     found, unasked = ask(evidence)
+    window = window_of(work)
     unstaged = None if ranges.marked else no_stages(trace, threads, annotations)
+    breakdown = break_down(trace, ranges, work, choices.by) if choices.by else None
     return Summary(
         schema_=SCHEMA,
-        trace=trace_info(trace, ranges, choices, _warnings(trace, work, times, *unrated)),
-        window=window_of(work),
+        trace=trace_info(trace, ranges, choices, window, _warnings(trace, work, times, *unrated)),
+        window=window,
         device=device,
-        stages=stages,
+        stages=with_energy(with_footprint(stages, held), used),
         tokens=tokens,
         ranges=annotations[: None if choices.all_ranges else SHOWN],
         latency=latency,
         findings=found,
         budget=list(times.values()),
-        breakdown=None if choices.by is None else break_down(trace, ranges, work, choices.by),
+        breakdown=breakdown,
         run=recording.describe(trace.manifest) if trace.manifest else None,
         decoding=decoding,
         roofline=roofline,
@@ -231,17 +250,21 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Callable[[]
         rangeless=rangeless(trace, work),
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
-            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked],
+            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
+            *graph_names.unnamed(trace, breakdown, choices.capture),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         lost=UNSET if missing is None else missing,
         memory=UNSET if memory is None else memory,
+        footprint=UNSET if held is None else held,
+        energy=UNSET if used is None else used,
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,
         drafting=drafted,
         joint=together,
         roles=role_rows(runs),
+        launching=rate,
     )
 
 
@@ -286,6 +309,18 @@ def _solos(choices: Choices) -> dict[str, Solo]:
             alone = _read(source, Want.SUMMARY, choices)
         found[role] = alone, work_of(alone, StageRanges.none())
     return found
+
+
+def _with_capture(trace: Trace, work: Work, choices: Choices) -> Trace:
+    """The trace, knowing from where its graphs were captured, if a person gave a trace of that.
+
+    Raises:
+        InputError: that is no trace.
+    """
+    if choices.capture is None:
+        return trace
+    with Source(choices.capture, choices.limits) as source:
+        return graph_names.with_capture(trace, work, _read(source, graph_names.NEEDS, choices))
 
 
 def _rates(

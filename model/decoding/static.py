@@ -7,6 +7,7 @@ Shape legend: B batch, L prompt length, N new tokens, C positions of the cache.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,7 @@ from model.errors import ModelError
 from model.registry import COMPILE, GRAPH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from transformers import PreTrainedModel
 
@@ -25,7 +26,11 @@ WARM_UP = 3
 
 
 class StaticDecoder:
-    """Decodes over a static cache; one for a network and a number of sequences, used again by each request."""
+    """Decodes over a static cache; one for a network and a number of sequences, used again by each request.
+
+    Attributes:
+        mode: how, one of `DECODE_MODES`.
+    """
 
     def __init__(
         self, network: PreTrainedModel, mode: str, *, batch_size: int, positions: int, padded: bool = False
@@ -38,7 +43,7 @@ class StaticDecoder:
         if mode == GRAPH and network.device.type != "cuda":
             raise ModelError("--decode graph captures CUDA graphs and needs a GPU; --decode static runs anywhere")
         self._network = network
-        self._mode = mode
+        self.mode = mode
         self._cache = StaticCache(network.config.get_text_config(), max_cache_len=positions)
         if not hasattr(self._cache.layers[0], "cumulative_length"):
             raise ModelError(f"--decode {mode} needs a transformers whose static cache counts by itself (5.23 does)")
@@ -89,16 +94,16 @@ class StaticDecoder:
 
     def _check_room(self) -> None:
         if self._used > self._room:
-            raise ModelError(f"--decode {self._mode}: the cache holds {self._room} positions, {self._used} are needed")
+            raise ModelError(f"--decode {self.mode}: the cache holds {self._room} positions, {self._used} are needed")
 
     def make_ready(self) -> None:
         """Capture or compile the step for the kernels that are to be used now; nothing that is cached changes."""
         if not self._cache.layers[0].is_initialized:  # its first pass allocates it, on whatever tokens
             self._forward(self._token)
             self._cache.reset()
-        if self._mode == COMPILE:
+        if self.mode == COMPILE:
             self.rehearse(1)
-        elif self._mode == GRAPH:
+        elif self.mode == GRAPH:
             self._graph = self._capture()
 
     def rehearse(self, times: int) -> None:
@@ -144,23 +149,50 @@ class StaticDecoder:
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._token.copy_(self._forward(self._token))
+            self._advance()
         self._restore(*saved)
         return graph
 
+    def _advance(self) -> None:
+        """All that a graph holds."""
+        self._token.copy_(self._forward(self._token))
+
+    @contextmanager
+    def launching(self) -> Iterator[Callable[[], None]]:
+        """While open, what it yields makes a step launch by launch, as it was captured; what is cached is lost.
+
+        The cache has room for two.
+        """
+        self._cache.reset()
+        try:
+            with torch.no_grad():
+                yield self._advance
+        finally:
+            self._cache.reset()
+
 
 class StaticDecoders:
-    """A decoder for each number of sequences that requests have: a data set's last batch may be smaller."""
+    """A decoder for each number of sequences that requests have: a data set's last batch may be smaller.
+
+    Attributes:
+        mode: of all of them.
+    """
 
     def __init__(self, decoders: dict[int, StaticDecoder]) -> None:
         self._decoders = decoders
         self._present: StaticDecoder | None = None
+        self.mode = next(iter(decoders.values())).mode
         self._ready: bool | None = None  # whether deterministic kernels were asked for when the steps were made ready
 
     def begin(self, mask: torch.Tensor) -> tuple[Any, torch.Tensor | None]:
         """The cache for a request with this mask [B, L], and the mask that its prefill is to be given."""
         self._present = self._decoders[mask.shape[0]]
         return self._present.begin(mask), self._present.prompt_mask(mask)
+
+    @property
+    def each(self) -> list[StaticDecoder]:
+        """The decoders, that of the fewest sequences first."""
+        return [self._decoders[size] for size in sorted(self._decoders)]
 
     def step(self, token: torch.Tensor) -> torch.Tensor:
         """The next token, int64 [B, 1], after `token` [B, 1], of the request that was begun last.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.network import EventGPT
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.pictures import list_pictures
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
+from model.parallel import describe, share_of
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import DecodeState, RequestCost, RequestShape
@@ -48,7 +49,11 @@ class EventInputs:
 
 
 class StagedEventGPT:
-    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`."""
+    """EventGPT cut at its stage boundaries; implements `model.staged.SteppedModel`.
+
+    Attributes:
+        decoders: what makes the steps, where transformers' own way does not.
+    """
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class StagedEventGPT:
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
         self._stop_test = stop_test(network, stop_ids)
-        self._static = None if options.decode == EAGER else self._static_decoders()
+        self.decoders = None if options.decode == EAGER else self._static_decoders()
 
     @property
     def samples(self) -> Sequence[str]:
@@ -96,7 +101,7 @@ class StagedEventGPT:
     def prepare(self, raw: Loaded) -> EventInputs:
         """Rasterise, run CLIP's preprocessing, and put frames and prompts on the device."""
         frames = self._options.frames or self._size.frames
-        sequences = [as_pictures(one, frames) for one in raw.raws]
+        sequences = raw.pictures(frames)
         if len({len(pictures) for pictures in sequences}) > 1:
             raise InputError(
                 f"{batch_name(raw.batch)}: the sequences of a batch need as many frames each; use --frames"
@@ -153,7 +158,7 @@ class StagedEventGPT:
     def prefill(self, inputs: EventInputs, features: torch.Tensor | None) -> DecodeState:
         """Splice, run the decoder over the whole prompt, and choose token 0."""
         embeds, mask, positions = self._spliced(inputs, features)
-        cache, given_mask = (None, mask) if self._static is None else self._static.begin(mask)
+        cache, given_mask = (None, mask) if self.decoders is None else self.decoders.begin(mask)
         output = self.network(
             inputs_embeds=embeds,
             attention_mask=given_mask,
@@ -177,9 +182,9 @@ class StagedEventGPT:
         transformers' `generate` does, and its cost is part of what a person measures there.
         """
         last = state.tokens[:, -1:]
-        if self._static is not None:
+        if self.decoders is not None:
             return self._state(
-                self._static.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
+                self.decoders.step(last), before=state, attention_mask=state.attention_mask, cache=state.cache
             )
         mask = torch.cat([state.attention_mask, torch.ones_like(last)], dim=-1)
         output = self.network(
@@ -281,9 +286,9 @@ class StagedEventGPT:
         )
 
     def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost:
-        """Analytic work of such a request."""
+        """Analytic work of such a request, on this rank."""
         return request_cost(
-            self._size,
+            replace(self._size, text=share_of(self._size.text, self._options.ranks)),
             shape,
             new_tokens=new_tokens,
             itemsize_bytes=self.network.dtype.itemsize,
@@ -301,6 +306,7 @@ class StagedEventGPT:
             "batch_frames": self.network.batch_frames,
             "decode": self._options.decode,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+            **describe(self._options),
         }
 
 

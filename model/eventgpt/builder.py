@@ -11,6 +11,7 @@ from model.eventgpt.adapter import StagedEventGPT
 from model.eventgpt.network import EVENT_TOKEN_INDEX, EventGPT
 from model.eventgpt.prompt import DEFAULT_PROMPT, TEMPLATE, add_marks, tokenize
 from model.eventgpt.sizes import SIZES
+from model.parallel import split
 from model.weights import allocate, load_tokenizer, random_prompt, randomise
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _random(options: ModelOptions) -> StagedEventGPT:
         raise ModelError(f"eventgpt has no size {options.size!r}: choose from {', '.join(SIZES)}") from None
     network = _network(size, options, eos_token_id=None)
     randomise(network, network.device, options.seed)
+    split(network, size.text, options)
 
     def prompt_ids(sample: Sample) -> list[int]:
         row = random_prompt(options.prompt_tokens, size.text.vocabulary, sample.seed)
@@ -75,6 +77,7 @@ def _from_checkpoint(options: ModelOptions) -> StagedEventGPT:
     stop_id = tokenizer.eos_token_id
     network = _network(size, options, eos_token_id=stop_id)
     checkpoint.load_weights(network, folder)
+    split(network, size.text, options)
 
     def prompt_ids(sample: Sample) -> list[int]:
         row = tokenize(tokenizer, TEMPLATE.format(prompt=sample.prompt or options.prompt or DEFAULT_PROMPT))

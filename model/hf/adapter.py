@@ -23,7 +23,7 @@ from model.extras import in_one_line, missing_package
 from model.hf import synthetic
 from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts, told_by_configuration
 from model.inputs.batches import Loaded, batch_name, batches_of
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
 from model.registry import EAGER
 from model.staged import RequestCost, RequestShape
 from model.weights import left_pad
@@ -101,7 +101,7 @@ class StagedFolder:
 
     def prepare(self, raw: Loaded) -> FolderInputs:
         """Run the folder's own processor, or make what the configuration asks for."""
-        pictures = [as_pictures(one, 1)[0] for one in raw.raws]
+        pictures = [one[0] for one in raw.pictures(1)]
         if self._processor is None:
             with self._by_configuration():
                 given = self._synthesise(raw.batch, pictures)

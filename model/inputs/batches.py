@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from model.errors import InputError
 from model.inputs.datasets import read_dataset
-from model.inputs.samples import Sample
+from model.inputs.limits import DEFAULT, NO_LIMITS
+from model.inputs.samples import Sample, as_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,11 @@ class Loaded:
     batch: tuple[Sample, ...]
     raws: list[EventStream | list[Picture]]
 
+    def pictures(self, frames: int) -> list[list[Picture]]:
+        """Each sequence's pictures: events are drawn as `frames` of them."""
+        pairs = zip(self.batch, self.raws, strict=True)
+        return [as_pictures(raw, frames, sample.limits) for sample, raw in pairs]
+
 
 def batches_of(options: ModelOptions) -> tuple[tuple[Sample, ...], ...]:
     """The batches that requests take in turn; the last one of a data set may be smaller.
@@ -32,7 +38,7 @@ def batches_of(options: ModelOptions) -> tuple[tuple[Sample, ...], ...]:
     Raises:
         InputError: there is no such data, or the data set holds none that can be read.
     """
-    size = options.batch_size
+    size, limits = options.batch_size, NO_LIMITS if options.no_limit else DEFAULT
     if options.dataset is not None:
         samples = read_dataset(options.dataset, seed=options.seed)
         if options.shuffle_seed is not None:
@@ -44,6 +50,7 @@ def batches_of(options: ModelOptions) -> tuple[tuple[Sample, ...], ...]:
             raise InputError(f"{path}: no such file or folder")
         name = "synthetic" if path is None else path.name
         samples = [Sample(name, path, None, options.seed + number) for number in range(size)]
+    samples = [replace(sample, limits=limits) for sample in samples]
     return tuple(tuple(samples[start : start + size]) for start in range(0, len(samples), size))
 
 

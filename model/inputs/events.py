@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.errors import InputError
+from model.inputs.limits import ADVICE, DEFAULT, SampleLimits, beyond
 from model.inputs.unpickle import unpickle
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 FIELDS = ("x", "y", "p", "t")
 # No event sensor comes near; a larger coordinate means the file is something else.
 MAX_SIDE_PX = 8192
-# Seconds of the busiest sensor; 25 bytes each in memory.
-MAX_EVENTS = 1 << 26
-MAX_ARCHIVE_BYTES = 4 * 8 * MAX_EVENTS
+# Of an event, unpacked: four columns of the widest numbers.
+EVENT_BYTES = 4 * 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,23 @@ class EventStream:
         return int(self.x.shape[0])
 
 
-def read_events(path: Path) -> EventStream:
+def read_events(path: Path, limits: SampleLimits = DEFAULT) -> EventStream:
     """Read an event stream from a `.npy` (pickled dict or structured array) or `.npz` file.
 
     Raises:
-        InputError: the file is missing, damaged, unsafe, or not an event stream.
+        InputError: the file is missing, damaged, unsafe, too large, or not an event stream.
     """
     try:
         with path.open("rb") as file:
             magic = file.read(6)
             file.seek(0)
             if magic.startswith(b"PK"):
-                columns = _read_npz(path)
+                columns = _read_npz(path, limits)
             elif magic == b"\x93NUMPY":
                 columns = _read_npy(file)
             else:
                 raise InputError("not a .npy or .npz file")
-        return _stream(columns)
+        return _stream(columns, limits)
     except InputError as error:
         raise InputError(f"{path}: {error}; events are a dict or structured array of x, y, p, t") from None
     except OSError as error:
@@ -75,11 +75,11 @@ def read_events(path: Path) -> EventStream:
         raise InputError(f"{path}: damaged event file ({type(error).__name__}: {error})") from None
 
 
-def _read_npz(path: Path) -> Mapping[str, Any]:
+def _read_npz(path: Path, limits: SampleLimits) -> Mapping[str, Any]:
     with zipfile.ZipFile(path) as archive:
         size = sum(info.file_size for info in archive.infolist())
-    if size > MAX_ARCHIVE_BYTES:
-        raise InputError(f"unpacks to {size:,} bytes, which is more than an event stream needs")
+    if limits.events is not None and size > EVENT_BYTES * limits.events:
+        raise InputError(f"unpacks to {size:,} bytes, which is more than an event stream needs ({ADVICE})")
     with np.load(path, allow_pickle=False) as archive:
         missing = [field for field in FIELDS if field not in archive]
         if missing:
@@ -113,7 +113,7 @@ def _columns_of_array(array: np.ndarray[Any, Any]) -> Mapping[str, Any]:
     return {field: array[field] for field in FIELDS}
 
 
-def _stream(columns: Mapping[str, Any]) -> EventStream:
+def _stream(columns: Mapping[str, Any], limits: SampleLimits) -> EventStream:
     """Check the columns and put them in the order of time.
 
     Raises:
@@ -125,8 +125,8 @@ def _stream(columns: Mapping[str, Any]) -> EventStream:
         raise InputError(f"its columns have the shapes {sorted(lengths)}, not one common length")
     if arrays["x"].shape[0] == 0:
         raise InputError("holds no events")
-    if arrays["x"].shape[0] > MAX_EVENTS:
-        raise InputError(f"holds {arrays['x'].shape[0]:,} events, more than {MAX_EVENTS:,}; cut it")
+    if beyond(arrays["x"].shape[0], limits.events):
+        raise InputError(f"holds {arrays['x'].shape[0]:,} events, more than {limits.events:,}; cut it, or: {ADVICE}")
     for field, array in arrays.items():
         if array.dtype.kind not in "buif":
             raise InputError(f"its column {field} is of {array.dtype}, not numbers")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.inputs.budget import PictureBudget
+from model.inputs.limits import DEFAULT, SampleLimits
 
 if TYPE_CHECKING:
     from model.inputs.events import EventStream
@@ -16,14 +17,17 @@ WHITE = 255
 RED, BLUE = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)
 
 
-def rasterise(events: EventStream, frames: int) -> list[Picture]:
+def rasterise(events: EventStream, frames: int, limits: SampleLimits = DEFAULT) -> list[Picture]:
     """Draw `frames` pictures, uint8 [height, width, 3], of equally many events each.
 
     White ground, red where a pixel got brighter, blue where darker; the last event at a pixel wins. The
     remainder of the division goes to the last picture. Each picture ends where the events of its own part end, as
     EventGPT's own code draws them (common/common.py of its repository), so pictures of a stream differ in size.
+
+    Raises:
+        InputError: they would take more memory than the pictures of a sample may.
     """
-    PictureBudget().take("an event stream", int(events.x.max()) + 1, int(events.y.max()) + 1, frames)
+    PictureBudget(limits).take("an event stream", int(events.x.max()) + 1, int(events.y.max()) + 1, frames)
     share = len(events) // frames
     pictures = []
     for number in range(frames):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from model.errors import InputError
 from model.inputs.budget import PictureBudget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Picture: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
@@ -56,9 +58,24 @@ def read_picture(path: Path, budget: PictureBudget | None = None) -> Picture:
     try:
         with (
             warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            _any_size(lifted=budget.most_bytes is None),
             Image.open(path) as image,
         ):
             budget.take(path, *image.size)
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"{path}: not a picture that can be read ({error})") from None
+
+
+@contextmanager
+def _any_size(*, lifted: bool) -> Iterator[None]:
+    """Lift Pillow's own limit, which is of the whole process, for the length of a block."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    if lifted:
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

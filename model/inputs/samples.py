@@ -6,21 +6,18 @@ model takes every kind: events are drawn as pictures, and frames are taken evenl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from model.errors import InputError
 from model.inputs.budget import PictureBudget
 from model.inputs.events import EventStream, read_events, synthetic_events
 from model.inputs.frames import rasterise
+from model.inputs.limits import DEFAULT, SampleLimits
 from model.inputs.pictures import SUFFIXES as PICTURES
 from model.inputs.pictures import Picture, list_pictures, read_picture
 from model.inputs.videos import SUFFIXES as VIDEOS
 from model.inputs.videos import read_video
-
-if TYPE_CHECKING:
-    pass
 
 EVENTS = {".npy", ".npz"}
 
@@ -34,12 +31,14 @@ class Sample:
         path: the data; None for a synthetic stream.
         prompt: its own question, where the data set has one.
         seed: of the synthetic stream and the random prompt.
+        limits: how much its data may ask for.
     """
 
     name: str
     path: Path | None = None
     prompt: str | None = None
     seed: int = 0
+    limits: SampleLimits = field(default=DEFAULT, repr=False)
 
 
 def read_sample(sample: Sample, frames: int | None) -> EventStream | list[Picture]:
@@ -58,14 +57,14 @@ def read_sample(sample: Sample, frames: int | None) -> EventStream | list[Pictur
         wanted = frames or len(pictures)
         if len(pictures) < wanted:
             raise InputError(f"{path}: holds {len(pictures)} pictures, {wanted} are wanted (--frames)")
-        budget = PictureBudget()
+        budget = PictureBudget(sample.limits)
         return [read_picture(picture, budget) for picture in pictures[:wanted]]
     suffix = path.suffix.lower()
     if suffix in PICTURES:
-        return [read_picture(path)] * (frames or 1)
-    return read_video(path, frames) if suffix in VIDEOS else read_events(path)
+        return [read_picture(path, PictureBudget(sample.limits))] * (frames or 1)
+    return read_video(path, frames, sample.limits) if suffix in VIDEOS else read_events(path, sample.limits)
 
 
-def as_pictures(raw: EventStream | list[Picture], frames: int) -> list[Picture]:
+def as_pictures(raw: EventStream | list[Picture], frames: int, limits: SampleLimits = DEFAULT) -> list[Picture]:
     """Pictures of a sample that was read: events are drawn as `frames` of them."""
-    return rasterise(raw, frames) if isinstance(raw, EventStream) else raw
+    return rasterise(raw, frames, limits) if isinstance(raw, EventStream) else raw

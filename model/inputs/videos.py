@@ -9,6 +9,7 @@ import numpy as np
 from model.errors import InputError
 from model.extras import install
 from model.inputs.budget import PictureBudget
+from model.inputs.limits import ADVICE, DEFAULT, SampleLimits, beyond
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"
 ALONE = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
 SUFFIXES = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
-# A file may claim any size; a frame beyond 8K is a mistake or an attack.
-MAX_PIXELS = 8192 * 8192
-MAX_FRAMES = 100_000
 
 
-def read_video(path: Path, frames: int | None) -> list[Picture]:
+def read_video(path: Path, frames: int | None, limits: SampleLimits = DEFAULT) -> list[Picture]:
     """Decode `frames` frames, uint8 [height, width, 3], spread evenly from the first to the last; all if None.
 
     Of n frames those at linspace(0, n - 1, frames), rounded down. Frames are counted by decoding them, since what
@@ -42,11 +40,11 @@ def read_video(path: Path, frames: int | None) -> list[Picture]:
         # An absolute path: a file's name may look like a protocol's.
         name = str(path.absolute())
         with av.open(name, options=ALONE) as container:
-            total, width, height = _count(path, container)
+            total, width, height = _count(path, container, limits)
         wanted = total if frames is None else frames
         if not 0 < wanted <= total:
             raise InputError(f"{path}: holds {total} frames, {max(wanted, 1)} are wanted (--frames)")
-        PictureBudget().take(path, width, height, wanted)
+        PictureBudget(limits).take(path, width, height, wanted)
         chosen = np.linspace(0, total - 1, wanted).astype(int).tolist()
         with av.open(name, options=ALONE) as container:
             return _decode(container, chosen)
@@ -55,15 +53,15 @@ def read_video(path: Path, frames: int | None) -> list[Picture]:
         raise InputError(f"{path}: not a video that can be decoded ({reason})") from None
 
 
-def _count(path: Path, container: object) -> tuple[int, int, int]:
+def _count(path: Path, container: object, limits: SampleLimits) -> tuple[int, int, int]:
     """Frames of the first video stream, the widest's width and the highest's height."""
     total = width = height = 0
     for frame in container.decode(video=0):  # type: ignore[attr-defined]
-        if frame.width * frame.height > MAX_PIXELS:
-            raise InputError(f"{path}: frames of {frame.width} x {frame.height} pixels are too large")
+        if beyond(frame.width * frame.height, limits.frame_pixels):
+            raise InputError(f"{path}: frames of {frame.width} x {frame.height} pixels are too large ({ADVICE})")
         width, height, total = max(width, frame.width), max(height, frame.height), total + 1
-        if total > MAX_FRAMES:
-            raise InputError(f"{path}: more than {MAX_FRAMES} frames; cut it")
+        if beyond(total, limits.frames):
+            raise InputError(f"{path}: more than {limits.frames:,} frames; cut it, or: {ADVICE}")
     return total, width, height
 
 

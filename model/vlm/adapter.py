@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,8 @@ from model.costs import decoder_cost, tower_flops, tower_parameters
 from model.decoding.boundaries import step_boundaries
 from model.decoding.passes import CachedPasses
 from model.inputs.batches import Loaded, batch_name, batches_of
-from model.inputs.samples import as_pictures, read_sample
+from model.inputs.samples import read_sample
+from model.parallel import describe, share_of
 from model.registry import EAGER
 from model.sizes import VLMSize
 from model.staged import RequestCost, RequestShape, StageCost
@@ -99,7 +101,7 @@ class StagedVLM:
 
     def prepare(self, raw: Loaded) -> VLMInputs:
         """Run CLIP's preprocessing, and put pictures and prompts on the device."""
-        pictures = [picture for one in raw.raws for picture in as_pictures(one, self._frames)]
+        pictures = list(chain.from_iterable(raw.pictures(self._frames)))
         pixels: torch.Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         pixels = pixels.to(device=self.device, dtype=self.network.dtype)
         visual_tokens = self._frames * self._family.tokens_per_frame(self._size)
@@ -181,11 +183,11 @@ class StagedVLM:
         )
 
     def cost(self, shape: RequestShape, *, new_tokens: int) -> RequestCost | None:
-        """Analytic work of such a request; None for a quantised network, whose bytes are others."""
+        """Analytic work of such a request, on this rank; None for a quantised network, whose bytes are others."""
         if self._quantised is not None:
             return None
         itemsize = self.network.dtype.itemsize
-        text, prompt = self._size.text, shape.visual_tokens + shape.prompt_tokens
+        text, prompt = share_of(self._size.text, self._options.ranks), shape.visual_tokens + shape.prompt_tokens
         return RequestCost(
             vision=self._vision_cost(shape, itemsize),
             prefill=decoder_cost(text, shape.batch_size, prompt, 0, itemsize),
@@ -221,5 +223,6 @@ class StagedVLM:
             "batch_frames": True,
             "decode": EAGER,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
+            **describe(self._options),
         }
         return described if self._quantised is None else described | {"quantised": self._quantised}

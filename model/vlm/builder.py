@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from model.configs import text_size, vision_size
 from model.errors import CheckpointError, InputError, ModelError
+from model.parallel import split
 from model.pretrained import load_network
 from model.registry import EAGER
 from model.sizes import VLMSize
@@ -55,6 +56,7 @@ def _random(family: Family, options: ModelOptions) -> StagedVLM:
     network.generation_config.eos_token_id = None
     network.generation_config.pad_token_id = 0
     randomise(network, network.device, options.seed)
+    split(network, size.text, options)
     placeholder: int = getattr(config, family.placeholder_key)
     # Placeholders of any kind are the vocabulary's last ids.
     words = min(placeholder, config.image_token_id)
@@ -78,6 +80,7 @@ def _from_checkpoint(family: Family, options: ModelOptions) -> StagedVLM:
         frames=next(iter(family.sizes.values())).frames,
     )
     size = replace(size, text=replace(size.text, vocabulary=network.get_input_embeddings().num_embeddings))
+    split(network, size.text, options)
     tokenizer = load_tokenizer(folder)
     placeholder: int = getattr(network.config, family.placeholder_key)
     if tokenizer.convert_tokens_to_ids(family.placeholder) != placeholder:

@@ -44,7 +44,7 @@ def latency_bars(files: Sequence[Shown]) -> str:
         drawn += [_latency_row(file, latency, row, longest, named=len(files) > 1) for file, latency, row in own]
     clean = all(latency.source == "clean" for _, latency, _ in rows)
     heading = "Latency by stage, without a profiler" if clean else "Latency by stage"
-    return _chart(heading, drawn, "", LATENCY_NOTE)
+    return bar_chart(heading, drawn, "", LATENCY_NOTE)
 
 
 def _latency_rows(files: Sequence[Shown]) -> Iterator[tuple[Shown, Latency, Statistic]]:
@@ -67,12 +67,12 @@ def _medians(latency: Latency) -> list[Statistic]:
 def _latency_row(file: Shown, latency: Latency, row: Statistic, longest: float, *, named: bool) -> str:
     spread = row.low_ns is not None and row.high_ns is not None and row.interval_of == "median"
     low, high = (row.low_ns or 0, row.high_ns or 0) if spread else (0, 0)
-    bar = _rect(0, row.p50_ns, longest, f"fill {stage_class(row.of) or 'request'}")
-    whisker = "" if not spread else _whisker(low, high, longest)
+    bar = bar_rect(0, row.p50_ns, longest, f"fill {stage_class(row.of) or 'request'}")
+    whisker = "" if not spread else interval_whisker(low, high, longest)
     interval = f"{duration(low)} – {duration(high)}" if spread else ""
     of = "" if row.of == REQUEST else share(row.p50_ns, latency.request_ns)
     label = f"{letter(file.number)} · {row.of}" if named else row.of
-    return _row(
+    return bar_row(
         label, stage_class(row.of), bar + whisker, duration(row.p50_ns), " · ".join(filter(None, (interval, of)))
     )
 
@@ -91,7 +91,7 @@ def device_bars(file: Shown) -> str:
         heading = "What the CPU's operators did" if cpu else "What the device did"
     keys = "".join(f'<span class="key cause-{cause}">{cause}</span>' for cause in CAUSES)
     legend = f'<p class="legend"><span class="key stage-busy">busy</span> idle, by cause: {keys}</p>'
-    return _chart(heading, drawn, legend, DEVICE_NOTE if summary.stages else f"{DEVICE_NOTE} {TRACE_NOTE}")
+    return bar_chart(heading, drawn, legend, DEVICE_NOTE if summary.stages else f"{DEVICE_NOTE} {TRACE_NOTE}")
 
 
 def _device_rows(summary: Summary) -> Iterator[tuple[str, int | None, dict[str, int], int]]:
@@ -110,19 +110,19 @@ def _causes(idle: Idle | None) -> dict[str, int]:
 
 def _device_row(stage: str, busy: int | None, causes: dict[str, int], longest: int) -> str:
     if busy is None:
-        return _row(stage, stage_class(stage), "", "unknown", "not all was recorded")
+        return bar_row(stage, stage_class(stage), "", "unknown", "not all was recorded")
     pieces, place = (
-        [_rect(0, busy, longest, f"fill {stage_class(stage) or 'stage-busy'}", f"busy {duration(busy)}")],
+        [bar_rect(0, busy, longest, f"fill {stage_class(stage) or 'stage-busy'}", f"busy {duration(busy)}")],
         busy,
     )
     for cause, time_ns in causes.items():
         if time_ns:
-            pieces.append(_rect(place, time_ns, longest, f"cause-{cause}", f"idle, {cause}: {duration(time_ns)}"))
+            pieces.append(bar_rect(place, time_ns, longest, f"cause-{cause}", f"idle, {cause}: {duration(time_ns)}"))
             place += time_ns
     main = max(causes, key=lambda cause: causes[cause])
     idle = sum(causes.values())
     said = f"idle {duration(idle)}" + (f", mostly {main}" if idle else "")
-    return _row(stage, stage_class(stage), "".join(pieces), f"busy {duration(busy)}", said)
+    return bar_row(stage, stage_class(stage), "".join(pieces), f"busy {duration(busy)}", said)
 
 
 def letter(number: int) -> str:
@@ -130,11 +130,13 @@ def letter(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else f"#{number + 1}"
 
 
-def _chart(heading: str, rows: Sequence[str], legend: str, meaning: str) -> str:
+def bar_chart(heading: str, rows: Sequence[str], legend: str, meaning: str) -> str:
+    """Rows under a heading, how to read them below."""
     return f'<div class="bars"><h3>{escape(heading)}</h3>{legend}{"".join(rows)}{note(meaning)}</div>'
 
 
-def _row(label: str, kind: str, drawn: str, value: str, more: str) -> str:
+def bar_row(label: str, kind: str, drawn: str, value: str, more: str) -> str:
+    """A row: what it is of, what is drawn, and its figures."""
     return (
         f'<div class="barrow"><span class="label {kind}">{name(label)}</span>'
         f'<svg class="track" role="img" aria-label="{escape(f"{label}: {value} {more}")}">{drawn}</svg>'
@@ -142,13 +144,15 @@ def _row(label: str, kind: str, drawn: str, value: str, more: str) -> str:
     )
 
 
-def _rect(start: float, length: float, whole: float, kind: str, title: str = "") -> str:
+def bar_rect(start: float, length: float, whole: float, kind: str, title: str = "") -> str:
+    """A bar of a length, from a start on, both of the whole width."""
     said = f"<title>{escape(title)}</title>" if title else ""
     at = f'x="{start / whole:.3%}" width="{length / whole:.3%}"'
     return f'<rect class="{kind}" {at} y="4" height="16">{said}</rect>'
 
 
-def _whisker(low: float, high: float, whole: float) -> str:
+def interval_whisker(low: float, high: float, whole: float) -> str:
+    """An interval."""
     first, last = f"{low / whole:.3%}", f"{high / whole:.3%}"
     ends = "".join(f'<line x1="{x}" x2="{x}" y1="7" y2="17"/>' for x in (first, last))
     return f'<g class="whisker"><line x1="{first}" x2="{last}" y1="12" y2="12"/>{ends}</g>'

@@ -90,6 +90,7 @@ def _top(page: Page) -> str:
     links = "".join(
         f'<a href="#{page.files[0].id(section.id)}" data-section="{section.id}">{section.title}</a>'
         for section in sections.SECTIONS
+        if section.has(page.files[0].summary)
     )
     first = '<a href="#comparison">Comparison</a>' if page.comparison is not None else ""
     return (

@@ -14,20 +14,27 @@ from reports.asked import Asked
 from reports.document import SUMMARY
 from reports.page.bars import device_bars, latency_bars
 from reports.page.found import finding_cards
+from reports.page.held import memory_and_energy
 from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
+from reports.page.rounds import round_bars
 from reports.parts import (
     abstained,
     categories,
     decode_steps,
+    energy,
     findings,
     first,
+    footprint,
     header,
     host,
     idle,
+    joint,
     kernels,
     latency,
     limits,
     memory,
+    roles,
+    speculation,
     stages,
     warnings,
 )
@@ -53,12 +60,14 @@ class Section:
         title: its heading, and what a link to it says.
         drawn: what is drawn of a file; "" where there is nothing to draw.
         parts: that stand below.
+        has: whether a file has it at all; else nothing leads to it.
     """
 
     id: str
     title: str
     drawn: Callable[[Shown], str]
     parts: tuple[Part, ...] = ()
+    has: Callable[[Summary], bool] = lambda _: True
 
 
 def _time(file: Shown) -> str:
@@ -121,10 +130,23 @@ SECTIONS = (
         drawn=_time,
         parts=(latency.part, stages.part, stages.reading, idle.part, host.part),
     ),
+    Section(
+        id="rounds",
+        title="Models that work together",
+        drawn=round_bars,
+        parts=(speculation.part, joint.part, roles.part),
+        has=lambda summary: bool(summary.speculation or summary.joint or summary.roles),
+    ),
     Section(id="timeline", title="Timeline", drawn=_timeline),
-    Section(id="tokens", title="Token by token", drawn=_tokens, parts=(decode_steps.part,)),
+    Section(id="tokens", title="Step by step", drawn=_tokens, parts=(decode_steps.part,)),
     Section(id="roofline", title="Limits", drawn=_roofline, parts=(limits.part,)),
-    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part, memory.part)),
+    Section(id="kernels", title="Kernels", drawn=_kernels, parts=(categories.part,)),
+    Section(
+        id="memory",
+        title="Memory and energy",
+        drawn=memory_and_energy,
+        parts=(footprint.part, memory.part, energy.part),
+    ),
 )
 # Stand in front of the sections, the first two, or are drawn otherwise: as cards, as a table.
 ELSEWHERE = (header.part, warnings.part, findings.part, first.part, kernels.part)

@@ -8,6 +8,7 @@ from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
 from reports.parts.words import kind, lost_of, on_cpu
 from reports.units import byte_count, counted, duration, share, short_kernels
+from tracer.document.summary import IN_GRAPHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,10 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"share: of all {kind(summary)} time.",
         *(LAUNCHED_MEANS if launched else ()),
         "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
-        "graph replay: its kernels were launched when the graph was captured, nobody knows from where."
-        if any(row.name == "graph replay" for row in found.rows)
+        *(f"graph replay: {one.reason}; {one.next_step}." for one in summary.abstained if one.what.endswith(IN_GRAPHS)),
+        f"Of {counted(found.graph_ops, 'op')} in replayed graphs {found.graph_ops_named:,} go by what launched them "
+        "when the graph was captured, or by the compiler's name."
+        if found.graph_ops_named
         else "",
         f"Of {counted(found.by_external_id, 'op')} no operator was open there: theirs is the one of their External id."
         if found.by_external_id

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block
 from reports.palette import NONE
+from reports.parts.energy import joules
 from reports.units import duration, percent
 
 if TYPE_CHECKING:
@@ -43,7 +44,16 @@ def measured(gate: Gate) -> str:
     """What a gate found, in its unit."""
     if gate.value is None:
         return NONE
-    return duration(gate.value) if gate.kind == "time" else percent(gate.value, signed=gate.kind == "regression")
+    if gate.kind == "regression":
+        return percent(gate.value)
+    return _shown(gate, gate.value)
+
+
+def _shown(gate: Gate, value: float) -> str:
+    """A time, an energy or a share."""
+    if gate.kind == "energy":
+        return joules(value)
+    return duration(value) if gate.kind == "time" else percent(value, signed=False)
 
 
 def sentence(gate: Gate) -> str:
@@ -52,10 +62,7 @@ def sentence(gate: Gate) -> str:
         option = gate.gate if gate.kind == "regression" else f"budget {gate.gate}"
         to_do = "" if gate.next_step in gate.reason or gate.kind == "regression" else f"; {gate.next_step}"
         return f"{gate.path}: --{option} cannot be judged: {gate.reason}{to_do}"
-    found, limit, over = [
-        duration(value) if gate.kind == "time" else percent(value, signed=False)
-        for value in (gate.value, gate.limit, gate.value - gate.limit)
-    ]
+    found, limit, over = [_shown(gate, value) for value in (gate.value, gate.limit, gate.value - gate.limit)]
     allows = f"allows {limit}" + (f", {over} less" if found == limit else "")
     if gate.kind == "regression":
         return f"{gate.path}: {gate.of} is {found} slower than the baseline; --{gate.gate} {allows}"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Column, Element, Note, Role, Row, Table, block, note
 from reports.palette import NONE
 from reports.units import counted, duration, share
-from tracer.document.summary import HostTime
+from tracer.document.summary import MACHINE, HostTime
 
 if TYPE_CHECKING:
     from reports.asked import Asked
-    from tracer.document.summary import HostRow, Stage, Summary
+    from tracer.document.summary import HostRow, Stage, StageLaunches, Summary
 
 TOP = 12
 # Of the layers where operators and Python are not told apart.
@@ -22,7 +22,38 @@ CLEAN = "unprofiled"
 def part(summary: Summary, asked: Asked) -> Block | None:
     """A row for each stage whose device waits for the host more than half of its time, and one without the profiler."""
     shown = [stage for stage in summary.stages if asked.shows(stage.stage) and waits_for_host(stage)]
-    return block("where the host's time goes", *_layers(shown)) if shown else None
+    return block("where the host's time goes", *_layers(shown), _launching(summary, asked)) if shown else None
+
+
+def _launching(summary: Summary, asked: Asked) -> Note | None:
+    """How fast stages launch, and whether the code or the machine is why they are no faster."""
+    known = summary.launching
+    rows = [] if known is None else [row for row in known.stages if asked.shows(row.stage)]
+    if known is None or not rows:
+        return None
+    said = [_rate(row, known.floor_ns) for row in rows]
+    if known.floor_ns is not None:
+        return note(*said, f"At least: {duration(known.floor_ns)}, by kernels that do nothing (tracer calibrate).")
+    where = f" on {known.host}" if known.host else ""
+    how = (
+        "tracer calibrate there measures it, and whoever summarises there knows it"
+        if known.host
+        else ("record anew: this recording does not say on which host it was made")
+    )
+    return note(
+        *said, f"Whether the code is slow or the machine: unknown, as is what a launch takes at least{where}; {how}."
+    )
+
+
+def _rate(row: StageLaunches, floor_ns: float | None) -> str:
+    each = f"{row.stage} launches {1e9 / row.each_ns:,.0f} times a second, {duration(row.each_ns)} each"
+    if floor_ns is None or row.slow is None:
+        return f"{each}{'' if row.clean else ', profiler and all'}."
+    if row.slow == MACHINE:
+        return f"{each}: near the least that this host takes, so that only fewer launches help."
+    return (
+        f"{each}, {row.each_ns / floor_ns:.0f} times the least that this host takes: the code is slow, not the machine."
+    )
 
 
 def by_name(summary: Summary, asked: Asked) -> Block | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Sentence, Table, block, line, note
+from reports.blocks import Block, Column, Line, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
-from reports.units import duration, share
+from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
     from reports.asked import Asked
-    from tracer.document.summary import JointRole, Summary
+    from tracer.document.summary import Joint, JointRole, Summary
 
 WHY = {
     "host": "the host: its next op was not asked for",
@@ -46,6 +46,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
         line(head, role="strong"),
         Table(columns, [_row(role) for role in found.roles], ruled=True),
         line(shares, role="caution") if shares else None,
+        *_early(found),
         note(
             "takes: from its first op to its last, as if it were the only one.",
             Sentence("host", "host: of that, its next op was not asked for."),
@@ -54,6 +55,16 @@ def part(summary: Summary, _: Asked) -> Block | None:
             else "Give each one's own trace for comparison: --solo MODEL=TRACE.",
         ),
     )
+
+
+def _early(found: Joint) -> list[Line]:
+    """What was made while another model processed its prompts."""
+    return [
+        line(f"{role.role} made {made:,} of its {counted(role.tokens, 'token')} while {other} processed its prompts")
+        for role in found.roles
+        for other, made in role.beside_prefill.items()
+        if role.tokens is not None
+    ]
 
 
 def _row(role: JointRole) -> Row:

@@ -52,7 +52,7 @@ def _stages(summary: Summary, asked: Asked) -> list[Element]:
             ]
         )
         for stage in summary.stages
-        if isinstance(stage.memory, StageMemory) and asked.shows(stage.stage)
+        if isinstance(stage.memory, StageMemory) and stage.memory.source == "trace" and asked.shows(stage.stage)
     ]
     if not rows:
         return []

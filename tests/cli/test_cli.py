@@ -78,12 +78,13 @@ def test_version_and_models() -> None:
 RECORD_OPTIONS = """
     --acceptance --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode
     --decode-window --device --draft --draft-checkpoint --draft-device --draft-mapping --draft-size --draft-tokens
-    --dtype --events --force --frames --help --input --max-new-tokens --max-samples --memory --model --no-tracks
-    --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat --requests --schedule
-    --seed --shuffle-seed --size --sweep --sync-stages --tracks --verify --wait --warmup --with-stack
+    --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
+    --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
+    --requests --schedule --seed --shuffle-seed --size --sweep --sync-stages --tracks --verify --wait --warmup
+    --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
-    --all-ranges --any-thread --budget --by --clip-overlaps --force --format --help --jobs --marker --no-limit
+    --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
     --nsys-path --output --peak-gbs --peak-tflops --rank --request --shapes --solo --sort
     --stage --steady --strict --top --width
 """.split()
@@ -102,12 +103,19 @@ WHATIF_OPTIONS = """
 """.split()
 
 
+FLEET_OPTIONS = """
+    --between --date --force --format --help --marker --no-limit --nsys-path --output --retry --scheduler --store --tag
+    --tags-from --top --width --worker-memory --workers
+""".split()
+
+
 OPTIONS = {
     "record": RECORD_OPTIONS,
     "summarize": SUMMARIZE_OPTIONS,
     "compare": COMPARE_OPTIONS,
     "ab": AB_OPTIONS,
     "baseline": BASELINE_OPTIONS,
+    "fleet": FLEET_OPTIONS,
     "calibrate": CALIBRATE_OPTIONS,
     "whatif": WHATIF_OPTIONS,
 }

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 from support.chrome import kernel, launch, operator, span, write
 
-from tracer.cli.critical_path import _check, piece
+from reports.document import of_critical_path
+from reports.parts.critical_path import piece
+from reports.render.markdown import render as as_markdown
+from reports.render.text import render as as_text
+from tracer.cli.critical_path import _check, _piece
+from tracer.document.critical_path import CriticalPath, PathPiece
 from tracer.document.errors import InputError, UsageError
 
 
-def _row(bound_by: str, name: object, kind: str = "critical_path_operator") -> dict[str, object]:
-    return {"bound_by": bound_by, "s_name": name, "type": kind, "duration": 1.0}
+def _row(bound_by: str, name: object, kind: str = "critical_path_operator") -> PathPiece:
+    return _piece({"bound_by": bound_by, "s_name": name, "type": kind, "duration": 1.0})
 
 
 def test_gaps_are_called_gaps_and_pieces_of_work_by_their_name() -> None:
@@ -41,3 +46,18 @@ def test_no_option_is_blamed_where_there_is_no_device_work(tmp_path: Path) -> No
     with pytest.raises(InputError, match="it has no device work, which HolisticTraceAnalysis needs") as error:
         _check(trace, "step", 0)
     assert "--range" not in str(error.value)
+
+
+def test_every_renderer_says_what_bounds_the_range_and_cuts_names_not_times() -> None:
+    pieces = [
+        _row("cpu_bound", "aten::mm"), _row("gpu_compute_bound", "a" * 300),
+        _row("gpu_kernel_kernel_overhead", "gemm"), _row("", float("nan"), "critical_path_dependency"),
+    ]  # fmt: skip
+    blocks = of_critical_path(CriticalPath(pieces=pieces))
+    text, markdown = as_text(blocks, width=60), as_markdown(blocks, heading="x")
+    for said in (text, markdown):
+        assert "gaps between kernels" in said
+        assert said.count("1.00 µs") == 3 + 4
+        assert "25.0%" in said
+        assert "longest on the path, of 4 pieces" in said
+    assert max(map(len, text.splitlines())) <= 60

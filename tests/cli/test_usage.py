@@ -37,3 +37,9 @@ def test_a_value_that_is_none_names_the_verb_too(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "argv", ["tracer"])
     with pytest.raises(UsageError, match=r"--batch-size.*\(see tracer record --help\)$"):
         run(["record", "--batch-size", "x"])
+
+
+@pytest.mark.parametrize("by", [[], ["--by", "kernel"]])
+def test_a_trace_of_a_capture_is_refused_where_it_would_change_nothing(by: list[str]) -> None:
+    with pytest.raises(UsageError, match="add --by op, module or layer"):
+        run(["summarize", "run.json", "--capture", "capture.json", *by])

@@ -216,3 +216,11 @@ def test_each_run_is_compared_with_the_first_and_the_document_is_versioned() -> 
 def test_runs_on_other_devices_or_types_are_said_to_be() -> None:
     pair = _pair(summary(requests()), summary(requests(), dtype="float32", device={"type": "cpu", "name": "x"}))
     assert pair.notes == ["the runs differ in device: GPU and x", "the runs differ in dtype: bfloat16 and float32"]
+
+
+def test_that_stages_of_a_side_are_inferred_is_said() -> None:
+    known, other = summary(requests(30)), summary(requests(33))
+    told = msgspec.structs.replace(other.trace, markers="inferred", confidence=0.83, path="other.json")
+    (note,) = _pair(known, msgspec.structs.replace(other, trace=told)).notes
+    assert note.startswith("stages are inferred from what repeats in other.json (confidence 0.83 of 1): ")
+    assert not _pair(known, other).notes

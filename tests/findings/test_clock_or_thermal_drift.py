@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from support.chrome import Event, kernel, launch, operator, span
-from support.findings import GEMM, found
+from support.findings import GEMM, found, recorded
+from support.held import energy
 
 from tracer.findings.clock_or_thermal_drift import FINDING
 
@@ -43,3 +44,13 @@ def test_operators_that_get_slower_say_nothing_of_a_devices_clock() -> None:
             at = 1000 * r + 200 * k
             events += [span(f"tracer/decode#{k}", at, 150), operator("aten::mm", at + 3, 100 + r)]
     assert found(ID, *events) is None
+
+
+def test_clocks_that_were_read_meanwhile_are_said() -> None:
+    finding = found(ID, *_requests(1), tracer=recorded(energy=energy()))
+    assert finding is not None
+    assert "meanwhile its clock went from 1,980 to 1,780 MHz at up to 62 °C, limited by heat" in finding.message
+    assert finding.evidence["sm_mhz"] == [1980, 1880, 1780]
+    without = found(ID, *_requests(1), tracer=recorded())
+    assert without is not None
+    assert "meanwhile" not in without.message

@@ -32,3 +32,13 @@ def test_the_stage_with_most_of_them_is_named_first() -> None:
     assert finding is not None
     assert finding.message.startswith("LLM prefill spends 50% of its device time in 20 unfused")
     assert finding.message.endswith("(vision too)")
+
+
+def test_where_a_stage_has_nothing_else_one_kernel_a_run_remains() -> None:
+    """Ten of 5 us each: nine of them can be fused into the tenth; beside one product, all of them into that."""
+    alone, beside = (found(ID, *stage("tracer/prefill", 0, 5, names)) for names in ([ADD] * 10, [*[ADD] * 10, GEMM]))
+    assert alone is not None
+    assert beside is not None
+    assert alone.gain is not None
+    assert beside.gain is not None
+    assert alone.gain.time_ns * 10 == beside.gain.time_ns * 9

@@ -8,7 +8,7 @@ import pytest
 from conftest import real_traces
 from hypothesis import given
 from hypothesis import strategies as st
-from support.chrome import span, trace_of, write
+from support.chrome import OTHER, Event, span, trace_of, write
 from support.joint import both, model
 
 from tracer.choices import Choices
@@ -49,6 +49,43 @@ def test_what_kernels_take_longer_is_the_devices(tmp_path: Path) -> None:
     # Ten kernels of 5 us more, nine of which fill what was idle: it ends 5 us later.
     assert small.lost == {"busy": 50_000, "host": -45_000, "sync": 0, "launch": 0, "unknown": 0}
     assert (small.lost_ns, small.cause) == (5_000, "device")
+
+
+def _steps(role: str, every: float, tid: int) -> list[Event]:
+    """A prompt's pass and nine steps, each of one kernel."""
+    names = [f"{role}/prefill", *[f"{role}/decode#{number}" for number in range(1, 10)]]
+    return [span(name, every * place - 1, every - 2, tid) for place, name in enumerate(names)]
+
+
+def _prompts(tid: int) -> list[Event]:
+    return [span("L/prefill", 4, 300, tid), span("L/decode#1", 304, 700, tid)]
+
+
+def test_tokens_made_while_the_other_processed_its_prompt_are_the_overlap() -> None:
+    small, large = _joint(summarize(trace_of(*both(), *_steps("S", 60, 1), *_prompts(OTHER)))).roles
+    # The prompt's three kernels end at 7 + 200 + 80; kernels of the small one at 12, 72, 132, 192, 252.
+    assert (small.tokens, small.beside_prefill) == (10, {"L": 5})
+    assert (large.tokens, large.beside_prefill) == (2, {"S": 0})
+
+
+def test_where_the_profiler_saw_no_stage_a_trace_of_the_model_alone_tells_its_tokens(tmp_path: Path) -> None:
+    small = write(tmp_path / "small.json", *model("small", 20), *_steps("S", 20, 1))
+    large = write(tmp_path / "large.json", *model("large", 100, busy=80), *_prompts(1))
+    choices = Choices(solos={"S": small, "L": large})
+    told = _joint(summarize(trace_of(*both()), choices)).roles[0]
+    assert (told.tokens, told.beside_prefill) == (10, {"L": 5})
+    other = trace_of(*both(), *model("small", 60, count=1, at=900, first=500))
+    assert _joint(summarize(other, choices)).roles[0].tokens is None  # it did more than alone
+
+
+def test_two_real_models_in_two_threads_overlap_by_one_token() -> None:
+    paths = {name: real_traces(f"two_models_{name}.json.gz") for name in ("both", "solo_a", "solo_b")}
+    if not all(paths.values()):
+        pytest.skip("TRACER_MORE_TRACES has no two_models_*.json.gz")
+    choices = Choices(solos={"A": paths["solo_a"][0], "B": paths["solo_b"][0]})
+    one, other = _joint(summarize_file(paths["both"][0], choices)).roles
+    assert (one.tokens, one.beside_prefill) == (12, {"B": 1})
+    assert (other.tokens, other.beside_prefill) == (4, {})
 
 
 def test_time_in_which_both_ran_is_counted_once_as_busy(tmp_path: Path) -> None:

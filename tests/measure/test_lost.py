@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,12 +102,17 @@ def test_what_was_lost_is_counted_by_call_stage_and_step() -> None:
     assert found.reason == "2 of 5 cudaLaunchKernel have no device op: what was launched there was not recorded"
 
 
+GRAPH = [span("tracer/prefill", 0, 90), call("cudaGraphLaunch", 5, 5, 1), kernel("k", 20, 9, 1)]
+
+
 @pytest.mark.parametrize(
     ("events", "advice"),
     [
         (_steps(3, graph=True), words.IN_GRAPHS),
         ([*_steps()[2:], launch(-90, 3, 90), launch(-80, 3, 91)], words.AT_FIRST),
         ([*_steps(), launch(490, 3, 90), launch(495, 3, 91)], words.AT_LAST),
+        ([*GRAPH, call("cudaGraphLaunch", 490, 3, 90)], words.AT_LAST),
+        ([*GRAPH, call("cudaGraphLaunch", -90, 3, 90)], words.IN_GRAPHS),
         (_steps(2), words.ANYWHERE),
         ([span("tracer/prefill", 0, 90), launch(5, 5, 1)], words.NO_OPS),
     ],
@@ -175,3 +181,10 @@ def test_of_every_real_chrome_trace_each_launch_has_its_op(chrome_trace: Path) -
 
 def test_of_every_real_nsight_export_each_launch_has_its_op(nsight_export: Path) -> None:
     assert _whole(nsight_export) is (nsight_export.stem not in CUT)
+
+
+def test_of_a_nsight_recording_that_stopped_too_soon_the_advice_names_its_stop() -> None:
+    trace = replace(trace_of(*_steps(), launch(490, 3, 90), launch(495, 3, 91)), format="nsight")
+    found = summarize(trace).lost
+    assert isinstance(found, Lost)
+    assert found.next_step == words.AT_LAST_OF_NSIGHT

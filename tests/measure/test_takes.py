@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from support.chrome import OTHER, kernel, launch, operator, span, trace_of
 from support.manifests import MS, as_metadata
+from support.rounds import rounds
 from support.strategies import cpu_traces, gpu_traces
 
 from tracer.charge.stages.find import find_stages
@@ -151,3 +152,15 @@ def test_the_same_stage_in_two_requests_is_two_runs() -> None:
         events += [span("tracer/vision", at, 10_000), launch(at + 10, 5, n), kernel("gemm", at + 20, 9_000, n)]
     (vision,) = summarize(trace_of(*events)).budget
     assert (vision.recorded, vision.busy_ns) == (2, 13_500_000)
+
+
+def test_rounds_are_as_many_as_the_clean_pass_had_and_its_steps_are_none_of_the_targets() -> None:
+    clean = Latencies(
+        load_ns=0, preprocess_ns=0, vision_ns=0, prefill_ns=MS, decode_ns=[MS] * 6, step_tokens=[2] * 6
+    )  # fmt: skip
+    metadata = as_metadata(clean=[clean], stages=["prefill", "decode"])
+    budget = {time.stage: time for time in summarize(trace_of(*rounds([(1, 1), (1, 1)]), tracer=metadata)).budget}
+    assert [(budget[name].runs, budget[name].step_ns) for name in ("draft", "verify")] == [(6, 10_000), (6, 40_000)]
+    assert (budget["decode"].step_ns, budget["decode"].clean) == (30_000, False)
+    assert budget["decode"].runs == 4
+    assert budget["prefill"].clean

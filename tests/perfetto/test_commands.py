@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import ranks
 from support.chrome import kernel, launch, span, write
 
-from tracer.cli.record import _add_tracks
+from tracer.cli.tracks import add_tracks
 from tracer.summarize import summarize_file
 
 
@@ -41,6 +42,24 @@ def test_annotate_says_that_a_trace_was_torn(trace: Path, tmp_path: Path) -> Non
     done = _tracer("annotate", trace, "-o", tmp_path / "b.json")
     assert done.returncode == 0
     assert done.stderr == f"tracer: {trace}: cut off; {tmp_path / 'b.json'} ends behind its last whole event\n"
+
+
+def test_ranks_are_merged_from_their_folder_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    paths = ranks.write(tmp_path / "run", ranks.Plan(ranks=3, passes=2, layers=2))
+    paths[1].unlink()
+    output = tmp_path / "merged.json"
+    done = _tracer("annotate", "--merge", tmp_path / "run", "-o", output)
+    assert (done.returncode, done.stderr) == (0, "tracer: no trace of rank 1\n")
+    assert done.stdout == (
+        "ranks 0, 2: 40 events on one timeline, clocks alike to 0 ns\n"
+        f"wrote {output} (0.0 MB), which opens in https://ui.perfetto.dev\n"
+    )
+
+
+def test_several_traces_without_merge_are_refused(trace: Path, tmp_path: Path) -> None:
+    done = _tracer("annotate", trace, trace, "-o", tmp_path / "b.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tracer: 2 traces: --merge puts the ranks of one run into one file\n"
 
 
 def test_annotate_may_replace_what_it_reads(trace: Path) -> None:
@@ -88,10 +107,10 @@ def test_open_refuses_what_is_no_file(name: str, message: str, tmp_path: Path) -
 
 def test_what_record_writes_gets_its_tracks_and_is_kept_without_them(trace: Path, tmp_path: Path) -> None:
     before = summarize_file(trace)
-    _add_tracks(trace)
+    add_tracks(trace)
     assert b'"tracer tracks"' in trace.read_bytes()
     assert summarize_file(trace) == before
     damaged = tmp_path / "damaged.json"
     damaged.write_text('{"no": "trace"}')
-    _add_tracks(damaged)
+    add_tracks(damaged)
     assert damaged.read_text() == '{"no": "trace"}'

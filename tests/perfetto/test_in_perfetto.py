@@ -8,13 +8,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import ranks
 from support.chrome import call, kernel, launch, span, write
 from support.perfetto import SHOWN, STAGES, TRACK, Perfetto, opened, perfetto
+from support.ranks import Plan, play
 
 from tracer.choices import Choices
 from tracer.perfetto.annotate import annotate
+from tracer.perfetto.merge import merge
 from tracer.summarize import summarize_file
 
+OF_PROCESSES = """
+select p.name as name, count(*) as slices from slice s join thread_track t on t.id = s.track_id
+join thread using (utid) join process p using (upid) group by 1
+"""
+_ENDS = """
+select s.id, p.name from slice s join thread_track t on t.id = s.track_id
+join thread using (utid) join process p using (upid)
+"""
+ARROWS = f"""
+select a.name as begin, b.name as end, count(*) as arrows from flow
+join ({_ENDS}) a on a.id = flow.slice_out join ({_ENDS}) b on b.id = flow.slice_in group by 1, 2
+"""
 CAUSES = ("host", "sync", "launch", "unknown", "between")
 
 
@@ -98,3 +113,29 @@ def test_open_offline_shows_the_first_request_and_ends(ui: Perfetto, tmp_path: P
         assert "ssh -L 9001:127.0.0.1:9001 " in said
         assert said.endswith("fetched\n")
         assert process.returncode == 0
+
+
+def test_ranks_in_one_file_are_processes_of_their_own_and_no_arrow_leads_from_one_to_another(
+    ui: Perfetto, tmp_path: Path
+) -> None:
+    plan = Plan(ranks=2, passes=2, layers=2, at=1, clock={1: 300_000_000})
+    played = play(plan)
+    for rank, events in enumerate(played):
+        for event in list(events):
+            if "correlation" in event["args"]:
+                event |= {"pid": rank, "tid": 7} if event["cat"] == "kernel" else {}
+                arrow = {"ph": "f" if event["cat"] == "kernel" else "s", "cat": "ac2g", "name": "ac2g", "bp": "e"}
+                place = {key: event[key] for key in ("pid", "tid", "ts")}
+                events.append({**arrow, **place, "id": event["args"]["correlation"]})
+    merge(ranks.write(tmp_path, plan, played), tmp_path / "merged.json", Choices(jobs=1))
+    with ui.loaded(tmp_path / "merged.json") as loaded:
+        assert loaded.errors() == {}
+        slices = {row["name"]: row["slices"] for row in loaded.ask(OF_PROCESSES) if "tracer" not in row["name"]}
+        whole = {rank: [event for event in events if event["ph"] == "X"] for rank, events in enumerate(played)}
+        assert slices == {
+            f"[rank {rank}] {pid}": sum(event["pid"] == pid for event in whole[rank])
+            for rank in whole
+            for pid in (100, rank)
+        }
+        arrows = {(row["begin"], row["end"]): row["arrows"] for row in loaded.ask(ARROWS)}
+        assert arrows == {(f"[rank {rank}] 100", f"[rank {rank}] {rank}"): 8 for rank in whole}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.ranks import COMPUTE, Plan, play, write
+from support.ranks import COMPUTE, Event, Plan, play, write
 
 from tracer.choices import Choices
 from tracer.document.ranks import Ranks, decode, encode
 from tracer.ranks.analyse import analyse
+from tracer.ranks.stragglers import mostly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,3 +175,38 @@ def test_whatever_the_clocks_say_the_planted_rank_is_named(
     assert {one.clock_offset_ns for one in found.ranks} == {clock[n] - clock[0] for n in range(ranks)}
     if cause != "host":
         assert named(found) == planted(rank, cause, LATE, passes)
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "most"),
+    [(1, 1, True), (3, 4, False), (4, 4, True), (5, 5, True), (4, 5, False), (6, 7, False), (7, 7, True), (9, 10, True),
+     (8, 10, False), (15, 20, True), (14, 20, False), (215, 400, False), (217, 400, True), (518, 1000, False),
+     (527, 1000, True), (0, 0, False)],
+)  # fmt: skip
+def test_most_runs_are_more_than_half_beyond_chance(count: int, of: int, *, most: bool) -> None:
+    assert mostly(count, of) == most
+
+
+@pytest.mark.parametrize(("late", "is_named"), [(6, False), (7, True)])
+def test_a_rank_that_is_late_in_a_run_by_chance_is_not_named(tmp_path: Path, late: int, *, is_named: bool) -> None:
+    """Of seven decode steps its kernel is slower in so many."""
+    plan = Plan(ranks=2, passes=8)
+    slow, even = (play(Plan(ranks=2, passes=8, device={1: more})) for more in (LATE, 0))
+    assert [event["name"] for event in slow[1]] == [event["name"] for event in even[1]]
+    found = analyse(write(tmp_path, plan, _mixed(slow, even, late)), CHOICES)
+    assert ("decode" in {one.stage for one in found.stragglers}) == is_named
+    if is_named:
+        (one,) = [one for one in found.stragglers if one.stage == "decode"]
+        assert (one.passes, one.of_passes) == (7, 7)
+
+
+def _mixed(slow: list[list[Event]], even: list[list[Event]], late: int) -> list[list[Event]]:
+    """The first steps of one run, and behind them those of another, moved to where these end."""
+    mixed = []
+    for slower, evener in zip(slow, even, strict=True):
+        at = next(i for i, event in enumerate(slower) if event["name"] == f"tracer/decode#{late}") + 1
+        moved = max(slow[0][at - 1]["ts"] + slow[0][at - 1]["dur"], slower[at - 1]["ts"] + slower[at - 1]["dur"]) - (
+            even[0][at - 1]["ts"] + even[0][at - 1]["dur"]
+        )
+        mixed.append(slower[:at] + [{**event, "ts": event["ts"] + moved} for event in evener[at:]])
+    return mixed

@@ -95,7 +95,7 @@ def test_a_trace_that_nobody_gave_a_rank_is_refused(tmp_path: Path) -> None:
 def test_one_trace_alone_is_refused(tmp_path: Path) -> None:
     paths = write(tmp_path, Plan(ranks=2))
     with pytest.raises(InputError, match="alone"):
-        of_paths(paths[:1])
+        analyse(of_paths(paths[:1]), CHOICES)
     (tmp_path / "summary.json").write_text("{}")
     assert of_paths([tmp_path, paths[0]]) == paths
 

@@ -83,35 +83,53 @@ def chromium() -> Iterator[Any]:
 
 
 class Perfetto:
-    """The UI and the traces that it is given, on a server of their own."""
+    """The UI and the traces that it is given, on a server of their own.
+
+    The UI is started once: that takes several times as long as to load a trace of the tests into it.
+    """
 
     def __init__(self, browser: Any, site: Path, port: int) -> None:
         self.browser, self._site, self._port = browser, site, port
+        self._page: Any = None
+        self._given = 0
 
     @contextmanager
     def loaded(self, trace: Path) -> Iterator[Loaded]:
-        name = "trace" + "".join(trace.suffixes[-2:])
+        """A trace in the place of the one before."""
+        self._given += 1
+        name = f"trace{self._given}{''.join(trace.suffixes[-2:])}"
         shutil.copy(trace, self._site / name)
         address = f"http://127.0.0.1:{self._port}"
-        with opened(self.browser, f"{address}/#!/?url={address}/{name}") as page:
-            yield page
+        if self._page is None:
+            self._page = _page(self.browser)
+        else:
+            self._page.evaluate("window.before = window.app.trace")
+        self._page.goto(f"{address}/#!/?url={address}/{name}")
+        yield _wait(self._page, 240)
 
 
 @contextmanager
 def opened(browser: Any, address: str, wait_s: float = 240) -> Iterator[Loaded]:
     """Open an address and wait until the trace in it is there."""
-    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page = _page(browser)
     page.goto(address)
+    yield _wait(page, wait_s)
+    page.close()
+
+
+def _page(browser: Any) -> Any:
+    return browser.new_page(viewport={"width": 1600, "height": 1000})
+
+
+def _wait(page: Any, wait_s: float) -> Loaded:
+    """Until a trace is there that was not before."""
     found, end = Loaded(page), time.monotonic() + wait_s
     while time.monotonic() < end:
         with suppress(Exception):
-            found.ask("select 1")
-            break
+            if page.evaluate("window.app.trace !== window.before") and found.ask("select 1"):
+                return found
         page.wait_for_timeout(100)
-    else:
-        raise AssertionError("Perfetto did not load the trace")
-    yield found
-    page.close()
+    raise AssertionError("Perfetto did not load the trace")
 
 
 @contextmanager

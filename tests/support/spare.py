@@ -13,9 +13,12 @@ import signal
 import sys
 import tempfile
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
-LIGHT = ("tracer.cli.main", "tracer.summarize", "tracer.saved", "tracer.compare.pairs", "rich.progress", "rich.table")
+LIGHT = ("rich.progress", "rich.table")
+# But for what imports PyTorch, or does something when it is imported.
+ROOMS, NOT_THOSE = ("tracer", "reports"), ("tracer.recording", "tracer.__main__")
 HEAVY = ("torch.profiler", "torch._dynamo", "tracer.recording.recorder", "model.eventgpt.adapter", "model.hf.adapter")
 
 
@@ -23,7 +26,20 @@ def _prepare(modules: tuple[str, ...]) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # as `record` sets it before it imports torch
     for module in modules:
         import_module(module)
+    gc.collect()
     gc.freeze()
+
+
+def _light() -> tuple[str, ...]:
+    """All of ours that does without PyTorch."""
+    found = (
+        module.name for room in ROOMS for module in walk_packages(import_module(room).__path__, f"{room}.", _refuse)
+    )
+    return (*LIGHT, *(name for name in found if not name.startswith(NOT_THOSE)))
+
+
+def _refuse(name: str) -> None:
+    raise ImportError(name)
 
 
 def _become(asked: dict[str, Any]) -> None:
@@ -46,7 +62,7 @@ def main() -> None:
     asking = os.fdopen(int(sys.argv[1]), encoding="utf-8")
     answers = os.dup(1)
     os.set_inheritable(answers, False)
-    _prepare(LIGHT)
+    _prepare(_light())
     warm = False
     for line in asking:
         asked = json.loads(line)

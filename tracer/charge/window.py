@@ -80,7 +80,7 @@ def within(trace: Trace, start_ns: int, end_ns: int) -> tuple[Trace, Bools]:
         modules=trace.modules[open_in(trace.modules)],
         generation=trace.generation[open_in(trace.generation)],
         details=None if trace.details is None else _details(trace.details, ops, calls, operators),
-        launched=None if trace.launched is None else replace(trace.launched, of_op=trace.launched.of_op[ops]),
+        launched=None if trace.launched is None else trace.launched[ops],
     ), ops
 
 

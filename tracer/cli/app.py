@@ -125,7 +125,7 @@ def run(arguments: list[str]) -> int:
         KeyboardInterrupt: by Ctrl-C.
     """
     try:
-        code = build_app(arguments)(arguments, standalone_mode=False)
+        code = build_app(arguments)(arguments, standalone_mode=False, obj=tuple(arguments))
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:

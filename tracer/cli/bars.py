@@ -21,9 +21,10 @@ class Bars:
         "profiled": "profiled: trace",
         "write": "writing",
         "nsight": "nsight: report",
+        "reading": "reading traces",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, *, shown: bool = True) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -35,7 +36,7 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (shown and console.is_terminal),
         )
         self._task: TaskID | None = None
 

@@ -18,6 +18,8 @@ def command(
 
     A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
     place of the data sheet's figures for traces of such a device; of a CPU, of the same model with as many threads.
+    On a GPU also what a launch costs this host at least, by kernels that do nothing: a stage that waits for its host
+    is then held to it.
     """
     from tracer.cli.choices import check_names, choose_device, choose_dtype
 
@@ -26,8 +28,9 @@ def command(
     dtype = choose_dtype(dtype, on_gpu=device.startswith("cuda"))
     import torch
 
+    from tracer.peaks.launches import remember_floor
     from tracer.peaks.measured import remember
-    from tracer.recording.calibrate import calibrate
+    from tracer.recording.calibrate import calibrate, launch_floor
     from tracer.recording.machine import describe_device
 
     place = torch.device(device)
@@ -36,8 +39,13 @@ def command(
     name, threads = str(found["name"]), found.get("threads")
     counted = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
     typer.echo(f"{name}{counted}, {dtype}: {peak.tflops:.3g} TFLOP/s, {peak.gbs:.4g} GB/s (read and written)")
+    launch_ns, host = launch_floor(place), str(found.get("host", ""))
+    if launch_ns is not None:
+        typer.echo(f"by {host}: a launch takes {launch_ns / 1e3:.3g} us at least, {1e9 / launch_ns:,.0f} a second")
     try:
         path = remember(name, dtype, peak, threads)
+        if launch_ns is not None:
+            remember_floor(name, host, launch_ns)
     except OSError as error:
         raise InputError(
             f"{error.filename}: {error.strerror}, so this is not kept: give summarize --peak-tflops {peak.tflops:.4g} "

@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracer.document.critical_path import CriticalPath, PathPiece
 from tracer.document.errors import InputError, MissingError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.document.summary import Summary
 
-TOP_EVENTS, SHOWN = 10, 5
-# HTA's words for time in which nothing of the path runs.
-GAPS = {
-    "gpu_kernel_kernel_overhead": "gap on the device after",
-    "gpu_kernel_launch_overhead": "gap between launch and start of a kernel",
-}
-BOUNDS = {
-    "gpu_kernel_kernel_overhead": "gaps between kernels",
-    "gpu_kernel_launch_overhead": "gaps between launch and kernel",
-}
+SHOWN = 5
 
 
 def command(
@@ -42,7 +36,12 @@ def command(
     if not trace.is_file():
         raise InputError(f"{trace}: no such file")
     _check(trace, name, instance)
-    _show(_path(trace, name, instance))
+    from reports.document import of_critical_path
+    from tracer.cli.options import Format
+    from tracer.cli.printed import put, rendered
+
+    blocks = of_critical_path(_path(trace, name, instance))
+    put(rendered(blocks, Format.TEXT, heading="tracer critical-path", width=None, output=None), None)
 
 
 def _check(trace: Path, name: str, instance: int) -> None:
@@ -76,51 +75,8 @@ def _nearest(name: str, summary: Summary) -> str:
     return f"name one of its own by --range: {', '.join(repr(one) for one in near)}{', ...' * (len(names) > len(near))}"
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from reports.units import duration, share
-
-    total_us = sum(row["duration"] for row in rows)
-    bounds: dict[str, float] = {}
-    for row in rows:
-        bounds[row["bound_by"]] = bounds.get(row["bound_by"], 0) + row["duration"]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("bound by", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    for bound, time_us in sorted(bounds.items(), key=lambda item: -item[1]):
-        if bound:
-            table.add_row(
-                BOUNDS.get(bound, bound.replace("_", " ")), duration(time_us * 1000), share(time_us, total_us)
-            )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(Text(f"\nlongest on the path, of {len(rows):,} pieces", style="bold"))
-    longest = sorted(rows, key=lambda row: -row["duration"])[:TOP_EVENTS]
-    times = [duration(row["duration"] * 1000) for row in longest]
-    room = console.width - max(map(len, times), default=0) - 2
-    names = [name if len(name) <= room else f"{name[: room - 1]}…" for name in map(piece, longest)]
-    most = max(map(len, names), default=0)
-    for name, time in zip(names, times, strict=True):
-        console.print(Text(f"{name:<{most}}  {time:>{console.width - room - 2}}"), soft_wrap=True)
-
-
-def piece(row: dict[str, Any]) -> str:
-    """What a piece of the path is: an operator, a call or a kernel; or a gap, which HTA names by the kernel before."""
-    from reports.units import printable, short_kernel
-
-    name = row["s_name"] if isinstance(row["s_name"], str) else ""  # else not a number
-    said = short_kernel(printable(name)) if name else ""
-    if row["bound_by"] in GAPS:
-        return f"{GAPS[row['bound_by']]} {said}".strip()
-    return said or str(row["type"]).replace("_", " ")
-
-
-def _path(trace: Path, name: str, instance: int) -> list[dict[str, Any]]:
-    """The pieces of the critical path as HTA gives them; durations in microseconds.
+def _path(trace: Path, name: str, instance: int) -> CriticalPath:
+    """The critical path as HTA gives it.
 
     Raises:
         InputError: HTA cannot read the trace, or finds no path in it.
@@ -139,12 +95,17 @@ def _path(trace: Path, name: str, instance: int) -> list[dict[str, Any]]:
             found = analysis.critical_path_analysis(rank=0, annotation=name, instance_id=instance)
             rows = found[0].get_critical_path_breakdown() if found and found[1] else None
             if rows is not None:
-                pieces: list[dict[str, Any]] = rows.to_dict("records")
-                return pieces
+                return CriticalPath(pieces=[_piece(row) for row in rows.to_dict("records")])
         reason = "it finds none"
     except Exception as error:  # whatever a foreign library makes of a foreign file
         reason = f"{type(error).__name__}: {error}{_of_pandas()}"
     raise InputError(f"{trace}: HolisticTraceAnalysis makes no critical path of it ({reason})")
+
+
+def _piece(row: Mapping[str, Any]) -> PathPiece:
+    """A row of HTA's; a name that is no text is not a number."""
+    name = row["s_name"] if isinstance(row["s_name"], str) else ""
+    return PathPiece(name=name, kind=str(row["type"]), bound_by=row["bound_by"], time_us=row["duration"])
 
 
 def _of_pandas() -> str:

@@ -74,7 +74,12 @@ OF_A_DRAFT = (
 )  # fmt: skip
 SPELLED = {"together": "schedule"}
 # What two models cannot do.
-ALONE = {"couple": "the draft's pictures are no target's", "decode": "both caches must be rolled back"}
+ALONE = {
+    "couple": "the draft's pictures are no target's",
+    "decode": "both caches must be rolled back",
+    "energy": "stages are repeated of one model alone",
+    "tensor_parallel": "rounds are made by one process",
+}
 
 
 def asked(model: str, given: Mapping[str, Any], typed: Collection[str]) -> Drafting | None:
@@ -97,7 +102,7 @@ def asked(model: str, given: Mapping[str, Any], typed: Collection[str]) -> Draft
             )
         return None
     if refused := [name for name in ALONE if name in typed]:
-        raise UsageError(f"--{refused[0]} is for one model: with --draft, {ALONE[refused[0]]}")
+        raise UsageError(f"--{refused[0].replace('_', '-')} is for one model: with --draft, {ALONE[refused[0]]}")
     _check_models(model, draft, given)
     from tracer.recording.options import Drafting
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli.options import Jobs, NoLimit
 from tracer.document.errors import UsageError
 from tracer.findings.registry import findings
+
+if TYPE_CHECKING:
+    from tracer.document.explained import Explained
+
+# Columns, where lines are not to be broken.
+WHOLE_LINES = 100_000
 
 
 def command(
@@ -29,43 +35,35 @@ def command(
     known = findings()
     if finding not in known:
         raise UsageError(f"{finding}: no such finding; there are {', '.join(sorted(known))}")
+    from reports.document import of_explained
+    from tracer.cli.options import Format
+    from tracer.cli.printed import put, rendered
+    from tracer.document.explained import Explained
+
     rule = known[finding].FINDING
-    lines = [finding, "", f"rule: {rule.rule}", f"why: {rule.reason}", f"do: {rule.next_step}"]
+    explained = Explained(id=finding, rule=rule.rule, reason=rule.reason, next_step=rule.next_step)
     if trace is not None:
-        lines += ["", *_in_trace(finding, trace, jobs=jobs, no_limit=no_limit)]
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for line in lines:
-        console.print(Text(line), soft_wrap=not sys.stdout.isatty())
+        explained = _in_trace(explained, trace, jobs=jobs, no_limit=no_limit)
+    put(rendered(of_explained(explained), Format.TEXT, heading=finding, width=_width(), output=None), None)
 
 
-def _in_trace(finding: str, trace: Path, *, jobs: int | None, no_limit: bool) -> list[str]:
-    """What the rule found in a trace."""
-    from reports.units import duration, printable
+def _width() -> int | None:
+    """The terminal's; elsewhere lines are left whole, for other programs."""
+    return None if sys.stdout.isatty() else WHOLE_LINES
+
+
+def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: bool) -> Explained:
+    """With what the rule found in a trace."""
+    from msgspec.structs import replace
+
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
     summary = summarize_file(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)))
-    found = next((one for one in summary.findings if one.id == finding), None)
-    if found is None:
-        why = [one for one in summary.abstained if re.fullmatch(rf"finding {re.escape(finding)}(?: of \w+)?", one.what)]
-        if why:
-            return [f"{trace}: {printable(one.what)} cannot be told: {printable(one.because)}" for one in why]
-        return [f"{trace}: not found there; the rule is silent also where the trace cannot support it"]
-    lines = [f"{trace}: {printable(found.message)}", "evidence:"]
-    lines += [f"  {printable(name)} = {printable(str(value))}" for name, value in _flat(found.evidence)]
-    if found.gain is not None:
-        gain = found.gain
-        saved = f"up to {duration(gain.time_ns)} of {duration(gain.of_ns)} ({gain.of})"
-        lines.append(f"gain: {saved}, estimated: {gain.basis}")
-    return lines
-
-
-def _flat(evidence: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested figures as dotted names."""
-    rows: list[tuple[str, Any]] = []
-    for name, value in evidence.items():
-        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
-    return rows
+    asked = re.compile(rf"finding {re.escape(explained.id)}(?: of \w+)?")
+    return replace(
+        explained,
+        trace=str(trace),
+        found=next((one for one in summary.findings if one.id == explained.id), None),
+        abstained=[one for one in summary.abstained if asked.fullmatch(one.what)],
+    )

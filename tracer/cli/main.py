@@ -65,24 +65,32 @@ def _say(error: Exception) -> int:
     from tracer.document.errors import TracerError
 
     lost = streams.give_up_on_output(error)
-    if isinstance(error, TracerError):
-        for message in error.args:  # of gates, one for each that failed
-            _complain(str(message))
-        return error.exit_code
     if isinstance(error, BrokenPipeError) and lost:  # the reader of our output has seen enough
         return 0
-    if isinstance(error, OSError) and error.filename is not None:
-        _complain(f"{error.filename}: {error.strerror or error}")
-    elif isinstance(error, MemoryError):
-        _complain("out of memory on this machine")
-    elif os.environ.get(TRACEBACK_VARIABLE):
+    known = isinstance(error, (TracerError, MemoryError)) or (isinstance(error, OSError) and error.filename is not None)
+    if not known and os.environ.get(TRACEBACK_VARIABLE):
         raise error
-    else:
-        _complain(
-            f"{type(error).__name__}: {error} (in {_place(error)}); this is a mistake in tracer, not yours: "
-            f"{TRACEBACK_VARIABLE}=1 shows what to report"
-        )
-    return 1
+    messages, code = words(error)
+    for message in messages:
+        _complain(message)
+    return code
+
+
+def words(error: Exception) -> tuple[list[str], int]:
+    """What is said of an error, a line each, and the exit code."""
+    from tracer.document.errors import TracerError
+
+    if isinstance(error, TracerError):
+        return [str(message) for message in error.args], error.exit_code  # of gates, one for each that failed
+    if isinstance(error, OSError) and error.filename is not None:
+        return [f"{error.filename}: {error.strerror or error}"], 1
+    if isinstance(error, MemoryError):
+        return ["out of memory on this machine"], 1
+    ours = (
+        f"{type(error).__name__}: {error} (in {_place(error)}); this is a mistake in tracer, not yours: "
+        f"{TRACEBACK_VARIABLE}=1 shows what to report"
+    )
+    return [ours], 1
 
 
 def _place(error: Exception) -> str:

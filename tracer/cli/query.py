@@ -46,20 +46,20 @@ def command(
     run = load(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)), frames=ARROW)
     answer = run.query(sql)
     if output_format is Format.JSON:
-        put(_json(answer), output, json=True)
+        put(as_json(answer), output, json=True)
         return
-    blocks = [_block(answer, top or SHOWN)]
+    blocks = [as_block(answer, top or SHOWN)]
     put(rendered(blocks, output_format, heading="tracer query", width=width, output=output), output)
 
 
-def _json(answer: Any) -> str:
+def as_json(answer: Any) -> str:
     """A list of rows."""
     import json
 
     return json.dumps(answer.to_pylist(), indent=2, default=str) + "\n"
 
 
-def _block(answer: Any, most: int) -> Block:
+def as_block(answer: Any, most: int) -> Block:
     """The answer as a table; figures to the right, as they are."""
     import pyarrow as pa
 

@@ -24,7 +24,9 @@ from tracer.cli.asked import (
 )
 from tracer.cli.bars import Bars
 from tracer.cli.options import offering
+from tracer.cli.ranked import find_ranks, say_files
 from tracer.cli.script import check_typed, record_command
+from tracer.cli.tracks import add_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +125,9 @@ def command(
     acceptance: drafting.Acceptance = None,
     together: drafting.Together = "sequential",
     sweep: drafting.Sweep = None,
+    no_limit: Annotated[
+        bool, typer.Option("--no-limit", help="Read samples of any size.", rich_help_panel=_INPUT)
+    ] = False,
     prompt: Annotated[str | None, typer.Option(help="Question for a checkpoint.", rich_help_panel=_INPUT)] = None,
     prompt_tokens: Annotated[
         int | None,
@@ -133,6 +138,15 @@ def command(
         int | None,
         typer.Option(
             min=1, help="Requests measured without a profiler. [default: 5, or the data set's]", rich_help_panel=_RUN
+        ),
+    ] = None,
+    tensor_parallel: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Divide the model among so many processes, on a GPU each, and record each of them: run.rank0.json, "
+            "run.rank1.json. [default: as many as torchrun started, else 1]",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     output: Annotated[
@@ -188,6 +202,14 @@ def command(
             rich_help_panel=_PROFILE,
         ),
     ] = True,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Measure the device's energy too: joules by stage, token and request. Takes half a minute more.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     nsys: Annotated[
         bool,
         typer.Option(
@@ -248,7 +270,9 @@ def command(
     typed = typed_options(context)
     check_typed(typed) if script else check_together(typed)
     window = parse_window(decode_window, None if script else max_new_tokens)
-    check_output(output, force=force)
+    ranks = find_ranks(tensor_parallel, context.params)
+    for path in ranks.outputs(output):
+        check_output(path, force=force)
     schedule = Schedule(wait=wait, warmup=warmup, active=active, repeat=repeat)
     profiled: dict[str, Any] = {"schedule": schedule, "window": window}
     profiled |= {"with_stack": with_stack, "record_shapes": record_shapes, "memory": memory}
@@ -262,12 +286,16 @@ def command(
     of_draft |= {"draft_device": draft_device, "draft_mapping": draft_mapping, "draft_checkpoint": draft_checkpoint}
     of_draft |= {"draft": draft, "acceptance": acceptance, "together": together}
     drafted = drafting.asked(model, of_draft, typed)
+    if ranks.to_start:
+        ranks.start(context, output)
+        return
+    output = ranks.own(output)
     program = check_nsys(nsys_path, output, force=force) if nsys or nsys_path is not None else None
     from model.registry import ModelOptions
     from tracer.recording.options import RecordOptions
 
     model_options = partial(
-        ModelOptions,
+        ranks.made(ModelOptions),
         seed=seed,
         checkpoint=checkpoint,
         prompt=prompt,
@@ -281,6 +309,7 @@ def command(
         batch_frames=batch_frames,
         decode=decode,
         new_tokens=max_new_tokens,
+        no_limit=no_limit,
     )
     options = partial(
         RecordOptions,
@@ -291,14 +320,17 @@ def command(
         verify=verify,
         couple=couple,
         sync_stages=sync_stages,
+        energy=energy,
         nsys=program,
         drafting=drafted,
+        place=ranks.place,
         typed=typed,
         **profiled,
     )
-    with Bars() as bars:
-        recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
-    _report(output, recording.manifest, recording.report, tracks=tracks)
+    with ranks.taking_part(output):
+        with Bars(shown=ranks.speaks) as bars:
+            recording = _record(options, partial(complete, model_options, entry, size, device, dtype), bars)
+        _report(output, recording.manifest, recording.report, tracks=tracks)
 
 
 def _record(
@@ -314,25 +346,14 @@ def _record(
     return record(options(model_options=model_options()), progress)
 
 
-def _add_tracks(output: Path) -> None:
-    """Put the stages as tracks into what was recorded, which stays as it is where that fails."""
-    from tracer.choices import Choices
-    from tracer.cli.streams import tell
-    from tracer.document.errors import InputError
-    from tracer.perfetto.annotate import annotate
-
-    try:
-        annotate(output, output, Choices(jobs=1))  # other processes would be forks of one that has used a GPU
-    except InputError as error:
-        tell(f"the trace has no tracks for the stages: {error}")
-
-
 def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tracks: bool) -> None:
     """Add the tracks if asked to; say what was proved, what was written, and what to type next."""
     import shlex
 
     if tracks:
-        _add_tracks(output)
+        add_tracks(output)
+    if manifest.rank:  # rank 0 speaks for all
+        return
     checked = manifest.verification
     if checked.status == "passed":
         runs = "once" if checked.encoder_calls == 1 else f"{checked.encoder_calls} times"
@@ -340,6 +361,7 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         if checked.shapes > 1:
             shapes = f", in all {checked.shapes} shapes of requests"
             encoded = f"every picture was encoded {'twice, on purpose' if manifest.coupled else 'once'}"
+        shapes += f", on each of {manifest.world_size} ranks" if manifest.world_size > 1 else ""
         typer.echo(f"verified: {checked.tokens} tokens equal the model's own generate{shapes}; {encoded}")
     elif checked.reason:
         typer.echo(f"not verified: {checked.reason}")
@@ -350,6 +372,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
+    if manifest.energy is not None and manifest.energy.reason:
+        typer.echo(f"no energy: {manifest.energy.reason}; {manifest.energy.next_step}")
     for warning in manifest.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
@@ -360,4 +384,9 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
             else "of which QdstrmImporter -i makes a report"
         )
         typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
-    typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")
+    if manifest.world_size > 1:
+        typer.echo(f"wrote a trace of each of {manifest.world_size} ranks: {say_files(output, manifest)}")
+    if manifest.world_size > 1 and manifest.device["type"] == "cuda":
+        typer.echo(f"next: tracer ranks {say_files(output, manifest)}")
+    else:
+        typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 # The first of the ways in which time can be broken down, as help lists them.
 ORDER = ("op", "module", "layer", "kernel", "category", "stream", "host")
+# Those that ask where work was launched.
+LAUNCHED_FROM = ("op", "module", "layer")
 # Choices whose options have other names.
 OPTIONS = {"patterns": "--marker", "nsys": "--nsys-path", "solos": "--solo"}
 # What reading a saved summary heeds too.
@@ -131,6 +133,15 @@ def command(
             help="Of several models at once, the trace of this one alone, for comparison. Repeatable.",
         ),
     ] = None,
+    capture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRACE",
+            help="Of a trace that replays CUDA graphs, one of their capture, or of the warm-up before it: "
+            "--by op, module and layer then know where their kernels were launched.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -149,6 +160,7 @@ def command(
     """
     gates = _gates(budget or [])
     check_output(output, force=force)
+    _check_capture(capture, by)
     from tracer.choices import Choices
     from tracer.trace.limits import limits
 
@@ -167,6 +179,7 @@ def command(
         strict=strict,
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
+        capture=capture,
         solos=_solos(solo or []),
     )
     summary, saved = _summary(trace, rank, choices)
@@ -225,6 +238,18 @@ def _check_stage(stage: str | None, summary: Summary) -> None:
     if stage is not None and stage not in found:
         there = f"it has {', '.join(found)}" if found else "it has none"
         raise UsageError(f"--stage {stage}: no such stage in {summary.trace.path}; {there}")
+
+
+def _check_capture(capture: Path | None, by: By | None) -> None:
+    """Refuse a capture that would change nothing.
+
+    Raises:
+        UsageError: nobody asks where work was launched.
+    """
+    if capture is not None and (by is None or by.value not in LAUNCHED_FROM):
+        raise UsageError(
+            f"--capture {capture}: it tells where kernels in graphs were launched; add --by op, module or layer"
+        )
 
 
 def _gates(budgets: list[str]) -> Callable[[Summary], list[Gate]]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracer.compare.beside import energies
 from tracer.compare.figures import TRACE, best_source, figures, shares, why_unknown
 from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from tracer.document.summary import Lost, Summary
 
 NAMES = (*ALL_STAGES, REQUEST, TTFT, TPOT)
+# Energies are of a stage, of a request, or of a token.
+JOULES, OF_TOKENS = "joules", "token"
 UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-TIME, SHARE, REGRESSION = "time", "share", "regression"
+TIME, SHARE, REGRESSION, ENERGY = "time", "share", "regression", "energy"
+UNMEASURED_ENERGY = "its energy was not measured"
+MEASURE_ENERGY = "record it with --energy, on a GPU with an energy counter"
 MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
+_JOULES = re.compile(rf"\s*{JOULES}/([a-z]+)\s*<=\s*{_NUMBER}\s*(m?J)?\s*", re.ASCII)
 _PERCENT = re.compile(rf"\s*{_NUMBER}\s*%\s*", re.ASCII)
 
 
@@ -34,9 +40,9 @@ class Budget:
 
     Attributes:
         text: as given.
-        of: a stage, "request", "ttft" or "tpot".
-        kind: "time" or "share" (of the request).
-        limit: nanoseconds, or a share.
+        of: a stage, "request", "ttft" or "tpot"; of energies a stage, "request" or "token".
+        kind: "time", "share" (of the request) or "energy".
+        limit: nanoseconds, a share, or joules.
     """
 
     text: str
@@ -46,16 +52,18 @@ class Budget:
 
 
 def parse_budget(text: str) -> Budget:
-    """Read NAME<=LIMIT, for example vision<=5% or tpot<=20ms.
+    """Read NAME<=LIMIT, for example vision<=5%, tpot<=20ms or joules/token<=2.
 
     Raises:
         UsageError: it is something else, or a share that means nothing.
     """
+    if text.lstrip().startswith(JOULES):
+        return _parse_joules(text)
     match = _BUDGET.fullmatch(text)
     if match is None or match[1] not in NAMES:
         raise UsageError(
             f"--budget {text[:80]}: write NAME<=LIMIT with a name of {', '.join(NAMES)} and a limit such as 5% "
-            "(of the request) or 20ms"
+            "(of the request) or 20ms; or joules/token<=2"
         )
     name, number, unit = match[1], float(match[2]), match[3].lower()
     if unit != "%":
@@ -63,6 +71,15 @@ def parse_budget(text: str) -> Budget:
     if name in (REQUEST, TPOT):
         raise UsageError(f"--budget {text[:80]}: {name} has no share of the request; give a time such as 20ms")
     return Budget(text.strip(), name, SHARE, number / 100)
+
+
+def _parse_joules(text: str) -> Budget:
+    match, names = _JOULES.fullmatch(text), (OF_TOKENS, REQUEST, *ALL_STAGES)
+    if match is None or match[1] not in names:
+        raise UsageError(
+            f"--budget {text[:80]}: write joules/NAME<=LIMIT with a name of {', '.join(names)} and a limit in joules"
+        )
+    return Budget(text.strip(), f"{JOULES}/{match[1]}", ENERGY, float(match[2]) / (1000 if match[3] == "mJ" else 1))
 
 
 def parse_percent(option: str, text: str) -> float:
@@ -87,6 +104,8 @@ def check_budgets(summary: Summary, budgets: Sequence[Budget]) -> list[Gate]:
 
 
 def _check(summary: Summary, budget: Budget) -> Gate:
+    if budget.kind == ENERGY:
+        return _check_energy(summary, budget)
     source = best_source(summary)
     found = figures(summary, source) if budget.kind == TIME else shares(summary, source)
     value = found.get(budget.of)
@@ -112,6 +131,20 @@ def _check(summary: Summary, budget: Budget) -> Gate:
         limit=budget.limit,
         passed=value <= budget.limit,
     )
+
+
+def _check_energy(summary: Summary, budget: Budget) -> Gate:
+    value, path = energies(summary).get(budget.of), summary.trace.path
+    stage = budget.of.removeprefix(f"{JOULES}/")
+    stage = DECODE if stage == OF_TOKENS else stage
+    if value is None:
+        said = [one for one in summary.abstained if one.what in ("energy", f"energy of {stage}")]
+        why = said[0] if said else Abstained(what=budget.of, reason=UNMEASURED_ENERGY, next_step=MEASURE_ENERGY)
+        return _unjudged(budget.text, path, budget.of, budget.kind, budget.limit, why)
+    return Gate(
+        gate=budget.text, path=path, of=budget.of, kind=budget.kind, value=value.joules, limit=budget.limit,
+        passed=value.joules <= budget.limit,
+    )  # fmt: skip
 
 
 def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tracer.document.comparison import KernelChange, KernelUse
 from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.document.summary import Kernel, Stage, Summary
+    from tracer.document.summary import Kernel, LaunchedAs, Stage, Summary
 
 # Of the breakdown of a summary.
 BY_KERNEL = "kernel"
 WHOLE_TRACE = ""
+# What a person chooses of a launch, or a compiler: not occupancy, which follows from it.
+LAUNCH = {"grid": "grid", "block": "block", "registers": "registers", "shared memory": "shared_bytes"}
 
 
 def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[list[KernelChange], int]:
@@ -27,6 +31,7 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
     taken = [_by_stage(summary) for summary in (before, after)]
     if not (before.stages and after.stages):
         taken = [_whole(summary) for summary in (before, after)]
+    launched = [_launched(summary) for summary in (before, after)]
     changes, same = [], 0
     for stage in taken[0]:
         if stage not in taken[1]:
@@ -35,7 +40,9 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
             if change is None:
                 same += 1
             else:
-                changes.append(change)
+                key = stage, change.name
+                relaunched = _relaunched(launched[0].get(key), launched[1].get(key))
+                changes.append(msgspec.structs.replace(change, relaunched=relaunched))
     changes.sort(key=lambda change: (-abs(change.delta_ns), change.stage, change.name))
     return changes, same
 
@@ -54,6 +61,35 @@ def _changes(
         else:
             change = "slower" if delta_ns > 0 else "faster"
         yield KernelChange(stage=stage, name=name, change=change, before=one, after=other, delta_ns=delta_ns)
+
+
+def _launched(summary: Summary) -> dict[tuple[str, str], LaunchedAs]:
+    """How each kernel was launched in each stage, and in the whole trace: the way that took the most time."""
+    found: dict[tuple[str, str], LaunchedAs] = {}
+    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL:
+        return found
+    for row in summary.breakdown.rows:
+        for stage in {row.stage, WHOLE_TRACE}:
+            ways = [*row.launches[:1], *filter(None, [found.get((stage, row.name))])]
+            if ways:
+                found[stage, row.name] = max(ways, key=lambda way: way.time_ns)
+    return found
+
+
+def _relaunched(before: LaunchedAs | None, after: LaunchedAs | None) -> list[str]:
+    """What of a launch is another; of what either side does not say nothing is."""
+    if before is None or after is None:
+        return []
+    found = []
+    for name, field in LAUNCH.items():
+        one, other = getattr(before, field), getattr(after, field)
+        if one is not None and other is not None and one != other:
+            found.append(f"{name} {_text(one)} -> {_text(other)}")
+    return found
+
+
+def _text(value: int | tuple[int, int, int]) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _by_stage(summary: Summary) -> dict[str, dict[str, KernelUse]]:

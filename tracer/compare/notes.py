@@ -107,6 +107,13 @@ def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[st
 
 
 def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
+    inferred = [one for one in (before, after) if one.trace.markers == "inferred"]
+    if inferred:
+        which = " and ".join(f"{one.trace.path} (confidence {one.trace.confidence or 0:.2f} of 1)" for one in inferred)
+        yield (
+            f"stages are inferred from what repeats in {which}: rows by stage are no surer than that; ranges around "
+            "the stages, or --marker, make them known"
+        )
     if before.device.kind != after.device.kind:
         yield "one trace has device work, the other only operators on the CPU: their kernels are not alike"
     if not before.stages or not after.stages:

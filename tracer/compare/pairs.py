@@ -8,11 +8,13 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from tracer.compare.abstained import abstentions
+from tracer.compare.beside import beside
 from tracer.compare.device import beside_device
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
 from tracer.compare.notes import Known, notes
 from tracer.compare.options import differing_options
+from tracer.compare.roles import compare_roles, compare_speculation
 from tracer.compare.rows import untested_rows
 from tracer.compare.steps import compare_steps, overlaps
 from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
@@ -135,7 +137,10 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         inconclusive=drift.alone(len(baseline)),
         work=_work(before, after),
         totals=compare_totals(before, after),
+        roles=compare_roles(before, after),
+        speculation=compare_speculation(before, after),
         options=differing_options(before, after),
+        beside=beside(before, after),
         abstained=abstentions(baseline, other, labels, source, alone=drift.alone(len(baseline))),
     )
 

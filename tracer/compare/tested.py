@@ -71,7 +71,7 @@ def tested_rows(
     known = [set().union(*run) for run in taken]
     keys = in_order(key for key in everywhere[0] & everywhere[1] if key[1] or key[0] not in unlike)
     least = None if not several else LEAST_ALLOWANCE if blocks is None else 0.0
-    tested = _test(taken, keys, second, strata, least if tolerance is None else tolerance)
+    tested = test_units(taken, keys, second, strata, least if tolerance is None else tolerance)
     rows = {}
     for key in known[0] | known[1]:
         sides = [[one[key] for one in run if key in one] for run in taken]
@@ -86,7 +86,7 @@ def tested_rows(
 
 
 @dataclass(frozen=True, slots=True)
-class _Tests:
+class Tests:
     """What the tests of all measures found."""
 
     evidence: dict[Key, Evidence]
@@ -99,16 +99,24 @@ class _Tests:
         return self.least_p <= ERROR_RATE
 
 
-def _test(
+def test_units(
     taken: Sequence[Sequence[Mapping[Key, float]]],
     keys: Sequence[Key],
     second: Bools,
     strata: I64,
     tolerance: float | None,
-) -> _Tests:
-    """Each measure that every unit of both runs has, on a logarithmic scale."""
+) -> Tests:
+    """Each measure that every unit of both runs has, on a logarithmic scale.
+
+    Args:
+        taken: of each run its units (requests, or recordings), each with its measures.
+        keys: the measures to test; every unit has them.
+        second: [N], whether a unit is of the second run, in the order of `taken`.
+        strata: [N], numbered from 0 on; units are permuted within them.
+        tolerance: as a share; by each measure's own drift if None.
+    """
     if not keys:
-        return _Tests({}, 0, 1.0)
+        return Tests({}, 0, 1.0)
     # A stage may take less than the clock can tell.
     logs = np.log(np.maximum([[one[key] for key in keys] for run in taken for one in run], 1.0))
     apart = align(logs, strata)
@@ -127,7 +135,7 @@ def _test(
         )
         for i, key in enumerate(keys)
     }
-    return _Tests(evidence, outcome.permutations, outcome.least_p)
+    return Tests(evidence, outcome.permutations, outcome.least_p)
 
 
 def _around(interval: tuple[float, float] | None, effect: float) -> tuple[float, float] | None:

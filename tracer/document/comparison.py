@@ -76,11 +76,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     of_host: bool = False
 
 
+class RoleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of one of several models: nanoseconds of one call in each trace, busy and idle; None where unknown."""
+
+    role: str
+    stage: str
+    before_ns: float | None
+    after_ns: float | None
+    ratio: float | None
+
+
 class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure of two whole traces, where they have no stages.
+    """One figure of two whole traces, where they have no stages, or of their rounds of speculative decoding.
 
     Attributes:
-        of: "ops", "device time", "busy" or "idle"; of traces without device work "operator time".
+        of: "ops", "device time", "busy" or "idle"; of traces without device work "operator time". Of
+            speculative decoding counts of "rounds", "drafted tokens", "accepted tokens" and "tokens", and what one
+            round takes of "drafting", "mapping", "verifying" and "waiting", and "a token".
         before, after: a count, or nanoseconds; None where it is unknown.
         ratio: after over before.
     """
@@ -89,6 +101,26 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     before: int | None
     after: int | None
     ratio: float | None
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """An energy or a peak of memory of two runs. Each was measured once, so nothing is tested.
+
+    Attributes:
+        of: "joules/token", "joules/request", "joules/STAGE" or "peak/STAGE".
+        unit: "joules" or "bytes".
+        before, after: of either; None where it has none.
+        ratio: after over before.
+        low_ratio, high_ratio: bounds of it, by those of both energies; None of bytes, which are exact.
+    """
+
+    of: str
+    unit: str
+    before: float | None
+    after: float | None
+    ratio: float | None
+    low_ratio: float | None = None
+    high_ratio: float | None = None
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +170,8 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
         change: "appeared", "vanished", "slower" or "faster" (per run of the stage).
         before, after: its use; None where there is none.
         delta_ns: device time, after less before, per run of the stage.
+        relaunched: what of its launch is another, of the way that took the most time on either side, where that is
+            known: "grid 16x4x1 -> 32x4x1". A reason for its changed time.
     """
 
     stage: str
@@ -146,6 +180,7 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
     before: KernelUse | None
     after: KernelUse | None
     delta_ns: float
+    relaunched: list[str] = []
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +217,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         work: "device" where both traces have device work; "operators" where neither has, and times of steps and kernels
             are those of operators on the CPU; else "mixed".
         totals: of traces without stages, where nothing else is to be compared.
+        roles: stages of several models, one by one; empty of one model.
+        speculation: rounds of speculative decoding.
         options: those that differ.
+        beside: energies and peaks of memory that either has.
         abstained: what is not compared, or not judged, and why.
         inconclusive: whether nothing tells a difference between the runs from drift between their recordings, so that
             none is claimed.
@@ -202,7 +240,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     recordings: int = 1
     work: str = "device"
     totals: list[Total] = []
+    roles: list[RoleRow] = []
+    speculation: list[Total] = []
     options: list[Option] = []
+    beside: list[Beside] = []
     abstained: list[Abstained] = []
     inconclusive: bool = False
 
@@ -214,7 +255,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         gate: as it was given, for example "vision<=5%".
         path: of the run that was held to it; untrusted.
         of: the measure.
-        kind: "time" (nanoseconds), "share" (of the request) or "regression" (after over before, less 1).
+        kind: "time" (nanoseconds), "share" (of the request), "energy" (joules) or "regression" (after over before, less
+            1).
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tracer.document.bounds import LONGEST_NS, Amount, Count, Number, oversized
+from tracer.document.graphs import CapturedGraph
 from tracer.document.names import STAGES
+from tracer.document.recorded_energy import RecordedEnergy
+from tracer.document.recorded_memory import RecordedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -219,6 +222,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         stages: those that are marked, in their order; the latencies of the others say nothing.
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
         drafting: the draft, and how both worked together, where two models were recorded.
+        memory: of the device, by the counters of its allocator; None where it has none (a CPU).
+        energy: of the device; None where nobody asked for it.
+        graphs: what the nodes of the graphs are that decode steps replay.
+        graphs_unnamed: why that is not known, where steps replay graphs of which it is not.
+        rank, world_size: which process of the run this is, and of how many; they record together, a file each.
     """
 
     schema: str
@@ -241,6 +249,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
     warnings: list[str] = []
     drafting: Drafting | None = None
+    memory: RecordedMemory | None = None
+    energy: RecordedEnergy | None = None
+    graphs: list[CapturedGraph] = []
+    graphs_unnamed: str = ""
+    rank: Count = 0
+    world_size: Count = 1
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -101,7 +101,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         length_ns: to the last.
         names: of ops, calls and ranges; untrusted.
         categories: of each name that work has, its category; "" of the others.
-        stages: names of stages.
+        stages: names of stages, of those in which several models work as MODEL/STAGE too.
         shapes: how kernels were launched.
         tracks: from top to bottom.
         left_out: tracks that are not drawn, as others have more on them.

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
         Coverage,
         Decoding,
         DeviceTotals,
+        Energy,
+        Footprint,
         Joint,
         Latency,
+        Launching,
         Lost,
         RequestLatency,
         Roofline,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from tracer.measure.between_steps import BetweenSteps
     from tracer.measure.encoders import EncoderRuns
     from tracer.measure.known import KnownStage, KnownTime, KnownToken
+    from tracer.measure.occupancy import FewBlocks
     from tracer.measure.unfused import Unfused
     from tracer.measure.waits import Waits
     from tracer.trace.columns import Trace
@@ -42,6 +46,7 @@ class Evidence:
     The first three are columns, for the measures below; rules look at the rest. What is known of stages, steps and runs
     alone is here; `unknown` names the stages of which something is not, as `lost` says. `frames` reads the trace once
     more for its Python frames, so only a rule that has something to say calls for it; None where there are none.
+    `launches` does likewise for how kernels were launched, which `few_blocks` asks for.
     """
 
     trace: Trace
@@ -60,8 +65,12 @@ class Evidence:
     unknown: frozenset[str] = frozenset()
     lost: Lost | None = None
     frames: Callable[[], Trace] | None = None
+    launches: Callable[[], Trace] | None = None
+    launching: Launching | None = None
     speculation: Speculation | None = None
     joint: Joint | None = None
+    footprint: Footprint | None = None
+    energy: Energy | None = None
 
     @property
     def on_gpu(self) -> bool:
@@ -77,6 +86,13 @@ class Evidence:
     def manifest(self) -> Manifest | None:
         """What the recording says about itself, if it is one of ours."""
         return self.trace.manifest
+
+    @cached_property
+    def few_blocks(self) -> FewBlocks | None:
+        """Kernels of decoding that fill but a part of the device."""
+        from tracer.measure.occupancy import few_blocks
+
+        return few_blocks(self.trace, self.ranges, self.work, self.launches)
 
     @property
     def like_the_first(self) -> list[Latencies]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.document.names import LOAD, PREPROCESS
 from tracer.document.words import CLOCK, OTHER_CLOCK, duration, title
@@ -44,7 +44,8 @@ FINDING = Rule(
         "and faster kernels gain nothing. The gain is what a run takes beyond its busy time: an upper bound. Where the "
         "host's layers are known, each remedy is held to the layers that it removes, scaled to what a run takes "
         "without the profiler where that was measured: graphs replay without launching, operators and Python; fusing "
-        "spares launches; torch.inference_mode and static caches spare operators' work."
+        "spares launches; torch.inference_mode and static caches spare operators' work. Where tracer calibrate "
+        "measured what a launch costs that host at least, twice that or more is the code's, and less the machine's."
     ),
     next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
     rests_on=EACH_STAGE,
@@ -74,15 +75,39 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         f"{title(worst)} waits for launches: the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
     )
     return Found(
-        message + (f" ({' and '.join(others)} too)" if others else "") + (layers.words if layers else ""),
+        message
+        + (f" ({' and '.join(others)} too)" if others else "")
+        + (layers.words if layers else "")
+        + _speed(evidence, worst),
         {
             "stages": {name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in bound},
             **({"host": layers.host, "saves": layers.saves} if layers else {}),
+            **_launching(evidence, bound),
         },
         evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
         also=layers.remedies if layers else None,
         instead=REPLAYED if _replays(evidence, worst) else None,
     )
+
+
+def _launching(evidence: Evidence, bound: list[str]) -> dict[str, Any]:
+    """What a launch takes the host in these stages, and at least."""
+    if evidence.launching is None:
+        return {}
+    rows = {name: row for name in bound if (row := evidence.launching.of(name)) is not None}
+    each = {name: {"each_ns": row.each_ns, "slow": row.slow} for name, row in rows.items()}
+    return {"launching": {"floor_ns": evidence.launching.floor_ns, "stages": each}}
+
+
+def _speed(evidence: Evidence, stage: str) -> str:
+    """Whether the code is slow or the machine, in words; "" where nothing tells."""
+    known = evidence.launching
+    row = None if known is None else known.of(stage)
+    if known is None or known.floor_ns is None or row is None or row.slow is None:
+        return ""
+    if row.slow == "machine":
+        return f"; a launch takes {duration(row.each_ns)}, near the {duration(known.floor_ns)} that this host needs"
+    return f"; the code takes {row.each_ns / known.floor_ns:.0f} times as long for a launch as this host needs"
 
 
 def _replays(evidence: Evidence, stage: str) -> bool:

@@ -172,3 +172,8 @@ def _mangled_name(name: str) -> str:
         place = length.end() + int(length[0][:4])
         parts.append(name[length.end() : place])
     return "::".join(parts)
+
+
+def compiled(name: str) -> bool:
+    """Whether a kernel was made by a compiler that writes into its name which operators it is made of."""
+    return name.startswith("triton_")

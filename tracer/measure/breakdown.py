@@ -64,5 +64,7 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
         rows=rows,
         by_external_id=keys.by_external_id,
         wrong_external_ids=keys.wrong_external_ids,
+        graph_ops=keys.graph_ops,
+        graph_ops_named=keys.graph_ops_named,
         meaning=way.meaning,
     )

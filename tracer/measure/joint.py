@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tracer.arrays import int64
@@ -18,6 +19,7 @@ from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.ranges import StageRanges
 from tracer.document.summary import Abstained, Alone, Idle, Joint, JointRole, LaunchingThread
+from tracer.measure.early_tokens import beside_prefills, tokens_of
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
@@ -48,7 +50,16 @@ def joint(trace: Trace, ranges: StageRanges, work: Work, solos: Mapping[str, Sol
     rows = _by_roles(ranges, work, asked=bool(solos)) or _by_solos(trace, work, solos)
     if len(rows) < 2:
         return None
-    roles = [_role(name, trace, work, own, solos.get(name)) for name, own in rows.items()]
+    alone = {name: solos[name][0] if name in solos else None for name in rows}
+    tokens = {name: tokens_of(trace, ranges, work, own, name, alone[name]) for name, own in rows.items()}
+    roles = [
+        msgspec.structs.replace(
+            _role(name, trace, work, own, solos.get(name)),
+            tokens=None if (told := tokens[name]) is None else len(told.end_ns),
+            beside_prefill=beside_prefills(tokens, name),
+        )
+        for name, own in rows.items()
+    ]
     busy_ns, both_ns, window_ns = _together(trace, list(rows.values()))
     processes = {thread.process for role in roles for thread in role.threads}
     return Joint(

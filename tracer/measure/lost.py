@@ -29,6 +29,10 @@ IN_GRAPHS = (
 )
 AT_FIRST = "let the profiler warm up before the first step that counts (torch.profiler.schedule with warmup=1 or more)"
 AT_LAST = "wait for the device before the profiler stops (torch.cuda.synchronize())"
+AT_LAST_OF_NSIGHT = (
+    "stop the recording only after the device is idle: torch.cuda.synchronize() before cudaProfilerStop(), or before "
+    "the program or nsys' --duration ends"
+)
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
@@ -82,15 +86,27 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
         return UNTIMED
     if not len(trace.ops):
         return NO_OPS
-    if any(launches_graph(trace.strings[name]) for name in coded(trace.calls.name[lost.calls])[0].tolist()):
-        return IN_GRAPHS
     start_ns = trace.calls.start_ns
-    lost_ns, whole_ns = start_ns[lost.calls], start_ns[lost.made[~np.isin(lost.made, lost.calls)]]
+    # Copies of no bytes return at once and have no op either.
+    with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
+    whole = lost.made[with_op & ~np.isin(lost.made, lost.calls)]
+    lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
+    at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
+    graphs = _graphs(trace, lost.calls)
+    # Where other graphs' kernels were recorded, the profiler does see into them.
+    if graphs and not (at_last and _graphs(trace, whole)):
+        return IN_GRAPHS
+    if at_last:
+        return AT_LAST_OF_NSIGHT if trace.format == "nsight" else AT_LAST
     if len(whole_ns) and 2 * np.count_nonzero(lost_ns < whole_ns.min()) > len(lost_ns):
         return AT_FIRST
-    if len(whole_ns) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns):
-        return AT_LAST
     return ANYWHERE
+
+
+def _graphs(trace: Trace, calls: I64) -> int:
+    """How many of these calls launch graphs."""
+    names = trace.calls.name[calls].tolist()
+    return sum(launches_graph(trace.strings[name]) for name in names)
 
 
 def lost_ops(runs: Runs, own: I64) -> LostOps | UnsetType:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.stages.find import find_stages, marked_stages, missing_for_stages
 from tracer.measure import annotations as ranges
-from tracer.measure import counts, fusion, kernels, runs, stages, tokens, totals
+from tracer.measure import counts, fusion, graph_names, kernels, runs, stages, tokens, totals
 from tracer.measure.roofline import analytic, attention, recorded
 from tracer.measure.threads import worth_operators
 from tracer.measure.ways import ways
@@ -36,6 +36,8 @@ def at_first(choices: Choices) -> Want:
         want |= ways()[choices.by].needs
     if choices.shapes:
         want |= recorded.NEEDS
+    if choices.capture is not None:
+        want |= graph_names.OF_REPLAYS
     return want
 
 

@@ -25,7 +25,7 @@ NEEDS = Want.FRAMES
 # Packages whose frames are not a person's own, beside Python's.
 LIBRARIES = frozenset({"accelerate", "numpy", "torch", "tqdm", "transformers", "triton"}) | sys.stdlib_module_names
 _BUILT_IN = re.compile(r"<built-in (?:method|function) (\w+)")
-_INSTALLED = re.compile(r".*/(?:(?:site|dist)-packages|lib/python3\.\d+)/")
+_INSTALLED = re.compile(r"(?s:\A.*)/(?:(?:site|dist)-packages|lib/python3\.\d+)/")
 _TOP = re.compile(r"(\w+)(?:/|\.py\()")
 
 

@@ -47,7 +47,7 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     in_trace_ns = runs.takes_ns(whole) / runs.count(whole) if len(whole) else None
     return RunTime(
         stage=stage,
-        runs=recorded if manifest is None else _runs_of_a_request(runs, own, kind, manifest),
+        runs=recorded if manifest is None or rounds else _runs_of_a_request(runs, own, kind, manifest),
         busy_ns=busy_ns,
         step_ns=in_trace_ns if doubted or not clean_ns else clean_ns,
         clean=bool(clean_ns) and not doubted,

@@ -32,12 +32,16 @@ class Keys:
         names: the different ones.
         number: of each piece of work, index into names.
         by_external_id, wrong_external_ids: see `Operators`.
+        graph_ops, graph_ops_named: how many were launched as graphs, and of how many of these it is known what they
+            go by; 0 where a way does not ask.
     """
 
     names: list[str]
     number: I64
     by_external_id: int = 0
     wrong_external_ids: int = 0
+    graph_ops: int = 0
+    graph_ops_named: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,12 +167,12 @@ def _finish(original: _Original, file: IO[bytes], tail: bytes, place: Place, add
             f"{original.source.name}: another program has laid out anew what tracer added to it; annotate the original"
         )
     file.write(tail[: place.offset])
-    count = _put(file, style_of(original.layout), added, empty=place.empty)
+    count = put_tracks(file, style_of(original.layout), added, empty=place.empty)
     file.write(place.ending or tail[place.resume :])
     return count
 
 
-def _put(file: IO[bytes], style: Style, events: Iterator[str], *, empty: bool) -> int:
+def put_tracks(file: IO[bytes], style: Style, events: Iterator[str], *, empty: bool) -> int:
     """Write the events and, behind them, the footer by which they are recognised."""
     between = style.closing + style.opening + style.phase
     size = count = 0

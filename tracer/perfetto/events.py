@@ -19,8 +19,39 @@ if TYPE_CHECKING:
 # Far in front of whatever number a profiler gives its processes.
 FIRST = -1_000_000_000
 NAME = "tracer"
+# Between the numbers of our processes, where there are several: room for their threads.
+APART = 1000
 # A double holds whole nanoseconds up to here.
 EXACT_NS = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of ours: the tracks of one trace.
+
+    Attributes:
+        name: as people see it.
+        place: among ours, from 0; in front of all others.
+        later_ns: added to every time, where the file has another clock than the trace that the tracks were made of.
+    """
+
+    name: str = NAME
+    place: int = 0
+    later_ns: int = 0
+
+    @property
+    def number(self) -> int:
+        """Its id; its threads' are the next ones."""
+        return PROCESS + APART * self.place
+
+    def names(self) -> Iterator[str]:
+        """The events that name it and put it in its place."""
+        head = f'"pid": {self.number}, "tid": {self.number}'
+        yield _metadata("process_name", head, {"name": self.name})
+        yield _metadata("process_sort_index", head, {"sort_index": FIRST + self.place})
+
+
+OURS = Process()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +61,22 @@ class Thread:
     Attributes:
         name: as people see it.
         place: among the others, from 1.
+        process: whose it is.
     """
 
     name: str
     place: int
+    process: Process = OURS
 
     @property
     def head(self) -> str:
         """The keys that its events share."""
-        return f'"pid": {PROCESS}, "tid": {PROCESS + self.place}'
+        return f'"pid": {self.process.number}, "tid": {self.process.number + self.place}'
 
     def names(self) -> Iterator[str]:
         """The events that name it and put it in its place."""
         yield _metadata("thread_name", self.head, {"name": self.name})
         yield _metadata("thread_sort_index", self.head, {"sort_index": self.place})
-
-
-def process() -> Iterator[str]:
-    """The events that name our process and put it above all others."""
-    head = f'"pid": {PROCESS}, "tid": {PROCESS}'
-    yield _metadata("process_name", head, {"name": NAME})
-    yield _metadata("process_sort_index", head, {"sort_index": FIRST})
 
 
 def _metadata(name: str, head: str, args: dict[str, Any]) -> str:
@@ -74,6 +100,7 @@ def slices(thread: Thread, names: list[str], start_ns: I64, end_ns: I64, args: l
         start_ns, end_ns: of each.
         args: of each, as JSON.
     """
+    start_ns, end_ns = start_ns + thread.process.later_ns, end_ns + thread.process.later_ns
     starts, drawn_ns = microseconds(start_ns), end_ns - start_ns
     if len(start_ns) and max(abs(int(start_ns.min())), abs(int(end_ns.max()))) >= EXACT_NS:
         rounded_ns = _rounded(microseconds(end_ns)) - _rounded(starts)
@@ -93,14 +120,16 @@ def _rounded(times: list[str]) -> I64:
 def instant(thread: Thread, name: str, time_ns: int, args: dict[str, Any]) -> str:
     """An event without a duration."""
     head = f' "i", "s": "t", "cat": "{CATEGORY}", {thread.head}, "name": {text(name)}'
-    return f'{head}, "ts": {microsecond(time_ns)}, "args": {text(args)}'
+    return f'{head}, "ts": {microsecond(time_ns + thread.process.later_ns)}, "args": {text(args)}'
 
 
-def counter(name: str, key: str, times_ns: I64, values: list[int] | list[float]) -> Iterator[str]:
+def counter(
+    name: str, key: str, times_ns: I64, values: list[int] | list[float], process: Process = OURS
+) -> Iterator[str]:
     """The values of a counter, each where it changes."""
-    head = f' "C", "cat": "{CATEGORY}", "pid": {PROCESS}, "name": {text(name)}, "ts": '
+    head = f' "C", "cat": "{CATEGORY}", "pid": {process.number}, "name": {text(name)}, "ts": '
     before: float | None = None
-    for time, value in zip(microseconds(times_ns), values, strict=True):
+    for time, value in zip(microseconds(times_ns + process.later_ns), values, strict=True):
         if value != before:
             yield f"{head}{time}, " + f'"args": {{{text(key)}: {value}}}'
         before = value

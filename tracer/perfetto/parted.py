@@ -60,15 +60,16 @@ def _scanned(source: Source, kept: Kept, drop: frozenset[str], jobs: int | None)
     layout = layout_of(source)
     if layout is None:
         raise UnscannableError
-    head = _head(source, layout.events)
+    head = head_of(source, layout.events)
     mark = len(head) - len(head.removeprefix(BOM))
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     scanned = scan_shares(source, mark + layout.events, layout, jobs, lambda: Picker(kept, layout, drop))
-    before = _keys(head[mark : mark + layout.events] + b"]}")
-    return scanned.found, before | _keys(b'{"traceEvents": []' + scanned.tail.metadata), style_of(layout)
+    before = keys_of(head[mark : mark + layout.events] + b"]}")
+    return scanned.found, before | keys_of(b'{"traceEvents": []' + scanned.tail.metadata), style_of(layout)
 
 
-def _head(source: Source, size: int) -> bytes:
+def head_of(source: Source, size: int) -> bytes:
+    """The text of a file up to behind so many bytes at least, or up to where no layout is looked for any more."""
     head = b""
     for block in source.blocks():
         head += block
@@ -77,7 +78,7 @@ def _head(source: Source, size: int) -> bytes:
     return head
 
 
-def _keys(document: bytes) -> Keys:
+def keys_of(document: bytes) -> Keys:
     """The metadata in a document; none where it is damaged."""
     try:
         keys = msgspec.json.decode(document, type=Keys)
@@ -88,6 +89,18 @@ def _keys(document: bytes) -> Keys:
 
 def _from_document(source: Source, kept: Kept, drop: frozenset[str]) -> tuple[list[Picked], Keys, Style]:
     """The same of a trace that is read as one document."""
+    pieces, keys = document_of(source)
+    picker = Picker(kept, None, drop)
+    picker.judge(*_whole(pieces), place=0)
+    return [picker.found()], {key: value for key, value in keys.items() if key not in (EVENTS, KEY)}, PLAIN
+
+
+def document_of(source: Source) -> tuple[list[bytes], Keys]:
+    """The texts of a trace's events, and its keys, read as one document.
+
+    Raises:
+        InputError: it is not JSON.
+    """
     data = source.read_all().removeprefix(BOM)
     try:
         if data[:64].lstrip().startswith(b"["):
@@ -96,11 +109,8 @@ def _from_document(source: Source, kept: Kept, drop: frozenset[str]) -> tuple[li
             keys = msgspec.json.decode(data, type=Keys)
             texts = msgspec.json.decode(keys[EVENTS], type=list[msgspec.Raw])
     except (*UNREADABLE, KeyError) as error:
-        raise InputError(f"{source.name}: not JSON, so that no part can be cut out of it ({error})") from None
-    pieces = [bytes(text) for text in texts]
-    picker = Picker(kept, None, drop)
-    picker.judge(*_whole(pieces), place=0)
-    return [picker.found()], {key: value for key, value in keys.items() if key not in (EVENTS, KEY)}, PLAIN
+        raise InputError(f"{source.name}: not JSON, so that nothing can be taken out of it ({error})") from None
+    return [bytes(text) for text in texts], keys
 
 
 def _whole(pieces: Iterable[bytes]) -> tuple[list[bytes], list[Event]]:

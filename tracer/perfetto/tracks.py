@@ -9,10 +9,12 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
+from tracer.charge.stages.called import named_stages
 from tracer.document.names import ALL_STAGES
+from tracer.document.summary import StageMemory
 from tracer.findings.registry import findings
 from tracer.perfetto.counters import bins, busy_share, highest, in_flight
-from tracer.perfetto.events import Thread, counter, instant, process, slices, text
+from tracer.perfetto.events import OURS, Thread, counter, instant, slices, text
 from tracer.perfetto.gaps import CAUSES, gaps
 from tracer.perfetto.spans import device_spans, nested
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import Finding, Summary
+    from tracer.perfetto.events import Process
     from tracer.perfetto.spans import DeviceSpans
     from tracer.summarize import Charged
 
@@ -36,7 +39,9 @@ APART = 200
 _CAUSE_KEYS = ("host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
 
 
-def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ()) -> Iterator[str]:
+def tracks(
+    summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = (), process: Process = OURS
+) -> Iterator[str]:
     """The events, each as `events` describes.
 
     Nothing is drawn that rests on what was launched and not recorded: no times of a run that lost some of its work, no
@@ -46,29 +51,31 @@ def tracks(summary: Summary, charged: Charged, lines: Sequence[DeviceLine] = ())
         summary: of the trace.
         charged: what it was made of.
         lines: the memory of devices, where it was recorded.
+        process: the process that they are threads of.
     """
     work, ranges, missing = charged.work, charged.ranges, charged.lost
     lost = missing.of_ranges(len(ranges)).tolist()
-    yield from process()
+    yield from process.names()
     devices = distinct(work.device)
     spans = device_spans(work, missing.in_gap)
-    labels = [stage_label(ranges, row) for row in range(len(ranges))]
+    labels = stage_labels(ranges)
     for place, device in enumerate(devices):
         number = f" {device}" if len(devices) > 1 else ""
-        yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place), spans, device, ranges, labels, lost)
+        yield from _stages(Thread(f"{STAGES}{number}", 1 + 2 * place, process), spans, device, ranges, labels, lost)
         if work.on_device:
             rows = int64(np.flatnonzero(work.device == device))
             known = rows[~missing.in_gap[rows]] if len(missing) else rows
-            yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place), work, known, labels)
-            yield from _counters(number, work, rows, whole=not len(missing))
-    yield from _memory(lines)
-    yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices)), summary, spans, ranges)
+            yield from _idle(Thread(f"{IDLE}{number}", 2 + 2 * place, process), work, known, labels)
+            yield from _counters(number, work, rows, process, whole=not len(missing))
+    yield from _memory(lines, process) if lines else _peaks(summary, ranges, process)
+    yield from _findings(Thread(FINDINGS, 1 + 2 * len(devices), process), summary, spans, ranges)
 
 
-def stage_label(ranges: StageRanges, row: int) -> str:
-    """What a run of a stage is called: `vision`, `decode#17`."""
-    name, index = ALL_STAGES[ranges.stage[row]], int(ranges.index[row])
-    return name if index < 0 else f"{name}#{index}"
+def stage_labels(ranges: StageRanges) -> list[str]:
+    """What each run of a stage is called: `vision`, `decode#17`; where several models work in it `draft/prefill`."""
+    names, codes = named_stages(ranges)
+    called = zip(codes.tolist(), ranges.index.tolist(), strict=True)
+    return [names[code] if index < 0 else f"{names[code]}#{index}" for code, index in called]
 
 
 def _stages(
@@ -128,17 +135,31 @@ def _idle(thread: Thread, work: Work, rows: I64, labels: list[str]) -> Iterator[
         yield from slices(thread, names, found.start_ns[low:high], found.end_ns[low:high], args)
 
 
-def _counters(number: str, work: Work, rows: I64, *, whole: bool) -> Iterator[str]:
+def _counters(number: str, work: Work, rows: I64, process: Process, *, whole: bool) -> Iterator[str]:
     edges = bins(int(work.start_ns[rows].min()), int(work.end_ns[rows].max()))
     if whole:
-        yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges))
-    yield from counter(f"launches{number}", "in flight", edges[:-1], in_flight(work, rows, edges))
+        yield from counter(f"busy share{number}", "%", edges[:-1], busy_share(work, rows, edges), process)
+    yield from counter(f"launches{number}", "in flight", edges[:-1], in_flight(work, rows, edges), process)
 
 
-def _memory(lines: Sequence[DeviceLine]) -> Iterator[str]:
+def _memory(lines: Sequence[DeviceLine], process: Process) -> Iterator[str]:
     for line in lines:
         number = f" {line.device}" if len(lines) > 1 else ""
-        yield from counter(f"memory allocated{number}", "bytes", *highest(line.time_ns, line.total_bytes))
+        yield from counter(f"memory allocated{number}", "bytes", *highest(line.time_ns, line.total_bytes), process)
+
+
+def _peaks(summary: Summary, ranges: StageRanges, process: Process) -> Iterator[str]:
+    """The most that is allocated in each stage, by the counters of the pass without a profiler."""
+    peaks = {one.stage: one.memory.peak_bytes for one in summary.stages if isinstance(one.memory, StageMemory)}
+    if not peaks:
+        return
+    # Of neighbours that have the same peak, as decode steps, the first says it.
+    order = np.argsort(ranges.start_ns, kind="stable")
+    values = [peaks.get(ALL_STAGES[stage], -1) for stage in ranges.stage[order].tolist()]
+    kept = [place for place, value in enumerate(values) if value >= 0 and value != ([-1, *values])[place]]
+    yield from counter(
+        "memory peak by stage", "bytes", int64(ranges.start_ns[order][kept]), [values[place] for place in kept], process
+    )
 
 
 def _findings(thread: Thread, summary: Summary, spans: DeviceSpans, ranges: StageRanges) -> Iterator[str]:

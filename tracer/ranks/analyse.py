@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracer.choices import Choices
     from tracer.ranks.clocks import Clocks
     from tracer.ranks.divided import Divided
+    from tracer.ranks.matched import Matched
     from tracer.ranks.rank import RankTrace, Unit
 
 
@@ -41,9 +42,7 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
     Raises:
         InputError: they cannot be of one run.
     """
-    groups, abstained = match(traces)
-    clocks = align(traces, groups)
-    refuse_impossible(traces, groups)
+    groups, clocks, abstained = on_one_clock(traces)
     groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
     divided = divide(traces, groups)
     late = [(group, lateness(group, traces, divided, clocks)) for group in groups]
@@ -71,6 +70,18 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
         abstained=[*_abstained(missing, collectives, traces, clocks), *abstained],
         warnings=[warning for trace in traces.values() for warning in trace.warnings],
     )
+
+
+def on_one_clock(traces: dict[int, RankTrace]) -> tuple[list[Matched], Clocks, list[Abstained]]:
+    """The collectives of ranks matched, their times on one clock, which that is, and what could not be matched.
+
+    Raises:
+        InputError: they cannot be of one run.
+    """
+    groups, abstained = match(traces)
+    clocks = align(traces, groups)
+    refuse_impossible(traces, groups)
+    return groups, clocks, abstained
 
 
 def _rank(

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.ranks.rank import read_rank
+from tracer.ranks.rank import read_ranks_of
 from tracer.trace.collectives import MOST_RANKS
-from tracer.trace.folder import SUFFIXES, named_rank
+from tracer.trace.folder import EXPORTS, SUFFIXES, named_rank
 from tracer.trace.parallel import MOST_PROCESSES, in_processes, processors
 
 if TYPE_CHECKING:
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from tracer.ranks.rank import RankTrace
 
 # Exports of Nsight Systems too, one of each rank.
-_SUFFIXES = (*SUFFIXES, ".sqlite", ".nsys-rep")
+_SUFFIXES = (*SUFFIXES, *EXPORTS)
+GIVE_ALL = "ranks are compared with each other; give the traces of all, or their folder"
 
 
 def of_paths(paths: Sequence[Path]) -> list[Path]:
     """The files, and those in the folders, each once.
 
     Raises:
-        InputError: a folder cannot be read, or fewer than two files are there.
+        InputError: a folder cannot be read, or no file is there.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -35,9 +36,8 @@ def of_paths(paths: Sequence[Path]) -> list[Path]:
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from None
         found.update(dict.fromkeys(sorted(inside)))
-    if len(found) < 2:
-        there = f"{next(iter(found))} alone" if found else f"no trace ({', '.join(_SUFFIXES)}) in {paths[0]}"
-        raise InputError(f"{there}: ranks are compared with each other; give the traces of all, or their folder")
+    if not found:
+        raise InputError(f"no trace ({', '.join(_SUFFIXES)}) in {paths[0]}: {GIVE_ALL}")
     return list(found)
 
 
@@ -52,16 +52,19 @@ def read_ranks(paths: Sequence[Path], choices: Choices) -> dict[int, RankTrace]:
     """Read the ranks, several at once, by their number.
 
     Raises:
-        InputError: a file is no trace, does not say its rank, is a rank twice, or they are not of one run.
+        InputError: a file is no trace, does not say its rank, is a rank twice, they are not of one run, or there is
+            only one.
     """
     jobs = min(len(paths), choices.jobs or min(processors(), MOST_PROCESSES))
     # What reads one of several files has no processes of its own.
     each = replace(choices, jobs=1) if jobs > 1 else choices
 
     def work(share: int) -> list[RankTrace]:
-        return [read_rank(path, each) for path in paths[share::jobs]]
+        return [one for path in paths[share::jobs] for one in read_ranks_of(path, each)]
 
     read = [one for own in in_processes(work, jobs) for one in own]
+    if len(read) < 2:
+        raise InputError(f"{paths[0]} alone: {GIVE_ALL}")
     traces: dict[int, RankTrace] = {}
     for one in sorted(read, key=lambda one: one.path):
         if one.rank is None:

@@ -32,7 +32,8 @@ DO = {
 RULES = {
     "rank-straggler": (
         "in most runs of a stage one rank is later than the others by a twentieth of what the run takes, and by more "
-        "than the clocks' residual"
+        "than the clocks' residual: in more than half of them beyond chance (sign test, p 0.05), in all of fewer than "
+        "five"
     ),
     "communication-bound": "transfers take more than half of a stage's device time on the median rank",
     "collective-waits": "waiting in collectives is more than a quarter of a stage's device time, of all ranks together",

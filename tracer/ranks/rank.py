@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.intervals import distinct
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of_ops
 from tracer.document.errors import InputError
@@ -17,13 +18,13 @@ from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
-from tracer.trace.columns import Want
-from tracer.trace.folder import named_rank
+from tracer.trace.columns import NO_CORRELATION, Want
+from tracer.trace.folder import merged_rank, named_rank
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.choices import Choices
@@ -54,6 +55,11 @@ class RankTrace:
         synced_ns: when its host had waited for the device, in order.
         kinds: of collectives.
         strings: names.
+        format: "chrome" or "nsight".
+        odd_ids: correlations below 1 that join something, where others mean that there is none.
+        is_part: whether it is a part that was cut out of another.
+        torn: whether it ends before its end.
+        alone: whether no other rank is in its file.
     """
 
     path: str
@@ -72,13 +78,18 @@ class RankTrace:
     synced_ns: I64
     kinds: list[Collective]
     strings: list[str]
+    format: str = "chrome"
+    odd_ids: frozenset[int] = frozenset()
+    is_part: bool = False
+    torn: bool = False
+    alone: bool = True
 
 
-def read_rank(path: Path, choices: Choices) -> RankTrace:
-    """Read one rank's trace.
+def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
+    """Read one rank's trace; of a file that holds several ranks, each a process with a device of its own, all of them.
 
     Raises:
-        InputError: it is no trace, has no device work, or work of several devices.
+        InputError: it is no trace, has no device work, or one process worked on several devices.
     """
     with Source(path, choices.limits) as source:
         want = needs.at_first(choices) | Want.COLLECTIVES
@@ -90,52 +101,111 @@ def read_rank(path: Path, choices: Choices) -> RankTrace:
         raise InputError(f"{path}: {trace.unread.reason}; {trace.unread.next_step}")
     if not len(trace.ops):
         raise InputError(f"{path}: it has no device work; ranks are compared by what their devices ran")
-    devices = sorted(set(trace.ops.device.tolist()))
-    if len(devices) > 1:
+    ranges = find_stages(trace, choices.patterns)
+    work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
+    return [_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A rank in a file.
+
+    Attributes:
+        device: on which it ran.
+        process: its host's; None where it has the file for itself.
+        rank: by its place among several.
+    """
+
+    device: int
+    process: str | None = None
+    rank: int | None = None
+
+
+def _members(path: Path, trace: Trace, work: Work) -> list[_Member]:
+    """The ranks in a file.
+
+    Raises:
+        InputError: it has several devices and they are not of as many processes.
+    """
+    devices = distinct(work.device)
+    if len(devices) == 1:
+        return [_Member(devices[0])]
+    processes = [_process(trace, work, device) for device in devices]
+    if None in processes or len(set(processes)) < len(devices):
         raise InputError(
             f"{path}: it has work on {len(devices)} devices; give a trace for each rank, with one device in it"
         )
-    ranges = find_stages(trace, choices.patterns)
-    return _laid_out(path, trace, ranges, work_of_ops(trace, ranges, any_thread=choices.any_thread), devices[0])
+    said = [merged_rank(process) for process in processes if process is not None]
+    ranks = [place if rank is None else rank for place, rank in enumerate(said)]
+    return [_Member(*one) for one in zip(devices, processes, ranks, strict=True)]
 
 
-def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, device: int) -> RankTrace:
+def _process(trace: Trace, work: Work, device: int) -> str | None:
+    """The process that launched all of a device's work that has a launch; None of several, or of none."""
+    rows = (work.device == device) & (work.call >= 0)
+    found = {trace.threads[thread][0] for thread in distinct(work.call_thread[rows])}
+    return found.pop() if len(found) == 1 else None
+
+
+def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member: _Member) -> RankTrace:
     distributed = trace.distributed or Distributed()
     farthest_ns = max(abs(int(trace.ops.start_ns.min())), abs(int(trace.ops.end_ns.max())))
     if farthest_ns + distributed.base_ns > FARTHEST_NS:
         raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
     rank = distributed.rank if distributed.rank is not None else named_rank(path)
     kind, kinds = _kinds(trace)
+    rows = np.flatnonzero(work.device == member.device)
+    held = _of_process(trace, int64(ranges.thread), member.process)
+    place = np.append(np.where(held, np.cumsum(held) - 1, held.sum()), held.sum())
     launch_ns = np.where(work.call >= 0, work.call_start_ns + distributed.base_ns, UNKNOWN)
     return RankTrace(
         path=str(path),
-        rank=rank,
+        rank=rank if member.rank is None else member.rank,
         distributed=distributed,
-        device=next((one.name for one in trace.devices if one.id == device), ""),
-        device_id=device,
-        warnings=[f"{path.name}: {warning}" for warning in trace.warnings],
-        units=_units(ranges),
-        start_ns=work.start_ns + distributed.base_ns,
-        end_ns=work.end_ns + distributed.base_ns,
-        unit=int64(np.where(work.stage >= 0, work.stage, len(ranges))),
-        name=int64(work.name),
-        kind=kind,
-        launch_ns=int64(launch_ns),
-        synced_ns=_synced(trace) + distributed.base_ns,
+        device=next((one.name for one in trace.devices if one.id == member.device), ""),
+        device_id=member.device,
+        warnings=[f"{path.name}: {warning}" for warning in trace.warnings] if not member.rank else [],
+        units=_units(ranges, held),
+        start_ns=work.start_ns[rows] + distributed.base_ns,
+        end_ns=work.end_ns[rows] + distributed.base_ns,
+        unit=int64(place[np.where(work.stage >= 0, work.stage, len(ranges))][rows]),
+        name=int64(work.name)[rows],
+        kind=kind[rows],
+        launch_ns=int64(launch_ns)[rows],
+        synced_ns=_synced(trace, member.process) + distributed.base_ns,
         kinds=kinds,
         strings=trace.strings,
+        format=trace.format,
+        odd_ids=_odd_ids(trace),
+        is_part=trace.part is not None,
+        torn=trace.torn,
+        alone=member.rank is None,
     )
 
 
-def _synced(trace: Trace) -> I64:
+def _of_process(trace: Trace, thread: I64, process: str | None) -> Bools:
+    """Which rows are of a process's threads; all of them if None."""
+    own = np.array([process is None or one == process for one, _ in trace.threads], dtype=np.bool_)
+    return np.asarray(own[thread], dtype=np.bool_)
+
+
+def _odd_ids(trace: Trace) -> frozenset[int]:
+    found = trace.ops.correlation
+    return frozenset(found[(found < 1) & (found != NO_CORRELATION)].tolist())
+
+
+def _synced(trace: Trace, process: str | None) -> I64:
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
-    return int64(np.sort(trace.calls.end_ns[waits[trace.calls.name]]))
+    own = _of_process(trace, int64(trace.calls.thread), process)
+    return int64(np.sort(trace.calls.end_ns[waits[trace.calls.name] & own]))
 
 
-def _units(ranges: StageRanges) -> list[Unit]:
+def _units(ranges: StageRanges, held: Bools) -> list[Unit]:
+    """The runs of stages among these ranges."""
     seen: dict[tuple[str, int, int], int] = {}
     units = []
-    for code, index, request in zip(ranges.stage.tolist(), ranges.index.tolist(), ranges.request.tolist(), strict=True):
+    columns = (column[held].tolist() for column in (ranges.stage, ranges.index, ranges.request))
+    for code, index, request in zip(*columns, strict=True):
         one = (ALL_STAGES[code], index, request)
         seen[one] = seen.get(one, -1) + 1
         units.append((*one, seen[one]))

@@ -1,8 +1,13 @@
-"""Ranks that the others wait for: in most runs of a stage, by a good part of what such a run takes."""
+"""Ranks that the others wait for: in most runs of a stage, by a good part of what such a run takes.
+
+Both are asked of the runs at once: so many must be late by that part that chance, which makes every other one so, would
+have it no more than once in twenty (a sign test); of runs too few for any such answer, all.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 
 # Hosts of a healthy run on two H100 drift apart by up to 4 % of a pass, its median.
 NOTABLE = 0.05
+# Of so many runs all by chance is rarer than once in twenty; of more the sum of binomials is a bell.
+FEWEST_RUNS, MANY_RUNS, ONCE_IN, DEVIATIONS = 5, 400, 20, 1.645
 # A place at which a host falls behind at one go: by three times what it does at most others, at few of them.
 AT_ONCE, FEW = 3, 0.25
 SHOWN_KERNELS = 3
@@ -65,7 +72,8 @@ def find_stragglers(
 
 def _named(rank: int, stage: str, cause: Cause, late: _Late, pass_ns: int, residual_ns: int) -> Straggler | None:
     middle = median(late.late_ns.tolist())
-    if middle <= residual_ns or middle < NOTABLE * pass_ns:
+    notable = int(np.count_nonzero((late.late_ns > residual_ns) & (late.late_ns >= NOTABLE * pass_ns)))
+    if not mostly(notable, len(late.late_ns)):
         return None
     beyond = late.late_ns > residual_ns
     return Straggler(
@@ -80,6 +88,15 @@ def _named(rank: int, stage: str, cause: Cause, late: _Late, pass_ns: int, resid
         place=late.place,
         pace_ns=late.pace_ns,
     )
+
+
+def mostly(count: int, of: int) -> bool:
+    """Whether so many of all are more than half beyond chance; of too few for an answer, whether they are all."""
+    if of < FEWEST_RUNS:
+        return of > 0 and count == of
+    if of > MANY_RUNS:
+        return count - of / 2 > DEVIATIONS * sqrt(of) / 2
+    return ONCE_IN * sum(comb(of, most) for most in range(count, of + 1)) <= 1 << of
 
 
 def median(values: Sequence[int]) -> int:

@@ -1,7 +1,8 @@
-"""Measuring what a device can do at best: one large matrix product, one large copy."""
+"""Measuring what a device can do at best: one large matrix product, one large copy, and kernels that do nothing."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Rounds of each measurement; the best counts, because only disturbances make one slower.
 ROUNDS = 10
+# Kernels of a round; a stream's queue takes 1,024 before a launch waits for the device.
+LAUNCHES = 500
 SOURCE = "measured by tracer calibrate"
 
 
@@ -38,6 +41,26 @@ def calibrate(
     target = torch.empty_like(source)
     copy_ns = _best_ns(device, lambda: target.copy_(source))
     return Peak(tflops=2 * side**3 / product_ns / 1e3, gbs=2 * copy_bytes / copy_ns, source=SOURCE)
+
+
+def launch_floor(device: torch.device) -> float | None:
+    """What it costs the host at least to launch a kernel, nanoseconds; None of a CPU, which launches none.
+
+    A kernel that waits for no cycles is launched again and again, fewer times than a stream's queue takes; the best
+    round counts. A call of Python is in it, as in any launch of a program in Python.
+    """
+    if device.type != "cuda":
+        return None
+    rounds = []
+    with torch.cuda.device(device):
+        for _ in range(ROUNDS + 1):  # the first loads the kernel
+            torch.cuda.synchronize()
+            start = time.perf_counter_ns()
+            for _ in range(LAUNCHES):
+                torch.cuda._sleep(0)
+            rounds.append(time.perf_counter_ns() - start)
+        torch.cuda.synchronize()
+    return min(rounds[1:]) / LAUNCHES
 
 
 def _best_ns(device: torch.device, work: Callable[[], object]) -> int:

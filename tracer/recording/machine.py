@@ -38,6 +38,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
     return {
         "type": device.type,
         "name": properties.name,
+        "host": processor_name(),
         "memory_bytes": properties.total_memory,
         "multiprocessors": properties.multi_processor_count,
         "compute_capability": f"{properties.major}.{properties.minor}",

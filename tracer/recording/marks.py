@@ -24,7 +24,7 @@ from tracer.recording.clocks import Clock, clock_for, synchronise
 from tracer.recording.laps import GAP, Label, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tracer.document.manifest import Latencies
 
@@ -34,6 +34,10 @@ PROFILES_ITSELF = "it starts a profiler of its own (torch.profiler), and one can
 ENABLE = "_enable_profiler"
 # What stands for the open request, in the task that opened it and in those that it started.
 _request: ContextVar[object] = ContextVar("tracer_request", default=None)
+
+
+def alone() -> None:
+    """A process alone waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Marks:
         device: where the work is done; None to find it out at each request.
         adjoining: whether each stage begins where the one before ends, so that ends alone are marked.
         numbers: of the requests, in order; by default they count from 0.
+        meet: waits for the other ranks of the run, so that all begin together.
 
     Attributes:
         device: where the work is done.
@@ -79,9 +84,15 @@ class Marks:
     """
 
     def __init__(
-        self, device: torch.device | None = None, *, adjoining: bool = False, numbers: Sequence[int] = ()
+        self,
+        device: torch.device | None = None,
+        *,
+        adjoining: bool = False,
+        numbers: Sequence[int] = (),
+        meet: Callable[[], None] = alone,
     ) -> None:
         self._given = device
+        self._meet = meet
         self.device = device or torch.device("cpu")
         self._adjoining = adjoining
         self._numbers = numbers
@@ -130,6 +141,7 @@ class Marks:
         try:
             self._settle()
             self._before_request()
+            self._meet()
             self._clock.mark()
             self._after_begin()
         except BaseException:  # nobody ends what could not begin

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.registry import ModelOptions
 from tracer.recording.window import DecodeWindow, Schedule
+from tracer.recording.world.place import ALONE, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +58,10 @@ class RecordOptions:
         couple: give stage 4 the pictures, so that it encodes them again.
         sync_stages: synchronise the device at stage boundaries of the profiled pass.
         with_stack, record_shapes, memory: torch.profiler's options.
+        energy: whether to measure the device's energy.
         nsys: the program that records the profiled requests once more; None for no such pass.
         drafting: the model that drafts; None for one model alone.
+        place: of this process among those that record the run.
         typed: names of the options that a person gave: a model of their own must take them.
     """
 
@@ -75,8 +78,10 @@ class RecordOptions:
     with_stack: bool = False
     record_shapes: bool = False
     memory: bool = False
+    energy: bool = False
     nsys: Path | None = None
     drafting: Drafting | None = None
+    place: Place = ALONE
     typed: tuple[str, ...] = ()
 
 
@@ -93,7 +98,7 @@ def from_json(fields: Mapping[str, Any]) -> RecordOptions:
         "window": DecodeWindow(**fields["window"]),
         "drafting": None if drafting is None else _drafting(drafting),
     }
-    return RecordOptions(**{**fields, **parts, "nsys": None, "typed": ()})
+    return RecordOptions(**{**fields, **parts, "nsys": None, "place": ALONE, "typed": ()})
 
 
 def _drafting(fields: Mapping[str, Any]) -> Drafting:

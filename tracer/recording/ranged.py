@@ -9,7 +9,7 @@ import torch
 from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY, result_kind
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
-from tracer.recording.marks import ForkedMarks, Marks
+from tracer.recording.marks import ForkedMarks, Marks, alone
 from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class RangedMarks(Marks):
     """Opens a range around each request and stage, and takes the same marks as without.
 
     Args:
-        device, adjoining, numbers: see `Marks`.
+        device, adjoining, numbers, meet: see `Marks`.
         emitter: opens the ranges.
         sync_stages: whether to synchronise the device at the end of each stage.
     """
@@ -38,10 +38,11 @@ class RangedMarks(Marks):
         *,
         adjoining: bool = False,
         numbers: Sequence[int] = (),
+        meet: Callable[[], None] = alone,
         emitter: RangeEmitter | None = None,
         sync_stages: bool = False,
     ) -> None:
-        super().__init__(device, adjoining=adjoining, numbers=numbers)
+        super().__init__(device, adjoining=adjoining, numbers=numbers, meet=meet)
         self._emitter = emitter or RangeEmitter()
         self._outside = 0
         self._sync_stages = sync_stages
@@ -81,7 +82,7 @@ class ProfiledMarks(RangedMarks):
 
     Args:
         capture_on: makes the capture once the device is known, at the first request.
-        device, adjoining: see `Marks`.
+        device, adjoining, meet: see `Marks`.
         emitter, sync_stages: see `RangedMarks`.
     """
 
@@ -91,10 +92,11 @@ class ProfiledMarks(RangedMarks):
         device: torch.device | None = None,
         *,
         adjoining: bool = False,
+        meet: Callable[[], None] = alone,
         emitter: RangeEmitter | None = None,
         sync_stages: bool = False,
     ) -> None:
-        super().__init__(device, adjoining=adjoining, emitter=emitter, sync_stages=sync_stages)
+        super().__init__(device, adjoining=adjoining, meet=meet, emitter=emitter, sync_stages=sync_stages)
         self._capture_on = capture_on
         self.capture: Capture | None = None
 
@@ -136,6 +138,7 @@ class ProfiledMarks(RangedMarks):
             self._emitter.pop()
         synchronise(self.device)
         capture.step()
+        self._meet()  # starting and stopping takes one rank longer than another
         self._emitter.push(REQUEST, self.number)
         for stage, index in self._open:
             self._emitter.push(stage, index)

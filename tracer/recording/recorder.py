@@ -11,19 +11,26 @@ import msgspec
 import torch
 
 from model.errors import ModelError
+from model.parallel import fingerprint
 from model.speculative.pair import SpeculativePair
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
 from tracer.recording.drafting import drafting_passes, verify_both, with_clean, write_sweep
+from tracer.recording.footprint import recorded_memory
+from tracer.recording.graphs import graphs_of
 from tracer.recording.machine import describe_device, describe_software
+from tracer.recording.marks import current_device
 from tracer.recording.models import opened
 from tracer.recording.nsight.watched import nsight_pass
 from tracer.recording.options import REQUESTS
 from tracer.recording.own.adapter import OwnCallable, OwnStaged
 from tracer.recording.own.functions import record_calls
 from tracer.recording.passes.clean import clean_pass
+from tracer.recording.passes.energy import STEPS as ENERGY_STEPS
+from tracer.recording.passes.energy import energy_pass, states_of
 from tracer.recording.passes.profiled import profiled_pass
 from tracer.recording.passes.verify import STEPS, distinct_shapes, verify_pass
+from tracer.recording.world.world import joined
 from tracer.recording.write.workspace import workspace
 from tracer.staging import Silence, recorded_by
 from tracer.version import __version__
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from tracer.recording.options import RecordOptions
     from tracer.recording.progress import Progress
     from tracer.recording.window import Schedule
+    from tracer.recording.world.world import World
     from tracer.recording.write.workspace import Workspace
 
 
@@ -62,9 +70,11 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
     with _model_errors(), opened(options) as model:
         progress.advance()
         if isinstance(model, OwnCallable):
-            return Recording(record_calls(model, options, progress))
-        with recorded_by(Silence()):
-            manifest = _record_stages(model, options, progress)
+            with joined(options.place, current_device()) as world:
+                return Recording(record_calls(model, options, progress, world))
+        with recorded_by(Silence()), joined(options.place, model.device) as world:
+            _check_weights(model, world)
+            manifest = _record_stages(model, options, progress, world)
     del model  # two of them may not fit on the device
     if options.nsys is None:
         return Recording(manifest)
@@ -76,13 +86,31 @@ def record(options: RecordOptions, progress: Progress) -> Recording:
     return Recording(manifest, report)
 
 
-def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress) -> Manifest:
+def _check_weights(model: StagedModel[Any, Any], world: World) -> None:
+    """Refuse ranks whose weights are not of one model.
+
+    Raises:
+        InputError: so it is.
+    """
+    if world.place.alone or isinstance(model, OwnStaged):
+        return
+    found = fingerprint(getattr(model, "network"))  # noqa: B009 -- built-in models have one
+    if (other := world.alike(msgspec.json.encode(found))) is not None:
+        raise InputError(
+            f"rank {other} has other weights than rank 0: GPUs of different kinds draw different random ones; use GPUs "
+            "of one kind, or --checkpoint"
+        )
+
+
+def _record_stages(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress, world: World) -> Manifest:
     """Run the three passes and write the trace."""
     with workspace() as work:  # before anything that takes minutes
-        return _run_passes(model, options, progress, work)
+        return _run_passes(model, options, progress, work, world)
 
 
-def _verify(model: StagedModel[Any, Any], options: RecordOptions, requests: int, progress: Progress) -> Verification:
+def _verify(
+    model: StagedModel[Any, Any], options: RecordOptions, requests: int, progress: Progress, world: World
+) -> Verification:
     """Prove every shape of request that the other two passes are going to run."""
     if not options.verify:
         return Verification(status="skipped")
@@ -93,21 +121,31 @@ def _verify(model: StagedModel[Any, Any], options: RecordOptions, requests: int,
     if isinstance(model, SpeculativePair):
         return verify_both(model, options, numbers, progress)
     progress.begin("verify", STEPS * len(numbers))
-    return verify_pass(model, options, numbers, progress.advance)
+    return verify_pass(model, options, numbers, progress.advance, world)
 
 
-def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: Progress, work: Workspace) -> Manifest:
+def _run_passes(
+    model: StagedModel[Any, Any], options: RecordOptions, progress: Progress, work: Workspace, world: World
+) -> Manifest:
     shape = model.shape(model.prepare(model.load()))
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
-    verification = _verify(model, options, requests, progress)
+    verification = _verify(model, options, requests, progress, world)
     drafting = None
     if isinstance(model, SpeculativePair):
         drafting = drafting_passes(model, options, requests, progress, verified=verification.status == "passed")
-    progress.begin("clean", options.schedule.warmup + requests)
-    clean = clean_pass(model, options, requests, progress.advance)
-    progress.begin("profiled", options.schedule.requests)
-    profiled = profiled_pass(model, options, work.folder, progress.advance)
+    with states_of(model.device, asked=options.energy) as states:
+        progress.begin("clean", options.schedule.warmup + requests)
+        clean = clean_pass(model, options, requests, states.telling("clean", progress.advance), world)
+        # Of two models' memory its counters do not say whose it is.
+        memory = recorded_memory(model, model.device, clean.memory if drafting is None else ())
+        energy = None
+        if states.meter is not None:
+            progress.begin("energy", ENERGY_STEPS)
+            energy = energy_pass(model, states.meter, options, progress.advance)
+        graphs, unnamed = graphs_of(model, work.folder)
+        progress.begin("profiled", options.schedule.requests)
+        profiled = profiled_pass(model, options, work.folder, states.telling("profiled", progress.advance), world)
     manifest = Manifest(
         schema=SCHEMA,
         version=__version__,
@@ -126,10 +164,16 @@ def _run_passes(model: StagedModel[Any, Any], options: RecordOptions, progress: 
         clean=clean.latencies,
         profiled=profiled.latencies,
         cost=_costs(model, shape, clean.samples, options.schedule),
+        memory=memory,
+        energy=states.recorded(energy),
+        graphs=graphs,
+        graphs_unnamed=unnamed,
+        rank=options.place.rank,
+        world_size=options.place.size,
         drafting=None if drafting is None else with_clean(drafting, clean),
     )
     progress.begin("write", 1)
-    work.write(options.output, profiled.captures, manifest)
+    work.write(options.output, profiled.captures, manifest, world.meet)
     write_sweep(options.output, manifest.drafting)
     progress.advance()
     return manifest

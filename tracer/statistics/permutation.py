@@ -128,11 +128,17 @@ def _step_down(observed: F64, sums: F64) -> list[float]:
 
 def rank(values: F64) -> F64:
     """Ranks [N, M] from 1 on, column by column; equal values share the mean of theirs."""
+    # Aligned values that should be equal may differ in their last digits.
+    rounded = np.round(values, 12)
+    order = np.argsort(rounded, axis=0)
+    ordered = np.take_along_axis(rounded, order, axis=0)
+    places = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
+    first, last = np.ones(values.shape, dtype=bool), np.ones(values.shape, dtype=bool)
+    first[1:] = last[:-1] = ordered[1:] != ordered[:-1]
+    lowest = np.maximum.accumulate(np.where(first, places, 0), axis=0)
+    highest = np.minimum.accumulate(np.where(last, places, len(values))[::-1], axis=0)[::-1]
     ranks = np.empty(values.shape)
-    for column in range(values.shape[1]):
-        # Aligned values that should be equal may differ in their last digits.
-        _, group, count = np.unique(np.round(values[:, column], 12), return_inverse=True, return_counts=True)
-        ranks[:, column] = (np.cumsum(count) - (count - 1) / 2)[group]
+    np.put_along_axis(ranks, order, (lowest + highest) / 2 + 1, axis=0)
     return ranks
 
 

@@ -79,9 +79,11 @@ class _Test:
     def __init__(self, second: Bools, strata: I64) -> None:
         self._second = second.astype(np.float64)
         self._strata = strata
-        dealt, ways, _ = deals(second, strata)
+        dealt, ways, even = deals(second, strata)
         # Where there are more ways to deal them out, rank sums are normal for all that can be told.
         self._deals = np.concatenate(list(dealt)) if ways <= MOST_EXACT else None
+        if self._deals is not None and even:  # the other half mirrors the first, and its sums are as far from 0
+            self._deals = self._deals[: ways // 2]
 
     def sums(self, values: F64, shift: F64) -> tuple[F64, F64]:
         """Aligned ranks once the second group is moved back by the shift of each measure, and its sums of them."""

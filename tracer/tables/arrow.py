@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from tracer.summarize import Charged
 
 
-def arrow_tables(charged: Charged, summary: Summary, names: Iterable[str] | None = None) -> dict[str, Any]:
+def arrow_tables(charged: Charged | None, summary: Summary, names: Iterable[str] | None = None) -> dict[str, Any]:
     """Each table as a `pyarrow.Table`, with what its columns mean as metadata of its fields.
 
     Args:
-        charged: the trace with its stages and its work.
+        charged: the trace with its stages and its work; None where only tables that the summary has are asked for.
         summary: made of the same.
         names: of the tables; all if None.
 
@@ -31,7 +31,7 @@ def arrow_tables(charged: Charged, summary: Summary, names: Iterable[str] | None
     return {name: _arrow(name, charged, summary) for name in (tables() if names is None else names)}
 
 
-def _arrow(name: str, charged: Charged, summary: Summary) -> Any:
+def _arrow(name: str, charged: Charged | None, summary: Summary) -> Any:
     import pyarrow as pa
 
     table = tables()[name]
@@ -56,7 +56,7 @@ def _array(values: Any, wanted: Any) -> Any:
         return pa.array(values.values, wanted, mask=~values.known)
     if isinstance(values, np.ndarray):
         return pa.array(values, wanted)
-    return pa.array([_text(value) if isinstance(value, str) else value for value in values], wanted)
+    return pa.array([storable(value) if isinstance(value, str) else value for value in values], wanted)
 
 
 def _dictionary(named: Named) -> Any:
@@ -66,7 +66,7 @@ def _dictionary(named: Named) -> Any:
     known = named.index >= 0
     used, place = np.unique(named.index[known], return_inverse=True)
     code_of: dict[str, int] = {}  # several numbers may stand for one text
-    codes = [code_of.setdefault(_text(named.strings[number]), len(code_of)) for number in used.tolist()]
+    codes = [code_of.setdefault(storable(named.strings[number]), len(code_of)) for number in used.tolist()]
     index = np.full(len(named.index), -1, dtype=np.int32)
     index[known] = np.asarray(codes, dtype=np.int32)[place]
     return pa.DictionaryArray.from_arrays(
@@ -74,6 +74,6 @@ def _dictionary(named: Named) -> Any:
     )
 
 
-def _text(text: str) -> str:
+def storable(text: str) -> str:
     """Text that Arrow takes: halves of pairs, which stand for bytes that are no text, become question marks."""
     return text.encode("utf-8", "replace").decode()

@@ -10,13 +10,13 @@ from tracer.document.errors import MissingError
 INSTALL = "pip install '.[tables]' in the checkout"
 
 
-def require(module: str, purpose: str) -> Any:
+def require(module: str, purpose: str, install: str = INSTALL) -> Any:
     """Import an optional library.
 
     Raises:
-        MissingError: it is not installed.
+        MissingError: it is not installed; `install` says how it can be.
     """
     try:
         return import_module(module)
     except ImportError:
-        raise MissingError(f"{purpose} takes {module}, which is not installed; {INSTALL}") from None
+        raise MissingError(f"{purpose} takes {module}, which is not installed; {install}") from None

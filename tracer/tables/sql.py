@@ -9,14 +9,14 @@ from tracer.tables.optional import require
 from tracer.tables.table import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MOST_MEMORY = "2GB"
 # A query may only read; SQL has more verbs than those that write.
 _READS = ("SELECT", "EXPLAIN")
 
 
-def query(sql: str, table: Callable[[list[str]], dict[str, Any]]) -> Any:
+def query(sql: str, table: Callable[[list[str]], dict[str, Any]], *, names: Iterable[str] | None = None) -> Any:
     """The answer as a `pyarrow.Table`.
 
     The database is in memory and has views of the tables. It reaches no file, network, extension or setting, and takes
@@ -24,22 +24,24 @@ def query(sql: str, table: Callable[[list[str]], dict[str, Any]]) -> Any:
 
     Args:
         sql: one statement.
-        table: makes the tables of these names.
+        table: makes the tables of these names, each something that DuckDB scans.
+        names: of all tables; those of a trace if None.
 
     Raises:
         MissingError: DuckDB is not installed.
         UsageError: the statement is none, is more than one, is no query, or names what there is not.
     """
     duckdb = require("duckdb", "a query")
+    known = list(tables() if names is None else names)
     with duckdb.connect(":memory:", config={"memory_limit": MOST_MEMORY, "threads": 2}) as database:
         try:
             _check(database.extract_statements(sql))
-            for name, rows in table(_named(sql)).items():
+            for name, rows in table(_named(sql, known)).items():
                 database.register(name, rows)
             _close(database)
             return database.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise UsageError(f"query: {_first_lines(error)}") from None
+            raise UsageError(f"query: {_first_lines(error, known)}") from None
 
 
 def _check(statements: list[Any]) -> None:
@@ -55,10 +57,10 @@ def _check(statements: list[Any]) -> None:
         raise UsageError(f"query: {kind.lower()} is no query; the tables are read only")
 
 
-def _named(sql: str) -> list[str]:
+def _named(sql: str, known: list[str]) -> list[str]:
     """The tables that a statement may mean: making all of them takes longer than most questions."""
     text = sql.lower()
-    return [name for name in tables() if name in text]
+    return [name for name in known if name in text]
 
 
 def _close(database: Any) -> None:
@@ -74,9 +76,9 @@ def _close(database: Any) -> None:
         database.execute(f"SET {setting}")
 
 
-def _first_lines(error: Exception) -> str:
+def _first_lines(error: Exception, names: list[str]) -> str:
     """What the database says, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    known = ", ".join(tables())
+    known = ", ".join(names)
     said = " ".join(lines[:2])[:600]
     return f"{said}; the tables are {known}" if "does not exist" in said else said

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I64, Bools
     from tracer.document.summary import Summary
-    from tracer.summarize import Charged
 
 # The order in which they are listed: from the trace's rows to what is made of them.
 ORDER = ("ops", "launches", "calls", "ranges", "stages", "tokens", "requests", "memory", "findings")
@@ -61,14 +60,14 @@ class Table:
         meaning: what a row is.
         key: the columns that tell its rows apart.
         columns: all of them, in order.
-        rows: of an analysed trace each column's values: an array, a list with None for what is unknown, `Named` or
-            `Known`.
+        rows: of an analysed trace and its summary each column's values: an array, a list with None for what is unknown,
+            `Named` or `Known`.
     """
 
     meaning: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    rows: Callable[[Charged, Summary], dict[str, Any]]
+    rows: Callable[[Any, Summary], dict[str, Any]]
 
 
 @cache

@@ -24,17 +24,23 @@ if TYPE_CHECKING:
 CAUSES = ("host", "sync", "launch", "unknown", "between")
 
 
-def stage_track(runs: Runs, most: int) -> tuple[Drawn, I64]:
-    """The runs of the stages, each from the first instant of its work to the last, and the item that each is."""
+def stage_track(runs: Runs, code: I64, most: int) -> tuple[Drawn, I64]:
+    """The runs of the stages, each from the first instant of its work to the last, and the item that each is.
+
+    Args:
+        runs: of the trace.
+        code: of each, what it is called, as an index into the timeline's stages.
+        most: to be drawn.
+    """
     ranges = runs.ranges
     rows = np.lexsort((-runs.end_ns, runs.start_ns))
-    found = merged(runs.start_ns[rows], runs.end_ns[rows], most, [ranges.stage[rows]])
+    found = merged(runs.start_ns[rows], runs.end_ns[rows], most, [code[rows]])
     own = rows[found.rows]
     drawn = Drawn.of_items(STAGES, "stages", found, int64(rows), int32(np.zeros(len(runs))))
     number = np.empty(len(runs), dtype=np.int64)
     number[rows] = found.group
     drawn = drawn.with_columns(
-        stage=ranges.stage[own],
+        stage=code[own],
         index=ranges.index[own] + 1,
         request=ranges.request[own] + 1,
         busy=found.sum(runs.busy_ns[rows]),

@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
-from tracer.document.names import ALL_STAGES
+from tracer.charge.stages.called import named_stages
 from tracer.document.timeline import Timeline
 from tracer.kernels.categories import categorise
 from tracer.measure.runs import runs_of
@@ -79,7 +79,7 @@ def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
         length_ns=last_ns - origin_ns,
         names=names,
         categories=_categories(trace, work, numbers),
-        stages=list(ALL_STAGES),
+        stages=named_stages(ranges)[0],
         shapes=[launch_of(shape) for shape in shapes],
         tracks=[one.track(origin_ns, place_of_name) for one in tracks],
         left_out=left_out,
@@ -103,7 +103,7 @@ def _idle_known(summary: Summary) -> set[int]:
 def _tracks(trace: Trace, work: Work, runs: Runs, most: Most, idle_known: set[int]) -> list[Drawn]:
     """Stages, then each device's idle time and streams, then each thread's ranges and calls."""
     calls, number = call_tracks(trace, most.calls)
-    stages, item = stage_track(runs, most.stages)
+    stages, item = stage_track(runs, named_stages(runs.ranges)[1], most.stages)
     run = np.append(item, -1)[work.stage]
     found = [stages] if len(runs) else []
     streams = list(stream_tracks(trace, work, run, number, most.ops)) if work.on_device else []

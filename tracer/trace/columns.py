@@ -14,8 +14,10 @@ from tracer.arrays import int32, int64
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
+    from tracer.document.graphs import CapturedGraph
     from tracer.document.manifest import Manifest
     from tracer.trace.collectives import Collectives, Distributed
+    from tracer.trace.origin import Origin
     from tracer.trace.part import Part
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
@@ -181,10 +183,15 @@ class Launched:
     Attributes:
         of_op: of each device op, index into shapes; -1 where the file says nothing.
         shapes: the different ones.
+        node: of each device op, which node of its graph it is; MISSING of others. None where the file tells none.
     """
 
     of_op: I64
     shapes: list[LaunchShape]
+    node: I64 | None = None
+
+    def __getitem__(self, rows: I64 | Bools) -> Launched:
+        return Launched(self.of_op[rows], self.shapes, None if self.node is None else self.node[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +301,9 @@ class Trace:
         memory: what allocators did, where it was read; None where it was not.
         memory_recorded: whether the profiler's own words are that it recorded memory.
         part: what of a whole the file is, where it was cut out of one.
+        graphs: what was captured in the graphs that it replays, as far as another trace says it; None where none was
+            asked.
+        origin: where and when it was made, as far as the file says it.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -330,6 +340,8 @@ class Trace:
     memory: MemoryEvents | None = None
     memory_recorded: bool = False
     part: Part | None = None
+    graphs: list[CapturedGraph] | None = None
+    origin: Origin | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:
@@ -350,6 +362,7 @@ def without_rows(trace: Trace, unread: Unread) -> Trace:
         captures=none,
         warnings=trace.warnings,
         unread=unread,
+        origin=trace.origin,
         own_tracks_bytes=trace.own_tracks_bytes,
         torn=trace.torn,
     )

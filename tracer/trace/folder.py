@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIXES = (".json", ".json.gz", ".json.zst", ".json.zip")
+EXPORTS = (".sqlite", ".nsys-rep")
 _NAMED = re.compile(r"rank[-_]?0*(\d+)", re.IGNORECASE)
+_MERGED = re.compile(r"\[rank (\d{1,5})\] ", re.ASCII)
 _STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d{1,9})\b')
 ENDS_BYTES = 1 << 20
 # More are a date or a process.
@@ -34,8 +36,17 @@ def choose_trace(folder: Path, rank: int | None = None) -> tuple[Path, int]:
         raise InputError(f"{folder}: {error.strerror or error}") from None
     if not files:
         wanted = "no trace" if rank is None else f"no trace of rank {rank}"
-        raise InputError(f"{folder}: {wanted} ({', '.join(SUFFIXES)}) in this folder")
+        exports = "" if rank is not None else _of_nsight(folder)
+        raise InputError(f"{folder}: {wanted} ({', '.join(SUFFIXES)}) in this folder{exports}")
     return files[-1], len(files)
+
+
+def _of_nsight(folder: Path) -> str:
+    """What to do with a folder that holds Nsight's files instead."""
+    found = sorted(path.name for path in folder.iterdir() if path.name.endswith(EXPORTS))
+    if not found:
+        return ""
+    return f"; name one of Nsight's ({found[0]}), or, of ranks of one run, tracer ranks {folder}"
 
 
 def several_ranks(folder: Path) -> bool:
@@ -48,6 +59,12 @@ def named_rank(path: Path) -> int | None:
     """The rank that a file's name says."""
     match = _NAMED.search(path.name)
     return int(match[1]) if match is not None and len(match[1]) <= MOST_DIGITS else None
+
+
+def merged_rank(process: str) -> int | None:
+    """The rank that a process's name says in a file of several ranks: 3 of `[rank 3] 830`."""
+    match = _MERGED.match(process)
+    return None if match is None else int(match[1])
 
 
 def _rank(path: Path) -> int | None:

@@ -70,7 +70,7 @@ def keep(trace: Trace, timed: Timed) -> Trace:
         trace,
         ops=trace.ops[rows],
         details=None if details is None else replace(details, of_op=details.of_op[rows]),
-        launched=None if launched is None else replace(launched, of_op=launched.of_op[rows]),
+        launched=None if launched is None else launched[rows],
         collectives=None if collectives is None else replace(collectives, of_op=collectives.of_op[rows]),
         warnings=[*timed.warnings(trace.strings), *trace.warnings],
         untimed=sum(timed.lost.values()),

@@ -64,7 +64,8 @@ function readColours() {
     "stage-verify", "stage-mixed", "stage-none", ...CATEGORIES];
   colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
-const stageColour = (stage) => colours[`stage-${stage}`] || colours["stage-none"];
+// Of one of several models a stage is called MODEL/STAGE.
+const stageColour = (stage) => colours[`stage-${stage.split("/").pop()}`] || colours["stage-none"];
 
 // What redraws itself when the theme, the width or the medium changes.
 const redraws = [];

@@ -58,7 +58,7 @@ class Timeline {
     const key = (kind, words) => el("span", { class: `key ${kind}` }, words);
     const held = new Set(this.data.categories);
     const kinds = this.stages ? stages : CATEGORIES.filter((kind) => held.has(kind));
-    return el("p", { class: "legend" }, ...kinds.map((kind) => key(`of-${kind}`, kind)),
+    return el("p", { class: "legend" }, ...kinds.map((kind) => key(`of-${kind.split("/").pop()}`, kind)),
       ...(causes.length ? ["idle: ", ...causes.map((cause) => key(`cause-${cause}`, cause))] : []));
   }
 

@@ -45,7 +45,15 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     )
     shown = pair.kernels[:top]
     shorter = short_kernels(change.name for change in shown)
-    return block(title, Table(columns, [_row(change, shorter[change.name]) for change in shown]), says)
+    rows = [_row(change, shorter[change.name]) for change in shown]
+    others = [line(_relaunched(change, shorter[change.name])) for change in shown if change.relaunched]
+    return block(title, Table(columns, rows), *others, says)
+
+
+def _relaunched(change: KernelChange, name: str) -> str:
+    """What may be why a kernel takes another time."""
+    of = f" of {change.stage}" if change.stage else ""
+    return f"{name}{of} was launched otherwise: {', '.join(change.relaunched)}"
 
 
 def _row(change: KernelChange, name: str) -> Row:

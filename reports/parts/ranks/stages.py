@@ -9,11 +9,17 @@ from reports.parts.ranks.stragglers import OUTSIDE
 from reports.units import duration
 
 if TYPE_CHECKING:
-    from tracer.document.ranks import Ranks
+    from collections.abc import Mapping
+
+    from tracer.document.ranks import Ranks, RankStage
+
+
+# Of more ranks than that a table says nothing to a person.
+MANY = 16
 
 
 def part(ranks: Ranks) -> Block | None:
-    """A row for each stage on each rank, stage by stage."""
+    """A row for each stage on each rank, stage by stage; of many ranks those that tell."""
     stages = list(dict.fromkeys(row.stage for rank in ranks.ranks for row in rank.stages))
     unmatched = any(row.unmatched_ns for rank in ranks.ranks for row in rank.stages)
     columns = [
@@ -28,20 +34,39 @@ def part(ranks: Ranks) -> Block | None:
         Column("late", rank=5),
     ]
     rows = []
+    most_others = 0
     for stage in stages:
-        for rank in ranks.ranks:
-            for row in rank.stages:
-                if row.stage != stage:
-                    continue
-                own_ns = row.device_time_ns - row.collective_ns
-                times = [row.device_time_ns, own_ns, row.wait_ns, row.transfer_ns]
-                times += [row.unmatched_ns] if unmatched else []
-                times += [row.exposed_ns, row.late_ns]
-                rows.append(Row([stage or OUTSIDE, f"{rank.rank}", *map(duration, times)]))
+        own = {rank.rank: row for rank in ranks.ranks for row in rank.stages if row.stage == stage}
+        shown = _telling(own) if len(own) > MANY else list(own)
+        rows += [_row(stage, f"{rank}", _times(own[rank], unmatched=unmatched)) for rank in shown]
+        others = [_times(own[rank], unmatched=unmatched) for rank in own if rank not in shown]
+        most_others = max(most_others, len(others))
+        if others:
+            middle = [sorted(column)[(len(column) - 1) // 2] for column in zip(*others, strict=True)]
+            rows.append(_row(stage, f"{len(others):,} more", middle))
     says = note(
         "wait: in collectives, until the last rank arrived; transfer: after that.",
         Sentence("own", "own: device time without collectives."),
         Sentence("exposed", "exposed: collectives while nothing else ran on the device."),
         Sentence("late", "late: added up, what others' devices waited for this rank alone."),
+        *(["more: the medians of the others, all of which --format json has."] if most_others else []),
     )
     return block("ranks", Table(columns, rows, ruled=True), says) if rows else None
+
+
+def _telling(rows: Mapping[int, RankStage]) -> list[int]:
+    """Of many ranks those that are worth a row: the latest, those that wait longest, and those with most work."""
+    late = sorted((rank for rank in rows if rows[rank].late_ns), key=lambda rank: -rows[rank].late_ns)
+    waiting = sorted(rows, key=lambda rank: -rows[rank].wait_ns)
+    working = sorted(rows, key=lambda rank: rows[rank].collective_ns - rows[rank].device_time_ns)
+    return sorted({*late[:4], *waiting[:2], *working[:2]})
+
+
+def _times(row: RankStage, *, unmatched: bool) -> list[int]:
+    own_ns = row.device_time_ns - row.collective_ns
+    times = [row.device_time_ns, own_ns, row.wait_ns, row.transfer_ns]
+    return [*times, *([row.unmatched_ns] if unmatched else []), row.exposed_ns, row.late_ns]
+
+
+def _row(stage: str, rank: str, times: list[int]) -> Row:
+    return Row([stage or OUTSIDE, rank, *map(duration, times)])

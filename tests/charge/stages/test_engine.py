@@ -126,6 +126,33 @@ def test_a_draft_model_decodes_where_the_target_verifies_and_else_the_model_itse
     assert alone.roles == ()
 
 
+V, E, D, P, IDLE = (f"step[{mode} bs=1]" for mode in ("TARGET_VERIFY", "DRAFT_EXTEND", "DECODE", "EXTEND", "IDLE"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "of_draft"),
+    [
+        ([P, D, D, V, E, D, D, V, E], [1, 2, 4, 5, 6, 8]),
+        ([P, D, D, D, D, D, V, E, D, D, V, E], [4, 5, 7, 8, 9, 11]),  # three by itself, then rounds of two
+        ([D, D, V, E, D, D, V, E, P, D, D, D, D], [0, 1, 3, 4, 5, 7]),  # rounds, then by itself
+        ([D, D, V, E, D, D, V, E, D, D, P], [0, 1, 3, 4, 5, 7]),  # nothing checks the last two
+        ([D, D, V, E, D, D, V, E, D], [0, 1, 3, 4, 5, 7, 8]),  # cut off inside a round
+        ([D, V, D, V, D], [0, 2, 4]),
+        ([D, IDLE, D, V, E, IDLE, D, D, V], [0, 1, 3, 4, 5]),
+        ([P, D, D, D], []),
+    ],
+)
+def test_of_the_steps_that_decode_a_drafts_are_those_that_the_target_checks(
+    steps: list[str], of_draft: list[int]
+) -> None:
+    """Of waiting steps there is no stage, so that they are not counted."""
+    found = _stages(*steps)
+    assert [place for place, stage in enumerate(found) if stage == "draft"] == of_draft
+    rest = [stage for place, stage in enumerate(found) if place not in of_draft]
+    kept = [step for place, step in enumerate(one for one in steps if one != IDLE) if place not in of_draft]
+    assert rest == ["prefill" if step == P else "decode" for step in kept]
+
+
 def test_waiting_steps_are_no_stage_and_end_the_one_before() -> None:
     events = [span("step[DECODE bs=1]", 0, 100), span("step[IDLE bs=0]", 120, 50), launch(130, 5, 1)]
     found = _found(*events, span("step[DECODE bs=1]", 200, 100))

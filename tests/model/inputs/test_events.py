@@ -12,6 +12,7 @@ import pytest
 
 from model.errors import InputError
 from model.inputs.events import read_events, synthetic_events
+from model.inputs.limits import NO_LIMITS, SampleLimits
 
 COLUMNS = {
     "x": np.array([1, 2, 3], dtype=np.uint16),
@@ -138,22 +139,24 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_events(tmp_path / "none.npy")
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", b"\0" * 10_000)
-    monkeypatch.setattr("model.inputs.events.MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(InputError, match="unpacks to 10,000 bytes"):
-        read_events(tmp_path / "a.npz")
+        read_events(tmp_path / "a.npz", SampleLimits(events=30))
+    with pytest.raises(InputError, match="has no array named y, p, t"):
+        read_events(tmp_path / "a.npz", NO_LIMITS)
 
 
 def test_columns_may_be_lists_of_numbers(tmp_path: Path) -> None:
     _check(_save_pickled(tmp_path / "a.npy", {field: column.tolist() for field, column in COLUMNS.items()}))
 
 
-def test_more_events_than_a_stream_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.inputs.events.MAX_EVENTS", 2)
+def test_more_events_than_a_stream_has_are_refused(tmp_path: Path) -> None:
+    path = _save_pickled(tmp_path / "a.npy", COLUMNS)
     with pytest.raises(InputError, match="holds 3 events, more than 2; cut it"):
-        read_events(_save_pickled(tmp_path / "a.npy", COLUMNS))
+        read_events(path, SampleLimits(events=2))
+    assert len(read_events(path, NO_LIMITS)) == 3
 
 
 def test_the_synthetic_stream_is_seeded_and_ordered() -> None:

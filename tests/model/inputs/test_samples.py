@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from model.errors import InputError
 from model.inputs.batches import batch_name, batches_of
 from model.inputs.datasets import read_dataset
 from model.inputs.events import EventStream, synthetic_events
+from model.inputs.limits import NO_LIMITS, SampleLimits
 from model.inputs.samples import Sample, as_pictures, read_sample
 from model.inputs.videos import read_video
 from model.registry import ModelOptions
@@ -187,31 +189,47 @@ def test_every_kind_of_video_that_is_offered_is_read(tmp_path: Path, suffix: str
     assert len(read_video(_video(tmp_path / f"a.{suffix}", 4), 2)) == 2
 
 
-def test_the_pictures_of_a_sample_share_one_bound_on_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _within(picture_bytes: int) -> SampleLimits:
+    return SampleLimits(picture_bytes=picture_bytes)
+
+
+def test_the_pictures_of_a_sample_share_one_bound_on_memory(tmp_path: Path) -> None:
     for number in range(3):
         _picture(tmp_path / "folder" / f"{number}.png")
     sample = Sample("folder", tmp_path / "folder")
     one = 12 * 16 * 3
-    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * one)
-    assert len(read_sample(sample, None)) == 3
-    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * one - 1)
-    with pytest.raises(InputError, match=r"2\.png: 16 x 12 pixels would take .* beyond 1,727 bytes; use fewer"):
-        read_sample(sample, None)
-    assert len(read_sample(sample, 2)) == 2
+    assert len(read_sample(replace(sample, limits=_within(3 * one)), None)) == 3
+    tight = replace(sample, limits=_within(3 * one - 1))
+    with pytest.raises(InputError, match=r"2\.png: 16 x 12 pixels would .* beyond 1,727 bytes; use fewer .*--no-limit"):
+        read_sample(tight, None)
+    assert len(read_sample(tight, 2)) == 2
+    assert len(read_sample(replace(sample, limits=NO_LIMITS), None)) == 3
 
 
-def test_frames_of_videos_and_of_event_streams_have_the_same_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_of_videos_and_of_event_streams_have_the_same_bound(tmp_path: Path) -> None:
     path = _video(tmp_path / "a.mp4", 4)
     stream = synthetic_events(0, count=1000)
-    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 2 * 640 * 480 * 3)
-    assert len(read_video(path, 4)) == len(as_pictures(stream, 2)) * 2
+    two, three = _within(2 * 640 * 480 * 3), _within(3 * 32 * 32 * 3)
+    assert len(read_video(path, 4, two)) == len(as_pictures(stream, 2, two)) * 2
     with pytest.raises(InputError, match="an event stream: .* pixels, 5 times, would"):
-        as_pictures(stream, 5)
-    monkeypatch.setattr("model.inputs.budget.MOST_BYTES", 3 * 32 * 32 * 3)
+        as_pictures(stream, 5, two)
     with pytest.raises(InputError, match=r"a\.mp4: 32 x 32 pixels, 4 times, would"):
-        read_video(path, 4)
+        read_video(path, 4, three)
+    for limits in (SampleLimits(frames=3), SampleLimits(frame_pixels=32 * 32 - 1)):
+        with pytest.raises(InputError, match=r"a\.mp4: .*--no-limit reads it all the same"):
+            read_video(path, 4, limits)
+    assert len(read_video(path, 4, NO_LIMITS)) == 4
+
+
+def test_limits_lifted_by_the_option_are_lifted_for_pillow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    _picture(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # of which Pillow lets twice as many through
+    asked = ModelOptions(size="tiny", device="cpu", dtype="float32", input=tmp_path / "a.png")
+    with pytest.raises(InputError, match="not a picture that can be read"):
+        read_sample(batches_of(asked)[0][0], 1)
+    assert len(read_sample(batches_of(replace(asked, no_limit=True))[0][0], 1)) == 1
+    assert Image.MAX_IMAGE_PIXELS == 50
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x18ftypmp42" + bytes(64)])

@@ -22,7 +22,7 @@ from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tracer.arrays import I64
     from tracer.trace.columns import Trace
@@ -56,22 +56,22 @@ class Range:
     label: Label = NO_LABEL
 
 
-def _as_they_are(readings: Mapping[str, Range]) -> Mapping[str, Range]:
-    return readings
+def _as_they_are(steps: Sequence[Range]) -> list[str]:
+    return [one.stage for one in steps]
 
 
 def engine(
     markers: str,
     rank: int,
     read: Callable[[str], Range | None],
-    settle: Callable[[Mapping[str, Range]], Mapping[str, Range]] = _as_they_are,
+    settle: Callable[[Sequence[Range]], list[str]] = _as_they_are,
 ) -> StageSource:
     """A source that reads the labels of an engine.
 
     Args:
         markers, rank: see `StageSource`.
         read: what a name means; None of any other.
-        settle: what the names mean beside each other, where some tell more about others.
+        settle: the stages of one thread's steps, in their order, where those beside a step tell more of it.
     """
     return StageSource(markers=markers, rank=rank, find=partial(_find, markers=markers, read=read, settle=settle))
 
@@ -81,13 +81,12 @@ def _find(
     *,
     markers: str,
     read: Callable[[str], Range | None],
-    settle: Callable[[Mapping[str, Range]], Mapping[str, Range]],
+    settle: Callable[[Sequence[Range]], list[str]],
 ) -> StageRanges | None:
     names = {code: trace.strings[code] for code in distinct(trace.ranges.name)}
-    readings = settle({name: found for name in names.values() if (found := read(name)) is not None})
-    if not any(one.kind is Kind.STEP and one.stage for one in readings.values()):
+    meaning = {code: found for code, name in names.items() if (found := read(name)) is not None}
+    if not any(one.kind is Kind.STEP and one.stage for one in meaning.values()):
         return None
-    meaning = {code: readings[name] for code, name in names.items() if name in readings}
 
     def rows_of(kind: Kind) -> I64:
         codes = [code for code, one in meaning.items() if one.kind is kind]
@@ -96,15 +95,28 @@ def _find(
 
     steps, parts, around = (rows_of(kind) for kind in (Kind.STEP, Kind.PART, Kind.AROUND))
     labels = _told_around(trace, steps, around, meaning)
-    whole = reaching(trace, _ranges(trace, markers, steps, meaning, labels))
-    beside = _ranges(trace, markers, parts, meaning, [NO_LABEL] * len(parts))
+    whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
+    alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
+    beside = _ranges(trace, markers, parts, alone, [NO_LABEL] * len(parts))
     return _with_parts(_holding(whole, beside), beside)
 
 
-def _ranges(trace: Trace, markers: str, rows: I64, meaning: Mapping[int, Range], labels: list[Label]) -> StageRanges:
+def _settled(
+    trace: Trace, steps: I64, meaning: Mapping[int, Range], settle: Callable[[Sequence[Range]], list[str]]
+) -> list[str]:
+    """The stage of each step, by those beside it on its thread."""
+    found = [""] * len(steps)
+    for thread in distinct(trace.ranges.thread[steps]):
+        own = np.flatnonzero(trace.ranges.thread[steps] == thread).tolist()
+        stages = settle([meaning[name] for name in trace.ranges.name[steps[own]].tolist()])
+        for place, stage in zip(own, stages, strict=True):
+            found[place] = stage
+    return found
+
+
+def _ranges(trace: Trace, markers: str, rows: I64, stages: list[str], labels: list[Label]) -> StageRanges:
     """These ranges of the trace as they stand."""
-    codes = {name: ALL_STAGES.index(one.stage) if one.stage else NO_STAGE for name, one in meaning.items()}
-    stage = int64([codes[name] for name in trace.ranges.name[rows].tolist()])
+    stage = int64([ALL_STAGES.index(one) if one else NO_STAGE for one in stages])
     return replace(
         StageRanges.none(),
         markers=markers,

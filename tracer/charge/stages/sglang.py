@@ -8,8 +8,9 @@
   `step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]`, `step[MIXED bs=2 c=1 g=1 c_sq=5 ...]` (sglang#24911, summer
   2026; `model_executor/step_span_utils.py`). Its first form left out `g_sq` and `c_sq` where `bs` and `toks` say the
   same.
-- TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and where a trace
-  has steps that verify, so do its DECODE steps: the target decodes by verifying.
+- TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
+  DECODE steps right before one that verifies: as many as a round has. All others are the target's own, as where the
+  engine speculates for small batches only.
 - IDLE and PREBUILT do no request's work.
 - `sglang.vlm.mm_embedding` encodes pictures inside a prompt's step (sglang#30871, July 2026). Its neighbour
   `sglang.vlm.language_model_prefill` is the rest of that step, and may lie in steps of other modes: the step tells.
@@ -19,7 +20,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.charge.stages.batch import NOBODY, Group, Label, label, number
@@ -28,9 +28,9 @@ from tracer.charge.stages.executes import executes
 from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-_STEP = re.compile(r"step\[(\w+)([^\[\]]*)\]")
+_STEP = re.compile(r"step\[(\w++)([^\[\]]*+)\]")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
 _MODES = {
     "EXTEND": PREFILL,
@@ -84,11 +84,57 @@ def _group(fields: Mapping[str, str], kind: str, requests: int | None, tokens: i
     )
 
 
-def _settle(readings: Mapping[str, Range]) -> Mapping[str, Range]:
-    """Where a target verifies, what decodes is its draft."""
-    if not any("VERIFY" in one.label.mode for one in readings.values()):
-        return readings
-    return {name: replace(one, stage=DRAFT) if one.label.mode == "DECODE" else one for name, one in readings.items()}
+def _settle(steps: Sequence[Range]) -> list[str]:
+    """The stages of a thread's steps: of those that decode, a draft's are the ones that a verifying step follows.
+
+    A round drafts equally often. What decodes in front of more than that, or is followed by something else, is the
+    target by itself; the last round of a trace may have been cut off in front of its verifying step.
+    """
+    stages = [one.stage for one in steps]
+    working = [place for place, one in enumerate(steps) if one.stage]  # what waits for other ranks lies in between
+    modes = [steps[place].label.mode for place in working]
+    runs = _runs(modes)
+    drafted = _drafted_each_round(modes, runs)
+    if drafted is None:
+        return stages
+    for begin, end in runs:
+        checked = end < len(modes) and "VERIFY" in modes[end]
+        cut_off = end == len(modes) and end - begin <= drafted and _of_a_round(modes, begin - 1)
+        first = max(begin, end - drafted) if checked else begin if cut_off else end
+        for place in working[first:end]:
+            stages[place] = DRAFT
+    return stages
+
+
+def _runs(modes: Sequence[str]) -> list[tuple[int, int]]:
+    """Begin and end of each unbroken row of DECODE steps."""
+    found: list[tuple[int, int]] = []
+    for place, mode in enumerate(modes):
+        if mode != "DECODE":
+            continue
+        if found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        else:
+            found.append((place, place + 1))
+    return found
+
+
+def _drafted_each_round(modes: Sequence[str], runs: Sequence[tuple[int, int]]) -> int | None:
+    """How many DECODE steps a round has, by most of those between rounds; None where nothing is verified.
+
+    Where there is none between rounds, all that a verifying step follows are taken for drafting.
+    """
+    if not any("VERIFY" in mode for mode in modes):
+        return None
+    checked = [(begin, end) for begin, end in runs if end < len(modes) and "VERIFY" in modes[end]]
+    between = [end - begin for begin, end in checked if _of_a_round(modes, begin - 1)]
+    if not between:
+        return max((end - begin for begin, end in checked), default=0)
+    return max(sorted(set(between)), key=between.count)
+
+
+def _of_a_round(modes: Sequence[str], place: int) -> bool:
+    return place >= 0 and ("VERIFY" in modes[place] or modes[place].startswith("DRAFT"))
 
 
 SOURCE = engine("sglang", 20, _read, _settle)

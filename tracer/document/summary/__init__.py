@@ -1,6 +1,15 @@
 """The summary document, a file for each part; see `whole`."""
 
-from tracer.document.summary.abstained import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary.abstained import (
+    IN_GRAPHS,
+    MARKS,
+    UNMARKED,
+    UNMEASURED,
+    UNREAD,
+    WAITING,
+    Abstained,
+    gathered,
+)
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
@@ -15,6 +24,7 @@ from tracer.document.summary.device import (
     Unattributed,
 )
 from tracer.document.summary.drafting import Drafting, SweepRow, WayRow
+from tracer.document.summary.energy import DeviceCondition, Energy, Joules, StageEnergy
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
 from tracer.document.summary.joint import Alone, Joint, JointRole, LaunchingThread
@@ -28,8 +38,9 @@ from tracer.document.summary.latency import (
     Statistic,
     measures,
 )
+from tracer.document.summary.launching import CODE, MACHINE, MUCH, Launching, StageLaunches
 from tracer.document.summary.lost import Lost, LostOps
-from tracer.document.summary.memory import Allocation, DeviceMemory, Memory, StageMemory
+from tracer.document.summary.memory import Allocation, DeviceMemory, Footprint, Memory, StageFootprint, StageMemory
 from tracer.document.summary.prediction import Prediction, PricedLength, PricedSpeculation, StagePrediction
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import PassWork, Roofline, StageRoofline, VisualToken
@@ -60,10 +71,14 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "CODE",
+    "IN_GRAPHS",
+    "MACHINE",
     "MARKS",
     "MEAN",
     "MEDIAN",
     "MOST_ROUNDS",
+    "MUCH",
     "PASSES",
     "SCHEMA",
     "TOKENS",
@@ -84,13 +99,16 @@ __all__ = [
     "Counts",
     "Coverage",
     "Decoding",
+    "DeviceCondition",
     "DeviceMemory",
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
     "Drafting",
+    "Energy",
     "EngineStep",
     "Finding",
+    "Footprint",
     "Gain",
     "Held",
     "HostRow",
@@ -100,9 +118,11 @@ __all__ = [
     "IdleBetweenSteps",
     "Joint",
     "JointRole",
+    "Joules",
     "Kernel",
     "Latency",
     "LaunchedAs",
+    "Launching",
     "LaunchingThread",
     "Lost",
     "LostOps",
@@ -129,6 +149,9 @@ __all__ = [
     "Speculation",
     "Spread",
     "Stage",
+    "StageEnergy",
+    "StageFootprint",
+    "StageLaunches",
     "StageMemory",
     "StagePrediction",
     "StageRoofline",

@@ -22,6 +22,10 @@ MARKS = "marks of the stages"
 WAITING = "why the device waits"
 
 
+# What ends the `what` of kernels that a graph replays and nobody knows whose they are.
+IN_GRAPHS = "in replayed graphs"
+
+
 class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     """Something that cannot be answered, because what it rests on was not recorded or cannot be trusted.
 

@@ -52,6 +52,8 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
         by_external_id: ops whose operator is known by its External id alone, as none was open at the launch.
         meaning: what `by` stands for, in words.
         wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
+        graph_ops: by "op", "module" and "layer", ops that were launched as graphs.
+        graph_ops_named: of these, those of which it is known from where they were captured.
         host: by "host", the launching threads' time in the stages, the most time first; it adds up to their `cpu_ns`.
     """
 
@@ -61,3 +63,5 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     wrong_external_ids: int = 0
     meaning: str = ""
     host: list[HostRow] = []
+    graph_ops: int = 0
+    graph_ops_named: int = 0

@@ -46,6 +46,10 @@ class JointRole(msgspec.Struct, frozen=True, kw_only=True):
         lost_ns: wall time beyond that alone, likewise.
         lost: of that by what: "busy", "host", "sync", "launch", "unknown"; negative where it takes less.
         cause: "host", "device" or "sync", whichever explains more than half of what is lost; None where none does.
+        tokens: its prompts' passes and decode steps (its drafts), each yielding one; None where neither its stages nor
+            a trace of it alone tell them.
+        beside_prefill: how many of these were over while another model processed its prompts, by that model; empty of
+            one that does not decode.
     """
 
     role: str
@@ -60,6 +64,8 @@ class JointRole(msgspec.Struct, frozen=True, kw_only=True):
     lost_ns: int | None = None
     lost: dict[str, int] | None = None
     cause: str | None = None
+    tokens: int | None = None
+    beside_prefill: dict[str, int] = {}
 
 
 class Joint(msgspec.Struct, frozen=True, kw_only=True):

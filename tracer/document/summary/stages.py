@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tracer.document.summary.device import Counts, Idle, Kernel
+from tracer.document.summary.energy import Joules
 from tracer.document.summary.host import HostTime
 from tracer.document.summary.lost import LostOps
 from tracer.document.summary.memory import StageMemory
@@ -39,6 +40,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         lost: launches without a device op; absent where there are none.
         host: `cpu_ns` by layer; absent where that was not looked at.
         memory: what was allocated on its device; absent where no allocator reported it.
+        energy: of its device, in one request (`energy` of the document says how it was measured); absent where it was
+            not, or the counter did not tell.
     """
 
     stage: str
@@ -60,6 +63,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     lost: LostOps | UnsetType = UNSET
     host: HostTime | UnsetType = UNSET
     memory: StageMemory | UnsetType = UNSET
+    energy: Joules | UnsetType = UNSET
 
     @property
     def took_ns(self) -> int | None:

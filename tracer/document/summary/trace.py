@@ -38,6 +38,9 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
             which may yield none or several, and so nothing is said of the time per token.
         choices: options that changed the attribution or the times, in words.
         confidence: from 0 to 1, that inferred stages are some at all; None of others.
+        versions: of the driver and the device's runtime, as the file says them: "driver", "cuda_driver", "cuda".
+        host: name of the machine; "" where the file does not say it.
+        began_ns: when the first work began, since 1970 (UTC); None where nothing tells.
     """
 
     path: str
@@ -50,6 +53,9 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
     choices: list[str] = []
     steps: str = TOKENS
     confidence: float | None = None
+    versions: dict[str, str] = {}
+    host: str = ""
+    began_ns: int | None = None
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

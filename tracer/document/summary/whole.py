@@ -17,11 +17,13 @@ from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
 from tracer.document.summary.drafting import Drafting
+from tracer.document.summary.energy import Energy
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.joint import Joint
 from tracer.document.summary.latency import Latency, RequestLatency
+from tracer.document.summary.launching import Launching
 from tracer.document.summary.lost import Lost
-from tracer.document.summary.memory import Memory
+from tracer.document.summary.memory import Footprint, Memory
 from tracer.document.summary.ranges import Rangeless, RangeRow
 from tracer.document.summary.roofline import Roofline
 from tracer.document.summary.runs import RunTime
@@ -44,7 +46,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     stages are a serving engine's steps; `threads` are those that launched device work; `memory` is absent where no
     allocator reported it, `lost` where no work was launched and not recorded; `speculation` is there where one model
     drafts and another checks, `drafting` where `tracer record` recorded both, `joint` where several models work at
-    once, and `roles` has each one's stages.
+    once, and `roles` has each one's stages;
+    `launching` where a recording of ours has stages whose device waits for the host.
+    `footprint` is what a recording holds of its device's memory without a profiler, `energy` what it costs; each is
+    absent where that was not measured.
     """
 
     schema_: str
@@ -69,10 +74,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     threads: list[HostThread] = []
     lost: Lost | UnsetType = UNSET
     memory: Memory | UnsetType = UNSET
+    footprint: Footprint | UnsetType = UNSET
+    energy: Energy | UnsetType = UNSET
     speculation: Speculation | None = None
     drafting: Drafting | None = None
     joint: Joint | None = None
     roles: list[RoleStage] = []
+    launching: Launching | None = None
 
 
 def encode(summary: Summary) -> bytes:

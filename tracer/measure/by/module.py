@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.measure.open_spans import class_of, keys_by_span, open_span, require_modules
+from tracer.charge.graphs import name_replays
+from tracer.measure.open_spans import Labels, class_of, keys_by_span, open_span, require_modules
 from tracer.measure.ways import Keys, Way
 from tracer.trace.columns import Want
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 def _keys(trace: Trace, work: Work) -> Keys:
     require_modules(trace, "module")
-    row = open_span(trace.modules, work)
-    return keys_by_span(trace, work, trace.modules, row, label=class_of, without="outside modules")
+    row, replays = open_span(trace.modules, work), name_replays(trace, work)
+    labels = Labels(class_of, "modules", len(trace.modules) > 0, replays, replays.module)
+    return keys_by_span(trace, work, trace.modules, row, labels)
 
 
 WAY = Way(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tracer.charge.graphs import name_replays
 from tracer.charge.operators import Operators, operators_of
 from tracer.document.errors import InputError
-from tracer.measure.open_spans import keys_by_span, open_span
+from tracer.kernels.categories import compiled
+from tracer.measure.open_spans import Labels, keys_by_span, open_span
 from tracer.measure.ways import Keys, Way
 from tracer.trace.columns import Want
 
@@ -24,7 +26,9 @@ def _keys(trace: Trace, work: Work) -> Keys:
             "torch.profiler recorded with ProfilerActivity.CPU"
         )
     found = operators_of(trace, work) if work.on_device else Operators(open_span(spans, work))
-    keys = keys_by_span(trace, work, spans, found.row, label=str, without="outside operators")
+    replays = name_replays(trace, work)
+    labels = Labels(str, "operators", len(spans) > 0, replays, replays.op, of_kernel=compiled)
+    keys = keys_by_span(trace, work, spans, found.row, labels)
     return replace(keys, by_external_id=found.by_id, wrong_external_ids=found.wrong_ids)
 
 

@@ -71,13 +71,14 @@ class _Waiting:
     def _make_marks(self) -> Marks:
         import msgspec
 
-        from tracer.recording.marks import Marks, noticing_profilers
+        from tracer.recording.allocator import WatchedMarks
+        from tracer.recording.marks import noticing_profilers
         from tracer.recording.own.sitting import Profiling
         from tracer.recording.ranged import ProfiledMarks
 
         asked = msgspec.json.decode(self._task.read_bytes(), type=Profiling | None)
         if asked is None:
-            marks = Marks()
+            marks: Marks = WatchedMarks(forget=False)
             self._noticing = noticing_profilers(marks)  # kept, since it ends with its last reference
             self._noticing.__enter__()
         else:

@@ -12,7 +12,10 @@ import msgspec
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Latencies, Manifest, Shape, Verification
 from tracer.document.names import STAGES
+from tracer.document.recorded_memory import RecordedMemory
+from tracer.recording.allocator import WatchedMarks, together
 from tracer.recording.capture import Capture
+from tracer.recording.footprint import recorded_memory
 from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.marks import PROFILES_ITSELF
 from tracer.recording.pieces import plan_apart
@@ -69,6 +72,7 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
         device, software: what it ran on.
         captures: files of the profiler, in order.
         dtype, architecture, shape: where something could tell; else "" and None.
+        memory: what the allocator's counters said of the last request, if anything.
     """
 
     numbers: list[int]
@@ -86,6 +90,7 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape | None = None
     interleaved: int = 0
     profiled_itself: bool = False
+    memory: RecordedMemory | None = None
 
     @property
     def steps(self) -> int:
@@ -121,7 +126,14 @@ def sitting_of(marks: Marks, captures: Sequence[Path] = ()) -> Sitting:
         captures=[str(path) for path in captures],
         interleaved=marks.interleaved,
         profiled_itself=marks.profiled_itself,
+        memory=_memory(marks),
     )
+
+
+def _memory(marks: Marks) -> RecordedMemory | None:
+    """What the counters said, if they were read; how much of it is weights, marked code does not show."""
+    found = together(list(marks.memory.values())) if isinstance(marks, WatchedMarks) else None
+    return None if found is None else recorded_memory(None, marks.device, [found])
 
 
 def check_marks(sitting: Sitting, source: str, advice: str) -> None:
@@ -184,6 +196,7 @@ def manifest_of(
         profiled=profiled.requests,
         stages=clean.stages,
         warnings=_warnings(clean),
+        memory=clean.memory,
     )
 
 

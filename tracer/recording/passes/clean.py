@@ -10,15 +10,19 @@ import msgspec
 from model.staged import run_request
 from tracer.document.errors import InputError
 from tracer.document.manifest import Sample
+from tracer.recording.allocator import WatchedMarks, last_of_each
 from tracer.recording.hooks import RecorderHook
-from tracer.recording.marks import PROFILES_ITSELF, Marks, noticing_profilers
+from tracer.recording.marks import PROFILES_ITSELF, noticing_profilers
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.staged import StagedModel
     from tracer.document.manifest import Latencies
+    from tracer.document.recorded_memory import RequestMemory
     from tracer.recording.options import RecordOptions
+    from tracer.recording.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +34,29 @@ class Clean:
         samples: in the order of their first turn.
         checks: of each request drafted and accepted tokens, pass by pass; empty where nothing is drafted.
         beside: of each request that another thread worked on too, what that took.
+        memory: of the last request of each sample, where the device's allocator counts.
     """
 
     latencies: list[Latencies]
     samples: list[Sample]
     checks: list[tuple[tuple[int, int], ...]]
     beside: list[Latencies]
+    memory: list[RequestMemory]
 
 
 def clean_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, requests: int, advance: Callable[[], None]
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    requests: int,
+    advance: Callable[[], None],
+    world: World = ALONE,
 ) -> Clean:
-    """Measure so many requests without a profiler; the model's samples take turns.
+    """Measure so many requests without a profiler; the model's samples take turns, and ranks begin them together.
 
     Raises:
         InputError: the model has a profiler of its own.
     """
-    marks = Marks(model.device, adjoining=True)
+    marks = WatchedMarks(model.device, adjoining=True, meet=world.meet)
     hook = RecorderHook(marks)
     warmup = options.schedule.warmup
     turns = [0] * warmup + [number % len(model.samples) for number in range(requests)]
@@ -66,6 +76,7 @@ def clean_pass(
         checks=[request.checks for request in marks.requests[warmup:]],
         beside=[request.beside for request in marks.requests[warmup:] if request.beside is not None],
         samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
+        memory=last_of_each(marks.memory, dict(enumerate(turns))),
     )
 
 

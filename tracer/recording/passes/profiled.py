@@ -16,6 +16,7 @@ from tracer.recording.hooks import RecorderHook
 from tracer.recording.pieces import plan
 from tracer.recording.ranged import ProfiledMarks
 from tracer.recording.ranges import RangeEmitter
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from model.staged import StagedModel
     from tracer.document.manifest import Latencies
     from tracer.recording.options import RecordOptions
+    from tracer.recording.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,13 @@ class Profiled:
 
 
 def profiled_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, folder: Path, advance: Callable[[], None]
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    folder: Path,
+    advance: Callable[[], None],
+    world: World = ALONE,
 ) -> Profiled:
-    """Run the schedule under torch.profiler; the captures are written into `folder`."""
+    """Run the schedule under torch.profiler, ranks together; the captures are written into `folder`."""
     threaded = bool(getattr(model, "threaded", False))
     emitter = RangeEmitter(everywhere=threaded)
     capture_on = partial(
@@ -49,7 +55,9 @@ def profiled_pass(
         memory=options.memory,
         all_threads=threaded,
     )
-    marks = ProfiledMarks(capture_on, model.device, adjoining=True, emitter=emitter, sync_stages=options.sync_stages)
+    marks = ProfiledMarks(
+        capture_on, model.device, adjoining=True, meet=world.meet, emitter=emitter, sync_stages=options.sync_stages
+    )
     hook = RecorderHook(marks)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.profiler.*")

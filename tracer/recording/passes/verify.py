@@ -15,12 +15,14 @@ from model.staged import run_request
 from tracer.document.errors import VerificationError
 from tracer.document.manifest import Verification
 from tracer.recording.encoders import EncoderWatch
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from model.staged import StagedModel
     from tracer.recording.options import RecordOptions
+    from tracer.recording.world.world import World
 
 
 # Answers that each shape's proof takes: the stages', and the model's own from features and from pictures.
@@ -43,7 +45,11 @@ def _padding(inputs: Any) -> tuple[int, ...]:
 
 
 def verify_pass(
-    model: StagedModel[Any, Any], options: RecordOptions, numbers: Sequence[int], advance: Callable[[], None]
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    numbers: Sequence[int],
+    advance: Callable[[], None],
+    world: World = ALONE,
 ) -> Verification:
     """Prove that the stages are the model: same tokens, same features, each picture encoded once.
 
@@ -55,12 +61,13 @@ def verify_pass(
         options: of the recording.
         numbers: of the samples, one of each shape that is going to be measured (`distinct_shapes`).
         advance: is told of each answer, `STEPS` for each sample.
+        world: the other ranks, whose tokens must be the same.
 
     Raises:
         VerificationError: they are not.
     """
     with deterministic_kernels():
-        proofs = [_verify(model, options, number, advance, several=len(numbers) > 1) for number in numbers]
+        proofs = [_verify(model, options, number, advance, world, several=len(numbers) > 1) for number in numbers]
     differing = next((proof for proof in proofs if proof.first_difference is not None), None)
     return msgspec.structs.replace(
         differing or proofs[0],
@@ -71,11 +78,19 @@ def verify_pass(
 
 
 def _verify(
-    model: StagedModel[Any, Any], options: RecordOptions, number: int, advance: Callable[[], None], *, several: bool
+    model: StagedModel[Any, Any],
+    options: RecordOptions,
+    number: int,
+    advance: Callable[[], None],
+    world: World,
+    *,
+    several: bool,
 ) -> Verification:
     name = f"{model.samples[number]}: " if several else ""
     with EncoderWatch(model.encoders) as encoder:
         staged = run_request(model, number, max_new_tokens=options.max_new_tokens, couple=options.couple)
+    if (other := world.alike(staged.cpu().numpy().tobytes())) is not None:
+        raise VerificationError(f"{name}rank {other} chose other tokens than rank 0, of logits that must be the same")
     advance()
     inputs = model.prepare(model.load(number))
     features = model.encode_vision(inputs)

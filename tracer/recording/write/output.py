@@ -51,11 +51,15 @@ def check_output(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path}: cannot be written there ({error.strerror})") from None
 
 
-def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
+def alone() -> None:
+    """A process alone waits for nobody."""
+
+
+def write_run(path: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] = alone) -> None:
     """Join the captures into one Chrome trace with the manifest under its key.
 
     The metadata is the first capture's; events keep the profiler's own text, digit for digit. Without captures it is a
-    run without events, which has the latencies.
+    run without events, which has the latencies. `agreed` returns when the file may take its place.
 
     Raises:
         InputError: a capture is not the JSON that torch.profiler should have written.
@@ -79,6 +83,7 @@ def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
                 file.write((b",\n" if written else b"\n") + events)
                 written = True
         file.write(b"\n]\n}\n")
+        agreed()
 
 
 def _top_level(capture: Path) -> dict[str, msgspec.Raw]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.recording.write.output import write_run
+from tracer.recording.write.output import alone, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tracer.document.manifest import Manifest
 
@@ -31,14 +31,20 @@ class Workspace:
         self.folder = folder
         self.kept = False
 
-    def write(self, output: Path, captures: Sequence[Path], manifest: Manifest) -> None:
+    def write(
+        self, output: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] = alone
+    ) -> None:
         """Write the run to `output`, or else keep what there is.
+
+        Args:
+            output, captures, manifest: see `write_run`.
+            agreed: waits until every rank has written its file, before any of them takes its place.
 
         Raises:
             InputError: it could not be written there; the message says why, and where the recording is.
         """
         try:
-            write_run(output, captures, manifest)
+            write_run(output, captures, manifest, agreed)
         except (OSError, InputError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             kept = self._write_elsewhere(output, captures, manifest) or self._keep(output, manifest)

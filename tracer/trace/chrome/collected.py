@@ -14,7 +14,7 @@ from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.launched import Shape, parsed
 from tracer.trace.collectives import Collectives
-from tracer.trace.columns import Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
+from tracer.trace.columns import MISSING, Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ class Columns:
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""
-        return Launched(
-            self._rows[Group.OP][9 + (self._kinds is not None)], [parsed(shape) for shape in self._launches]
-        )
+        number, node = self._rows[Group.OP][9 + (self._kinds is not None) :][:2]
+        told = bool((node != MISSING).any())
+        return Launched(number, [parsed(shape) for shape in self._launches], node if told else None)
 
     def collectives(self) -> Collectives:
         """Which collective the device ops are; of a collector that was asked for it."""

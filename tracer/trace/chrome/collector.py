@@ -200,10 +200,12 @@ class Collector:
         ]
 
     def _launch_column(self, events: Sequence[Event]) -> list[I64]:
-        """The number of how each was launched, -1 where nothing says it."""
+        """The number of how each was launched, -1 where nothing says it, and its node in a graph."""
         args = [event.args if isinstance(event.args, LaunchedArgs) else NOT_LAUNCHED for event in events]
         shapes = [shape_of(arg) for arg in args]
-        return [int64([self._launches[shape] if any(shape) else -1 for shape in shapes])]
+        numbers = int64([self._launches[shape] if any(shape) else -1 for shape in shapes])
+        node = integers([arg.node for arg in args], MISSING)
+        return [numbers, np.where(node > 0, node, MISSING)]
 
     def _collective_column(self, events: Sequence[Event]) -> list[I64]:
         """The number of the collective that each is, -1 where nothing says it."""
@@ -263,7 +265,7 @@ class Collector:
     def _joined(self, group: Group) -> list[I64]:
         width = WIDTHS.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
-        width += (self._launched + self._communicates) if group is Group.OP else 0
+        width += (2 * self._launched + self._communicates) if group is Group.OP else 0
         # No longer kept here: of a large file the pieces are as much memory as the whole.
         chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
         if not chunks:

@@ -124,7 +124,7 @@ def apart_by_launch(placed: Placed, process: I64, names: Sequence[str]) -> Place
             device[own[_of_process(process[own], placed.stream[own], other)]] = fresh
             told[fresh] = names[other]
             if one in described:
-                described[fresh] = Device(fresh, described[one].name)
+                described[fresh] = replace(described[one], id=fresh)
         warnings.append(
             f"{1 + len(others):,} processes in this file launched on device {one}: each has a device of its own"
         )
@@ -241,7 +241,7 @@ def _described(number_of: dict[int, int], described: Sequence[Device]) -> list[D
         by_id = dict(zip(used, sorted(described, key=lambda device: device.id), strict=True))
     elif unknown and len({device.name for device in described}) == 1:
         by_id |= dict.fromkeys(unknown, described[0])
-    found = {device: Device(device, by_id[number].name) for device, number in number_of.items() if number in by_id}
+    found = {device: replace(by_id[number], id=device) for device, number in number_of.items() if number in by_id}
     idle = [device for device in described if device.id not in found] if not unknown else []
     return [*found.values(), *idle]
 

@@ -55,6 +55,7 @@ class LaunchedArgs(DetailedArgs, gc=False):
     registers: msgspec.Raw = msgspec.field(default=ABSENT, name="registers per thread")
     shared: msgspec.Raw = msgspec.field(default=ABSENT, name="shared memory")
     occupancy: msgspec.Raw = msgspec.field(default=ABSENT, name="est. achieved occupancy %")
+    node: Id = msgspec.field(default=NO_ID, name="graph node id")
 
 
 NOT_LAUNCHED = LaunchedArgs()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 
@@ -11,21 +12,25 @@ from tracer.document import manifest as manifests
 from tracer.document.bounds import Number
 from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
+from tracer.trace.chrome import merged
 from tracer.trace.chrome.communication import distributed
 from tracer.trace.chrome.events import UNREADABLE, end_of_value
 from tracer.trace.collectives import Distributed
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
+from tracer.trace.origin import Origin, dotted
 from tracer.trace.part import Part
 
 
-class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY}):
+class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY, "merged": merged.KEY}):
     manifest: msgspec.Raw = msgspec.Raw(b"")
     part: msgspec.Raw = msgspec.Raw(b"")
+    merged: msgspec.Raw = msgspec.Raw(b"")
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
+    cuda_driver_version: msgspec.Raw = msgspec.Raw(b"")
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     with_stack: msgspec.Raw = msgspec.Raw(b"")
     with_modules: msgspec.Raw = msgspec.Raw(b"")
@@ -39,6 +44,7 @@ _KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 class _DeviceProperties(msgspec.Struct):
     id: Number
     name: str = ""
+    multiprocessors: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="numSms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Metadata:
     memory: bool = False
     part: Part | None = None
     distributed: Distributed | None = None
+    origin: Origin = field(default_factory=Origin)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -75,13 +82,20 @@ def read_metadata(*documents: bytes) -> Metadata:
         part = None
     elif part is not None:
         warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
+    ranked = distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")))
+    if bytes(joined := first("merged")):
+        warnings += merged.said(bytes(joined))
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
         kinetos=any(bytes(first(key)) for key in _KINETOS),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,
-        distributed=distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds"))),
+        distributed=ranked,
+        origin=Origin(
+            base_ns=ranked.base_ns or None,
+            versions=_versions(cuda=first("cuda_runtime_version"), cuda_driver=first("cuda_driver_version")),
+        ),
         stacks=any(_stacked(keys) for keys in found),
         memory=any(_on(keys.profile_memory) for keys in found),
         warnings=warnings,
@@ -131,7 +145,16 @@ def _devices(properties: msgspec.Raw) -> list[Device]:
         found = msgspec.json.decode(properties, type=list[_DeviceProperties])
     except UNREADABLE:
         return []
-    return [Device(device.id, cut(device.name)) for device in found]
+    return [Device(device.id, cut(device.name), multiprocessors=_count(device.multiprocessors)) for device in found]
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """A number above 0 that a device may have of anything; None of what is none."""
+    try:
+        found: int = msgspec.json.decode(raw, type=Annotated[int, msgspec.Meta(gt=0, lt=1 << 20)])
+    except UNREADABLE:
+        return None
+    return found
 
 
 def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:
@@ -145,9 +168,10 @@ def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, fo
 
 
 def _cuda_version(raw: msgspec.Raw) -> str:
-    """12090 means 12.9."""
-    try:
-        value = msgspec.json.decode(raw, type=int)
-    except UNREADABLE:
-        return "?"
-    return f"{value // 1000}.{value % 1000 // 10}"
+    return dotted(bytes(raw).decode("ascii", "replace")) or "?"
+
+
+def _versions(**numbers: msgspec.Raw) -> dict[str, str]:
+    """Those that the file says, by name."""
+    found = {name: _cuda_version(raw) for name, raw in numbers.items() if bytes(raw)}
+    return {name: version for name, version in found.items() if version != "?"}

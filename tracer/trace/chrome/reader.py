@@ -110,6 +110,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
         part=metadata.part,
+        origin=metadata.origin,
         torn=torn is not None,
     )
     if not len(ops) or (placed.by_track and not metadata.kinetos):

@@ -170,11 +170,20 @@ def _decode_alone(piece: bytes, decode: Decoders) -> Event:
     try:
         return decode.event(piece)
     except UNREADABLE:
-        # With more than one phase it is several events, which another layout has joined.
-        event = repair(piece) if piece.count(b'"ph"') == 1 else None
+        # With more than one phase, or as good JSON that is more than one value, it is what another layout has joined.
+        joined = piece.count(b'"ph"') != 1 or _is_list(piece, decode)
+        event = None if joined else repair(piece)
     if event is None:
         raise UnscannableError
     return event
+
+
+def _is_list(piece: bytes, decode: Decoders) -> bool:
+    """Whether a piece is several whole values."""
+    try:
+        return len(decode.events(b"[" + piece + b"]")) > 1
+    except UNREADABLE:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tracer.trace.names import cut
 from tracer.trace.nsight.database import Database
 from tracer.trace.nsight.launched import read_launched
 from tracer.trace.nsight.names import Names
+from tracer.trace.nsight.origin import read_origin
 from tracer.trace.nsight.tables import (
     CALLS,
     COMMON,
@@ -169,6 +170,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
         cpu_ops=Spans.none(),
         captures=int64([]),
         manifest=manifest,
+        origin=read_origin(database),
         warnings=[*_warnings(skipped, ranges, ops), *_overhead(database, ops)],
     )
 

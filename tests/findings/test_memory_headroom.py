@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from support.held import GB, KV, memory, recorded, stage_bytes
+
+from tracer.document.recorded_memory import RecordedMemory, RequestMemory
+from tracer.document.summary import Finding, Summary
+from tracer.findings.memory_headroom import FINDING
+
+ID = FINDING.id
+
+
+def _found(summary: Summary) -> Finding | None:
+    return next((one for one in summary.findings if one.id == ID), None)
+
+
+def test_the_batch_and_the_context_that_would_fit() -> None:
+    """Of 79 GB a fifth is wasted as here: 63.2, less 16 at the peak, less a twentieth: 44.8; a sequence takes 2."""
+    finding = _found(recorded(memory()))
+    assert finding is not None
+    assert (finding.evidence["batch"], finding.evidence["sequence_bytes"]) == (23, 2 * GB)
+    assert finding.evidence["more_tokens"] == pytest.approx(44.84 * GB / KV, abs=1)
+    assert "a batch of 23 instead of 1, or 89,680 more tokens of context would fit" in finding.message
+
+
+@pytest.mark.parametrize(("device_gb", "raised"), [(23, False), (24, True)])
+def test_twice_the_batch_is_the_threshold(device_gb: int, raised: bool) -> None:
+    """2 GB free: (22 / 1.25 - 16) * 0.95 is 1.52, (23 / 1.25 - 16) * 0.95 is 2.28."""
+    assert (_found(recorded(memory(), device_bytes=device_gb * GB)) is not None) == raised
+
+
+def test_a_cache_that_was_there_before_is_a_part_of_each_sequence() -> None:
+    """582 + 64 + 3 tokens of 500 KB are 0.32 GB besides the 2 that a request needs."""
+    finding = _found(recorded(memory(kv_ahead=True)))
+    assert finding is not None
+    assert finding.evidence["sequence_bytes"] == 2 * GB + 649 * KV
+
+
+def test_without_the_devices_size_it_abstains() -> None:
+    summary = recorded(memory(), device_bytes=None)
+    assert _found(summary) is None
+    assert [one.reason for one in summary.abstained if ID in one.what] == [
+        "the recording does not say how much memory its device has"
+    ]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        RecordedMemory(requests=[RequestMemory(stages=[stage_bytes("vision", 1, None, 1, None)])]),
+        RecordedMemory(requests=[RequestMemory(stages=[stage_bytes("vision", 5, 5, 5)])]),
+    ],
+)
+def test_without_counters_or_peaks_or_needs_there_is_nothing_to_say(held: RecordedMemory | None) -> None:
+    summary = recorded(held)
+    assert _found(summary) is None
+    assert not [one for one in summary.abstained if ID in one.what]
+
+
+def test_without_a_known_cache_no_context_is_named() -> None:
+    requests = [RequestMemory(stages=[stage_bytes("prefill", 14 * GB, 16 * GB, 14 * GB)])]
+    finding = _found(recorded(memory(requests=requests, kv_token_bytes=None)))
+    assert finding is not None
+    assert finding.evidence["more_tokens"] is None
+    assert "context" not in finding.message

@@ -1,0 +1,124 @@
+"""Processes: who dies loses nothing, and who is interrupted neither."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.chrome import document, kernel, launch, span
+from support.fleet import content
+from support.typed import typed
+
+pytest.importorskip("duckdb", reason="pip install '.[fleet]'")
+pytest.importorskip("distributed", reason="pip install '.[fleet]'")
+pytest.importorskip("cryptography", reason="pip install '.[fleet]'")
+
+from tracer.fleet.store import PARTIAL, opened
+
+TRACES = 12
+# What is read takes so long in a worker that somebody can do something meanwhile.
+SLOWED = """
+import os, sys, time
+import tracer.fleet.take as take
+summary = take._summary
+def slow(path, task):
+    with open(os.environ["FLEET_PIDS"], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(0.3)
+    return summary(path, task)
+take._summary = slow
+"""
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Path:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for number in range(TRACES):
+        (folder / f"{number}.json").write_bytes(
+            document(span("tracer/prefill", 0, 40), launch(10, 2, 1), kernel("gemm", 13, 5 + number, 1))
+        )
+    return folder
+
+
+def _start(tmp_path: Path, traces: Path) -> subprocess.Popen[str]:
+    """`tracer fleet` over two workers, which say who they are and take their time."""
+    (tmp_path / "sitecustomize.py").write_text(SLOWED)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tracer", "fleet", str(traces), "--store", str(tmp_path / "store"), "--workers", "2"],
+        env={**os.environ, "PYTHONPATH": path, "FLEET_PIDS": str(tmp_path / "pids")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def _pids(tmp_path: Path, count: int) -> list[int]:
+    """Whoever began to read, once so many traces were begun."""
+    while not (tmp_path / "pids").exists() or len((tmp_path / "pids").read_text().split()) < count:
+        time.sleep(0.02)
+    return list(map(int, (tmp_path / "pids").read_text().split()))
+
+
+def test_a_worker_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path, traces: Path) -> None:
+    process = _start(tmp_path, traces)
+    os.kill(_pids(tmp_path, 4)[-1], signal.SIGKILL)
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, "")
+    assert f"{TRACES} traces: {TRACES} read, 0 known, 0 failed" in output
+    rows = content(opened(tmp_path / "store"))
+    assert sorted(Path(row["path"]).name for row in rows["runs"]) == sorted(path.name for path in traces.iterdir())
+    assert len(rows["stages"]) == len(rows["kernels"]) == TRACES
+
+
+def test_an_interrupt_loses_nothing_that_was_finished_and_is_one_line(tmp_path: Path, traces: Path) -> None:
+    process = _start(tmp_path, traces)
+    _pids(tmp_path, 5)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, output, errors) == (130, "", "tracer: interrupted\n")
+    store = opened(tmp_path / "store")
+    finished = len(content(store)["runs"])
+    assert 1 <= finished < TRACES
+    done = typed("fleet", traces, "--store", store.root, "--workers", 0)
+    assert f"{TRACES} traces: {TRACES - finished} read, {finished} known, 0 failed" in done.stdout
+    assert len(content(store)["stages"]) == TRACES
+
+
+def test_commands_as_they_are_typed(tmp_path: Path, traces: Path) -> None:
+    store = tmp_path / "store"
+    (traces / "bad\x1b[31m.json").write_text("no trace")
+    done = typed("fleet", traces, "--store", store, "--workers", 0, "--tags-from", r"/(?P<number>\d+)\.json$")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert f"{TRACES + 1} traces: {TRACES} read, 0 known, 1 failed\nnext: tracer fleet query" in done.stdout
+    assert "\x1b" not in done.stderr + done.stdout
+    assert not (store / PARTIAL).exists() or not any((store / PARTIAL).iterdir())
+    assert "\nslowest\n" in "\n" + typed("fleet", "query", store, "slowest").stdout
+    asked = typed("fleet", "query", store, "select path from runs where error is not null")
+    assert asked.returncode == 0
+    assert "\x1b" not in asked.stdout
+    number = typed("fleet", "query", store, "select tags['number'] as n from runs where n = '7'", "--format", "json")
+    assert number.stdout.split() == ["[", "{", '"n":', '"7"', "}", "]"]
+    for wrong in (
+        ["fleet", traces],
+        ["fleet", "query", store],
+        ["fleet", "query", store, "delete from runs"],
+        ["fleet", "query", store, "regressions"],
+        ["fleet", traces, "--store", store, "--tag", "x"],
+        ["fleet", traces, "--store", store, "--tags-from", "("],
+        ["fleet", traces, "--store", store, "--date", "today"],
+        ["fleet", "query", store, "slowest", "--tag", "a=b"],
+    ):
+        refused = typed(*wrong)
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), wrong
+
+
+def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("no trace")
+    done = typed("fleet", tmp_path / "bad.json", "--store", tmp_path / "store", "--workers", 0)
+    assert done.returncode == 1
+    assert "none of the traces could be read" in done.stderr

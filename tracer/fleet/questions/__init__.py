@@ -1,0 +1,1 @@
+"""Ready questions, a file each, found by being there."""

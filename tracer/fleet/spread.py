@@ -1,0 +1,167 @@
+"""Tasks over processes, by Dask: a cluster on this machine, or any other.
+
+The scheduler holds a few tasks for each worker at a time, whatever their number, and no results: those are in
+the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer.document.errors import MissingError, UsageError
+from tracer.fleet.store import MARK
+from tracer.fleet.take import Outcome, failed, take
+from tracer.tables.optional import require
+from tracer.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tracer.fleet.take import Task
+
+INSTALL = "pip install '.[fleet]' in the checkout"
+# Tasks that the scheduler knows, for each thread of a worker: one that runs, and one that is to run next.
+IN_FLIGHT = 2
+CONNECT_S = 20
+# A trace that so many workers died of is not tried again.
+DEATHS = 2
+SETTINGS = {
+    # One trace at a time on a worker, and none waiting there: whoever dies, it is known what of.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": DEATHS - 1,
+    # Nothing of a trace can be put on disk or waited for; a worker that takes too much is ended.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.preload": ["tracer.fleet.spread"],
+    "distributed.admin.tick.limit": "1h",
+}
+
+
+def dask_setup(_: Any) -> None:
+    """Called by Dask in each of our own workers: Ctrl-C is for the process that asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def here(tasks: Iterable[Task], done: Callable[[Outcome], None]) -> None:
+    """Do them in this process, one after another."""
+    for task in tasks:
+        done(take(task))
+
+
+@contextmanager
+def local(workers: int, memory_bytes: int) -> Iterator[Any]:
+    """A Dask client of so many processes on this machine, each with one thread, each ended beyond this memory.
+
+    Scheduler and workers listen on the loopback interface, and know each other by a certificate that is made for this
+    once: Dask runs whatever it is sent, and others may have accounts here.
+
+    Raises:
+        MissingError: Dask is not installed.
+    """
+    distributed = _dask()
+    import dask
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(SETTINGS):
+        cluster = distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
+            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=None,
+            worker_dashboard_address=None, silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+        with cluster, distributed.Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def elsewhere(address: str, store: Path) -> Iterator[Any]:
+    """A Dask client of a scheduler that runs.
+
+    Raises:
+        MissingError: Dask is not installed, nobody answers, or its workers lack this version of tracer.
+        UsageError: its workers do not see the store.
+    """
+    distributed = _dask()
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise MissingError(f"--scheduler {address}: {str(error) or 'no answer'}") from None
+    with client:
+        _check(client, address, store)
+        yield client
+
+
+def _check(client: Any, address: str, store: Path) -> None:
+    """Refuse workers that could not do it, before each trace is a failure."""
+    try:
+        answers = client.run(probe, str(store), on_error="return")
+    except Exception as error:
+        raise MissingError(f"--scheduler {address}: {error}") from None
+    if not answers:
+        raise MissingError(f"--scheduler {address}: it has no workers")
+    for worker, answer in answers.items():
+        if not isinstance(answer, tuple) or answer[0] != __version__:
+            said = f"has tracer {answer[0]}" if isinstance(answer, tuple) else f"has no tracer ({answer})"
+            raise MissingError(f"--scheduler {address}: {worker} {said}; install {__version__} there")
+        if not answer[1]:
+            raise UsageError(f"--store {store}: {worker} does not see it; give a folder that all workers share")
+
+
+def probe(store: str) -> tuple[str, bool]:
+    """What a worker says of itself: its version of tracer, and whether it sees the store."""
+    return __version__, (Path(store) / MARK).is_file()
+
+
+def spread(client: Any, tasks: Iterable[Task], done: Callable[[Outcome], None]) -> None:
+    """Have the workers do them; of each, when it is done, `done` is called here.
+
+    On an interrupt what is under way is given up, and nothing that was finished is lost.
+    """
+    distributed = _dask()
+    waiting = iter(tasks)
+    of_future: dict[str, Task] = {}
+    running = distributed.as_completed(raise_errors=False)
+
+    def begin() -> None:
+        task = next(waiting, None)
+        if task is not None:
+            future = client.submit(take, task, pure=False, key=f"take-{len(of_future)}-{id(task)}-{task.path}")
+            of_future[future.key] = task
+            running.add(future)
+
+    try:
+        for _ in range(max(1, sum(client.nthreads().values())) * IN_FLIGHT):
+            begin()
+        for future in running:
+            task = of_future.pop(future.key)
+            done(_outcome(future, task))
+            future.release()
+            begin()
+    except BaseException:
+        client.cancel(list(running.futures), force=True)
+        raise
+
+
+def _outcome(future: Any, task: Task) -> Outcome:
+    if future.status == "finished":
+        found: Outcome = future.result()
+        return found
+    error = future.exception()
+    if type(error).__name__ == "KilledWorker":
+        return failed(
+            task,
+            f"{DEATHS} processes that read it were ended, most likely for their memory; --worker-memory gives more",
+        )
+    return failed(task, f"{type(error).__name__}: {error}")
+
+
+def _dask() -> Any:
+    require("cryptography", "tracer fleet", INSTALL)
+    require("dask", "tracer fleet", INSTALL)
+    return require("distributed", "tracer fleet", INSTALL)

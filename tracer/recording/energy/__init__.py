@@ -1,0 +1,1 @@
+"""Energy of a device: its counter, read while stages are repeated."""

@@ -1,0 +1,1 @@
+"""Several processes that record one run together, a rank each: started, held in step, and ended together."""
