@@ -44,8 +44,8 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.serving import serving
-from tracer.measure.speculating.drafting import drafting, with_clean
-from tracer.measure.speculating.speculation import speculation, unanswered
+from tracer.measure.speculating.drafting import told
+from tracer.measure.speculating.speculation import unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
 from tracer.measure.threads import host_threads, unheard
@@ -215,8 +215,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    drafted, solos = drafting(trace.manifest), _solos(choices)
-    speculated = with_clean(speculation(trace, runs), trace.manifest, drafted)
+    (speculated, drafted), solos = told(trace, runs), _solos(choices)
     held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(

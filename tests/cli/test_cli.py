@@ -80,8 +80,8 @@ RECORD_OPTIONS = """
     --decode-window --device --draft --draft-checkpoint --draft-device --draft-mapping --draft-size --draft-tokens
     --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
     --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
-    --requests --schedule --seed --shuffle-seed --size --sweep --sync-stages --tracks --verify --wait --warmup
-    --with-stack
+    --requests --schedule --seed --shuffle-seed --size --sweep --sync-stages --tensor-parallel --tracks --verify
+    --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit

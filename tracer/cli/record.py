@@ -296,21 +296,10 @@ def command(
 
     model_options = partial(
         ranks.made(ModelOptions),
-        seed=seed,
-        checkpoint=checkpoint,
-        prompt=prompt,
-        prompt_tokens=prompt_tokens or 64,
-        input=sample,
-        dataset=dataset,
-        max_samples=max_samples,
-        shuffle_seed=shuffle_seed,
-        batch_size=batch_size,
-        frames=frames,
-        batch_frames=batch_frames,
-        decode=decode,
-        new_tokens=max_new_tokens,
-        no_limit=no_limit,
-    )
+        seed=seed, checkpoint=checkpoint, prompt=prompt, prompt_tokens=prompt_tokens or 64, input=sample,
+        dataset=dataset, max_samples=max_samples, shuffle_seed=shuffle_seed, batch_size=batch_size, frames=frames,
+        batch_frames=batch_frames, decode=decode, new_tokens=max_new_tokens, no_limit=no_limit,
+    )  # fmt: skip
     options = partial(
         RecordOptions,
         model=model,

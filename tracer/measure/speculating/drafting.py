@@ -9,15 +9,24 @@ import msgspec
 
 from tracer.document.manifest import TARGET_ALONE
 from tracer.document.summary import Drafting, SweepRow, WayRow
+from tracer.measure.speculating.speculation import speculation
 from tracer.statistics.intervals import median_interval
 
 if TYPE_CHECKING:
     from tracer.document import manifest as manifests
     from tracer.document.manifest import Latencies, Manifest
     from tracer.document.summary import Speculation
+    from tracer.measure.runs import Runs
+    from tracer.trace.columns import Trace
 
 # What the trace alone cannot tell, and clean passes can.
 TOLD_BY_CLEAN = ("target_step_ns", "target_alone_ns", "speedup", "break_even_acceptance")
+
+
+def told(trace: Trace, runs: Runs) -> tuple[Speculation | None, Drafting | None]:
+    """The rounds of a trace, and what its recording measured of two models without a profiler."""
+    drafted = drafting(trace.manifest)
+    return with_clean(speculation(trace, runs), trace.manifest, drafted), drafted
 
 
 def drafting(manifest: Manifest | None) -> Drafting | None:
