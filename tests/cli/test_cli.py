@@ -83,11 +83,12 @@ def test_version_and_models() -> None:
 
 
 RECORD_OPTIONS = """
-    --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
+    --acceptance --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode
+    --decode-window --device --draft --draft-checkpoint --draft-device --draft-mapping --draft-size --draft-tokens
     --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
     --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
-    --requests --seed --shuffle-seed --size --sync-stages --tensor-parallel --tracks --verify --wait --warmup
-    --with-stack
+    --requests --schedule --seed --shuffle-seed --size --sweep --sync-stages --tensor-parallel --tracks --verify
+    --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
@@ -275,6 +276,19 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("record --events bad.npy --device cpu", 1, "bad.npy: not a .npy or .npz file"),
         ("record --events none.npy --device cpu", 1, "no such file"),
         ("record --prompt hello --device cpu", 1, "needs a checkpoint"),
+        ("record --acceptance 0.5", 2, "--acceptance is about a draft: name it by --draft"),
+        ("record --schedule overlapped", 2, "--schedule is about a draft"),
+        ("record --draft gpt-9", 2, "choose from eventgpt"),
+        ("record --draft mine.py:build", 2, "a cache that can be rolled back"),
+        ("record --model mine.py:build --draft eventgpt", 2, "a cache that can be rolled back"),
+        ("record --draft eventgpt --couple", 2, "--couple is for one model"),
+        ("record --draft eventgpt --draft-size huge", 2, "comes in tiny, 7b"),
+        ("record --draft eventgpt --acceptance 1.5", 2, "a share from 0 to 1"),
+        ("record --draft eventgpt --schedule both", 2, "choose from sequential, overlapped"),
+        ("record --draft eventgpt --sweep k=0:4", 2, "write k=FROM:TO"),
+        ("record --draft eventgpt --sweep k=1:4,acceptance=0.5:2", 2, "write k=FROM:TO"),
+        ("record --draft eventgpt --draft-mapping map.py", 2, "write FILE.py:FUNCTION"),
+        ("record --draft eventgpt --draft-mapping map.py:build", 1, "map.py: no such file"),
     ],
 )
 def test_what_cannot_be_right_is_one_line_and_an_exit_code(
