@@ -75,7 +75,7 @@ def test_workers_that_are_killed_lose_nothing_and_what_kills_them_is_a_row(tmp_p
     process = _start(tmp_path, traces, deadly="deadly.json")
     os.kill(_pids(tmp_path, 4)[-1], signal.SIGKILL)
     output, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors.count("\n")) == (0, 1)
+    assert (process.returncode, errors.count("\n")) == (0, 1), errors
     assert "deadly.json: each process that read it was ended" in errors
     # One may die when its rows are in the store and nobody has heard of it: then they are known.
     states = list(map(int, re.findall(r"(\d+) (?:read|known|failed)", output)))

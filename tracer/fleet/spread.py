@@ -27,6 +27,8 @@ INSTALL = "pip install '.[fleet]' in the checkout"
 # Tasks that the scheduler knows, for each thread of a worker: one that runs, and one that is to run next.
 IN_FLIGHT = 2
 CONNECT_S = 20
+# Any free port: Dask serves metrics over HTTP, on every interface unless it is told where.
+LOOPBACK = "127.0.0.1:0"
 # A trace that so many workers died of is not tried again; when it is tried by itself, that is its own doing.
 DEATHS = 2
 SETTINGS = {
@@ -70,8 +72,9 @@ def local(workers: int, memory_bytes: int) -> Iterator[Any]:
     with dask.config.set(SETTINGS):
         cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
-            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=None,
-            worker_dashboard_address=None, silence_logs=logging.CRITICAL,
+            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=LOOPBACK,
+            worker_dashboard_address=LOOPBACK,
+            scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
         )  # fmt: skip
         with cluster, distributed.Client(cluster) as client:
             yield client
