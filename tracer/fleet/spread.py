@@ -7,6 +7,7 @@ the store.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +46,14 @@ SETTINGS = {
 
 
 def dask_setup(_: Any) -> None:
-    """Called by Dask in each of our own workers: Ctrl-C is for the process that asked."""
+    """Called by Dask in each of our own workers: Ctrl-C is for the process that asked, and so is standard error.
+
+    A worker that starts again while all is being closed says so with a traceback.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 def here(tasks: Iterable[Task], done: Callable[[Outcome], None]) -> None:
