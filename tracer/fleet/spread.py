@@ -7,6 +7,7 @@ the store.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +28,11 @@ INSTALL = "pip install '.[fleet]' in the checkout"
 # Tasks that the scheduler knows, for each thread of a worker: one that runs, and one that is to run next.
 IN_FLIGHT = 2
 CONNECT_S = 20
-# A trace that so many workers died of is not tried again.
+# Any free port: Dask serves metrics over HTTP, on every interface unless it is told where.
+LOOPBACK = "127.0.0.1:0"
+# A trace that so many workers died of is not tried again; when it is tried by itself, that is its own doing.
 DEATHS = 2
 SETTINGS = {
-    # One trace at a time on a worker, and none waiting there: whoever dies, it is known what of.
-    "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     # Nothing of a trace can be put on disk or waited for; a worker that takes too much is ended.
     "distributed.worker.memory.target": False,
@@ -45,8 +46,14 @@ SETTINGS = {
 
 
 def dask_setup(_: Any) -> None:
-    """Called by Dask in each of our own workers: Ctrl-C is for the process that asked."""
+    """Called by Dask in each of our own workers: Ctrl-C is for the process that asked, and so is standard error.
+
+    A worker that starts again while all is being closed says so with a traceback.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 def here(tasks: Iterable[Task], done: Callable[[Outcome], None]) -> None:
@@ -72,8 +79,9 @@ def local(workers: int, memory_bytes: int) -> Iterator[Any]:
     with dask.config.set(SETTINGS):
         cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
-            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=None,
-            worker_dashboard_address=None, silence_logs=logging.CRITICAL,
+            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=LOOPBACK,
+            worker_dashboard_address=LOOPBACK,
+            scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
         )  # fmt: skip
         with cluster, distributed.Client(cluster) as client:
             yield client
@@ -121,26 +129,42 @@ def probe(store: str) -> tuple[str, bool]:
 def spread(client: Any, tasks: Iterable[Task], done: Callable[[Outcome], None]) -> None:
     """Have the workers do them; of each, when it is done, `done` is called here.
 
+    Dask lays a worker's death to every task that it held. Those that were held by several which died are done again in
+    the end, one at a time: what kills a worker then is known.
+
     On an interrupt what is under way is given up, and nothing that was finished is lost.
     """
-    distributed = _dask()
+    suspects: list[Task] = []
+
+    def settle(future: Any, task: Task) -> None:
+        if _killed(future):
+            suspects.append(task)
+        else:
+            done(_outcome(future, task))
+
+    _run(client, tasks, max(1, sum(client.nthreads().values())) * IN_FLIGHT, settle)
+    for suspect in suspects:
+        _run(client, [suspect], 1, lambda future, task: done(_outcome(future, task)))
+
+
+def _run(client: Any, tasks: Iterable[Task], at_once: int, settle: Callable[[Any, Task], None]) -> None:
+    """So many at once; `settle` is called with each one's future."""
     waiting = iter(tasks)
     of_future: dict[str, Task] = {}
-    running = distributed.as_completed(raise_errors=False)
+    running = _dask().as_completed(raise_errors=False)
 
     def begin() -> None:
         task = next(waiting, None)
         if task is not None:
-            future = client.submit(take, task, pure=False, key=f"take-{len(of_future)}-{id(task)}-{task.path}")
+            future = client.submit(take, task, pure=False)
             of_future[future.key] = task
             running.add(future)
 
     try:
-        for _ in range(max(1, sum(client.nthreads().values())) * IN_FLIGHT):
+        for _ in range(at_once):
             begin()
         for future in running:
-            task = of_future.pop(future.key)
-            done(_outcome(future, task))
+            settle(future, of_future.pop(future.key))
             future.release()
             begin()
     except BaseException:
@@ -148,16 +172,19 @@ def spread(client: Any, tasks: Iterable[Task], done: Callable[[Outcome], None]) 
         raise
 
 
+def _killed(future: Any) -> bool:
+    return future.status != "finished" and type(future.exception()).__name__ == "KilledWorker"
+
+
 def _outcome(future: Any, task: Task) -> Outcome:
     if future.status == "finished":
         found: Outcome = future.result()
         return found
-    error = future.exception()
-    if type(error).__name__ == "KilledWorker":
+    if _killed(future):
         return failed(
-            task,
-            f"{DEATHS} processes that read it were ended, most likely for their memory; --worker-memory gives more",
+            task, "each process that read it was ended, most likely for its memory; --worker-memory gives more"
         )
+    error = future.exception()
     return failed(task, f"{type(error).__name__}: {error}")
 
 
