@@ -48,11 +48,13 @@ format: $(TOOLS)  ## put the code into shape
 surface: $(TOOLS)  ## write down what other programs may rely on, where that is meant to change
 	$(BIN)/python -m tracer.tables.documentation > docs/tables.md
 	$(BIN)/python -m tracer.findings.documentation > docs/findings.md
+	$(BIN)/python -m tracer.fleet.documentation docs/fleet.md
 	PYTHONPATH=tests:. $(BIN)/python -m support.surface > surface.txt
 	mv surface.txt tests/data/public_surface.txt
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) $(LOWEST) build dist site .cache *.egg-info demo.json .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find tracer model reports tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -61,11 +61,12 @@ def run(traces: Path, store: Path, workers: int, limit_mb: int) -> dict[str, Any
     output = process.communicate()[0]
     if process.returncode:
         raise SystemExit(f"tracer fleet failed: {output}")
-    main = peaks.pop(process.pid)
+    main, own = peaks.pop(process.pid), spent.get(process.pid, 0.0)
     return {
         "workers": workers,
         "seconds": round(seconds, 2),
         "processor_seconds": round(sum(spent.values()), 1),
+        "scheduler_processor_seconds": round(own, 2),
         "worker_peak_mb": round(max(peaks.values()) / 1e6) if peaks else None,
         "scheduler_peak_mb": round(main / 1e6),
         "store_bytes": sum(path.stat().st_size for path in store.rglob("*.parquet")),
@@ -82,21 +83,90 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def costs(store: Path) -> dict[str, Any]:
     """What a trace took, by the store's own rows."""
+    from tracer.fleet.merge import merge
     from tracer.fleet.question import select
     from tracer.fleet.store import opened
 
     (row,) = select(
         opened(store), "select count(*) as n, avg(read_ns) as read_ns, avg(size_bytes) as size from runs"
     ).to_pylist()
+    asked = _asked(store)
     began = time.process_time()
-    select(opened(store), "select stage, count(*), median(busy_ns) from stages group by stage")
-    asked = time.process_time() - began
+    for day in opened(store).days():
+        merge(opened(store), day)
+    merging = time.process_time() - began
     return {
         "traces": row["n"],
         "read_ns": round(row["read_ns"]),
         "size_bytes": round(row["size"]),
         "question_s": round(asked, 3),
+        "merge_s": round(merging, 3),
+        "question_merged_s": round(_asked(store), 3),
+        "merged_bytes": sum(path.stat().st_size for path in store.rglob("*.parquet")),
     }
+
+
+def _asked(store: Path) -> float:
+    """Processor seconds of one question to a store."""
+    from tracer.fleet.question import select
+    from tracer.fleet.store import opened
+
+    began = time.process_time()
+    select(opened(store), "select stage, count(*), median(busy_ns) from stages group by stage")
+    return time.process_time() - began
+
+
+DAY_S, PER_DAY = 86_400, 1_000_000
+
+
+def in_words(results: dict[str, Any]) -> str:
+    """The results, and what a million traces a day would take by them, as Markdown."""
+    one, two = results["runs"]
+    cost, machine = results["cost"], results["machine"]
+    each_s = two["processor_seconds"] / results["traces"]
+    scheduler_s = two["scheduler_processor_seconds"] / results["traces"]
+    store_bytes, merged_bytes = two["store_bytes"] / results["traces"], cost["merged_bytes"] / results["traces"]
+    size = cost["size_bytes"]
+    again_s, asked_s, merged_s = results["again_seconds"], cost["question_s"], cost["question_merged_s"]
+    flatter = "Merged bytes flatter: the traces here are copies, whose names repeat."
+    read_cores, scheduler_cores = PER_DAY * each_s / DAY_S, PER_DAY * scheduler_s / DAY_S
+    memory_gb = read_cores * two["worker_peak_mb"] / 1e3
+    merge_ms = cost["merge_s"] / results["traces"] * 1e3
+    return f"""# Fleets: speed, memory, and a million traces a day
+
+Written by `python benchmarks/fleet_speed.py --output benchmarks/results/fleet_speed.json`:
+{results["traces"]} traces of {size / 1e6:.1f} MB each (`{SOURCE.name}`, multiplied), on {machine["cores"]} cores,
+Python {machine["python"]}, load before it {machine["load_before"]}.
+
+| workers | seconds | processor seconds | peak of a worker | peak of the process with the scheduler |
+|---|---|---|---|---|
+| 1 | {one["seconds"]} | {one["processor_seconds"]} | {one["worker_peak_mb"]} MB | {one["scheduler_peak_mb"]} MB |
+| 2 | {two["seconds"]} | {two["processor_seconds"]} | {two["worker_peak_mb"]} MB | {two["scheduler_peak_mb"]} MB |
+
+Two workers are {results["times_faster"]} times as fast as one. Running it again, with every trace in the store, takes
+{again_s} s. A question over stages takes {asked_s} s of processor time, and {merged_s} s once the store is merged,
+which takes {cost["merge_s"]} s.
+
+## A million traces a day, on paper
+
+By these figures (of two workers, starting included), and by nothing else: no such run was made.
+N = {PER_DAY:,} traces a day of the size above.
+
+| what | formula | result |
+|---|---|---|
+| rate | N / 86,400 s | {PER_DAY / DAY_S:.1f} traces a second |
+| cores that read | N x {each_s:.2f} s / 86,400 s | {read_cores:.1f}, all of the time |
+| the process that hands out | N x {scheduler_s * 1e3:.0f} ms / 86,400 s | {scheduler_cores:.2f} cores |
+| memory of workers | a worker a core x {two["worker_peak_mb"]} MB | {memory_gb:.1f} GB |
+| bytes read | N x {size / 1e6:.1f} MB | {PER_DAY * size / 1e12:.1f} TB, {PER_DAY * size / DAY_S / 1e6:.0f} MB/s |
+| store, as written | N x {store_bytes / 1e3:.1f} KB, 5 N files | {PER_DAY * store_bytes / 1e9:.1f} GB |
+| store, merged | N x {merged_bytes / 1e3:.2f} KB, 5 files a day | {PER_DAY * merged_bytes / 1e9:.2f} GB |
+| merging | N x {merge_ms:.1f} ms | {PER_DAY * merge_ms / 3.6e6:.2f} core hours |
+
+{flatter} What grows with N and was not tried: one folder of a
+million sets (read a part of a day at a time, and merge in between), and one scheduler (each day may have several: a
+trace's place in the store depends on nothing but itself).
+"""
 
 
 def main() -> None:
@@ -116,6 +186,8 @@ def main() -> None:
     def keep() -> None:
         if options.output:
             options.output.write_text(json.dumps(results, indent=2) + "\n")
+            if "cost" in results:
+                options.output.with_suffix(".md").write_text(in_words(results))
 
     with tempfile.TemporaryDirectory(prefix="fleet-", dir=options.folder) as name:
         traces, store = Path(name, "traces"), Path(name, "store")

@@ -1,8 +1,8 @@
 """What the tests cost in processor time: each test, each file, each fixture, and what comes before the first of them.
 
-`PYTHONPATH=benchmarks python -m pytest -p suite_time --suite-time FILE ...` appends a line of JSON to FILE for each test
-and each costly fixture; `python benchmarks/suite_time.py FILE [FILE ...]` adds them up. Processor time is that of the
-process and of all that it started, as Linux tells it; the clock would say how busy the machine is.
+`PYTHONPATH=benchmarks python -m pytest -p suite_time --suite-time FILE ...` appends a line of JSON to FILE for each
+test and each costly fixture; `python benchmarks/suite_time.py FILE [FILE ...]` adds them up. Processor time is that of
+the process and of all that it started, as Linux tells it; the clock would say how busy the machine is.
 """
 
 from __future__ import annotations

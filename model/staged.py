@@ -248,8 +248,12 @@ def run_request(
 
     Decode step k covers everything from the end of step k-1 to its own end, so there is no work
     between the stages. With `couple`, stage 4 gets the pictures instead of the features and encodes
-    them a second time: the mistake this project exists to show.
+    them a second time: the mistake this project exists to show. A model that has a way of its own to make
+    requests (`run`), as two models that work together have, makes them so.
     """
+    if (own := getattr(model, "run", None)) is not None:
+        made: torch.Tensor = own(number, max_new_tokens=max_new_tokens, hook=hook)
+        return made
     hook = hook or NoHook()
     answer: Callable[..., torch.Tensor] = getattr(model, "answer", None) or partial(answer_in_steps, cast("Any", model))
     with hook.request():

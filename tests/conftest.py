@@ -30,10 +30,13 @@ MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
 # What takes longest, in processor time: it starts processes that import PyTorch, or records again and again. With
 # several workers it must not be what is left for one of them at the end; the other files are quick.
 LONG = (
-    "recording/test_record.py", "test_readme.py", "test_docs_own_model.py", "recording/own/test_script.py",
-    "trace/test_scanner.py", "statistics/test_shift.py", "recording/test_nsight.py", "test_patterns.py",
-    "model/decoding/test_static.py", "cli/test_cli.py", "trace/test_memory.py", "recording/own/test_own.py",
-    "test_docs.py", "cli/test_streams.py", "trace/test_hostile.py", "recording/world/test_recorded.py",
+    "cli/test_cli.py", "test_readme.py", "recording/world/test_recorded.py", "recording/own/test_script.py",
+    "recording/test_record.py", "fleet/test_spread.py", "test_docs_own_model.py", "perfetto/test_in_perfetto.py",
+    "page/test_browser.py", "trace/test_scanner.py", "cli/test_ab.py", "test_patterns.py", "trace/test_memory.py",
+    "model/decoding/test_static.py", "cli/test_streams.py", "cli/test_advice.py", "statistics/test_shift.py",
+    "trace/test_hostile.py", "recording/own/test_own.py", "recording/test_nsight.py", "test_docs.py",
+    "recording/test_doctor.py", "model/vlm/test_vlm.py", "model/speculative/test_speculative.py",
+    "recording/test_allocator.py", "recording/energy/test_energy_pass.py",
 )  # fmt: skip
 
 

@@ -9,12 +9,19 @@ import pytest
 
 from tracer.findings import documentation as findings
 from tracer.findings.registry import findings as rules
+from tracer.fleet import documentation as fleet
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_the_page_on_findings_is_what_their_rules_say() -> None:
     assert (DOCS / "findings.md").read_text() == findings.page(), "make surface"
+
+
+def test_the_page_on_fleets_has_each_column_as_the_tables_have_it() -> None:
+    text = (DOCS / "fleet.md").read_text()
+    assert text == fleet.page(text), "make surface"
+    assert all(f"| `{name}` |" in text for name in ("read_ns", "lost_launches", "others_ns"))
 
 
 def test_no_finding_is_left_out() -> None:

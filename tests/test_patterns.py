@@ -28,7 +28,7 @@ def test_every_pattern_is_done_with_hostile_texts_in_no_time() -> None:
 @pytest.mark.parametrize("pattern", [r"Layer\w*Block_\d+$", r"\]\s*\}?\s*\Z"])
 def test_a_pattern_whose_work_grows_with_the_square_is_found(pattern: str) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        _run(pattern, patience_s=6)
+        _run(pattern, patience_s=3)
 
 
 def test_a_twin_of_it_whose_work_does_not_is_none() -> None:

@@ -42,7 +42,8 @@ from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
 from tracer.measure.serving import serving
-from tracer.measure.speculating.speculation import speculation, unanswered
+from tracer.measure.speculating.drafting import told
+from tracer.measure.speculating.speculation import unanswered
 from tracer.measure.stages import stage_rows
 from tracer.measure.takes import covered, run_times
 from tracer.measure.threads import host_threads, unheard
@@ -212,7 +213,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    speculated, solos = speculation(trace, runs), _solos(choices)
+    (speculated, drafted), solos = told(trace, runs), _solos(choices)
     held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(
@@ -252,6 +253,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         serving=serving(trace, runs, annotations, choices, steady=charged.steady),
         threads=threads,
         speculation=speculated,
+        drafting=drafted,
         joint=together,
         roles=role_rows(runs),
         launching=rate,

@@ -92,6 +92,8 @@ class SpeculativePair:
         sizes = vocabulary(draft), vocabulary(target)
         self._mapping = mapping or SharedIds(*sizes)
         self._given = mapping
+        self.vocabularies = sizes
+        self.taught_in = 0  # answers that the last teaching took
         self._words = min(sizes)
         self._taught = taught or _Taught()
 
@@ -146,6 +148,11 @@ class SpeculativePair:
     def describe(self) -> dict[str, Any]:
         """The target; what drafts for it is said apart."""
         return dict(self.target.describe())
+
+    @property
+    def threaded(self) -> bool:
+        """Whether requests work on several threads at once."""
+        return self.how.schedule == OVERLAPPED
 
     @property
     def mapping_name(self) -> str:
@@ -250,7 +257,7 @@ class SpeculativePair:
         if (known := self._taught.rounds.get(key)) is not None:
             return Forced(self.how.shares, known, chances, self._words)
         forced = Forced(self.how.shares, self._plain(number, limit), chances, self._words)
-        for _ in range(MOST_ANSWERS):
+        for self.taught_in in range(1, MOST_ANSWERS + 1):
             said = self._run(number, limit, NoRoundHook(), forced).tolist()
             if forced.follows(said):
                 break

@@ -35,7 +35,7 @@ def round_bars(file: Shown) -> str:
     if (alone_ns := _alone_ns(found)) is not None:
         drawn.append(
             bar_row(
-                "the target alone",
+                "target alone",
                 "",
                 bar_rect(0, alone_ns, longest, "fill request"),
                 duration(alone_ns),

@@ -16,8 +16,13 @@ def part(found: Prediction) -> Block | None:
     """A row a stage, the assumptions below."""
     measured = ("measured", "off by") if found.measured_ns is not None else ()
     columns = [Column(found.of, right=False), *map(Column, ("now", "then", "change", *measured))]
-    rows = [Row([_name(row), *_times(row.now_ns, row.then_ns, row.measured_ns)]) for row in found.stages]
-    rows.append(Row(["in all", *_times(found.now_ns, found.then_ns, found.measured_ns)], "strong"))
+    sides = [(_name(row), row.now_ns, row.then_ns, row.measured_ns) for row in found.stages]
+    rows = [
+        Row([name, *_times(now_ns, then_ns), *_beside(then_ns, taken, measured)])
+        for name, now_ns, then_ns, taken in sides
+    ]
+    whole = [*_times(found.now_ns, found.then_ns), *_beside(found.then_ns, found.measured_ns, measured)]
+    rows.append(Row(["in all", *whole], "strong"))
     source = "without a profiler" if found.source == "clean" else "in the trace"
     apart = found.now_ns != sum(row.now_ns for row in found.stages)
     medians = "in all: the median request, to which medians of stages do not add up"
@@ -56,6 +61,12 @@ def _verdict(found: PricedSpeculation) -> Line:
     if found.speedup is None:
         return line(f"whether it pays is unknown: {found.step_source}", role="caution")
     even = found.break_even_acceptance
+    if found.measured_speedup is not None:
+        return line(
+            f"decoding is predicted to be {found.speedup:.2f} x as fast as the target alone, and was "
+            f"{found.measured_speedup:.2f} x, with {found.measured_tokens or 0.0:.2f} tokens a round",
+            role="good" if found.measured_speedup > 1 else "caution",
+        )
     said = [
         f"decoding is {found.speedup:.2f} x as fast as the target alone",
         "no acceptance makes up for it" if even is None else f"breaks even at an acceptance of {even:.0%}",
@@ -84,9 +95,15 @@ def _lengths(found: PricedSpeculation) -> Table:
     return Table([*map(Column, ("drafted", "checking", "a round", "tokens", "speed-up"))], rows)
 
 
-def _times(now_ns: int, then_ns: int, measured_ns: int | None) -> list[str]:
-    texts = [duration(now_ns), duration(then_ns), _change(now_ns, then_ns) if then_ns != now_ns else NONE]
-    return texts if measured_ns is None else [*texts, duration(measured_ns), _change(measured_ns, then_ns)]
+def _times(now_ns: int, then_ns: int) -> list[str]:
+    return [duration(now_ns), duration(then_ns), _change(now_ns, then_ns) if then_ns != now_ns else NONE]
+
+
+def _beside(then_ns: int, measured_ns: int | None, measured: tuple[str, ...]) -> list[str]:
+    """What was measured, and how far off the prediction is; of what was not measured nothing."""
+    if measured_ns is None:
+        return [NONE for _ in measured]
+    return [duration(measured_ns), _change(measured_ns, then_ns)]
 
 
 def _change(from_ns: int, to_ns: int) -> str:

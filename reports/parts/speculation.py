@@ -118,11 +118,12 @@ def _early(found: Speculation) -> list[Line]:
 
 def _pays(found: Speculation) -> list[Element]:
     lines = []
-    if found.speedup is not None and found.target_alone_ns is not None and found.took_ns is not None:
+    if found.speedup is not None and found.target_alone_ns is not None and found.compared_ns is not None:
         pays = "gains" if found.speedup > 1 else "loses"
         text = (
-            f"the target alone: {duration(found.target_alone_ns)} for the tokens of rounds that took "
-            f"{duration(found.took_ns)}: drafting {pays}, {found.speedup:.2f} x"
+            f"the target alone: {duration(found.target_alone_ns)} for the tokens of rounds that "
+            f"{'took' if found.clean_took_ns is None else 'take, both without a profiler,'} "
+            f"{duration(found.compared_ns)}: drafting {pays}, {found.speedup:.2f} x"
         )
         lines.append(line(text, role="good" if found.speedup > 1 else "caution"))
     said = []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
+from support.rounds import rounds
 from support.typed import typed
 
 from tracer.cli.app import VERBS, build_app
@@ -54,14 +55,20 @@ def test_what_is_not_there_is_refused_before_torch_is_imported(tmp_path: Path, o
     assert not _modules_after("record", "-o", tmp_path / "a.json", option, value, code=1) & HEAVY
 
 
-def test_calibrate_measures_and_summarize_believes_it(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short recording, for the tests that look at one."""
+    path = tmp_path_factory.mktemp("run") / "run.json"
+    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
+    assert _tracer("record", *options, "-o", path).returncode == 0
+    return path
+
+
+def test_calibrate_measures_and_summarize_believes_it(run: Path, tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = _tracer("calibrate", "--device", "cpu", **environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"float32: \S+ TFLOP/s, \S+ GB/s", done.stdout)
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
     found = json.loads(_tracer("summarize", run, "--format", "json", **environment).stdout)["roofline"]
     assert found["peak_source"] == "measured by tracer calibrate"
     assert [row["stage"] for row in found["stages"]] == ["vision", "prefill", "decode"]
@@ -76,11 +83,12 @@ def test_version_and_models() -> None:
 
 
 RECORD_OPTIONS = """
-    --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode --decode-window --device
+    --acceptance --active --auto --batch-frames --batch-size --checkpoint --couple --dataset --decode
+    --decode-window --device --draft --draft-checkpoint --draft-device --draft-mapping --draft-size --draft-tokens
     --dtype --energy --events --force --frames --help --input --max-new-tokens --max-samples --memory --model
     --no-limit --no-tracks --no-verify --nsys --nsys-path --output --prompt --prompt-tokens --record-shapes --repeat
-    --requests --seed --shuffle-seed --size --sync-stages --tensor-parallel --tracks --verify --wait --warmup
-    --with-stack
+    --requests --schedule --seed --shuffle-seed --size --sweep --sync-stages --tensor-parallel --tracks --verify
+    --wait --warmup --with-stack
 """.split()
 SUMMARIZE_OPTIONS = """
     --all-ranges --any-thread --budget --by --capture --clip-overlaps --force --format --help --jobs --marker --no-limit
@@ -268,6 +276,19 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("record --events bad.npy --device cpu", 1, "bad.npy: not a .npy or .npz file"),
         ("record --events none.npy --device cpu", 1, "no such file"),
         ("record --prompt hello --device cpu", 1, "needs a checkpoint"),
+        ("record --acceptance 0.5", 2, "--acceptance is about a draft: name it by --draft"),
+        ("record --schedule overlapped", 2, "--schedule is about a draft"),
+        ("record --draft gpt-9", 2, "choose from eventgpt"),
+        ("record --draft mine.py:build", 2, "a cache that can be rolled back"),
+        ("record --model mine.py:build --draft eventgpt", 2, "a cache that can be rolled back"),
+        ("record --draft eventgpt --couple", 2, "--couple is for one model"),
+        ("record --draft eventgpt --draft-size huge", 2, "comes in tiny, 7b"),
+        ("record --draft eventgpt --acceptance 1.5", 2, "a share from 0 to 1"),
+        ("record --draft eventgpt --schedule both", 2, "choose from sequential, overlapped"),
+        ("record --draft eventgpt --sweep k=0:4", 2, "write k=FROM:TO"),
+        ("record --draft eventgpt --sweep k=1:4,acceptance=0.5:2", 2, "write k=FROM:TO"),
+        ("record --draft eventgpt --draft-mapping map.py", 2, "write FILE.py:FUNCTION"),
+        ("record --draft eventgpt --draft-mapping map.py:build", 1, "map.py: no such file"),
     ],
 )
 def test_what_cannot_be_right_is_one_line_and_an_exit_code(
@@ -375,10 +396,24 @@ def test_whatif_refuses_what_makes_no_sense(tmp_path: Path, options: list[str], 
     assert message in done.stderr
 
 
-def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_path: Path) -> None:
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
+def test_whatif_prices_rounds_by_a_recording_of_the_draft(tmp_path: Path) -> None:
+    steps = [span("tracer/prefill", 0, 9), launch(1, 1, 1), kernel("k", 2, 10, 1)]
+    for index in range(1, 4):
+        at = 10.0 * index
+        steps += [span(f"tracer/decode#{index}", at, 9), launch(at + 1, 1, index + 1)]
+        steps += [kernel("k", at + 2, 10, index + 1)]
+    draft = write(tmp_path / "draft.json", *steps)
+    target = write(tmp_path / "target.json", *rounds([(2, 1), (2, 2)], step=30))
+    done = _tracer("whatif", target, "--speculate", "2@0.5,0.25", "--draft", draft, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)["speculation"]
+    assert (found["acceptance"], found["tokens"]) == ([0.5, 0.25], 1.625)
+    assert (found["draft_token_ns"], found["verify_ns"]) == (10_000, 40_000)
+    assert found["round_ns"] == 60_000
+    assert found["speedup"] == pytest.approx(1.625 / 2)
+
+
+def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(run: Path) -> None:
     done = _tracer("whatif", run, "--batch-frames", "5", "--verify", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -395,10 +430,7 @@ def test_whatif_verify_records_the_change_and_puts_it_beside_the_prediction(tmp_
         assert message in refused.stderr
 
 
-def test_whatif_verify_decodes_otherwise_where_this_machine_can(tmp_path: Path) -> None:
-    run = tmp_path / "run.json"
-    options = "--device cpu --no-verify --max-new-tokens 4 --requests 1".split()
-    assert _tracer("record", *options, "-o", run).returncode == 0
+def test_whatif_verify_decodes_otherwise_where_this_machine_can(run: Path) -> None:
     done = _tracer("whatif", run, "--decode", "static", "--verify", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)

@@ -183,3 +183,22 @@ def test_sql_reads_the_tables_and_nothing_else(store: Store, sql: str) -> None:
     assert select(store, "select tags['build'] as b from runs").to_pylist() == [{"b": "a"}]
     with pytest.raises(UsageError):
         select(store, sql)
+
+
+def test_every_command_of_the_page_is_one_that_there_is() -> None:
+    import re
+    import shlex
+
+    import typer.main
+
+    from tracer.cli.app import build_app
+
+    page = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()]
+    assert len(commands) == 5
+    verb = typer.main.get_command(build_app(["fleet"]))
+    for line in commands:
+        assert line.startswith("tracer fleet ")
+        command = verb.commands["fleet"]  # type: ignore[attr-defined]
+        asked = command.make_context("fleet", shlex.split(line)[2:]).params["paths"]
+        assert asked[0] != "query" or asked[2] in questions() or asked[2].startswith("select ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,10 @@ pytest.importorskip("duckdb", reason="pip install '.[fleet]'")
 pytest.importorskip("distributed", reason="pip install '.[fleet]'")
 pytest.importorskip("cryptography", reason="pip install '.[fleet]'")
 
-from tracer.fleet.store import PARTIAL, opened
+from tracer.document.errors import MissingError, UsageError
+from tracer.fleet.spread import check, probe
+from tracer.fleet.store import PARTIAL, made, opened
+from tracer.version import __version__
 
 TRACES = 12
 # What is read takes so long in a worker that somebody can do something meanwhile.
@@ -29,6 +33,8 @@ summary = take._summary
 def slow(path, task):
     with open(os.environ["FLEET_PIDS"], "a") as file:
         file.write(f"{os.getpid()}\\n")
+    if os.environ.get("FLEET_DEADLY") and task.path.endswith(os.environ["FLEET_DEADLY"]):
+        os.kill(os.getpid(), 9)
     time.sleep(0.3)
     return summary(path, task)
 take._summary = slow
@@ -46,13 +52,13 @@ def traces(tmp_path: Path) -> Path:
     return folder
 
 
-def _start(tmp_path: Path, traces: Path) -> subprocess.Popen[str]:
-    """`tracer fleet` over two workers, which say who they are and take their time."""
+def _start(tmp_path: Path, traces: Path, *, deadly: str = "") -> subprocess.Popen[str]:
+    """`tracer fleet` over two workers, which say who they are and take their time; one trace is the death of any."""
     (tmp_path / "sitecustomize.py").write_text(SLOWED)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     return subprocess.Popen(
         [sys.executable, "-m", "tracer", "fleet", str(traces), "--store", str(tmp_path / "store"), "--workers", "2"],
-        env={**os.environ, "PYTHONPATH": path, "FLEET_PIDS": str(tmp_path / "pids")},
+        env={**os.environ, "PYTHONPATH": path, "FLEET_PIDS": str(tmp_path / "pids"), "FLEET_DEADLY": deadly},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -64,14 +70,19 @@ def _pids(tmp_path: Path, count: int) -> list[int]:
     return list(map(int, (tmp_path / "pids").read_text().split()))
 
 
-def test_a_worker_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path, traces: Path) -> None:
-    process = _start(tmp_path, traces)
+def test_workers_that_are_killed_lose_nothing_and_what_kills_them_is_a_row(tmp_path: Path, traces: Path) -> None:
+    (traces / "deadly.json").write_bytes(document(span("tracer/prefill", 0, 40)))
+    process = _start(tmp_path, traces, deadly="deadly.json")
     os.kill(_pids(tmp_path, 4)[-1], signal.SIGKILL)
     output, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors) == (0, "")
-    assert f"{TRACES} traces: {TRACES} read, 0 known, 0 failed" in output
+    assert (process.returncode, errors.count("\n")) == (0, 1)
+    assert "deadly.json: 2 processes that read it were ended" in errors
+    # One may die when its rows are in the store and nobody has heard of it: then they are known.
+    states = list(map(int, re.findall(r"(\d+) (?:read|known|failed)", output)))
+    assert (states[0] + states[1], states[2]) == (TRACES, 1)
     rows = content(opened(tmp_path / "store"))
     assert sorted(Path(row["path"]).name for row in rows["runs"]) == sorted(path.name for path in traces.iterdir())
+    assert [Path(row["path"]).name for row in rows["runs"] if row["error"]] == ["deadly.json"]
     assert len(rows["stages"]) == len(rows["kernels"]) == TRACES
 
 
@@ -122,3 +133,28 @@ def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
     done = typed("fleet", tmp_path / "bad.json", "--store", tmp_path / "store", "--workers", 0)
     assert done.returncode == 1
     assert "none of the traces could be read" in done.stderr
+
+
+class _Cluster:
+    """What answers for somebody's workers."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+
+    def run(self, *_: object, **__: object) -> dict[str, object]:
+        return dict(self._answers)
+
+
+def test_workers_that_could_not_do_it_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    made(tmp_path / "store", {})
+    assert probe(str(tmp_path / "store")) == (__version__, True)
+    assert probe(str(tmp_path / "elsewhere")) == (__version__, False)
+    check(_Cluster(one=probe(str(tmp_path / "store"))), "tcp://x:1", tmp_path / "store")
+    for answers, error, words in (
+        ({}, MissingError, "no workers"),
+        ({"one": ModuleNotFoundError("tracer")}, MissingError, "one has no tracer"),
+        ({"one": ("0.0.1", True)}, MissingError, "has tracer 0.0.1"),
+        ({"one": (__version__, False)}, UsageError, "does not see it"),
+    ):
+        with pytest.raises(error, match=words):
+            check(_Cluster(**answers), "tcp://x:1", tmp_path / "store")

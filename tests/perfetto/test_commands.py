@@ -10,7 +10,7 @@ import pytest
 from support import ranks
 from support.chrome import kernel, launch, span, write
 
-from tracer.cli.record import _add_tracks
+from tracer.cli.tracks import add_tracks
 from tracer.summarize import summarize_file
 
 
@@ -107,10 +107,10 @@ def test_open_refuses_what_is_no_file(name: str, message: str, tmp_path: Path) -
 
 def test_what_record_writes_gets_its_tracks_and_is_kept_without_them(trace: Path, tmp_path: Path) -> None:
     before = summarize_file(trace)
-    _add_tracks(trace)
+    add_tracks(trace)
     assert b'"tracer tracks"' in trace.read_bytes()
     assert summarize_file(trace) == before
     damaged = tmp_path / "damaged.json"
     damaged.write_text('{"no": "trace"}')
-    _add_tracks(damaged)
+    add_tracks(damaged)
     assert damaged.read_text() == '{"no": "trace"}'

@@ -18,7 +18,7 @@ from tracer.charge.memory import device_lines
 from tracer.choices import Choices
 from tracer.document.errors import InputError
 from tracer.perfetto.annotate import annotate
-from tracer.perfetto.apart import ID_BITS, JOINING
+from tracer.perfetto.apart import ID_BITS
 from tracer.perfetto.merge import merge
 from tracer.perfetto.tracks import tracks
 from tracer.summarize import charge, read, summarize_charged, summarize_file
@@ -27,7 +27,7 @@ from tracer.trace.source import Source
 
 CHOICES = Choices(jobs=1)
 SMALL = Plan(ranks=3, passes=2, layers=2, at=1)
-JOINED = ("id", "bind_id")
+JOINED, JOINING = ("id", "bind_id"), ("correlation", "External id")
 
 
 def document(path: Path) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def of_rank(path: Path, rank: int) -> list[Event]:
 def own(value: Any, above: int, mark: str, least: int) -> Any:
     if isinstance(value, str):
         return value.removeprefix(mark)
-    return value - above if value >= above + least else value
+    return value if value < least else value - above  # what was not moved fits no event
 
 
 def plain(events: list[Event], later_us: int = 0) -> list[Event]:

@@ -72,10 +72,10 @@ def test_nsys_is_asked_for_ranges_alone_on_a_cpu(recording: Recording) -> None:
     assert "cuda" not in typed.partition("--output=")[0]
 
 
-def test_a_machine_that_only_collects_leaves_a_raw_recording(tmp_path: Path, data: Path) -> None:
-    program = profiling(tmp_path, data / "nsight_cpu_nvtx.sqlite", suffix="qdstrm")
-    made = record(_options(tmp_path / "run.json.gz", nsys=program), _Silent())
-    assert made.report == tmp_path / "run.qdstrm"
+def test_a_machine_that_only_collects_leaves_a_raw_recording(tmp_path: Path, data: Path, recording: Recording) -> None:
+    program = profiling(tmp_path, data / "nsight_cpu_nvtx.sqlite", suffix="qdstrm", starts=False)
+    made = nsight.nsight_pass(_options(tmp_path / "run.json.gz"), recording.manifest, program)
+    assert made == tmp_path / "run.qdstrm"
 
 
 def test_what_stops_the_watched_process_is_said(tmp_path: Path, recording: Recording) -> None:

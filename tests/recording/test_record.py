@@ -56,6 +56,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _record(tmp_path_factory.mktemp("run") / "run.json")
 
 
+@pytest.fixture(scope="module")
+def unverified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _record(tmp_path_factory.mktemp("unverified") / "run.json", verify=False)
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _record(tmp_path_factory.mktemp("windowed") / "run.json", verify=False, window=DecodeWindow(2, 4))
+
+
 def _annotations(path: Path) -> list[str]:
     data = path.read_bytes()
     events = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)["traceEvents"]
@@ -150,14 +160,18 @@ def _tracks(path: Path) -> dict[tuple[Any, Any], list[tuple[int, int]]]:
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        "unverified",
         {"with_stack": True},
-        {"window": DecodeWindow(2, 4)},
+        "windowed",
         {"with_stack": True, "window": DecodeWindow(2, 4), "schedule": Schedule(0, 1, 2, 1)},
     ],
 )
-def test_slices_nest_on_every_track_so_that_perfetto_shows_them_all(tmp_path: Path, options: Any) -> None:
-    for track in _tracks(_record(tmp_path / "run.json", verify=False, **options)).values():
+def test_slices_nest_on_every_track_so_that_perfetto_shows_them_all(
+    tmp_path: Path, options: Any, request: pytest.FixtureRequest
+) -> None:
+    shared = isinstance(options, str)
+    run = request.getfixturevalue(options) if shared else _record(tmp_path / "run.json", verify=False, **options)
+    for track in _tracks(run).values():
         open_ends: list[int] = []
         for start, end in sorted(track, key=lambda slice: (slice[0], -slice[1])):
             while open_ends and open_ends[-1] <= start:
@@ -194,8 +208,8 @@ def test_only_the_coupled_run_is_told_that_it_encodes_twice(run: Path, tmp_path:
     assert 0.5 * vision.device_time_ns < finding.evidence["device_time_ns"] < prefill.device_time_ns
 
 
-def test_a_window_in_the_middle_records_those_steps_alone(tmp_path: Path) -> None:
-    summary = summarize_file(_record(tmp_path / "run.json", window=DecodeWindow(2, 4), verify=False))
+def test_a_window_in_the_middle_records_those_steps_alone(windowed: Path) -> None:
+    summary = summarize_file(windowed)
     assert [token.index for token in summary.tokens] == [2, 3]
     assert {token.request for token in summary.tokens} == {1}
     assert summary.device.unattributed.ops == 0
@@ -261,9 +275,8 @@ def test_features_that_differ_stop_the_recording(tmp_path: Path, monkeypatch: py
         _record(tmp_path / "run.json")
 
 
-def test_without_verification_the_manifest_says_so(tmp_path: Path) -> None:
-    path = _record(tmp_path / "run.json", verify=False)
-    assert json.loads(path.read_text())["tracer"]["verification"]["status"] == "skipped"
+def test_without_verification_the_manifest_says_so(unverified: Path) -> None:
+    assert json.loads(unverified.read_text())["tracer"]["verification"]["status"] == "skipped"
 
 
 def test_the_models_errors_become_ours(tmp_path: Path) -> None:

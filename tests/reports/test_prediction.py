@@ -69,6 +69,16 @@ def test_each_part_of_a_round_has_its_price_and_where_that_is_from() -> None:
     assert "1 32.0 ms 40.0 ms 1.50 1.10 x 4 32.0 ms" in said
 
 
+def test_rounds_that_were_recorded_stand_beside_the_predicted_ones() -> None:
+    added = StagePrediction(stage="vision", role="draft", now_ns=0, then_ns=7_000_000)
+    stages = [*(msgspec.structs.replace(row, measured_ns=row.then_ns * 2) for row in FOUND.stages), added]
+    priced = msgspec.structs.replace(PRICED, measured_speedup=1.31, measured_tokens=1.9)
+    found = msgspec.structs.replace(FOUND, stages=stages, measured_ns=2 * FOUND.then_ns, speculation=priced)
+    said = " ".join(_render(found).split())
+    assert "vision of the draft 0 ns 7.00 ms – – –" in said
+    assert "predicted to be 1.45 x as fast as the target alone, and was 1.31 x, with 1.90 tokens a round" in said
+
+
 def test_without_the_targets_own_step_it_is_said_that_nothing_tells_whether_it_pays() -> None:
     unknown = msgspec.structs.replace(PRICED, step_ns=None, speedup=None, step_source="no steps")
     assert "whether it pays is unknown: no steps" in _render(msgspec.structs.replace(FOUND, speculation=unknown))

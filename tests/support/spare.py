@@ -6,12 +6,15 @@ is its argument is a command; it answers on standard output with the process id 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import signal
 import sys
 import tempfile
+import threading
+import traceback
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -57,6 +60,31 @@ def _become(asked: dict[str, Any]) -> None:
     sys.argv = ["tracer", *asked["arguments"]]
 
 
+def _run() -> int:
+    """The command; its exit code."""
+    try:
+        import_module("tracer.cli.main").main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _end(code: int) -> None:
+    """As an interpreter ends, but that it doesn't take apart what the fork shares with us: that copies all of it."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Serve until the asking process closes its end."""
     asking = os.fdopen(int(sys.argv[1]), encoding="utf-8")
@@ -74,7 +102,7 @@ def main() -> None:
             asking.close()
             os.close(answers)
             _become(asked)
-            import_module("tracer.cli.main").main()
+            _end(_run())
         os.write(answers, b"%d\n" % process)
         _, status = os.waitpid(process, 0)
         os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))

@@ -41,7 +41,7 @@ def command(
         ),
     ] = None,
     worker_memory: Annotated[
-        int, typer.Option(min=100, metavar="MB", help="A process that takes more is ended.", rich_help_panel=READING)
+        int, typer.Option(min=256, metavar="MB", help="A process that takes more is ended.", rich_help_panel=READING)
     ] = 667,
     scheduler: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracer.cli import drafting
 from tracer.cli import options as shared
 from tracer.cli.asked import (
     DEFAULT_WINDOW_STEPS,
@@ -25,6 +26,7 @@ from tracer.cli.bars import Bars
 from tracer.cli.options import offering
 from tracer.cli.ranked import find_ranks, say_files
 from tracer.cli.script import check_typed, record_command
+from tracer.cli.tracks import add_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +116,15 @@ def command(
             rich_help_panel=_RUN,
         ),
     ] = "eager",
+    draft: drafting.Draft = None,
+    draft_tokens: drafting.DraftTokens = 4,
+    draft_size: drafting.DraftSize = None,
+    draft_checkpoint: drafting.DraftCheckpoint = None,
+    draft_device: drafting.DraftDevice = None,
+    draft_mapping: drafting.DraftMapping = None,
+    acceptance: drafting.Acceptance = None,
+    together: drafting.Together = "sequential",
+    sweep: drafting.Sweep = None,
     no_limit: Annotated[
         bool, typer.Option("--no-limit", help="Read samples of any size.", rich_help_panel=_INPUT)
     ] = False,
@@ -248,6 +259,8 @@ def command(
 
     tracer record --model my_model.py:build --dataset folder --max-samples 20
 
+    tracer record --model video_llava --draft eventgpt --draft-tokens 4 --acceptance 0.5
+
     tracer record --auto -- python my_infer.py
     """
     from tracer.recording.window import Schedule
@@ -268,6 +281,10 @@ def command(
         return
     entry = check_model(model, size, device, dtype, decode)
     check_files(entry, checkpoint, sample, dataset)
+    of_draft: dict[str, Any] = {"draft_tokens": draft_tokens, "draft_size": draft_size, "sweep": sweep}
+    of_draft |= {"draft_device": draft_device, "draft_mapping": draft_mapping, "draft_checkpoint": draft_checkpoint}
+    of_draft |= {"draft": draft, "acceptance": acceptance, "together": together}
+    drafted = drafting.asked(model, of_draft, typed)
     if ranks.to_start:
         ranks.start(context, output)
         return
@@ -279,18 +296,10 @@ def command(
     given |= {"max_samples": max_samples, "shuffle_seed": shuffle_seed}
     model_options = partial(
         ranks.made(ModelOptions),
-        seed=seed,
-        checkpoint=checkpoint,
-        prompt=prompt,
-        prompt_tokens=prompt_tokens or 64,
-        **given,
-        batch_size=batch_size,
-        frames=frames,
-        batch_frames=batch_frames,
-        decode=decode,
-        new_tokens=max_new_tokens,
+        seed=seed, checkpoint=checkpoint, prompt=prompt, prompt_tokens=prompt_tokens or 64, **given,
+        batch_size=batch_size, frames=frames, batch_frames=batch_frames, decode=decode, new_tokens=max_new_tokens,
         no_limit=no_limit,
-    )
+    )  # fmt: skip
     options = partial(
         RecordOptions,
         model=model,
@@ -299,6 +308,7 @@ def command(
         max_new_tokens=max_new_tokens,
         **checks,
         nsys=program,
+        drafting=drafted,
         place=ranks.place,
         typed=typed,
         **profiled,
@@ -322,25 +332,12 @@ def _record(
     return record(options(model_options=model_options()), progress)
 
 
-def _add_tracks(output: Path) -> None:
-    """Put the stages as tracks into what was recorded, which stays as it is where that fails."""
-    from tracer.choices import Choices
-    from tracer.cli.streams import tell
-    from tracer.document.errors import InputError
-    from tracer.perfetto.annotate import annotate
-
-    try:
-        annotate(output, output, Choices(jobs=1))  # other processes would be forks of one that has used a GPU
-    except InputError as error:
-        tell(f"the trace has no tracks for the stages: {error}")
-
-
 def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tracks: bool) -> None:
     """Add the tracks if asked to; say what was proved, what was written, and what to type next."""
     import shlex
 
     if tracks:
-        _add_tracks(output)
+        add_tracks(output)
     if manifest.rank:  # rank 0 speaks for all
         return
     checked = manifest.verification

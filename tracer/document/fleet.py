@@ -36,7 +36,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sche
         schema_: `SCHEMA`.
         question: its name.
         between: the two sides, where two are compared; as given.
-        columns: what the rows have.
+        columns: what the rows have; where a report has no room, the last go first.
         rows: by column; null is unknown.
         abstained: what could not be judged, why, and what to do.
         notes: how to read the rows, in sentences.

@@ -134,6 +134,70 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     decode: list[Cost]
 
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """Clean requests of one or two models in one way of working.
+
+    Attributes:
+        name: `TARGET_ALONE`, `DRAFT_ALONE`, or the schedule of both.
+        requests: their latencies.
+        drafted, accepted: tokens of each request, in all its rounds; empty of one model.
+        rounds: of each request.
+        beside: where the draft works on a thread of its own at first, what it took there.
+    """
+
+    name: str
+    requests: list[Latencies]
+    rounds: list[Count] = []
+    drafted: list[Count] = []
+    accepted: list[Count] = []
+    beside: list[Latencies] = []
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of a sweep.
+
+    Attributes:
+        tokens: drafted in a round.
+        acceptance: that was forced, by position; empty for the draft's own.
+        way: what was measured.
+    """
+
+    tokens: Count
+    acceptance: list[float]
+    way: Way
+
+
+class Drafting(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording of two models, one of which drafts for the other.
+
+    Attributes:
+        draft: what the draft says of itself, as the manifest's `model` is of the target.
+        device: where the draft is.
+        tokens: drafted in a round.
+        schedule: "sequential" or "overlapped".
+        mapping: how ids of the draft become the target's.
+        acceptance: that was forced, by position; empty for the draft's own.
+        seed: of the decisions which tokens are accepted.
+        verified: whether draft and target by themselves were proved to be their models.
+        ways: clean requests of each model alone and of both together.
+        sweep: more of both together.
+    """
+
+    draft: dict[str, Any]
+    device: str
+    tokens: Count
+    schedule: str
+    mapping: str
+    acceptance: list[float] = []
+    seed: Number = 0
+    verified: bool = False
+    ways: list[Way] = []
+    sweep: list[Cell] = []
+
+
+TARGET_ALONE, DRAFT_ALONE = "target alone", "draft alone"
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a recording says about itself.
 
@@ -157,6 +221,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cost: analytic work, where the model can tell.
         stages: those that are marked, in their order; the latencies of the others say nothing.
         warnings: what makes figures doubtful, in words, for whoever reads the trace later.
+        drafting: the draft, and how both worked together, where two models were recorded.
         memory: of the device, by the counters of its allocator; None where it has none (a CPU).
         energy: of the device; None where nobody asked for it.
         graphs: what the nodes of the graphs are that decode steps replay.
@@ -183,6 +248,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[Sample] = []
     stages: list[str] = msgspec.field(default_factory=lambda: list(STAGES))
     warnings: list[str] = []
+    drafting: Drafting | None = None
     memory: RecordedMemory | None = None
     energy: RecordedEnergy | None = None
     graphs: list[CapturedGraph] = []

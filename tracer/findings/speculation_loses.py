@@ -36,7 +36,7 @@ def find(evidence: Evidence) -> Found | None:
     told = evidence.speculation
     if told is None or told.speedup is None or told.timed_rounds < FEWEST_ROUNDS or told.speedup > LOSES:
         return None
-    took_ns, alone_ns = told.took_ns or 0, told.target_alone_ns or 0
+    took_ns, alone_ns = told.compared_ns or 0, told.target_alone_ns or 0
     even = told.break_even_acceptance
     needs = (
         "" if even is None else f"; it breaks even at {even:.0%}" if even <= 1 else "; no acceptance makes up for it"

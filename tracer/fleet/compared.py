@@ -24,17 +24,17 @@ from runs where error is null
 """  # noqa: S608 -- names of ours
 COLUMNS = (
     AnswerColumn(name="measure", kind=NAME, meaning="a stage, request, ttft or tpot"),
-    AnswerColumn(name="of", kind=NAME, meaning="clean: without a profiler; trace: in the trace"),
-    AnswerColumn(name="group", kind=NAME, meaning="what the runs have in common"),
-    AnswerColumn(name="runs_before", kind=COUNT, meaning="traces on the first side", heading="runs"),
-    AnswerColumn(name="runs_after", kind=COUNT, meaning="traces on the second side", heading="and"),
+    AnswerColumn(name="verdict", kind=NAME, meaning="slower, faster, within noise, or cannot tell"),
     AnswerColumn(name="before_ns", kind=TIME, meaning="median of the first side", heading="before"),
     AnswerColumn(name="after_ns", kind=TIME, meaning="median of the second side", heading="after"),
     AnswerColumn(name="ratio", kind=FACTOR, meaning="after over before"),
+    AnswerColumn(name="group", kind=NAME, meaning="what the runs have in common"),
+    AnswerColumn(name="runs_before", kind=COUNT, meaning="traces on the first side", heading="runs"),
+    AnswerColumn(name="runs_after", kind=COUNT, meaning="traces on the second side", heading="and"),
+    AnswerColumn(name="of", kind=NAME, meaning="clean: without a profiler; trace: in the trace"),
+    AnswerColumn(name="p", kind=CHANCE, meaning="adjusted for everything that was tested"),
     AnswerColumn(name="low_ratio", kind=FACTOR, meaning="lower end of its 95 % interval", heading="low"),
     AnswerColumn(name="high_ratio", kind=FACTOR, meaning="upper end of it", heading="high"),
-    AnswerColumn(name="p", kind=CHANCE, meaning="adjusted for everything that was tested"),
-    AnswerColumn(name="verdict", kind=NAME, meaning="slower, faster, within noise, or cannot tell"),
 )
 
 

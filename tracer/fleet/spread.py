@@ -93,11 +93,11 @@ def elsewhere(address: str, store: Path) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         raise MissingError(f"--scheduler {address}: {str(error) or 'no answer'}") from None
     with client:
-        _check(client, address, store)
+        check(client, address, store)
         yield client
 
 
-def _check(client: Any, address: str, store: Path) -> None:
+def check(client: Any, address: str, store: Path) -> None:
     """Refuse workers that could not do it, before each trace is a failure."""
     try:
         answers = client.run(probe, str(store), on_error="return")

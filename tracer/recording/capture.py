@@ -9,16 +9,17 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+import torch
+from torch._C._profiler import _ExperimentalConfig
 from torch.profiler import ProfilerAction, ProfilerActivity, profile
 
+from tracer.document.errors import MissingError
 from tracer.recording.pieces import before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
-
-    import torch
 
     from tracer.recording.pieces import Piece
 
@@ -35,6 +36,7 @@ class Capture(AbstractContextManager["Capture"]):
         with_stack: bool = False,
         record_shapes: bool = False,
         memory: bool = False,
+        all_threads: bool = False,
     ) -> None:
         self._pieces = pieces
         self._folder = folder
@@ -52,6 +54,7 @@ class Capture(AbstractContextManager["Capture"]):
             with_modules=with_stack,
             record_shapes=record_shapes,
             profile_memory=memory,
+            experimental_config=_all_threads() if all_threads else None,
         )
 
     def __enter__(self) -> Capture:
@@ -115,3 +118,17 @@ class Capture(AbstractContextManager["Capture"]):
         path = self._folder / f"capture-{len(self.files)}.json"
         finished.export_chrome_trace(str(path))
         self.files.append(path)
+
+
+def _all_threads() -> _ExperimentalConfig:
+    """What has the profiler see threads that did not start it.
+
+    Raises:
+        MissingError: this torch cannot.
+    """
+    try:
+        return _ExperimentalConfig(profile_all_threads=True)
+    except TypeError:
+        raise MissingError(
+            f"torch {torch.__version__} profiles one thread alone: --schedule overlapped takes a newer one, or --nsys"
+        ) from None

@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tracer.staging import Recorder
+    from tracer.recording.marks import Marks
 
 
 class RecorderHook:
     """Passes the boundaries of requests and stages on to a recorder; implements `model.staged.StageHook`."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Marks) -> None:
         self._recorder = recorder
 
     def request(self) -> AbstractContextManager[None]:
         """Enclose one request."""
         return _Request(self._recorder)
+
+    def checked(self, drafted: int, accepted: int) -> None:
+        """Say in a stage that checks a draft what came of it; see `model.speculative.loop.RoundHook`."""
+        self._recorder.checked(drafted, accepted)
+
+    def beside(self) -> RecorderHook:
+        """The hook for another thread that works on the open request."""
+        return RecorderHook(self._recorder.forked())
 
     def stage(self, stage: str, index: int | None = None) -> AbstractContextManager[None]:
         """Enclose one stage."""
@@ -29,7 +37,7 @@ class RecorderHook:
 class _Request(AbstractContextManager[None]):
     __slots__ = ("_recorder",)
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Marks) -> None:
         self._recorder = recorder
 
     def __enter__(self) -> None:
@@ -47,7 +55,7 @@ class _Request(AbstractContextManager[None]):
 class _Stage(AbstractContextManager[None]):
     __slots__ = ("_index", "_recorder", "_stage")
 
-    def __init__(self, recorder: Recorder, stage: str, index: int | None) -> None:
+    def __init__(self, recorder: Marks, stage: str, index: int | None) -> None:
         self._recorder, self._stage, self._index = recorder, stage, index
 
     def __enter__(self) -> None:

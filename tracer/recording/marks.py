@@ -49,12 +49,16 @@ class MeasuredRequest:
         clock: the name of the clock.
         stages: those that it marked.
         latencies: their times.
+        checks: drafted and accepted tokens of each pass that checked a draft.
+        beside: times of what another thread did for it at the same time.
     """
 
     number: int
     clock: str
     stages: frozenset[str]
     latencies: Latencies
+    checks: tuple[tuple[int, int], ...] = ()
+    beside: Latencies | None = None
 
 
 class Marks:
@@ -100,6 +104,8 @@ class Marks:
         self._open: list[Label] = []
         self._laps: list[Label] = []
         self._yielded: Counter[Label] = Counter()
+        self._checks: list[tuple[int, int]] = []
+        self._fork: Marks | None = None
         self.requests: list[MeasuredRequest] = []
         self.begun = 0
         self.beside = 0
@@ -130,6 +136,8 @@ class Marks:
         self._open.clear()
         self._laps.clear()
         self._yielded.clear()
+        self._checks.clear()
+        self._fork = None
         try:
             self._settle()
             self._before_request()
@@ -158,7 +166,9 @@ class Marks:
             if not self._adjoining:
                 self._lap(GAP)
             latencies, stages = measure(self._laps, clock.read(), self._yielded)
-            self.requests.append(MeasuredRequest(number, clock.name, stages, latencies))
+            beside = self._fork.requests[-1].latencies if self._fork and self._fork.requests else None
+            checks = tuple(self._checks)
+            self.requests.append(MeasuredRequest(number, clock.name, stages, latencies, checks, beside))
         try:
             self._after_request(failed=failed)
         finally:
@@ -194,7 +204,16 @@ class Marks:
         """The stage that is open has checked a draft: it yields what it accepts, and a token more."""
         if self._is_here() and self._open:
             self._yielded[self._open[-1]] += accepted + 1
+            self._checks.append((drafted, accepted))
             self._say(drafted, accepted)
+
+    def forked(self) -> Marks:
+        """Marks for another thread that works on the open request; it opens and ends the request for itself."""
+        self._fork = self._for_thread(self.number)
+        return self._fork
+
+    def _for_thread(self, number: int) -> Marks:
+        return ForkedMarks(self.device, adjoining=True, numbers=[number])
 
     def _is_here(self) -> bool:
         """Whether the open request is of this thread and task."""
@@ -235,6 +254,19 @@ class Marks:
 
     def _after_request(self, *, failed: bool) -> None:
         """Nor is anything done behind the last mark."""
+
+
+class ForkedMarks(Marks):
+    """The marks of another thread of a request: nothing is waited for, and the stages are those of one model."""
+
+    def _settle(self) -> None:
+        """The device is at work."""
+
+    def _look(self) -> None:
+        """The first thread does."""
+
+    def _lap(self, label: Label) -> None:
+        super()._lap((label[0].rpartition("/")[2], label[1]))
 
 
 @contextmanager

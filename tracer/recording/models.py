@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model import registry
+from tracer.recording.drafting import paired
 from tracer.recording.own import files
 from tracer.recording.own.spelling import parse
 
@@ -27,7 +28,8 @@ def opened(options: RecordOptions) -> Iterator[StagedModel[Any, Any] | OwnCallab
     """
     file = parse(options.model)
     if file is None:
-        yield registry.find(options.model).build(options.model_options)
+        built = registry.find(options.model).build(options.model_options)
+        yield built if options.drafting is None else paired(built, options, options.drafting)
         return
     with files.opened(file, options.model_options, options.typed) as model:
         yield model

@@ -9,7 +9,7 @@ import torch
 from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY, result_kind
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
-from tracer.recording.marks import Marks, alone
+from tracer.recording.marks import ForkedMarks, Marks, alone
 from tracer.recording.ranges import RangeEmitter
 
 if TYPE_CHECKING:
@@ -63,8 +63,15 @@ class RangedMarks(Marks):
         self._emitter.push(result_kind(drafted, accepted))
         self._emitter.pop()
 
+    def _for_thread(self, number: int) -> Marks:
+        return _ForkedRanges(self.device, adjoining=True, numbers=[number], emitter=self._emitter)
+
     def _before_end(self) -> None:
         self._emitter.close_down_to(self._outside)  # an interrupt may have left more open than the request's
+
+
+class _ForkedRanges(RangedMarks, ForkedMarks):
+    """Likewise those of another thread (see `ForkedMarks`)."""
 
 
 class ProfiledMarks(RangedMarks):

@@ -7,6 +7,7 @@ With no profiler attached a pair costs about a microsecond (see benchmarks/range
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class RangeEmitter:
-    """Opens and closes ranges, last opened first closed."""
+Opened = list[tuple[nvtx.annotate, record_function | None]]
 
-    def __init__(self) -> None:
-        self._open: list[tuple[nvtx.annotate, record_function | None]] = []
+
+class RangeEmitter:
+    """Opens and closes ranges, on each thread last opened first closed.
+
+    Args:
+        everywhere: whether a profiler that sees all threads listens: torch does not say so when asked.
+    """
+
+    def __init__(self, *, everywhere: bool = False) -> None:
+        self._everywhere = everywhere
+        self._of_thread = threading.local()
         self._annotation = lru_cache(maxsize=4096)(annotation)
 
     def push(self, kind: str, index: int | None = None) -> None:
@@ -34,7 +43,7 @@ class RangeEmitter:
         annotated.__enter__()
         # record_function costs 15 us even when nobody listens, so ask first.
         recorded = None
-        if _profiler_enabled():
+        if self._everywhere or _profiler_enabled():
             recorded = record_function(range_name(kind, index))
             recorded.__enter__()
         self._open.append((annotated, recorded))
@@ -49,6 +58,15 @@ class RangeEmitter:
     def mark(self, text: str) -> None:
         """Leave a mark, which only Nsight sees."""
         nvtx.mark(text, domain=DOMAIN)
+
+    @property
+    def _open(self) -> Opened:
+        """What this thread has opened."""
+        try:
+            opened: Opened = self._of_thread.opened
+        except AttributeError:
+            opened = self._of_thread.opened = []
+        return opened
 
     @property
     def depth(self) -> int:

@@ -12,8 +12,10 @@ import torch
 
 from model.errors import ModelError
 from model.parallel import fingerprint
+from model.speculative.pair import SpeculativePair
 from tracer.document.errors import InputError
 from tracer.document.manifest import SCHEMA, Cost, Costs, Manifest, Sample, Shape, Verification
+from tracer.recording.drafting import drafting_passes, verify_both, with_clean, write_sweep
 from tracer.recording.footprint import recorded_memory
 from tracer.recording.graphs import graphs_of
 from tracer.recording.machine import describe_device, describe_software
@@ -116,6 +118,8 @@ def _verify(
         return Verification(status="skipped", reason=why)
     turns = [*range(requests), *map(options.schedule.turn, range(options.schedule.requests))]
     numbers = distinct_shapes(model, sorted({turn % len(model.samples) for turn in turns}))
+    if isinstance(model, SpeculativePair):
+        return verify_both(model, options, numbers, progress)
     progress.begin("verify", STEPS * len(numbers))
     return verify_pass(model, options, numbers, progress.advance, world)
 
@@ -127,10 +131,15 @@ def _run_passes(
     several = options.model_options.dataset is not None or len(model.samples) > 1
     requests = options.requests or (len(model.samples) if several else REQUESTS)
     verification = _verify(model, options, requests, progress, world)
+    drafting = None
+    if isinstance(model, SpeculativePair):
+        drafting = drafting_passes(model, options, requests, progress, verified=verification.status == "passed")
     with states_of(model.device, asked=options.energy, alone=options.place.alone) as states:
         progress.begin("clean", options.schedule.warmup + requests)
         clean = clean_pass(model, options, requests, states.telling("clean", progress.advance), world)
-        memory, energy = recorded_memory(model, model.device, clean.memory), None
+        # Of two models' memory its counters do not say whose it is.
+        memory = recorded_memory(model, model.device, clean.memory if drafting is None else ())
+        energy = None
         if states.meter is not None:
             progress.begin("energy", ENERGY_STEPS)
             energy = energy_pass(model, states.meter, options, progress.advance)
@@ -161,9 +170,11 @@ def _run_passes(
         graphs_unnamed=unnamed,
         rank=options.place.rank,
         world_size=options.place.size,
+        drafting=None if drafting is None else with_clean(drafting, clean),
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest, world.meet)
+    write_sweep(options.output, manifest.drafting)
     progress.advance()
     return manifest
 

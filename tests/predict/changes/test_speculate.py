@@ -11,7 +11,7 @@ from support.predict import budget, draft_of, summary_of, then
 from support.rounds import rounds
 
 from tracer.document.errors import InputError
-from tracer.document.summary import PricedSpeculation, RunTime, Summary
+from tracer.document.summary import PassWork, PricedSpeculation, RunTime, Summary
 from tracer.predict.speculating.acceptance import break_even, expected_tokens
 from tracer.predict.whatif import Changes, Speculate, predict
 from tracer.summarize import summarize
@@ -153,3 +153,9 @@ def test_rounds_in_the_trace_price_rounds_of_other_lengths_by_what_was_measured(
 def test_rounds_that_do_not_say_what_they_yielded_are_no_other_rounds() -> None:
     with pytest.raises(InputError, match="what drafting a token takes is unknown"):
         _priced(summarize(trace_of(*rounds([None, None]))), _asked(1, 1.0, draft=None))
+
+
+def test_a_model_without_work_prices_nothing() -> None:
+    nothing = PassWork(weight_bytes=0, kv_bytes=0, token_kv_bytes=0, token_flops=0, pair_flops=0)
+    with pytest.raises(InputError, match="what a pass over 5 tokens takes is unknown"):
+        predict(summary_of(work=nothing), Changes(stages={}, speculate=_asked(4, 0.5)))

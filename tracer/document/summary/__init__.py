@@ -23,6 +23,7 @@ from tracer.document.summary.device import (
     Reason,
     Unattributed,
 )
+from tracer.document.summary.drafting import Drafting, SweepRow, WayRow
 from tracer.document.summary.energy import DeviceCondition, Energy, Joules, StageEnergy
 from tracer.document.summary.findings import Finding, Gain
 from tracer.document.summary.host import HostRow, HostTime
@@ -103,6 +104,7 @@ __all__ = [
     "DeviceRef",
     "DeviceTime",
     "DeviceTotals",
+    "Drafting",
     "Energy",
     "EngineStep",
     "Finding",
@@ -156,11 +158,13 @@ __all__ = [
     "Statistic",
     "SteadyPart",
     "Summary",
+    "SweepRow",
     "Token",
     "TraceInfo",
     "Unattributed",
     "VisualToken",
     "Waiting",
+    "WayRow",
     "Window",
     "decode",
     "encode",

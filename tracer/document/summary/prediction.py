@@ -52,6 +52,7 @@ class PricedSpeculation(msgspec.Struct, frozen=True, kw_only=True):
         break_even_acceptance: the probability, one for all positions, at which the two are equal; None without the
             target's step, and where no acceptance is enough.
         best_drafted: tokens a round at which decoding is fastest; 0 where the target alone is.
+        measured_speedup, measured_tokens: of the recorded rounds, where they were recorded.
         by_drafted: rounds of other lengths, as far as they can be priced.
     """
 
@@ -71,6 +72,8 @@ class PricedSpeculation(msgspec.Struct, frozen=True, kw_only=True):
     break_even_acceptance: float | None
     best_drafted: int
     by_drafted: list[PricedLength]
+    measured_speedup: float | None = None
+    measured_tokens: float | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):

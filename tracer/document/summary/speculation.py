@@ -99,6 +99,8 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
             accepted; empty where nothing tells.
         roles: by the model's role.
         target_alone_ns: what the target alone would take for the tokens that the timed rounds yielded.
+        clean_took_ns: what rounds take for as many tokens without a profiler, where both were recorded so; None
+            where `target_alone_ns` is of the trace too.
         speedup: that against what these rounds took; below 1 they lose.
         break_even_acceptance: the share of drafted tokens that has to be accepted for the rounds to take as long as the
             target alone; above 1 no acceptance is enough.
@@ -133,6 +135,7 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     verify_ns: int | None
     waiting_ns: int | None
     target_step_ns: int | None = None
+    clean_took_ns: int | None = None
     rejected_token_ns: int | None = None
     map_ns: int | None = None
     map_cpu_ns: int | None = None
@@ -148,6 +151,11 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     best_drafted: int | None = None
     unknown: dict[str, str] = {}
     each: list[Round] = []
+
+    @property
+    def compared_ns(self) -> int | None:
+        """What is set against the target alone, measured as that was."""
+        return self.took_ns if self.clean_took_ns is None else self.clean_took_ns
 
     @property
     def took_ns(self) -> int | None:

@@ -16,6 +16,7 @@ from tracer.document.summary.breakdown import Breakdown
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding
 from tracer.document.summary.device import DeviceTotals
+from tracer.document.summary.drafting import Drafting
 from tracer.document.summary.energy import Energy
 from tracer.document.summary.findings import Finding
 from tracer.document.summary.joint import Joint
@@ -44,7 +45,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     `abstained` what was not answered; `rangeless` what the table of ranges cannot hold; `serving` is there where the
     stages are a serving engine's steps; `threads` are those that launched device work; `memory` is absent where no
     allocator reported it, `lost` where no work was launched and not recorded; `speculation` is there where one model
-    drafts and another checks, `joint` where several models work at once, and `roles` has each one's stages;
+    drafts and another checks, `drafting` where `tracer record` recorded both, `joint` where several models work at
+    once, and `roles` has each one's stages;
     `launching` where a recording of ours has stages whose device waits for the host.
     `footprint` is what a recording holds of its device's memory without a profiler, `energy` what it costs; each is
     absent where that was not measured.
@@ -75,6 +77,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename={"schema_": "sch
     footprint: Footprint | UnsetType = UNSET
     energy: Energy | UnsetType = UNSET
     speculation: Speculation | None = None
+    drafting: Drafting | None = None
     joint: Joint | None = None
     roles: list[RoleStage] = []
     launching: Launching | None = None

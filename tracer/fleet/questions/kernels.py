@@ -73,7 +73,7 @@ QUESTION = Question(
     columns=(
         AnswerColumn(name="kernel", kind=NAME, meaning="the kernel, as the profiler wrote it"),
         AnswerColumn(name="stage", kind=NAME, meaning="its stage; null of traces without stages"),
-        *COLUMNS[2:],
+        *(column for column in COLUMNS if column.name not in ("measure", "of")),
     ),
     compares=True,
     answer=_answer,

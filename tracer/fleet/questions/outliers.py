@@ -103,16 +103,16 @@ QUESTION = Question(
     columns=(
         AnswerColumn(name="machine", kind=NAME, meaning="the machine"),
         AnswerColumn(name="stage", kind=NAME, meaning="the stage that takes longer on it"),
-        AnswerColumn(name="of", kind=NAME, meaning="clean: without a profiler; trace: in the trace"),
-        AnswerColumn(name="group", kind=NAME, meaning="what the runs have in common"),
-        AnswerColumn(name="runs", kind=COUNT, meaning="traces of it"),
-        AnswerColumn(name="others", kind=COUNT, meaning="traces of the other machines"),
         AnswerColumn(
             name="run_ns", kind=TIME, meaning="what one run of the stage takes on it, the median", heading="a run"
         ),
         AnswerColumn(name="others_ns", kind=TIME, meaning="and on the others", heading="elsewhere"),
         AnswerColumn(name="ratio", kind=FACTOR, meaning="one over the other"),
+        AnswerColumn(name="group", kind=NAME, meaning="what the runs have in common"),
+        AnswerColumn(name="runs", kind=COUNT, meaning="traces of it"),
+        AnswerColumn(name="others", kind=COUNT, meaning="traces of the other machines"),
         AnswerColumn(name="p", kind=CHANCE, meaning="adjusted for all machines that were tested"),
+        AnswerColumn(name="of", kind=NAME, meaning="clean: without a profiler; trace: in the trace"),
     ),
     compares=False,
     answer=_answer,

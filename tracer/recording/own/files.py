@@ -58,6 +58,21 @@ def opened(file: OwnFile, options: ModelOptions, typed: Collection[str]) -> Iter
         yield adapt(build(**arguments), file.text, file.path.name, dtype=arguments.get("dtype", ""))
 
 
+def called(file: OwnFile, *arguments: Any) -> Any:
+    """What a function of a file returns, given these arguments.
+
+    Raises:
+        InputError: the file cannot be loaded, or its code fails.
+    """
+    if not file.path.is_file():
+        raise InputError(f"{file.path}: no such file")
+    with _modules_of(file.path.resolve().parent), _blaming(file):
+        function = getattr(_load(file.path), file.name, None)
+        if not callable(function):
+            raise InputError(f"{file.path}: it has no function {file.name}")
+        return function(*arguments)
+
+
 @contextmanager
 def _modules_of(folder: Path) -> Iterator[None]:
     """Take our `model` out of sight, put a folder first on the path, and undo both at the end."""

@@ -32,11 +32,15 @@ class Clean:
     Attributes:
         latencies: of each request.
         samples: in the order of their first turn.
+        checks: of each request drafted and accepted tokens, pass by pass; empty where nothing is drafted.
+        beside: of each request that another thread worked on too, what that took.
         memory: of the last request of each sample, where the device's allocator counts.
     """
 
     latencies: list[Latencies]
     samples: list[Sample]
+    checks: list[tuple[tuple[int, int], ...]]
+    beside: list[Latencies]
     memory: list[RequestMemory]
 
 
@@ -69,6 +73,8 @@ def clean_pass(
             msgspec.structs.replace(request.latencies, sample=number)
             for request, number in zip(marks.requests[warmup:], turns[warmup:], strict=True)
         ],
+        checks=[request.checks for request in marks.requests[warmup:]],
+        beside=[request.beside for request in marks.requests[warmup:] if request.beside is not None],
         samples=[_sample(model, number, tokens[number]) for number in sorted(tokens)],
         memory=last_of_each(marks.memory, dict(enumerate(turns))),
     )

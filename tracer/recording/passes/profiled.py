@@ -44,7 +44,8 @@ def profiled_pass(
     world: World = ALONE,
 ) -> Profiled:
     """Run the schedule under torch.profiler, ranks together; the captures are written into `folder`."""
-    emitter = RangeEmitter()
+    threaded = bool(getattr(model, "threaded", False))
+    emitter = RangeEmitter(everywhere=threaded)
     capture_on = partial(
         Capture,
         plan(options.schedule, options.window, options.max_new_tokens - 1),
@@ -52,6 +53,7 @@ def profiled_pass(
         with_stack=options.with_stack,
         record_shapes=options.record_shapes,
         memory=options.memory,
+        all_threads=threaded,
     )
     marks = ProfiledMarks(
         capture_on, model.device, adjoining=True, meet=world.meet, emitter=emitter, sync_stages=options.sync_stages

@@ -66,7 +66,7 @@ def verify_pass(
     Raises:
         VerificationError: they are not.
     """
-    with _deterministic_kernels():
+    with deterministic_kernels():
         proofs = [_verify(model, options, number, advance, world, several=len(numbers) > 1) for number in numbers]
     differing = next((proof for proof in proofs if proof.first_difference is not None), None)
     return msgspec.structs.replace(
@@ -125,7 +125,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 @contextmanager
-def _deterministic_kernels() -> Iterator[None]:
+def deterministic_kernels() -> Iterator[None]:
     """Ask torch for kernels that give the same bits each time, and put everything back afterwards."""
     algorithms = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()

@@ -1,0 +1,210 @@
+"""Recording two models: building the pair, proving it, and the clean passes that set ways of working side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import torch
+
+from model import registry
+from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
+from model.staged import run_request
+from tracer.document.errors import InputError, VerificationError
+from tracer.document.manifest import DRAFT_ALONE, TARGET_ALONE, Cell, Drafting, Verification, Way
+from tracer.recording.own.files import called
+from tracer.recording.own.spelling import parse
+from tracer.recording.passes.clean import Clean, clean_pass
+from tracer.recording.passes.verify import STEPS, deterministic_kernels, first_difference, verify_pass
+from tracer.recording.write.output import atomic_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from model.registry import ModelOptions
+    from model.speculative.mapping import Vocabularies
+    from tracer.recording import options as asked
+    from tracer.recording.options import RecordOptions
+    from tracer.recording.progress import Progress
+
+# A pass over several tokens rounds otherwise than a step does. Another token than the step's may come of it where the
+# step's own logits lie no further apart than so many units of rounding of the largest.
+UNITS = 4
+SWEEP = ".sweep.json"
+
+
+def paired(target: Any, options: RecordOptions, drafting: asked.Drafting) -> SpeculativePair:
+    """The target with its draft.
+
+    Raises:
+        ModelError: the draft cannot be built, or does not suit.
+        TracerError: the mapping cannot be loaded.
+    """
+    # Whether they can be a pair is asked there.
+    draft: Any = registry.find(drafting.model).build(draft_options(options.model_options, drafting))
+    how = Speculating(
+        count=drafting.tokens,
+        shares=drafting.acceptance,
+        schedule=drafting.schedule,
+        seed=options.model_options.seed,
+    )
+    pair = SpeculativePair(target, draft, how)
+    if drafting.mapping is None:
+        return pair
+    return SpeculativePair(target, draft, how, _mapping(drafting.mapping, *pair.vocabularies))
+
+
+def draft_options(target: ModelOptions, drafting: asked.Drafting) -> ModelOptions:
+    """The target's options, but those that are the draft's own."""
+    entry = registry.find(drafting.model)
+    size = drafting.size or (target.size if target.size in entry.sizes else next(iter(entry.sizes), ""))
+    return replace(
+        target,
+        size=size,
+        checkpoint=drafting.checkpoint,
+        device=drafting.device or target.device,
+        frames=None,
+        prompt=target.prompt if drafting.checkpoint or entry.folder else None,
+    )
+
+
+def _mapping(text: str, draft_size: int, target_size: int) -> Vocabularies:
+    file = parse(text)
+    assert file is not None  # noqa: S101 -- the command line has looked at it
+    mapping: Vocabularies = called(file, draft_size, target_size)
+    if missing := [name for name in ("to_target", "to_draft") if not callable(getattr(mapping, name, None))]:
+        raise InputError(f"{text}: what it returns has no {' and no '.join(missing)}")
+    return mapping
+
+
+def verify_both(
+    pair: SpeculativePair, options: RecordOptions, numbers: Sequence[int], progress: Progress
+) -> Verification:
+    """Prove that target and draft are their models, and that the rounds yield the target's own tokens.
+
+    Raises:
+        VerificationError: it is not so.
+    """
+    for name, model in (("verify target", pair.target), ("verify draft", pair.draft)):
+        progress.begin(name, STEPS * len(numbers))
+        verify_pass(model, options, numbers, progress.advance)
+    progress.begin("verify", len(numbers))
+    with deterministic_kernels():
+        proofs = [_verify_rounds(pair, number, options.max_new_tokens, progress.advance) for number in numbers]
+    differing = next((proof for proof in proofs if proof.first_difference is not None), proofs[0])
+    return msgspec.structs.replace(
+        differing,
+        tokens=sum(proof.tokens for proof in proofs),
+        shapes=len(proofs),
+        shapes_verified=sum(proof.status == "passed" for proof in proofs),
+    )
+
+
+def _verify_rounds(
+    pair: SpeculativePair, number: int, max_new_tokens: int, advance: Callable[[], None]
+) -> Verification:
+    said = run_request(pair, number, max_new_tokens=max_new_tokens)
+    inputs = pair.prepare(pair.load(number))
+    features = pair.encode_vision(inputs)
+    stock = pair.generate(inputs, features, max_new_tokens=max_new_tokens)
+    first = first_difference(said, stock)
+    if first is not None and not _rounded_otherwise(pair, inputs, features, said, stock, first):
+        raise VerificationError(
+            f"{pair.samples[number]}: what the rounds yield differs from the target's own generate from token {first} "
+            "on, and not by rounding; --no-verify records it all the same"
+        )
+    advance()
+    calls = pair.expected_encoder_calls(inputs)
+    return Verification(
+        status="passed" if first is None else "differs",
+        tokens=said.numel(),
+        first_difference=first,
+        encoder_calls=calls,
+        expected_encoder_calls=calls,
+    )
+
+
+def _rounded_otherwise(
+    pair: SpeculativePair, inputs: Any, features: Any, said: torch.Tensor, stock: torch.Tensor, first: int
+) -> bool:
+    """Whether both tokens at the first difference are the likeliest, as nearly as the type of the weights can tell."""
+    if first == 0 or first >= min(said.shape[1], stock.shape[1]):
+        return False
+    passes = pair.target.begin(inputs.target, features[0])
+    logits = passes.logits(stock[:, :first].to(passes.device))[:, -1].float()
+    best = logits.max(dim=-1).values
+    allowed = UNITS * torch.finfo(pair.target.network.dtype).eps * logits.abs().max(dim=-1).values
+    chosen = logits.gather(-1, said[:, first : first + 1].to(logits.device))[:, 0]
+    return bool((best - chosen <= allowed).all())
+
+
+def drafting_passes(
+    pair: SpeculativePair, options: RecordOptions, requests: int, progress: Progress, *, verified: bool
+) -> Drafting:
+    """The clean passes beside the one that was asked for: each model alone, both in the other schedule, and a sweep."""
+    drafting = options.drafting
+    assert drafting is not None  # noqa: S101 -- there is a pair
+    turns = options.schedule.warmup + requests
+
+    def measured(name: str, model: Any) -> Way:
+        progress.begin(name, turns)
+        return way(name, clean_pass(model, options, requests, progress.advance))
+
+    ways = [measured(TARGET_ALONE, pair.target), measured(DRAFT_ALONE, pair.draft)]
+    ways += [
+        measured(schedule, pair.with_(schedule=schedule)) for schedule in SCHEDULES if schedule != pair.how.schedule
+    ]
+    counts, acceptances = drafting.sweep
+    cells = []
+    for count in counts:
+        for acceptance in acceptances:
+            one = measured(
+                f"k={count}" + (f" at {acceptance[0]:.0%}" if acceptance else ""),
+                pair.with_(count=count, shares=acceptance),
+            )
+            cells.append(Cell(tokens=count, acceptance=list(acceptance), way=one))
+    return Drafting(
+        draft=dict(pair.draft.describe()),
+        device=str(pair.draft.device),
+        tokens=pair.how.count,
+        schedule=pair.how.schedule,
+        mapping=drafting.mapping or pair.mapping_name,
+        acceptance=list(pair.how.shares),
+        seed=pair.how.seed,
+        verified=verified,
+        ways=ways,
+        sweep=cells,
+    )
+
+
+def with_clean(drafting: Drafting, clean: Clean) -> Drafting:
+    """Beside the others, the pass that was asked for."""
+    return msgspec.structs.replace(drafting, ways=[*drafting.ways, way(drafting.schedule, clean)])
+
+
+def way(name: str, clean: Clean) -> Way:
+    """What a clean pass measured, by the name of what worked in it."""
+    rounds = [request for request in clean.checks if request]
+    return Way(
+        name=name,
+        requests=clean.latencies,
+        rounds=[len(request) for request in rounds],
+        drafted=[sum(drafted for drafted, _ in request) for request in rounds],
+        accepted=[sum(accepted for _, accepted in request) for request in rounds],
+        beside=clean.beside,
+    )
+
+
+def sweep_path(output: Path) -> Path:
+    """Where the points of a sweep go: beside the trace, under its stem."""
+    return output.with_name(output.name.removesuffix(".gz").removesuffix(".json") + SWEEP)
+
+
+def write_sweep(output: Path, drafting: Drafting | None) -> None:
+    """The points of a sweep as JSON of their own, where there are any; they are in the manifest too."""
+    if drafting is not None and drafting.sweep:
+        encoded = msgspec.json.format(msgspec.json.encode(drafting.sweep), indent=1)
+        with atomic_writer(sweep_path(output)) as file:
+            file.write(encoded + b"\n")
