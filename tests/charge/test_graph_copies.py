@@ -90,6 +90,8 @@ def test_copies_of_several_nodes_in_a_row_are_told_apart_only_if_each_has_one_op
     assert _modules(nodes, ["gemm", "memcpy128"]) == {"Linear": 1, "graph replay": 1}
     alike = [*nodes[:2], nodes[1]]
     assert _modules(alike, ["gemm", *["memcpy128"] * 3]) == {"Linear": 4}
+    other = [*alike[:2], ("Memcpy HtoD (Pinned -> Device)", *IN_LAYER)]
+    assert _modules(other, ["gemm", *[COPY] * 3]) == {"Linear": 1, "graph replay": 3}
     filled = [*nodes[:2], (FILL, *NOWHERE)]
     assert _modules(filled, ["gemm", "memcpy128", "memset32"]) == {"Linear": 2, "outside modules": 1}
     assert _modules(filled, ["gemm", "memset32", "memcpy128"]) == {"Linear": 1, "graph replay": 2}

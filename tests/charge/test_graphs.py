@@ -193,7 +193,8 @@ COPY = "Memcpy DtoD (Device -> Device)"
     [
         (["mm", COPY, "add"], ["mm", "memcpy32_post", "add"], True),
         (["mm", "Memset (Device)", "add"], ["mm", "memcpy32_post", "add"], False),
-        (["mm", COPY, "add"], ["mm", "Memcpy HtoD (Pinned -> Device)", "add"], False),
+        (["mm", COPY, "add", "Memset (Device)"], ["mm", "Memset (Device)", "add"], False),
+        (["mm", COPY, "add", "Memcpy HtoD"], ["mm", "Memcpy HtoD", "add"], False),
         (["mm", COPY, "add", "memcpy32_post"], ["mm", "memcpy32_post", "add"], False),  # a kernel of the code's own
         (["mm", "memcpy32_post", "add"], ["mm", "memcpy32_post", "add"], True),
     ],
