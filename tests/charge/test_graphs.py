@@ -155,7 +155,7 @@ def _warm_up(names: list[str], layers: tuple[int, ...] = (0,)) -> list[Event]:
             events += [
                 operator(f"aten::{name}", start + 1, 5),
                 launch(start + 2, 1, number),
-                kernel(name, start + 4, 1, number),
+                kernel(name, start + 4, 1, number, cat="gpu_memcpy" if name.startswith("Mem") else "kernel"),
             ]
     return events
 
@@ -183,6 +183,27 @@ def test_of_layers_that_launch_alike_the_class_of_module_is_known_and_the_layer_
     found = _with_capture(tmp_path, capture, *replay, by="layer")
     assert _rows(found) == [("graph replay", 2)]
     assert [one for one in found.abstained if one.what.startswith("layers of 2 ops in replayed graphs")]
+
+
+COPY = "Memcpy DtoD (Device -> Device)"
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "replay", "named"),
+    [
+        (["mm", COPY, "add"], ["mm", "memcpy32_post", "add"], True),
+        (["mm", "Memset (Device)", "add"], ["mm", "memcpy32_post", "add"], False),
+        (["mm", COPY, "add", "Memset (Device)"], ["mm", "Memset (Device)", "add"], False),
+        (["mm", COPY, "add", "Memcpy HtoD"], ["mm", "Memcpy HtoD", "add"], False),
+        (["mm", COPY, "add", "memcpy32_post"], ["mm", "memcpy32_post", "add"], False),  # a kernel of the code's own
+        (["mm", "memcpy32_post", "add"], ["mm", "memcpy32_post", "add"], True),
+    ],
+)
+def test_a_copy_that_the_driver_runs_as_a_kernel_was_launched_as_a_copy(
+    tmp_path: Path, warm_up: list[str], replay: list[str], named: bool
+) -> None:
+    found = _with_capture(tmp_path, _warm_up(warm_up), *_replay(replay), by="module")
+    assert _rows(found) == [("Linear" if named else "graph replay", 3)]
 
 
 def test_a_capture_of_other_kernels_names_nothing_and_says_so(tmp_path: Path) -> None:
@@ -222,6 +243,13 @@ def test_launches_inside_a_capture_name_a_replay_by_the_nodes_ids(
     found = _with_capture(tmp_path, _captured(launched), *replay, by="op")
     expected = [("aten::Mem", 1), ("aten::add", 1), ("aten::mm", 1)] if named else [("graph replay", 3)]
     assert sorted(_rows(found)) == expected
+
+
+@pytest.mark.parametrize(("ran", "named"), [("memcpy128", True), ("memcpy128_of_mine", False)])
+def test_a_copy_inside_a_capture_may_be_run_by_the_drivers_kernel(tmp_path: Path, ran: str, named: bool) -> None:
+    replay = _replay(["k1", ran, "k2"], nodes=[4, 5, 6])
+    found = _with_capture(tmp_path, _captured(["mm", "Mem", "add"]), *replay, by="module")
+    assert _rows(found) == [("Linear" if named else "graph replay", 3)]
 
 
 def test_branches_that_run_at_once_are_put_in_the_order_of_their_capture_by_the_nodes_ids() -> None:

@@ -3,7 +3,8 @@
 Two things of such a trace tell. Kernels that were launched one by one have names: where a replay's names stand in it in
 the same order, they are its nodes. Launches inside a stream's capture run nothing and so have no names; they are in
 order, and where the replay's ops bear node ids, which are given in that order, as many of one kind are its nodes. Of
-several such places, as of layers that launch alike, that is taken which all have.
+several such places, as of layers that launch alike, that is taken which all have. A kernel of the driver that runs a
+graph's copy (`graph_copies`) was launched as a copy.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.graph_copies import NEITHER, driver_kernels, events_of
 from tracer.charge.graphs import in_graphs, nodes_of, replays_of
 from tracer.charge.intervals import distinct
 from tracer.charge.modules_open import layer_modules
@@ -43,12 +45,14 @@ class Launches:
 
     Attributes:
         name: of what each launched, an index into strings; -1 of what ran nothing.
+        alike: the same, with one number for all copies and one for all fills, as `_alike` has them.
         copies: which of them copy or fill.
         labels: [3, launches] operator, module and layer of each, indices into strings; OUTSIDE.
         whole: whether they are one capture from its beginning to its end.
     """
 
     name: I64
+    alike: I64
     copies: Bools
     labels: I64
     whole: bool
@@ -66,30 +70,41 @@ def graphs_in(capture: Trace, capture_work: Work, trace: Trace, work: Work) -> l
     launched = [*_launched(capture, capture_work), *_inside_captures(capture)]
     number = {name: place for place, name in enumerate(capture.strings)}
     here = int64([number.get(name, -1) for name in trace.strings])
+    # A kernel that was launched by that name is no copy.
+    driver = np.where(here < 0, driver_kernels(trace.strings), NEITHER)
+    alike = np.where(driver != NEITHER, _alike(driver), np.append(_alike(events_of(capture.strings)), -1)[here])
     found, seen = [], set()
     for rows in replays_of(trace, work):
         key = work.name[rows].tobytes()
         if key in seen:
             continue
         seen.add(key)
-        in_order, copies = bool(nodes_of(trace, rows).any()), work.kind[rows] != OpKind.KERNEL
-        places = _places(launched, here[work.name[rows]], np.asarray(copies, dtype=np.bool_), in_order=in_order)
+        own = work.name[rows]
+        copies = np.asarray((work.kind[rows] != OpKind.KERNEL) | (driver[own] != NEITHER), dtype=np.bool_)
+        replay = Launches(here[own], int64(alike[own]), copies, np.empty((3, 0), dtype=np.int64), whole=True)
+        places = _places(launched, replay, in_order=bool(nodes_of(trace, rows).any()))
         if places:
-            kernels = [trace.strings[name] for name in work.name[rows].tolist()]
-            found.append(_graph(kernels, capture.strings, places))
+            found.append(_graph([trace.strings[name] for name in own.tolist()], capture.strings, places))
     return found
+
+
+def _alike(sort: I64) -> I64:
+    """Of names by whether they are NEITHER, COPIES or FILLS: their own number, or one for all that are alike."""
+    return np.where(sort == NEITHER, np.arange(len(sort)), -1 - sort)
 
 
 def _launched(trace: Trace, work: Work) -> Iterator[Launches]:
     """What each thread launched one by one."""
     rows = np.flatnonzero(work.asked & ~in_graphs(trace, work)) if work.on_device else int64([])
     row = np.append(operators_of(trace, work).row, -1) if len(rows) else int64([])
+    alike = _alike(events_of(trace.strings))
     for thread in distinct(work.call_thread[rows]):
         own = rows[work.call_thread[rows] == thread]
         own = own[np.lexsort((work.start_ns[own], work.call_start_ns[own]))]
         operators = _names(trace.cpu_ops, row[own])
         labels = np.stack([operators, *_modules(trace, work.call_start_ns[own], work.call_thread[own])])
-        yield Launches(int64(work.name[own]), work.kind[own] != OpKind.KERNEL, labels, whole=False)
+        name = int64(work.name[own])
+        yield Launches(name, alike[name], work.kind[own] != OpKind.KERNEL, labels, whole=False)
 
 
 def _inside_captures(trace: Trace) -> Iterator[Launches]:
@@ -116,7 +131,7 @@ def _inside_captures(trace: Trace) -> Iterator[Launches]:
                 operators = _names(trace.cpu_ops, innermost_span(trace.cpu_ops, times, threads))
                 labels = np.stack([operators, *_modules(trace, times, threads)])
                 nothing = np.full(len(inside), -1, dtype=np.int64)
-                yield Launches(nothing, copies[calls.name[inside]], labels, whole=True)
+                yield Launches(nothing, nothing, copies[calls.name[inside]], labels, whole=True)
 
 
 def _modules(trace: Trace, times_ns: I64, thread: I64) -> tuple[I64, I64]:
@@ -130,17 +145,25 @@ def _names(spans: Spans, row: I64) -> I64:
     return int64(names[row])
 
 
-def _places(launched: list[Launches], name: I64, copies: Bools, *, in_order: bool) -> list[I64]:
+def _places(launched: list[Launches], replay: Launches, *, in_order: bool) -> list[I64]:
     """The labels of each place that a replay's nodes may have been launched at."""
-    found = [one.labels[:, at : at + len(name)] for one in launched if not one.whole for at in _find(one.name, name)]
+    length = len(replay.name)
+    found = [
+        one.labels[:, at : at + length]
+        for one in launched
+        if not one.whole
+        for at in _find(one.alike, replay.alike)
+        # Only a kernel of the driver has no name there.
+        if ((replay.name < 0) | (one.name[at : at + length] == replay.name)).all()
+    ]
     if not found and in_order:
-        found = [one.labels for one in launched if one.whole and np.array_equal(one.copies, copies)]
+        found = [one.labels for one in launched if one.whole and np.array_equal(one.copies, replay.copies)]
     return found if len(found) <= MOST_PLACES else []
 
 
 def _find(haystack: I64, needle: I64) -> Iterator[int]:
     """Where one stands in the other, in full."""
-    if not len(needle) or (needle < 0).any():
+    if (needle == -1).any():
         return
     whole, wanted = haystack.tobytes(), needle.tobytes()
     at, found = whole.find(wanted), 0

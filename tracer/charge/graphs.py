@@ -1,8 +1,8 @@
 """From the ops of a graph's replay to the nodes that were captured, and so to their operators and modules.
 
 A replay is one call; its ops bear that call's correlation and nothing else. What was captured is known by its names in
-order. Only a replay whose names are the same, one by one, has its nodes' operators and modules: of one name too many or
-too few, all that follows would be another's.
+order. Only a replay whose kernels are the same, one by one, has its nodes' operators and modules: of one name too many
+or too few, all that follows would be another's. Copies are told by where they stand among them (`graph_copies`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.document.graphs import OUTSIDE, UNKNOWN, CapturedGraph, is_copy
+from tracer.charge.graph_copies import NEITHER, Copies, driver_kernels, events_of, place_copies
+from tracer.document.graphs import UNKNOWN, CapturedGraph
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import MISSING, OpKind
 from tracer.trace.names import cut
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
+
+_EVENT = -1  # an op that the profiler itself calls a copy or a fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,12 @@ def name_replays(trace: Trace, work: Work) -> Replays:
     names = [name for table in tables for name in table.names]
     base = np.cumsum([0, *(len(table.names) for table in tables)])
     seen: dict[bytes, tuple[int, I64] | None] = {}
+    driver = driver_kernels(trace.strings)
     for rows in replays_of(trace, work) if tables else ():
         key = work.name[rows].tobytes()
         if key not in seen:
-            seen[key] = _match(tables, int64(work.name[rows]), work.kind[rows] == OpKind.KERNEL)
+            own = int64(work.name[rows])
+            seen[key] = _match(tables, own, np.where(work.kind[rows] == OpKind.KERNEL, driver[own], _EVENT))
         match = seen[key]
         if match is None:
             continue
@@ -120,7 +125,7 @@ class _Table:
         names: as `CapturedGraph` has them.
         labels: [3, nodes] operator, module and layer of each node.
         kernel: of each node its name, an index into the trace's strings; -1 of a name that it does not have.
-        copies: which nodes copy or fill.
+        copies: of each node NEITHER, COPIES or FILLS.
     """
 
     def __init__(self, strings: Sequence[str], graph: CapturedGraph) -> None:
@@ -130,21 +135,40 @@ class _Table:
         self.labels = nodes[1:]
         own = [graph.names[place] for place in nodes[0].tolist()]
         self.kernel = int64([number.get(cut(name), -1) for name in own])
-        self.copies = np.array([is_copy(name) for name in own], dtype=np.bool_)
+        self.copies = events_of(own)
+
+    def nodes_of(self, name: I64, sort: I64) -> I64 | None:
+        """Of each op its node, -1 of a copy that is not told by its place; None where the kernels are others.
+
+        Copies are named otherwise by other profilers, and an empty one leaves no trace: kernels alone decide.
+
+        Args:
+            name: of each op of a replay in its order, as `kernel`.
+            sort: of each op: _EVENT of the profiler's own copies and fills, and of kernels whether they may be the
+                driver's that run them.
+        """
+        own = np.flatnonzero(self.copies == NEITHER)
+        # What was launched by that name when nothing was in a graph is a kernel of the code's own.
+        ran = (sort == NEITHER) | ((sort != _EVENT) & np.isin(name, self.kernel[own]))
+        if not len(own) or not np.array_equal(self.kernel[own], name[ran]):
+            return None
+        node = np.full(len(name), -1, dtype=np.int64)
+        node[ran] = own
+        ops, nodes = np.flatnonzero(~ran), np.flatnonzero(self.copies != NEITHER)
+        here = Copies(np.cumsum(ran)[ops], name[ops], sort[ops])
+        there = Copies(np.searchsorted(own, nodes), self.kernel[nodes], self.copies[nodes])
+        placed = place_copies(here, there, self.labels[:, nodes])
+        node[ops] = np.append(nodes, -1)[placed]
+        return node
 
 
-def _match(tables: Sequence[_Table], name: I64, kernel: Bools) -> tuple[int, I64] | None:
-    """Which table has these names, and of each its node there; -1 of a copy that is not told by its place.
-
-    Copies are named otherwise by other profilers, and an empty one leaves no trace: kernels alone decide.
-    """
+def _match(tables: Sequence[_Table], name: I64, sort: I64) -> tuple[int, I64] | None:
+    """Which table has these names, and of each op its node there."""
     for number, table in enumerate(tables):
-        if len(table.kernel) == len(name) and (table.kernel == name).all():
+        if np.array_equal(table.kernel, name):
             return number, np.arange(len(name))
     for number, table in enumerate(tables):
-        own = np.flatnonzero(~table.copies)
-        if kernel.any() and len(own) == kernel.sum() and (table.kernel[own] == name[kernel]).all():
-            node = np.full(len(name), OUTSIDE, dtype=np.int64)
-            node[kernel] = own
+        node = table.nodes_of(name, sort)
+        if node is not None:
             return number, node
     return None

@@ -33,8 +33,3 @@ class CapturedGraph(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.nodes) and all(
             node[0] >= 0 and all(UNKNOWN <= place < len(self.names) for place in node) for node in self.nodes
         )
-
-
-def is_copy(name: str) -> bool:
-    """Whether a node copies or fills memory, by what the profiler calls it."""
-    return name.startswith(("Memcpy", "Memset"))

@@ -65,7 +65,10 @@ def _reason(trace: Trace, capture: Path | None) -> str:
             "inside a capture, which have no names, none that fit by the nodes' ids"
         )
     if manifest is not None and manifest.graphs:
-        return "their kernels are not those, in that order, which the recording launched one by one to name them"
+        return (
+            "their kernels are not those, in that order, which the recording launched one by one to name them, or they "
+            "are copies that it does not tell apart"
+        )
     if manifest is not None and manifest.graphs_unnamed:
         return manifest.graphs_unnamed
     return "they were launched when the graph was captured, and this file has nothing of that"
