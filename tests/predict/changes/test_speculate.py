@@ -14,7 +14,7 @@ from support.summaries import summary as recorded
 
 from tracer.cli.whatif import _beside_rounds as beside_rounds
 from tracer.document.errors import InputError
-from tracer.document.summary import PricedSpeculation, RunTime, Summary
+from tracer.document.summary import PassWork, PricedSpeculation, RunTime, Summary
 from tracer.predict.speculating.acceptance import break_even, expected_tokens
 from tracer.predict.whatif import Changes, Speculate, predict
 from tracer.summarize import summarize
@@ -183,3 +183,9 @@ def test_a_recording_of_rounds_stands_beside_the_prediction_but_for_what_has_the
     assert beside[None, "decode"] is beside["draft", "vision"] is None
     assert found.measured_ns == changed.latency.request_ns
     assert found.speculation is not None and found.speculation.measured_tokens == 2.0
+
+
+def test_a_model_without_work_prices_nothing() -> None:
+    nothing = PassWork(weight_bytes=0, kv_bytes=0, token_kv_bytes=0, token_flops=0, pair_flops=0)
+    with pytest.raises(InputError, match="what a pass over 5 tokens takes is unknown"):
+        predict(summary_of(work=nothing), Changes(stages={}, speculate=_asked(4, 0.5)))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tracer.predict.runs import Run
 
 
+# No model's step is over in less.
+LEAST_NS = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Roof:
     """How the target's busy time grows with the positions of a pass.
@@ -62,7 +66,8 @@ def roof_of(roofline: Roofline | None) -> Roof | None:
     if step is None or step.error:
         return None
     slower = prefill.busy_ns / prefill.floor_ns if prefill and prefill.bound == "compute" and prefill.floor_ns else None
-    return Roof(roofline.step, roofline.peak_tflops * step.devices, roofline.peak_gbs * step.devices, slower)
+    roof = Roof(roofline.step, roofline.peak_tflops * step.devices, roofline.peak_gbs * step.devices, slower)
+    return roof if roof.floor_ns(1) >= LEAST_NS else None
 
 
 def checked(drafted: int, checks: Sequence[Check], step: Run | None, roof: Roof | None) -> tuple[float, str] | None:
