@@ -32,15 +32,15 @@ def round_bars(file: Shown) -> str:
     if found.took_ns is not None and found.timed_rounds:
         mean = [None if time_ns is None else time_ns / found.timed_rounds for time_ns in _of_all(found)]
         drawn.append(_row("on average", mean, longest, ""))
-    if (alone_ns := _alone_ns(found)) is not None:
+    if found.clean_took_ns is not None and found.timed_rounds:
+        clean_ns = found.clean_took_ns / found.timed_rounds
         drawn.append(
-            bar_row(
-                "target alone",
-                "",
-                bar_rect(0, alone_ns, longest, "fill request"),
-                duration(alone_ns),
-                "a round's tokens",
-            )
+            bar_row("no profiler", "", bar_rect(0, clean_ns, longest, "fill request"), duration(clean_ns), "a round")
+        )
+    if (alone_ns := _alone_ns(found)) is not None:
+        more = "a round's tokens" if found.clean_took_ns is None else "a round's tokens, without a profiler"
+        drawn.append(
+            bar_row("target alone", "", bar_rect(0, alone_ns, longest, "fill request"), duration(alone_ns), more)
         )
     keys = "".join(f'<span class="key of-{stage}">{words}</span>' for stage, words in PARTS)
     left_out = f" The first {MOST} of {counted(len(timed), 'round')} are drawn." if len(timed) > MOST else ""

@@ -14,6 +14,7 @@ from tracer.cli.bars import Bars
 from tracer.cli.options import Jobs, NoLimit, PeakGbs, PeakTflops
 from tracer.cli.streams import write
 from tracer.document.errors import UsageError
+from tracer.document.names import DECODE
 
 if TYPE_CHECKING:
     from tracer.document.summary import Prediction, Summary
@@ -64,7 +65,7 @@ def command(
         typer.Option(
             "--verify",
             help="Record the run again with the change, on this machine, and print what was measured beside it. For "
-            "--batch-frames and --decode.",
+            "--batch-frames, --decode and --speculate.",
         ),
     ] = False,
     jobs: Jobs = None,
@@ -128,8 +129,12 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
     run = summary.run
     if run is None:
         raise UsageError("--verify repeats a recording: give it a trace of tracer record")
-    if changes != Changes(stages={}, batch_frames=changes.batch_frames, decode=changes.decode):
-        raise UsageError("--verify can record --batch-frames and --decode, nothing else")
+    speculate = changes.speculate
+    able = Changes(stages={}, batch_frames=changes.batch_frames, decode=changes.decode, speculate=speculate)
+    if changes != able or (speculate is not None and changes.decode is not None):
+        raise UsageError("--verify can record --batch-frames, and --decode or --speculate, nothing else")
+    if speculate is not None and speculate.draft is None:
+        raise UsageError("--verify of --speculate records both models: name the draft's own recording by --draft")
     if changes.batch_frames not in (None, run["frames"]):
         raise UsageError(f"--verify encodes all {run['frames']} frames in one call: --batch-frames {run['frames']}")
     with Bars() as bars, tempfile.TemporaryDirectory(prefix="tracer-") as folder:
@@ -139,11 +144,37 @@ def _measured(found: Prediction, summary: Summary, changes: Changes) -> Predicti
 
         bars.advance()
         output = Path(folder) / "run.json"
-        rerun(run, output, bars, batch_frames=bool(changes.batch_frames), decode=changes.decode)
+        batch = bool(changes.batch_frames)
+        rerun(run, output, bars, batch_frames=batch, decode=changes.decode, speculate=speculate)
         changed = summarize_file(output)
+    if speculate is not None:
+        return _beside_rounds(found, changed)
     measured = {row.stage: round(row.total_ns or 0) for row in changed.budget}
     stages = [msgspec.structs.replace(row, measured_ns=measured[row.stage]) for row in found.stages]
     return msgspec.structs.replace(found, stages=stages, measured_ns=whole_ns(changed))
+
+
+def _beside_rounds(found: Prediction, changed: Summary) -> Prediction:
+    """Put a recording of rounds beside the prediction: what its pass without a profiler measured."""
+    import msgspec
+
+    latency, told, priced = changed.latency, changed.speculation, found.speculation
+    taken = {} if latency is None else latency.stages_ns
+    # The draft's own stages lie in its first round there: the steps by themselves were not measured.
+    unlike = (DECODE,) if any(row.role for row in found.stages) else ()
+    stages = [
+        row if row.role or row.stage in unlike else msgspec.structs.replace(row, measured_ns=taken.get(row.stage))
+        for row in found.stages
+    ]
+    if priced is not None and told is not None:
+        rate = told.timed_yielded_tokens
+        priced = msgspec.structs.replace(
+            priced,
+            measured_speedup=told.speedup,
+            measured_tokens=None if rate is None or not told.timed_rounds else rate / told.timed_rounds,
+        )
+    measured_ns = None if latency is None else latency.request_ns
+    return msgspec.structs.replace(found, stages=stages, measured_ns=measured_ns, speculation=priced)
 
 
 def _decode_mode(mode: str | None, *, graph_decode: bool) -> str | None:

@@ -9,22 +9,31 @@ import torch
 from model.registry import ModelOptions
 from tracer.document.errors import InputError, MissingError
 from tracer.recording.machine import describe_device
-from tracer.recording.options import RecordOptions
+from tracer.recording.options import Drafting, RecordOptions
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tracer.predict.asked import Speculate
     from tracer.recording.progress import Progress
 
 REQUESTS = 5
 
 
 def rerun(
-    run: dict[str, Any], output: Path, progress: Progress, *, batch_frames: bool = False, decode: str | None = None
+    run: dict[str, Any],
+    output: Path,
+    progress: Progress,
+    *,
+    batch_frames: bool = False,
+    decode: str | None = None,
+    speculate: Speculate | None = None,
 ) -> None:
     """Record into `output` what a summary's `run` describes, with the given changes.
+
+    With `speculate` its draft, recorded by itself, drafts for it, and the acceptance is forced.
 
     Raises:
         InputError: the run cannot be repeated from what its recording says.
@@ -40,6 +49,7 @@ def rerun(
     here = str(describe_device(torch.device(device))["name"])
     if here != run["device"]:
         raise MissingError(f"the trace is of {run['device']}, this machine has {here}: they cannot be compared")
+    drafting = None if speculate is None else _drafting(speculate, run)
     record(
         RecordOptions(
             model=run["model"],
@@ -60,6 +70,23 @@ def rerun(
             max_new_tokens=run["new_tokens"],
             schedule=Schedule(wait=0, warmup=1, active=1, repeat=1),
             window=DecodeWindow(1, min(run["new_tokens"], 5)),
+            drafting=drafting,
         ),
         progress,
+    )
+
+
+def _drafting(speculate: Speculate, target: dict[str, Any]) -> Drafting:
+    draft = (speculate.draft.run if speculate.draft is not None else None) or {}
+    same = all(draft.get(key) == target[key] for key in ("device", "dtype", "prompt_tokens", "batch_size"))
+    if draft.get("weights") != "random" or draft.get("input") != "synthetic" or not same:
+        raise InputError(
+            "--verify repeats both recordings together: that of the draft must be of random weights on the synthetic "
+            "input, on the same device, of the same type, prompt and batch"
+        )
+    return Drafting(
+        model=draft["model"],
+        size=draft["size"],
+        tokens=speculate.drafted,
+        acceptance=speculate.acceptance,
     )

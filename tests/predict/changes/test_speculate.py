@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from support.chrome import trace_of
 from support.predict import budget, draft_of, summary_of, then
 from support.rounds import rounds
+from support.summaries import requests
+from support.summaries import summary as recorded
 
+from tracer.cli.whatif import _beside_rounds as beside_rounds
 from tracer.document.errors import InputError
 from tracer.document.summary import PassWork, PricedSpeculation, RunTime, Summary
 from tracer.predict.speculating.acceptance import break_even, expected_tokens
@@ -135,24 +138,51 @@ def test_without_a_draft_or_a_roofline_nothing_is_priced() -> None:
 
 
 def test_rounds_in_the_trace_price_rounds_of_other_lengths_by_what_was_measured() -> None:
-    recorded = summarize(trace_of(*rounds([(2, 1), (2, 1), (4, 4), (4, 0)], draft=10, verify=40, mapping=4)))
-    found = _priced(recorded, _asked(3, 1.0, draft=None))
+    in_trace = summarize(trace_of(*rounds([(2, 1), (2, 1), (4, 4), (4, 0)], draft=10, verify=40, mapping=4)))
+    found = _priced(in_trace, _asked(3, 1.0, draft=None))
     assert (found.draft_token_ns, found.verify_ns) == (10_000, 40_000)
     assert found.map_token_ns == pytest.approx(16_000 / 12)
     assert (found.step_ns, found.tokens) == (30_000, 4)
     assert found.verify_source == "between checks of 2 and 4 in the trace"
     assert [one.drafted for one in found.by_drafted] == [2, 3, 4]
     # Ten tokens were yielded in four rounds, and would be in two and a half.
-    stages = then(recorded, speculate=_asked(3, 1.0, draft=None))
+    stages = then(in_trace, speculate=_asked(3, 1.0, draft=None))
     assert (stages["draft"], stages["map"], stages["verify"]) == (75_000, 10_000, 100_000)
     assert stages["decode"] == 120_000
     with pytest.raises(InputError, match="what a pass over 9 tokens takes is unknown"):
-        _priced(recorded, _asked(8, 1.0, draft=None))
+        _priced(in_trace, _asked(8, 1.0, draft=None))
 
 
 def test_rounds_that_do_not_say_what_they_yielded_are_no_other_rounds() -> None:
     with pytest.raises(InputError, match="what drafting a token takes is unknown"):
         _priced(summarize(trace_of(*rounds([None, None]))), _asked(1, 1.0, draft=None))
+
+
+def test_rounds_of_the_trace_are_scaled_to_a_step_that_was_measured_without_a_profiler() -> None:
+    in_trace = summarize(trace_of(*rounds([(2, 1), (2, 1)], draft=10, verify=40)))
+    told = in_trace.speculation
+    assert told is not None and told.took_ns == 120_000
+    clean = msgspec.structs.replace(told, target_step_ns=20_000, clean_took_ns=60_000)
+    found = _priced(msgspec.structs.replace(in_trace, speculation=clean), _asked(2, 1.0, draft=None))
+    assert (found.draft_token_ns, found.verify_ns, found.step_ns) == (5_000, 20_000, 20_000)
+    assert found.speedup == pytest.approx(2.0)
+    # What the trace has stays the trace's.
+    stages = then(msgspec.structs.replace(in_trace, speculation=clean), speculate=_asked(2, 1.0, draft=None))
+    assert stages["verify"] == pytest.approx(80_000 * 2 / 3, abs=1)
+
+
+def test_a_recording_of_rounds_stands_beside_the_prediction_but_for_what_has_the_drafts_stages_in_it() -> None:
+    measured = recorded(requests(50, 5, louder=0))
+    rows = summarize(trace_of(*rounds([(2, 1), (2, 1)])))
+    changed = msgspec.structs.replace(measured, speculation=rows.speculation)
+    draft = draft_of(200.0, budget("vision", 1, 10, 70))
+    found = beside_rounds(predict(summary_of(), Changes(stages={}, speculate=_asked(4, 0.5, draft=draft))), changed)
+    assert changed.latency is not None
+    beside = {(one.role, one.stage): one.measured_ns for one in found.stages}
+    assert beside[None, "prefill"] == changed.latency.stages_ns["prefill"]
+    assert beside[None, "decode"] is beside["draft", "vision"] is None
+    assert found.measured_ns == changed.latency.request_ns
+    assert found.speculation is not None and found.speculation.measured_tokens == 2.0
 
 
 def test_a_model_without_work_prices_nothing() -> None:

@@ -39,7 +39,7 @@ def apply(case: Case, changes: Changes) -> list[str]:
     if prices.told is None:
         _make_rounds(case, priced)
     else:
-        _change_rounds(case, priced)
+        _change_rounds(case, priced, prices.scale)
     case.priced.append(priced)
     case.added.extend(_stages_of_draft(asked.draft))
     return [_assumption(asked, sequences, case.summary, priced)]
@@ -96,7 +96,7 @@ def _make_rounds(case: Case, priced: PricedSpeculation) -> None:
     case.runs[DECODE] = replace(decode, runs=rounds, step_ns=priced.round_ns)
 
 
-def _change_rounds(case: Case, priced: PricedSpeculation) -> None:
+def _change_rounds(case: Case, priced: PricedSpeculation, scale: float) -> None:
     """Of a trace that has some: as many tokens in rounds of another length."""
     told = case.summary.speculation
     if told is None or told.timed_yielded_tokens is None or not told.timed_rounds:
@@ -113,7 +113,9 @@ def _change_rounds(case: Case, priced: PricedSpeculation) -> None:
     }
     for stage, step_ns in parts.items():
         if stage in case.runs:
-            case.runs[stage] = replace(case.runs[stage], runs=case.runs[stage].runs * fewer, step_ns=step_ns)
+            # What the trace has is of the trace, profiler and all.
+            run = case.runs[stage]
+            case.runs[stage] = replace(run, runs=run.runs * fewer, step_ns=step_ns / scale if scale else step_ns)
 
 
 def _stages_of_draft(draft: Summary | None) -> list[StagePrediction]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tracer.document.errors import InputError
 from tracer.document.names import DECODE
 from tracer.predict.speculating.passes import Roof, checked, roof_of
@@ -35,6 +37,7 @@ class Prices:
         step: of the target by itself; None where nothing says that.
         told: the rounds of the trace.
         run: the step as the other changes leave it; None likewise.
+        scale: what rounds took without a profiler, over what they took in the trace; 1 where the step is the trace's.
         roof: of the target.
         no_roof: why there is none.
     """
@@ -45,6 +48,7 @@ class Prices:
     step: tuple[float, str] | None
     told: Speculation | None
     run: Run | None
+    scale: float
     roof: Roof | None
     no_roof: str
 
@@ -75,7 +79,7 @@ def prices_of(case: Case, draft: Summary | None) -> Prices:
     Raises:
         InputError: nothing says what drafting takes.
     """
-    told = case.summary.speculation
+    told, scale = _like_the_step(case.summary.speculation)
     run = None if told is not None else case.needed(DECODE, "--speculate")
     return Prices(
         path=case.path,
@@ -84,9 +88,24 @@ def prices_of(case: Case, draft: Summary | None) -> Prices:
         step=_step(case, told, run),
         told=told,
         run=run,
+        scale=scale,
         roof=roof_of(case.summary.roofline),
         no_roof=_no_roof(case.summary.roofline),
     )
+
+
+def _like_the_step(told: Speculation | None) -> tuple[Speculation | None, float]:
+    """The rounds as they would be without a profiler where the target's own step was measured so, and by how much."""
+    if told is None or told.clean_took_ns is None or not told.took_ns or told.draft_ns is None:
+        return told, 1.0
+    scale = told.clean_took_ns / told.took_ns
+    rounds = msgspec.structs.replace(
+        told,
+        draft_ns=round(told.draft_ns * scale),
+        map_ns=None if told.map_ns is None else round(told.map_ns * scale),
+        checks=[msgspec.structs.replace(one, verify_ns=round(one.verify_ns * scale)) for one in told.checks],
+    )
+    return rounds, scale
 
 
 def _no_roof(roofline: Roofline | None) -> str:
@@ -133,4 +152,7 @@ def _step(case: Case, told: Speculation | None, run: Run | None) -> tuple[float,
         changed = "" if run.step_ns == now.step_ns else ", changed as asked for"
         return run.step_ns, f"{source_of(now)}{changed}"
     step_ns = None if told is None else told.target_step_ns
-    return None if step_ns is None else (step_ns, TRACED)
+    if step_ns is None:
+        return None
+    clean = told is not None and told.clean_took_ns is not None
+    return step_ns, f"{CLEAN}; the rounds scaled to it" if clean else TRACED
