@@ -43,8 +43,8 @@ PLANTED = (0.0, 0.05, 0.10, 0.20)
 NOISE = 0.03
 # A session of so many recordings is given up, as one whose time is spent.
 MOST = 80
-# Of a busy machine no more can be asked.
-IN_SERIES = 0.5
+# What is asked of a series: its noise decides how long a session then is.
+IN_SERIES = (0.05, 0.1, 0.5)
 
 
 def record(path: Path, minutes: float, requests: int) -> None:
@@ -176,13 +176,14 @@ def stretches(series: list[list[RequestLatency]], random: np.random.Generator) -
 
 def of_series(series: list[list[RequestLatency]], sessions: int) -> dict[str, list[dict[str, Any]]]:
     """Sessions in a series: one after the other, and from anywhere."""
-    alone = [[one] for recording in series for one in recording]
     results: dict[str, list[dict[str, Any]]] = {"measured": [], "resampled": []}
-    for name, recordings in (("recordings", series), ("single requests", alone)):
-        following = iter(recordings)
-        results["measured"].append({"of": name} | count(10**6, lambda _, rest=following: rest, IN_SERIES, 0.0))
-        again = count(sessions, lambda random, of=recordings: stretches(of, random), IN_SERIES, 0.0)
-        results["resampled"].append({"of": name} | again)
+    for precision in IN_SERIES:
+        following = iter(series)
+        measured = count(10**6, lambda _, rest=following: rest, precision, 0.0)
+        again = count(sessions, lambda random: stretches(series, random), precision, 0.0)
+        results["measured"].append({"of": "recordings"} | measured)
+        results["resampled"].append({"of": "recordings"} | again)
+        print(results, flush=True)
     return results
 
 
@@ -205,11 +206,19 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     ]
     for how, rows in results.items():
         for row in rows:
-            claim = "–" if row["planted"] else f"{row['with_claims']} ({row['with_claims'] / row['sessions']:.1%})"
+            claim = "–" if row["planted"] else f"{row['with_claims']} ({interval(row['with_claims'], row['sessions'])})"
             found = f"{row['vision_slower']} ({row['vision_slower'] / row['sessions']:.1%})" if row["planted"] else "–"
             cells = [how, row["of"], f"{row['planted']:.0%}", f"{row['precision']:.1%}", row["sessions"], claim, found]
             lines.append(f"| {' | '.join(map(str, [*cells, round(row['recordings'])]))} |")
     return "\n".join(lines)
+
+
+def interval(found: int, of: int) -> str:
+    """A share with its 95 % interval (Wilson, 1927)."""
+    share, z = found / of, 1.959964
+    middle, half = share + z * z / (2 * of), z * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
+    low, high = (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
+    return f"{share:.1%}, {low:.1%} to {high:.1%}"
 
 
 def constants() -> None:
@@ -259,7 +268,7 @@ def write(results: dict[str, list[dict[str, Any]]], said: str) -> None:
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"about": "", "results": {}}
     said, results = said or before["about"], {**before["results"], **results}
     note = (
-        "Measured: sessions of two equal runs that follow one another in the series. Resampled: sessions that begin "
+        "With a claim: sessions, their share and its 95 % interval. Measured: sessions of two equal runs that follow one another in the series. Resampled: sessions that begin "
         f"anywhere in it. Simulated: made-up recordings with a standard deviation of {NOISE:.0%}, normal, of Student's "
         "t with 3 degrees of freedom, or besides drifting by as much (a first-order process, 0.9 from one recording to "
         "the next). A claim: any row of the table called slower or faster, stated at 5 % of sessions at most. Stated "

@@ -20,7 +20,6 @@ from reports.parts import (
     devices,
     drafting,
     energy,
-    explained,
     findings,
     first,
     footprint,
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
     from reports.blocks import Block
     from tracer.document.comparison import Comparison
     from tracer.document.critical_path import CriticalPath
-    from tracer.document.explained import Explained
     from tracer.document.fleet import Answer
     from tracer.document.ranks import Ranks
     from tracer.document.summary import Prediction, Summary
@@ -128,11 +126,6 @@ def of_comparison(comparison: Comparison, asked: Asked = AS_IT_IS) -> list[Block
 def of_ranks(ranks: Ranks) -> list[Block]:
     """The report on the ranks of one run."""
     return _there(part(ranks) for part in RANKS)
-
-
-def of_explained(one: Explained) -> list[Block]:
-    """A finding's reasoning, and what its rule found in a trace."""
-    return _there([explained.reasoning(one), explained.there(one)])
 
 
 def of_critical_path(path: CriticalPath) -> list[Block]:

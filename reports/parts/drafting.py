@@ -39,7 +39,9 @@ def _about(found: Drafting) -> list[Line]:
             )
         )
     elif found.weights == "random":
-        lines.append(line("random weights: acceptance means nothing; --acceptance asks for one", role="caution"))
+        lines.append(
+            line("random weights: acceptance means nothing; tracer record --acceptance asks for one", role="caution")
+        )
     return lines
 
 

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from tracer.document.summary import Finding
 
 
-def reasoning(explained: Explained) -> Block | None:
+def blocks(explained: Explained) -> list[Block]:
+    """All that is said; it loads nothing that reads documents, so that words alone are there at once."""
+    return [one for one in (_reasoning(explained), _there(explained)) if one is not None]
+
+
+def _reasoning(explained: Explained) -> Block | None:
     """When it is raised, why that matters, what to do."""
     said = (f"rule: {explained.rule}", f"why: {explained.reason}", f"do: {explained.next_step}")
     return block(explained.id, line(""), *map(line, said))
 
 
-def there(explained: Explained) -> Block | None:
+def _there(explained: Explained) -> Block | None:
     """What the rule found in the trace; None where it was not asked."""
     trace = explained.trace
     if trace is None:

@@ -79,7 +79,7 @@ def _advised(said: str, verb: str, path: Path) -> Iterator[tuple[str, ...]]:
             yield of, option
             continue
         assert option in _options(of), f"tracer {of} has no {option}: {match[0]}"
-        if of == "record":
+        if of == "record" or option == "--capture":  # the trace that it names is still to be recorded
             continue
         value = [] if _options(of)[option].is_flag else [VALUES.get(option) or match["value"]]
         yield (of, str(path), option, *value)

@@ -12,7 +12,7 @@ NORM = "void at::native::(anonymous namespace)::vectorized_layer_norm_kernel<flo
 
 def test_counts_and_times_add_up() -> None:
     kernels = [Kernel(name=ADD, count=3, time_ns=5), Kernel(name=CAT, count=2, time_ns=7)]
-    assert unfused_kernels(kernels) == Unfused(count=5, time_ns=12)
+    assert unfused_kernels(kernels) == Unfused(count=5, time_ns=12, shortest_ns=1)
 
 
 @pytest.mark.parametrize(

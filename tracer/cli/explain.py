@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def command(
     known = findings()
     if finding not in known:
         raise UsageError(f"{finding}: no such finding; there are {', '.join(sorted(known))}")
-    from reports.document import of_explained
+    from reports.parts.explained import blocks
     from tracer.cli.options import Format
     from tracer.cli.printed import put, rendered
     from tracer.document.explained import Explained
@@ -44,7 +45,7 @@ def command(
     explained = Explained(id=finding, rule=rule.rule, reason=rule.reason, next_step=rule.next_step)
     if trace is not None:
         explained = _in_trace(explained, trace, jobs=jobs, no_limit=no_limit)
-    put(rendered(of_explained(explained), Format.TEXT, heading=finding, width=_width(), output=None), None)
+    put(rendered(blocks(explained), Format.TEXT, heading=finding, width=_width(), output=None), None)
 
 
 def _width() -> int | None:
@@ -54,8 +55,6 @@ def _width() -> int | None:
 
 def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: bool) -> Explained:
     """With what the rule found in a trace."""
-    from msgspec.structs import replace
-
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
@@ -65,5 +64,5 @@ def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: 
         explained,
         trace=str(trace),
         found=next((one for one in summary.findings if one.id == explained.id), None),
-        abstained=[one for one in summary.abstained if asked.fullmatch(one.what)],
+        abstained=tuple(one for one in summary.abstained if asked.fullmatch(one.what)),
     )

@@ -26,7 +26,7 @@ JOULES, OF_TOKENS = "joules", "token"
 UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 TIME, SHARE, REGRESSION, ENERGY = "time", "share", "regression", "energy"
 UNMEASURED_ENERGY = "its energy was not measured"
-MEASURE_ENERGY = "record it with --energy, on a GPU with an energy counter"
+MEASURE_ENERGY = "record it with tracer record --energy, on a GPU with an energy counter"
 MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)

@@ -112,7 +112,7 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
         which = " and ".join(f"{one.trace.path} (confidence {one.trace.confidence or 0:.2f} of 1)" for one in inferred)
         yield (
             f"stages are inferred from what repeats in {which}: rows by stage are no surer than that; ranges around "
-            "the stages, or --marker, make them known"
+            "the stages, or tracer summarize --marker, make them known"
         )
     if before.device.kind != after.device.kind:
         yield "one trace has device work, the other only operators on the CPU: their kernels are not alike"
@@ -120,5 +120,5 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
         which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
         yield (
             f"{which} stages: their totals and kernels are compared, of whatever each recorded; tracer summarize "
-            "--marker names stages, and what it saves by --format json can be compared"
+            "tracer summarize --marker names stages, and what it saves by --format json can be compared"
         )

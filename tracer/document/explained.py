@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tracer.document.summary.abstained import Abstained
-from tracer.document.summary.findings import Finding
+if TYPE_CHECKING:
+    from tracer.document.summary import Abstained, Finding
 
 
-class Explained(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
     """Why there is such a finding, and whether a trace has it.
 
     Attributes:
@@ -24,4 +26,4 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str
     trace: str | None = None
     found: Finding | None = None
-    abstained: list[Abstained] = []
+    abstained: tuple[Abstained, ...] = ()

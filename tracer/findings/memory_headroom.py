@@ -25,7 +25,7 @@ FINDING = Rule(
         "here, that nobody else takes more of the device, and that a twentieth of what is free stays so; a context "
         "grows by keys and values alone."
     ),
-    next_step="raise the batch (--batch-size) or the context, and record again",
+    next_step="raise the batch (tracer record --batch-size) or the context, and record again",
     rank=175,
 )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracer.document.summary import Stage
 
 WHAT = "energy"
-LONGER = "record longer answers (--max-new-tokens)"
+LONGER = "record longer answers (tracer record --max-new-tokens)"
 AGAIN = "record again, on a device that nobody else uses"
 
 

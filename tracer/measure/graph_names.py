@@ -79,7 +79,10 @@ def _next_step(trace: Trace, capture: Path | None) -> str:
     if capture is not None:
         return "give a trace of the same version, shapes and device, with the warm-up before the capture in it"
     if manifest is not None and manifest.graphs_unnamed:
-        return "--decode graph replays the model's own kernels; by op, those that a compiler made say it by their names"
+        return (
+            "tracer record --decode graph replays the model's own kernels; by op, those that a compiler made say it by "
+            "their names"
+        )
     if manifest is not None and manifest.graphs:
-        return "--decode static launches the same step kernel by kernel"
+        return "tracer record --decode static launches the same step kernel by kernel"
     return RECORD

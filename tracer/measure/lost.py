@@ -31,7 +31,7 @@ AT_FIRST = "let the profiler warm up before the first step that counts (torch.pr
 AT_LAST = "wait for the device before the profiler stops (torch.cuda.synchronize())"
 AT_LAST_OF_NSIGHT = (
     "stop the recording only after the device is idle: torch.cuda.synchronize() before cudaProfilerStop(), or before "
-    "the program or nsys' --duration ends"
+    "the program or nsys profile --duration ends"
 )
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
