@@ -8,8 +8,8 @@ kernels are shorter than the same launched one by one (small ones by 50 to 300 n
 same device time within a hundredth at the graph's own pace: of each kernel by name all its time in the graph's steps,
 divided among modules as the static steps divide theirs. Beside that: the host's layers of a run in which each is
 known (as `gpu_host_layers.py` records it), and what a launch costs this host at least. Each part writes what it found
-as it comes (`OUT/*.json`); one that fails leaves its traceback and the others go on. `--tiny` tries it all without a
-GPU.
+as it comes (`OUT/work/*.json`); one that fails leaves its traceback and the others go on, and all is packed at the end.
+`--tiny` tries it all without a GPU.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from packed import pack, working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ WITHIN, HOST_WITHIN = 0.01, 0.05
 
 def main(out: Path, *, tiny: bool) -> None:
     """Run all parts."""
-    out.mkdir(parents=True, exist_ok=True)
+    out = working_folder(out)
     began = time.monotonic()
     parts: dict[str, Callable[[], Any]] = {"launch_floor": lambda: floor(tiny=tiny)}
     if not tiny:
@@ -54,6 +55,7 @@ def main(out: Path, *, tiny: bool) -> None:
         (out / f"{name}.json").write_text(json.dumps(found, indent=1))
         text = found["failed"] if isinstance(found, dict) and "failed" in found else json.dumps(found)
         print(f"[{time.monotonic() - began:6.1f} s] {name}: {text[:3000]}", flush=True)
+    print("packed:", *pack(out, [f"{way}.json.gz" for way in WAYS]), flush=True)
 
 
 def floor(*, tiny: bool) -> dict[str, Any]:

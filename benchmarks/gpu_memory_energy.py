@@ -1,10 +1,12 @@
 """Memory and energy on a GPU: what is claimed beside what is read by hand, and three systems at 7B in one table.
 
-python benchmarks/gpu_memory_energy.py OUT [--tiny]
+python benchmarks/gpu_memory_energy.py OUT [--tiny] [--seconds 480]
 
-Each part writes `OUT/NAME.json` as soon as it is done, the tables go into `OUT/memory_energy.md`, and a part that fails
-leaves its traceback in `OUT/NAME.txt`. It needs nvidia-ml-py (module pynvml) for energy, about six minutes on an H100,
-and no network. `--tiny` is for trying it out on a CPU, with a counter that is made up.
+Each part writes `OUT/work/NAME.json` as soon as it is done, the table of systems is written after each
+of them, and a part that fails leaves its traceback in `NAME.txt`; at the end all is packed. A part begins only before
+`--seconds` are over, and is a process of its own: one that waited with a context of its own on the device would be
+another process there. It needs nvidia-ml-py (module pynvml) for energy and no network. `--tiny` is for trying it out on
+a CPU, with a counter that is made up.
 
 - `by_hand`: a large matrix product and an idle loop: watts by the energy pass, and by reading the counter at both ends
   of six seconds.
@@ -30,6 +32,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import torch
+from packed import pack, working_folder
 
 from model import registry
 from model.registry import ModelOptions
@@ -48,7 +51,10 @@ if TYPE_CHECKING:
 SYSTEMS = ("eventgpt", "llava15", "video_llava")
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
-TOKENS = 64
+TOKENS = 32
+# The clean pass only has to say what stages take; energy has repeats of its own.
+REQUESTS = ["--requests", "3", "--active", "1", "--no-verify"]
+TURNS = 5
 
 
 class MadeUp:
@@ -174,7 +180,7 @@ def reading(tiny: bool) -> dict[str, Any]:
         "without": Marks(model.device, adjoining=True),
         "with": WatchedMarks(model.device, adjoining=True),
     }
-    for turn in range(2 + (4 if tiny else 14)):
+    for turn in range(2 + (2 if tiny else TURNS)):
         for name in ("without", "with") if turn % 2 else ("with", "without"):
             run_request(model, 0, max_new_tokens=tokens, hook=RecorderHook(sides[name]))
     for name, marks in sides.items():
@@ -243,26 +249,29 @@ def peaks(tiny: bool) -> dict[str, Any]:
     }
 
 
-def systems(out: Path, tiny: bool) -> dict[str, Any]:
-    """Each system recorded with --energy by the command line, and summarised."""
+def systems(out: Path, tiny: bool, end: float) -> None:
+    """Each system recorded with --energy by the command line, and summarised; the table anew after each."""
     found: dict[str, Any] = {}
     for name in SYSTEMS:
+        if time.monotonic() > end:
+            print(f"no time for {name}", flush=True)
+            return
         try:
             found[name] = system(out, name, tiny)
         except Exception:
             (out / f"system_{name}.txt").write_text(traceback.format_exc())
+            traceback.print_exc()
         (out / "systems.json").write_text(json.dumps(found, indent=1))
-    return found
+        table(out, found)
+        print(f"{name}: {time.monotonic() - end:+.0f} s of the end", flush=True)
 
 
 def system(out: Path, name: str, tiny: bool) -> dict[str, Any]:
     trace = out / f"{name}.json.gz"
     size = ["--size", "tiny", "--device", str(DEVICE)] if tiny else ["--size", "7b", "--dtype", "bfloat16"]
     tokens = ["--max-new-tokens", "8" if tiny else str(TOKENS)]
-    command(out, name, "record", "--model", name, *size, *tokens, "--energy", "-o", str(trace), "--force")
+    command(out, name, "record", "--model", name, *size, *tokens, *REQUESTS, "--energy", "-o", str(trace), "--force")
     command(out, f"{name}_text", "summarize", str(trace), "--width", "140")
-    if ON_GPU:
-        command(out, f"{name}_host", "summarize", str(trace), "--by", "host", "--width", "140")
     text = command(out, f"{name}_json", "summarize", str(trace), "--format", "json")
     summary = json.loads(text)
     (out / f"{name}_json.txt").unlink()
@@ -317,32 +326,46 @@ def table(out: Path, found: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    """Begin each part as long as there is time; or, in a process that was begun so, be some."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", nargs="?", default=os.environ.get("OUT", "memory_energy"))
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--part", action="append", choices=list(PARTS))
     asked = parser.parse_args()
-    out = Path(asked.out)
-    out.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    for part in (by_hand, reading, peaks):
-        try:
-            result = part(asked.tiny)
-            (out / f"{part.__name__}.json").write_text(json.dumps(result, indent=1))
-        except Exception:
-            (out / f"{part.__name__}.txt").write_text(traceback.format_exc())
-            traceback.print_exc()
-        if part is peaks:
-            build.cache_clear()  # the systems come in processes of their own, and need the device
-        if ON_GPU:
-            torch.cuda.empty_cache()
-        print(f"{part.__name__}: {time.perf_counter() - start:.0f} s", flush=True)
-    try:
-        table(out, systems(out, asked.tiny))
-    except Exception:
-        (out / "systems.txt").write_text(traceback.format_exc())
-        traceback.print_exc()
-    print(f"all: {time.perf_counter() - start:.0f} s", flush=True)
+    if asked.part:
+        for name in asked.part:
+            be(name, Path(asked.out), asked.tiny)
+        return
+    out = working_folder(Path(asked.out).resolve())
+    end = time.monotonic() + asked.seconds
+    begin(out, asked.tiny, end, "by_hand")
+    systems(out, asked.tiny, end)
+    begin(out, asked.tiny, end, "peaks", "reading")  # of one model, which takes its time to build
+    print("packed:", *pack(out, ["memory_energy.md", "systems.json"]), flush=True)
 
+
+def begin(out: Path, tiny: bool, end: float, *names: str) -> None:
+    """Have a process do these parts, if there is time."""
+    if time.monotonic() > end:
+        print(f"no time for {', '.join(names)}", flush=True)
+        return
+    words = [word for name in names for word in ("--part", name)]
+    script = [sys.executable, str(Path(__file__).resolve()), str(out), *words]
+    subprocess.run([*script, *(["--tiny"] if tiny else [])], check=False)
+    print(f"{', '.join(names)}: {time.monotonic() - end:+.0f} s of the end", flush=True)
+
+
+def be(name: str, out: Path, tiny: bool) -> None:
+    """Do a part here and write what it found, or why it failed."""
+    try:
+        (out / f"{name}.json").write_text(json.dumps(PARTS[name](tiny), indent=1))
+    except Exception:
+        (out / f"{name}.txt").write_text(traceback.format_exc())
+        traceback.print_exc()
+
+
+PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {"by_hand": by_hand, "reading": reading, "peaks": peaks}
 
 if __name__ == "__main__":
     main()

@@ -4,8 +4,10 @@ python benchmarks/gpu_ranks.py OUT            two GPUs, about five minutes
 python benchmarks/gpu_ranks.py --tiny OUT     on a CPU, to try the script
 
 Each part writes what it did into `OUT/NAME.txt` and, of all parts, `OUT/results.json`; one that fails is written down
-and the others go on. The late rank sleeps on the host before a layer in every forward pass, as something that a serving
-process does beside the model would have it. The traces of the parts `healthy` and `late` are small enough to be kept.
+and the others go on; at the end they are packed, `OUT/work` until then. The late rank sleeps on the host before a layer
+in every forward pass, as something that a serving process does beside the model would have it: for 20 ms, since a
+profiled step takes 90 ms on an H100 and a rank is named for a twentieth of it or more. The traces of the parts
+`healthy` and `late` are small enough to be kept.
 """
 
 from __future__ import annotations
@@ -21,12 +23,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from packed import pack, working_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOME = Path(__file__).resolve().parents[1]
+KEPT = ["results.json", *(f"{name}.rank{rank}.json.gz" for name in ("healthy", "late") for rank in range(2))]
 LATE = "--late-rank"
-SLEEP_S, LAYER = 0.004, 3
+SLEEP_S, LAYER = 0.020, 3
 TRACER = [sys.executable, "-P", "-m", "tracer"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 MOST_S = 150
@@ -164,8 +170,7 @@ def be_late(rank: int, arguments: list[str]) -> None:
 
 def run(out: Path, *, tiny: bool) -> None:
     """Make every part, the most wanted ones first."""
-    out.mkdir(parents=True, exist_ok=True)
-    out = out.resolve()
+    out = working_folder(out.resolve())
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HOME), *filter(None, [os.environ.get("PYTHONPATH")])])
     os.environ["COLUMNS"] = "100"
     (out / "mine.py").write_text(OWN)
@@ -183,6 +188,7 @@ def run(out: Path, *, tiny: bool) -> None:
     session.part("static.ranks", lambda: session.ranks("static"))
     session.part("llava15", lambda: session.record("llava15", "--model", "llava15"))
     session.part("llava15.ranks", lambda: session.ranks("llava15"))
+    print("packed:", *pack(out, KEPT), flush=True)
 
 
 if __name__ == "__main__":

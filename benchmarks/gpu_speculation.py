@@ -1,12 +1,14 @@
 """EventGPT drafting for Video-LLaVA: what rounds take and yield, each way of working beside the target alone.
 
-python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380]
+python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16]
 
-Every turn makes one request of each kind: the target alone, the draft alone, and both for each number of drafted
-tokens, acceptance and schedule, so that a device that warms up or slows down does so for all alike. Acceptance is
-forced: the weights are random. `OUT/speculation.json` has every request, `OUT/speculation.md` the table; both are
-written anew after each turn. The prediction is `tracer whatif --speculate` from recordings of each
-model alone, which are made first.
+First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
+predictions, `tracer whatif --speculate`. Then, for one number of drafted tokens after the other, turns: in each one
+request of each kind, the target alone, the draft alone, and both for each acceptance and schedule, so that a device
+that warms up or slows down does so for all alike. A kind's answers are settled directly before its first request.
+Acceptance is forced: the weights are random. `speculation.json` has every request, `speculation.md` the table; both
+are written anew after each request, into `OUT/work` until all is packed. `--seconds` bounds it all: no part begins
+after that, and no request that would not be over by then, as far as that can be known.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import sys
 import time
 import traceback
 from collections import defaultdict
@@ -23,6 +24,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from packed import pack, working_folder
 
 from model.registry import ModelOptions, find
 from model.speculative.forced import yielded
@@ -42,7 +44,9 @@ from tracer.statistics.intervals import median_interval
 from tracer.summarize import summarize_file
 
 TARGET, DRAFT = "video_llava", "eventgpt"
-COUNTS, SHARES, TURNS = [1, 4, 8], [0.24, 0.5, 0.8], 7
+COUNTS, SHARES = [4, 1, 8], [0.5, 0.24, 0.8]
+TURNS = [3, 4]  # of each number of drafted tokens, before those of the next; then more
+ALONE = ("target alone", "draft alone")
 MS = 1e6
 READING = (
     "Acceptance is forced. Medians of speed-ups against the target alone in the same turn, with their 95 % interval "
@@ -55,6 +59,10 @@ HEADINGS = (
 )  # fmt: skip
 
 
+Turn = tuple[int, int]  # the number of drafted tokens, and which turn of it
+Found = dict[str, dict[Turn, dict[str, Any]]]
+
+
 class _Progress:
     def begin(self, phase: str, steps: int) -> None:
         print(f"  {phase} ({steps})", flush=True)
@@ -64,70 +72,84 @@ class _Progress:
 
 
 def main() -> None:
-    """Record each model alone and both together, then make the turns."""
+    """Record both together and each alone, then make the turns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, default=380)
-    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=16)
     asked = parser.parse_args()
-    end = time.monotonic() + asked.seconds
     if asked.tiny:
-        COUNTS[:], SHARES[:] = [1, 4], [0.5]
-    asked.out.mkdir(parents=True, exist_ok=True)
-    on_gpu = not asked.tiny
+        COUNTS[:], SHARES[:] = [4, 1], [0.5]
+    out, tokens, on_gpu = working_folder(asked.out), asked.tokens, not asked.tiny
+    parts = _Parts(out, time.monotonic() + asked.seconds)
     options = {
         "size": "7b" if on_gpu else "tiny",
         "device": "cuda" if on_gpu else "cpu",
         "dtype": "bfloat16" if on_gpu else "float32",
-        "new_tokens": asked.tokens,
+        "new_tokens": tokens,
     }
-    tokens = asked.tokens
-    for name, work in (
-        ("target.json.gz", lambda out: _record(out, TARGET, options, tokens)),
-        ("draft.json.gz", lambda out: _record(out, DRAFT, options, tokens)),
-        ("both.json.gz", lambda out: _record(out, TARGET, options, tokens, verify=True, both=True)),
-    ):
-        _part(f"recording {name}", lambda work=work, name=name: work(asked.out / name))
-    predicted = _part("predictions", lambda: _predictions(asked.out)) or {}
-    pair = _part("building", lambda: _pair(options))
+    both = out / "both.json.gz"
+    parts.do("recording both", lambda: _record(both, TARGET, options, tokens, verify=True, both=True))
+    parts.do("summary of both", lambda: _summary(both))
+    parts.do("recording target", lambda: _record(out / "target.json.gz", TARGET, options, tokens))
+    parts.do("recording draft", lambda: _record(out / "draft.json.gz", DRAFT, options, tokens))
+    predicted = parts.do("predictions", lambda: _predictions(out)) or {}
+    pair = parts.do("building", lambda: _pair(options))
     if pair is not None:
-        _part("turns", lambda: _turns(pair, tokens, predicted, asked.out, end))
-    _part("summary of both", lambda: _summary(asked.out))
+        parts.do("turns", lambda: _Turns(pair, tokens, predicted, out, parts.end).make())
+    print("packed:", *pack(out, ["speculation.md", "speculation.json", "both.txt", "both.json.gz"]), flush=True)
 
 
-def _part(name: str, work: Any) -> Any:
-    """Do a part; where it fails, say so and go on."""
-    began = time.monotonic()
-    print(name, flush=True)
-    try:
-        return work()
-    except Exception:
-        traceback.print_exc(file=sys.stdout)
-        return None
-    finally:
-        print(f"  {name}: {time.monotonic() - began:.1f} s", flush=True)
+class _Parts:
+    """Parts, and in `parts.json` what came of each, written when it is over."""
+
+    def __init__(self, out: Path, end: float) -> None:
+        self.end = end
+        self._out = out
+        self._told: dict[str, Any] = {}
+
+    def do(self, name: str, work: Any) -> Any:
+        """Do a part if there is time; where it fails, say so and go on."""
+        began = time.monotonic()
+        print(name, flush=True)
+        found, failed = None, None
+        try:
+            if began > self.end:
+                failed = "no time"
+            else:
+                found = work()
+        except Exception:
+            failed = traceback.format_exc()
+        took = round(time.monotonic() - began, 1)
+        print(failed or "", f"  {name}: {took} s", flush=True)
+        plain = found if isinstance(found, dict | str | int) else None
+        self._told[name] = {"seconds": took, "failed": failed, "found": plain}
+        (self._out / "parts.json").write_text(json.dumps(self._told, indent=1))
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        return found
 
 
 def _record(
     out: Path, name: str, options: dict[str, Any], tokens: int, *, verify: bool = False, both: bool = False
-) -> None:
+) -> str:
     drafting = Drafting(model=DRAFT, tokens=4, acceptance=(0.5,), schedule="overlapped") if both else None
     asked = RecordOptions(
         model=name,
         model_options=ModelOptions(**options),
         output=out,
-        requests=2 if both else 5,
+        requests=2 if both else 3,
         max_new_tokens=tokens,
         schedule=Schedule(wait=0, warmup=1, active=1, repeat=1),
         window=DecodeWindow(1, tokens),
         verify=verify,
         drafting=drafting,
     )
-    print(f"  verification: {record(asked, _Progress()).manifest.verification}", flush=True)
+    said = f"verification: {record(asked, _Progress()).manifest.verification}"
+    print(f"  {said}", flush=True)
+    return said
 
 
 def _predictions(out: Path) -> dict[str, dict[str, float]]:
@@ -193,35 +215,51 @@ class _Timed:
         }
 
 
-def _turns(pair: SpeculativePair, tokens: int, predicted: dict[str, dict[str, float]], out: Path, end: float) -> None:
-    kinds: dict[str, Any] = {"target alone": pair.target, "draft alone": pair.draft}
-    for schedule in SCHEDULES:
-        for count in COUNTS:
-            for share in SHARES:
-                kinds[f"{count}@{share} {schedule}"] = pair.with_(count=count, shares=(share,), schedule=schedule)
-    timed = _Timed(pair.device)
-    for name, kind in kinds.items():
-        if hasattr(kind, "teach"):
+class _Turns:
+    """Turns of requests, and all that was measured, by kind and then by number of drafted tokens and turn."""
+
+    def __init__(
+        self, pair: SpeculativePair, tokens: int, predicted: dict[str, dict[str, float]], out: Path, end: float
+    ) -> None:
+        self._pair, self._tokens, self._predicted, self._out, self._end = pair, tokens, predicted, out, end
+        self._timed = _Timed(pair.device)
+        self._found: Found = {name: {} for name in ALONE}
+        self._longest: dict[str, float] = {}
+
+    def make(self) -> int:
+        """Turns of each number of drafted tokens, then some more, until there is no time; how many requests."""
+        done: dict[int, int] = defaultdict(int)
+        for more in TURNS:
+            for count in COUNTS:
+                kinds = self._kinds(count)
+                for _ in range(more):
+                    done[count] += 1
+                    if not all(self._one(name, kind, (count, done[count])) for name, kind in kinds.items()):
+                        return sum(len(made) for made in self._found.values())
+        return sum(len(made) for made in self._found.values())
+
+    def _kinds(self, count: int) -> dict[str, Any]:
+        kinds: dict[str, Any] = dict(zip(ALONE, (self._pair.target, self._pair.draft), strict=True))
+        for share in SHARES:
+            for schedule in SCHEDULES:
+                kinds[f"{count}@{share} {schedule}"] = self._pair.with_(count=count, shares=(share,), schedule=schedule)
+        return kinds
+
+    def _one(self, name: str, kind: Any, turn: Turn) -> bool:
+        """A request, if there is time; the first of a kind is another, which is not kept, and settles its answers."""
+        if time.monotonic() + self._longest.get(name, 0.0) > self._end:
+            print(f"  no time for {name} in turn {turn}", flush=True)
+            return False
+        if name not in self._longest:
             began = time.monotonic()
-            kind.teach(0, tokens)
-            print(f"  {name}: {kind.taught_in} answers to settle, {time.monotonic() - began:.1f} s", flush=True)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
-    longest = 0.0
-    for turn in range(TURNS + 1):
+            self._timed(kind, self._tokens)
+            settled = f", {kind.taught_in} answers to settle" if "@" in name else ""
+            print(f"  {name}: {time.monotonic() - began:.1f} s before the first request{settled}", flush=True)
         began = time.monotonic()
-        if turn and began + longest > end:
-            print(f"  no time for turn {turn}", flush=True)
-            break
-        for name, kind in kinds.items():
-            if turn == 0 and hasattr(kind, "teach") and " overlapped" not in name:
-                continue  # to settle its answers has warmed it up
-            made = timed(kind, tokens)
-            if turn:
-                found[name].append(made)
-        longest = max(longest, time.monotonic() - began)
-        print(f"  turn {turn}: {time.monotonic() - began:.1f} s", flush=True)
-        if turn:
-            _write(out, found, predicted, pair, tokens)
+        self._found.setdefault(name, {})[turn] = self._timed(kind, self._tokens)
+        self._longest[name] = max(self._longest.get(name, 0.0), time.monotonic() - began)
+        _write(self._out, self._found, self._predicted, self._pair, self._tokens)
+        return True
 
 
 def _interval(values: list[float]) -> list[float]:
@@ -232,29 +270,36 @@ def _interval(values: list[float]) -> list[float]:
 
 def _write(
     out: Path,
-    found: dict[str, list[dict[str, Any]]],
+    found: Found,
     predicted: dict[str, dict[str, float]],
     pair: SpeculativePair,
     tokens: int,
 ) -> None:
     alone = found["target alone"]
-    rows = [_row(name, made, alone, predicted) for name, made in found.items() if "@" in name]
+    rows = [_row(name, made, alone, predicted) for name, made in found.items() if "@" in name and made]
     about = {
         "device": describe_device(pair.device),
         "software": describe_software(),
         "target": pair.target.describe()["name"],
         "draft": pair.draft.describe()["name"],
         "tokens": tokens,
-        "turns": len(alone),
     }
-    whole = {"about": about, "rows": rows, "predicted": predicted, "requests": found}
+    requests = {
+        name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
+        for name, made in found.items()
+    }
+    whole = {"about": about, "rows": rows, "predicted": predicted, "requests": requests}
     (out / "speculation.json").write_text(json.dumps(whole, indent=1))
     (out / "speculation.md").write_text(_table(about, rows, found))
 
 
 def _row(
-    name: str, made: list[dict[str, Any]], alone: list[dict[str, Any]], predicted: dict[str, dict[str, float]]
+    name: str,
+    by_turn: dict[Turn, dict[str, Any]],
+    alone_by_turn: dict[Turn, dict[str, Any]],
+    predicted: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
+    made, alone = list(by_turn.values()), [alone_by_turn[turn] for turn in by_turn]
     key, schedule = name.split()
     count, share = int(key.split("@")[0]), float(key.split("@")[1])
     checks = [check for one in made for check in one["checks"]]
@@ -269,6 +314,7 @@ def _row(
         "drafted": count,
         "acceptance": share,
         "schedule": schedule,
+        "turns": len(made),
         "accepted_share": sum(one[1] for one in checks) / drafted if drafted else None,
         "tokens_a_round": sum(whole) / len(whole) if whole else None,
         "tokens_expected": yielded((share,), count),
@@ -288,17 +334,17 @@ def _per(made: list[dict[str, Any]], stage: str, counts: list[int]) -> float | N
     return round(total / sum(counts), 4) if sum(counts) else None
 
 
-def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: dict[str, list[dict[str, Any]]]) -> str:
+def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> str:
     lines = [
         f"# {about['draft']} drafting for {about['target']}",
         "",
-        f"{about['device'].get('name')}, {about['turns']} turns, {about['tokens']} tokens an answer.",
+        f"{about['device'].get('name')}, {about['tokens']} tokens an answer.",
         READING,
         "",
     ]
-    for name in ("target alone", "draft alone"):
+    for name in (one for one in ALONE if found[one]):
         stages = {
-            stage: median([one["stages_ms"].get(stage, 0.0) for one in found[name]])
+            stage: median([one["stages_ms"].get(stage, 0.0) for one in found[name].values()])
             for stage in ("vision", "prefill", "decode#")
         }
         lines.append(f"{name}: " + ", ".join(f"{stage} {value:.2f} ms" for stage, value in stages.items()))
@@ -321,7 +367,7 @@ def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: dict[str, l
             _cell(price and price["speedup"], "{:.3f}"),
             _cell(row["predicted_off"], "{:+.1%}"),
             "{} ({} to {})".format(*row["speedup_request"]),
-            f"{row['same_answer']} of {about['turns']}",
+            f"{row['same_answer']} of {row['turns']}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -331,12 +377,15 @@ def _cell(value: Any, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def _summary(out: Path) -> None:
+def _summary(trace: Path) -> None:
+    """What `summarize` prints and writes of a trace, beside it."""
     from reports.document import of_summary
     from reports.render.text import render
+    from tracer.document.summary.whole import encode
 
-    text = render(of_summary(summarize_file(out / "both.json.gz", Choices())), width=120)
-    (out / "both.txt").write_text(text)
+    summary = summarize_file(trace, Choices())
+    trace.with_name("both_summary.json").write_bytes(encode(summary))
+    trace.with_name("both.txt").write_text(render(of_summary(summary), width=120))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ def _nvml(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> ModuleType:
     known: dict[str, Any] = {
         "NVMLError": _NvmlError, "NVML_CLOCK_SM": 1, "NVML_CLOCK_MEM": 2, "NVML_TEMPERATURE_GPU": 0,
         "nvmlInit": lambda: None, "nvmlShutdown": lambda: None, "nvmlDeviceGetHandleByUUID": lambda uuid: uuid,
-        "nvmlDeviceGetMigMode": unsupported, "nvmlDeviceGetComputeRunningProcesses": lambda _: [1],
+        "nvmlDeviceGetMigMode": unsupported, "nvmlDeviceGetComputeRunningProcesses": lambda _: [],
         "nvmlDeviceGetTotalEnergyConsumption": lambda _: 12_345, "nvmlDeviceGetPowerUsage": lambda _: 250_000,
         "nvmlDeviceGetClockInfo": lambda _, kind: 1000 * kind, "nvmlDeviceGetTemperature": lambda *_: 61,
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _: 0x1 | 0x4 | 0x20,
@@ -62,13 +63,35 @@ def test_what_nvml_does_not_tell_of_a_device_is_none_and_the_newer_name_of_a_cal
 ) -> None:
     _nvml(
         monkeypatch, nvmlDeviceGetPowerUsage=None, nvmlDeviceGetTemperature=None,
-        nvmlDeviceGetCurrentClocksEventReasons=lambda _: 0x80, nvmlDeviceGetComputeRunningProcesses=lambda _: [1, 2],
+        nvmlDeviceGetCurrentClocksEventReasons=lambda _: 0x80,
     )  # fmt: skip
     meter = nvml.open_meter(GPU)
     assert not isinstance(meter, NoMeter)
     state = meter.state("clean", 0)
     assert (state.power_mw, state.celsius, state.limited_by) == (None, None, ["power brake"])
-    assert meter.warnings == [nvml.SHARED]
+
+
+@pytest.mark.parametrize(
+    ("processes", "said"),
+    [
+        (["own", 1], [nvml.SHARED]),
+        (["own"], []),
+        (["own", "own"], []),  # its contexts, one by one
+        ([1, 2], [nvml.UNTOLD]),
+        ([1], []),  # by an id of another namespace
+        ([], []),
+        (None, []),
+    ],
+)
+def test_others_on_the_device_are_claimed_only_where_this_process_is_known_among_them(
+    monkeypatch: pytest.MonkeyPatch, processes: list[Any] | None, said: list[str]
+) -> None:
+    own = os.getpid()
+    listed = [SimpleNamespace(pid=own if one == "own" else own + one) for one in processes or []]
+    _nvml(monkeypatch, nvmlDeviceGetComputeRunningProcesses=None if processes is None else lambda _: listed)
+    meter = nvml.open_meter(GPU)
+    assert not isinstance(meter, NoMeter)
+    assert meter.warnings == said
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ On an H100 it changes ten times a second, and reading it takes about four millis
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 INSTALL = 'install it: pip install "vlm-tracer[energy]" (nvidia-ml-py)'
 SHARED = "other processes use the device as well: their energy is in these figures"
+UNTOLD = (
+    "several processes use the device, and which of them is this one cannot be told (a container's process ids are not "
+    "the driver's): what others used is in these figures"
+)
 # Bits of nvmlDeviceGetCurrentClocksEventReasons; idleness (1) and clocks that were asked for (2) are none.
 REASONS = {
     0x4: "power cap",
@@ -73,8 +78,9 @@ class NvmlMeter:
         self._nvml, self._handle = pynvml, handle
         self.warnings: list[str] = []
         with suppress(pynvml.NVMLError):
-            if len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle)) > 1:
-                self.warnings.append(SHARED)
+            users = {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+            if len(users) > 1:
+                self.warnings.append(SHARED if os.getpid() in users else UNTOLD)
 
     def total_uj(self) -> int:
         """Microjoules since the driver was loaded."""

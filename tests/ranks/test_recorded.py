@@ -1,0 +1,60 @@
+"""Two ranks recorded on two H100, cut to what is read of them: what the whole recordings gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tracer.choices import Choices
+from tracer.document.ranks import Ranks, StepRank
+from tracer.ranks.analyse import analyse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Of each pass what rank 0 waited, and what both transferred; rank 1's host slept for 4 ms in each.
+STEPS = [
+    ("prefill", -1, 159_335_761, 2_644_917, 2_718_832),
+    ("decode", 1, 85_803_854, 404_138, 410_051),
+    ("decode", 2, 86_476_294, 404_163, 404_832),
+    ("decode", 3, 83_380_646, 404_183, 403_681),
+    ("decode", 4, 87_038_988, 407_075, 403_809),
+    ("decode", 5, 87_849_546, 406_846, 402_784),
+    ("decode", 6, 86_791_140, 411_175, 407_430),
+]
+
+
+@pytest.fixture(scope="module")
+def late(data: Path) -> Ranks:
+    return analyse(sorted((data / "ranks_h100").iterdir()), Choices(jobs=1))
+
+
+def test_a_host_that_stops_before_one_collective_is_named_and_one_late_by_less_than_a_twentieth_is_not(
+    late: Ranks,
+) -> None:
+    """Both are one rank: before prefill by 88 ms of 180 ms; in decode it sleeps for 4 ms in steps of 89 to 125 ms."""
+    (one,) = late.stragglers
+    assert (one.rank, one.stage, one.cause, one.late_ns, one.passes, one.of_passes, one.place, one.stage_pass_ns) == (
+        1, "prefill", "host", 87_589_767, 1, 1, 1, 180_393_764,
+    )  # fmt: skip
+    assert [finding.id for finding in late.findings] == [
+        "rank-straggler", "imbalance", "collective-waits", "collective-waits",
+    ]  # fmt: skip
+
+
+def test_each_pass_of_two_h100_has_the_waiting_and_the_transfer_of_the_whole_recording(late: Ranks) -> None:
+    assert (late.world_size, late.missing, late.clock, late.clock_residual_ns) == (2, [], "shared", 298)
+    assert (late.collectives, late.matched) == (455, 455)
+    steps = [(step.stage, step.index, step.critical_rank, step.late_ns, step.wait_ns) for step in late.steps]
+    assert steps == [(stage, index, 1, wait, wait) for stage, index, wait, _, _ in STEPS]
+    assert [step.ranks for step in late.steps] == [
+        [StepRank(rank=0, wait_ns=wait, transfer_ns=own), StepRank(rank=1, wait_ns=0, transfer_ns=other)]
+        for _, _, wait, own, other in STEPS
+    ]
+    (request,) = late.requests
+    assert (request.time_ns, request.without_waiting_ns) == (836_734_146, 809_709_029)
+    assert [(row.collective, row.bytes, row.count, row.transfer_ns) for row in late.bandwidth] == [
+        ("_allgather_base", 64_000, 7, 6_496), ("allreduce", 8_192, 384, 6_301), ("allreduce", 5_292_032, 64, 39_745),
+    ]  # fmt: skip
+    assert (late.abstained, late.warnings) == ([], [])
