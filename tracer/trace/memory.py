@@ -23,11 +23,14 @@ def keep_freed_pages() -> None:
         mallopt(_TRIM_THRESHOLD, _LARGE)
 
 
-def give_back_freed_pages() -> None:
-    """Have glibc give the system what is free now, and from here on what is freed of columns; elsewhere, do nothing.
+def give_back_freed_pages(events: int) -> None:
+    """Have glibc give the system what is free now, and from here on what is freed of columns; elsewhere, or after
+    reading fewer events than make a file large, do nothing.
 
     Reading leaves many small holes, which no column of megabytes fits into.
     """
+    if events < MANY_EVENTS:
+        return
     library = ctypes.CDLL(None)
     trim, mallopt = (getattr(library, name, None) for name in ("malloc_trim", "mallopt"))
     if trim is not None and mallopt is not None:
