@@ -11,6 +11,7 @@ I32: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"
 I8: TypeAlias = "np.ndarray[Any, np.dtype[np.int8]]"
 Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 F64: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"  # of integers of any width
 
 # Numbers in so small a range are sorted out by a table.
 SMALL_RANGE = 1 << 22
@@ -39,7 +40,8 @@ def coded(values: I64 | I32) -> tuple[I64, I64]:
     if high - low < SMALL_RANGE:
         occurs = np.zeros(high - low + 1, dtype=np.bool_)
         occurs[values - low] = True
-        place = np.cumsum(occurs) - 1
+        place = np.cumsum(occurs, dtype=np.int32)  # half as large as it would be
+        place -= 1
         return int64(np.flatnonzero(occurs) + low), int64(place[values - low])
     order = np.argsort(values, kind="stable")
     ordered = values[order]

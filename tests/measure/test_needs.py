@@ -18,7 +18,9 @@ from tracer.trace.columns import Want
         (Choices(by="kernel"), Want.SUMMARY | Want.LAUNCHED),
         (Choices(by="host"), Want.SUMMARY | Want.CPU_OPS | Want.MODULES),
         (Choices(by="layer"), Want.SUMMARY | Want.MODULES),
-        (Choices(by="op"), Want.SUMMARY | Want.CPU_OPS | Want.DETAILS),
+        (Choices(by="op"), Want.SUMMARY | Want.ASKERS | Want.DETAILS),
+        (Choices(by="op", shapes=True), Want.SUMMARY | Want.ASKERS | Want.CPU_OPS | Want.DETAILS),
+        (Choices(by="op", patterns={"decode": "x"}), Want.SUMMARY | Want.ASKERS | Want.CPU_OPS | Want.DETAILS),
         (Choices(shapes=True, by="module"), Want.SUMMARY | Want.CPU_OPS | Want.DETAILS | Want.MODULES),
     ],
 )

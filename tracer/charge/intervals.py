@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import SMALL_RANGE, coded, int64
 
 if TYPE_CHECKING:
     from tracer.arrays import I32, I64
@@ -22,6 +22,11 @@ def sum_by(keys: I64, values: I64, size: int) -> I64:
 
 def distinct(values: I64 | I32) -> list[int]:
     """The different values, in order."""
+    low = int(values.min()) if len(values) else 0
+    if len(values) and (size := int(values.max()) - low + 1) <= SMALL_RANGE:
+        occurs = np.zeros(size, dtype=np.bool_)
+        occurs[values - low] = True
+        return [place + low for place in np.flatnonzero(occurs).tolist()]
     return list(coded(values)[0].tolist())
 
 
@@ -61,7 +66,7 @@ class Nest:
         # The nearest earlier interval that ends later: all between are over by the time this one is.
         outer = np.full(len(end), -1, dtype=np.int64)
         stack: list[int] = []
-        ends = end.tolist()
+        ends = end.data  # a list of numbers would be five times as large
         for position, reach in enumerate(ends):
             while stack and ends[stack[-1]] <= reach:
                 stack.pop()

@@ -68,7 +68,7 @@ class Pieces:
 
 def operators_known(trace: Trace) -> bool:
     """Whether the file was read for its operators; Nsight's have none."""
-    return trace.operators is not None or bool(trace.had & Want.CPU_OPS)
+    return trace.operators is not None or bool(trace.had & (Want.CPU_OPS | Want.ASKERS))
 
 
 def host_operators(trace: Trace) -> Spans:

@@ -56,7 +56,7 @@ def operators_of(trace: Trace, work: Work) -> Operators:
         return Operators(row)
     of_call = np.append(trace.details.of_call, NO_CORRELATION)[work.call]
     ids = np.where(trace.details.of_op == NO_CORRELATION, of_call, trace.details.of_op)
-    named = _by_id(trace, ids, times)
+    named = _named(trace, ids, times, row)
     known = named >= 0
     # Without a launch record all that is known is that the operator began before its work did.
     end = np.where(launched, trace.cpu_ops.end_ns[named], np.iinfo(np.int64).max) if len(trace.cpu_ops) else times
@@ -67,6 +67,25 @@ def operators_of(trace: Trace, work: Work) -> Operators:
     if wrong > (1 - BELIEVED) * int(checked.sum()):
         return Operators(row, wrong_ids=wrong)
     return Operators(np.where(missing, named, row), by_id=int(missing.sum()), wrong_ids=wrong)
+
+
+def _named(trace: Trace, ids: I64, times_ns: I64, row: I64) -> I64:
+    """The operator that each id names at each time; -1 without one.
+
+    Args:
+        trace: with details.
+        ids, times_ns: what to look for.
+        row: of each the operator that was open then, -1 without: where no two have one id, none else needs looking for.
+    """
+    of_operator = trace.details.of_operator if trace.details is not None else int64([])
+    numbers = np.sort(of_operator[of_operator != NO_CORRELATION])
+    if (numbers[1:] == numbers[:-1]).any():
+        return _by_id(trace, ids, times_ns)
+    given = ids != NO_CORRELATION
+    found = np.where(given & (np.append(of_operator, NO_CORRELATION)[row] == ids), row, -1)
+    rest = np.flatnonzero((found < 0) & given)
+    found[rest] = _by_id(trace, ids[rest], times_ns[rest])
+    return int64(found)
 
 
 def _by_id(trace: Trace, ids: I64, times_ns: I64) -> I64:

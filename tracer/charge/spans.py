@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct, sum_by
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans
+
+# Times that are looked for at once, and how many such pieces there are at most.
+LEAST_PIECE, MOST_PIECES = 1 << 14, 16
 
 
 def self_times(spans: Spans | StageRanges) -> I64:
@@ -32,16 +36,24 @@ def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I6
     found = np.full(len(times_ns), -1, dtype=np.int64)
     for number in distinct(spans.thread):
         asked = np.flatnonzero(thread == number)
-        own = np.flatnonzero(spans.thread == number)
-        own = own[_holding(spans.start_ns[own], spans.end_ns[own], times_ns[asked])]
-        if not len(own):
-            continue
-        place = Nest.of(spans.start_ns[own], spans.end_ns[own]).innermost(times_ns[asked])
-        found[asked] = np.where(place >= 0, own[place], -1)
+        asked = asked[np.argsort(times_ns[asked])]
+        # In pieces, of which each needs few of the spans: all together take several times their own memory.
+        size = max(LEAST_PIECE, -(-len(asked) // MOST_PIECES))
+        for begin in range(0, len(asked), size):
+            piece = asked[begin : begin + size]
+            times = times_ns[piece]
+            own = _holding(spans, number, times)
+            if len(own):
+                place = Nest.of(spans.start_ns[own], spans.end_ns[own]).innermost(times)
+                found[piece] = np.where(place >= 0, own[place], -1)
     return found
 
 
-def _holding(start_ns: I64, end_ns: I64, times_ns: I64) -> Bools:
-    """Which intervals hold any of these times: of a trace's operators one in three, and only these need be nested."""
-    times_ns = np.sort(times_ns)
-    return np.searchsorted(times_ns, start_ns, side="left") < np.searchsorted(times_ns, end_ns, side="left")
+def _holding(spans: Spans | StageRanges, thread: int, times_ns: I64) -> I64:
+    """Which spans of a thread hold any of these times, which ascend: only these need be nested."""
+    near = spans.start_ns <= times_ns[-1]
+    near &= spans.end_ns > times_ns[0]
+    near &= spans.thread == thread
+    own = np.flatnonzero(near)
+    held = np.searchsorted(times_ns, spans.start_ns[own]) < np.searchsorted(times_ns, spans.end_ns[own])
+    return int64(own[held])

@@ -36,6 +36,9 @@ def at_first(choices: Choices) -> Want:
         want |= ways()[choices.by].needs
     if choices.shapes:
         want |= recorded.NEEDS
+    if choices.patterns:
+        # Operators may be what they match: all of them, or none.
+        want |= Want.CPU_OPS if want & Want.ASKERS else Want(0)
     if choices.capture is not None:
         want |= graph_names.OF_REPLAYS
     return want
@@ -46,6 +49,8 @@ def after_all(trace: Trace, choices: Choices) -> Want:
     if trace.unread is not None:
         return Want(0)
     more = missing_for_stages(trace, choices.patterns)
+    if trace.had & Want.ASKERS:
+        more &= ~Want.CPU_OPS  # those there are have all the shapes that tell
     if not len(trace.ops) and trace.format == "chrome":
         # Operators are most of a file, and only a trace without device ops needs them.
         more |= Want.CPU_OPS
@@ -69,7 +74,7 @@ def beside(trace: Trace, choices: Choices) -> Want:
     worth = small or (trace.events <= WAITING_EVENTS and mostly_idle(trace))
     if not worth or not len((find_stages if small else marked_stages)(trace, choices.patterns)):
         return memory
-    return memory | (NOTHING if trace.had & Want.CPU_OPS else Want.CPU_OPS)
+    return memory | (NOTHING if trace.had & (Want.CPU_OPS | Want.ASKERS) else Want.CPU_OPS)
 
 
 def mostly_idle(trace: Trace) -> bool:
@@ -85,6 +90,8 @@ def mostly_idle(trace: Trace) -> bool:
 
 def in_the_end(trace: Trace, choices: Choices) -> Want:
     """What is left to read of a trace that was read for all that: what tells why nothing marks its stages."""
+    if trace.had & Want.ASKERS:
+        return Want(0)  # every thread that ran operators has some
     if trace.format == "chrome" and worth_operators(trace) and not find_stages(trace, choices.patterns).marked:
         return Want.CPU_OPS
     return Want(0)

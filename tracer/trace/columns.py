@@ -49,6 +49,7 @@ class Want(IntFlag):
     MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
     COLLECTIVES = 512  # which collective a kernel is: `Collectives`
+    ASKERS = 1 << 12  # of very many CPU operators those that say who asked for work; with DETAILS
     MEMORY = 1 << 11  # what the allocators of devices gave and took back: `MemoryEvents`
     SUMMARY = OPS | CALLS | RANGES
 
@@ -154,7 +155,7 @@ class Details:
     of_op: I64
     of_call: I64
     of_operator: I64
-    shape: I64
+    shape: I32
     shapes: list[tuple[bytes, bytes, bytes]]
 
 
@@ -275,7 +276,8 @@ class Trace:
         strings: the names.
         threads: (process, thread) ids as the file spells them.
         devices: the devices that the file describes.
-        ops, calls, ranges, cpu_ops: the columns; those not asked for are empty.
+        ops, calls, ranges, cpu_ops: the columns; those not asked for are empty. Where `had` has no CPU_OPS, the
+            operators may be `Want.ASKERS` alone.
         modules: forward calls of `nn.Module`s, by class and number (`Linear_3`).
         generation: calls of transformers' `generate` and of those of its functions by which its passes are told, by the
             line they begin at; read with the modules.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 
+# How many events make a file large.
+MANY_EVENTS = 1_000_000
 # Of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGE = 1 << 30
+_LARGE, _COLUMN = 1 << 30, 1 << 18
 
 
 def keep_freed_pages() -> None:
@@ -19,3 +21,18 @@ def keep_freed_pages() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGE)
         mallopt(_TRIM_THRESHOLD, _LARGE)
+
+
+def give_back_freed_pages(events: int) -> None:
+    """Have glibc give the system what is free now, and from here on what is freed of columns; elsewhere, or after
+    reading fewer events than make a file large, do nothing.
+
+    Reading leaves many small holes, which no column of megabytes fits into.
+    """
+    if events < MANY_EVENTS:
+        return
+    library = ctypes.CDLL(None)
+    trim, mallopt = (getattr(library, name, None) for name in ("malloc_trim", "mallopt"))
+    if trim is not None and mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _COLUMN)
+        trim(0)

@@ -13,13 +13,12 @@ import msgspec
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.trace.chrome.askers import ATTENTIONS, PROJECTIONS
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Details, Spans, Trace
 
-_PROJECTIONS = ("aten::linear",)
-_ATTENTIONS = ("aten::scaled_dot_product_attention",)
 UNKNOWN = -1
 
 
@@ -49,12 +48,12 @@ def prompts_by_shapes(trace: Trace, calls: Spans, layers: Spans) -> Bools | None
 
 def queries_of_calls(trace: Trace, details: Details, calls: Spans, layers: Spans) -> I64:
     """Positions that each call of a model was asked for, or UNKNOWN; see `prompts_by_shapes`."""
-    return _first_in_each(trace, details, calls, layers, _PROJECTIONS, (0, 3))
+    return _first_in_each(trace, details, calls, layers, PROJECTIONS, (0, 3))
 
 
 def keys_of_calls(trace: Trace, details: Details, calls: Spans, layers: Spans) -> I64:
     """Keys that attention had in each call, or UNKNOWN."""
-    return _first_in_each(trace, details, calls, layers, _ATTENTIONS, (1, 4))
+    return _first_in_each(trace, details, calls, layers, ATTENTIONS, (1, 4))
 
 
 def _first_in_each(

@@ -34,6 +34,6 @@ def _keys(trace: Trace, work: Work) -> Keys:
 
 WAY = Way(
     keys=_keys,
-    needs=Want.SUMMARY | Want.CPU_OPS | Want.DETAILS,
+    needs=Want.SUMMARY | Want.ASKERS | Want.DETAILS,
     meaning="op: the innermost open on the launching thread at the launch.",
 )

@@ -54,7 +54,7 @@ _WANTED = {
     Group.OP: Want.OPS,
     Group.CALL: Want.CALLS,
     Group.RANGE: Want.RANGES,
-    Group.CPU_OP: Want.CPU_OPS,
+    Group.CPU_OP: Want.CPU_OPS | Want.ASKERS,
     Group.FLOW: Want.FLOWS,
     Group.MODULE: Want.MODULES,
     Group.FRAME: Want.FRAMES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import coded, int8, int32, int64
+from tracer.arrays import int8, int32, int64
 from tracer.document.words import counted, unended
 from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import Group
@@ -18,7 +18,9 @@ from tracer.trace.columns import MISSING, Details, DeviceOps, HostCalls, Launche
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from collections.abc import Iterable
+
+    from tracer.arrays import I32, I64, Column
     from tracer.trace.chrome.communication import Kind
     from tracer.trace.chrome.events import Id
 
@@ -31,28 +33,38 @@ class Numbering(dict[Any, int]):
         return number
 
 
+def threads_of(tracks: Iterable[tuple[Id, Id]]) -> tuple[I32, list[tuple[str, str]]]:
+    """The thread of each track, and the threads: the same id may be written as a number here and as a string there."""
+    numbering = Numbering()
+    thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
+    return thread, list(numbering)
+
+
 class Columns:
-    """The collected columns, closed and numbered."""
+    """The collected columns, closed and numbered.
+
+    Attributes:
+        strings, threads, op_tracks: what is numbered.
+        all_operators: whether all CPU operators are here, and not those alone that say who asked for work.
+    """
 
     def __init__(
         self,
         names: dict[str, int],
         tracks: dict[tuple[Id, Id], int],
         op_tracks: dict[tuple[Id, Id], int],
-        rows: dict[Group, list[I64]],
+        rows: dict[Group, list[Column]],
         skipped: Counter[str],
         shapes: list[tuple[bytes, bytes, bytes]],
         launches: list[Shape],
         kinds: list[Kind] | None,
+        *,
+        all_operators: bool = True,
     ) -> None:
         self.strings = list(names)
-        self.threads: list[tuple[str, str]] = []
+        self.all_operators = all_operators
         self._skipped = skipped
-        # The same id may be written as a number here and as a string there.
-        numbering = Numbering()
-        thread = int32([numbering[cut(str(pid)), cut(str(tid))] for pid, tid in tracks])
-        self.threads = list(numbering)
-        self._thread_of_track = thread
+        self._thread_of_track, self.threads = threads_of(tracks)
         self.op_tracks = [(cut(str(pid)), cut(str(tid))) for pid, tid in op_tracks]
         self._rows = rows
         self._shapes = shapes
@@ -94,9 +106,10 @@ class Columns:
 
     def hosts(self) -> frozenset[tuple[str, str]]:
         """The threads that made calls, ran operators or opened ranges."""
-        tracks = [self._rows[group][3] for group in (Group.CALL, Group.RANGE, Group.CPU_OP)]
-        used = coded(int64(self._thread_of_track[np.concatenate(tracks)]))[0].tolist()
-        return frozenset(self.threads[thread] for thread in used)
+        used = np.zeros(len(self._thread_of_track), dtype=np.bool_)
+        for group in (Group.CALL, Group.RANGE, Group.CPU_OP):
+            used[self._rows[group][3]] = True
+        return frozenset(self.threads[thread] for thread in self._thread_of_track[used].tolist())
 
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""

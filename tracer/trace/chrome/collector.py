@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.trace.chrome import communication
+from tracer.trace.chrome import askers, communication
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
     OP_KINDS,
@@ -18,7 +18,7 @@ from tracer.trace.chrome.categories import (
     passed_over,
     telling_frame,
 )
-from tracer.trace.chrome.collected import Columns, Numbering
+from tracer.trace.chrome.collected import Columns, Numbering, threads_of
 from tracer.trace.chrome.events import (
     NO_ARGS,
     NO_COLLECTIVE,
@@ -32,6 +32,7 @@ from tracer.trace.chrome.events import (
 from tracer.trace.chrome.launched import shape_of
 from tracer.trace.chrome.memory import memory_columns
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
+from tracer.trace.chrome.packed import Packed, joined, pack
 from tracer.trace.columns import (
     MISSING,
     NO_CORRELATION,
@@ -43,7 +44,7 @@ from tracer.trace.names import cut
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I64, Bools, Column
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53
@@ -86,7 +87,8 @@ class Collector:
         self._tracks, self._op_tracks = Numbering(), Numbering()
         self._passed_over: dict[str, bool] = {}
         self._models: dict[str, bool] = {}
-        self._rows: dict[Group, list[tuple[int, tuple[I64, ...]]]] = {group: [] for group in Group}
+        self._askers_alone = bool(want & Want.ASKERS) and not want & Want.CPU_OPS
+        self._rows: dict[Group, list[tuple[int, list[Packed]]]] = {group: [] for group in Group}
 
     def add(self, events: Sequence[Event], place: int = 0) -> None:
         """Take in complete events (`ph` is X) of any category; `place` orders the batches of a file."""
@@ -113,10 +115,10 @@ class Collector:
         self._make_room(len(events))
         if group is Group.FLOW:
             ends = [event for event in events if event.ph in ("s", "f")]
-            self._rows[group].append((place, _flow_columns(ends, self._tracks)))
+            self._keep(group, place, _flow_columns(ends, self._tracks))
             return
         if group is Group.MEMORY:
-            self._rows[group].append((place, memory_columns(events, self._names, self._tracks)))
+            self._keep(group, place, memory_columns(events, self._names, self._tracks))
             return
         if group is Group.CALL:
             events = [event for event in events if not self._ignored(event.name)]
@@ -143,7 +145,10 @@ class Collector:
             columns.append(_correlations(events))
         if self._detailed:
             columns += self._details(group, events)
-        self._rows[group].append((place, tuple(columns)))
+        self._keep(group, place, columns)
+
+    def _keep(self, group: Group, place: int, columns: Sequence[I64]) -> None:
+        self._rows[group].append((place, [pack(column) for column in columns]))
 
     def _make_room(self, count: int) -> None:
         if self._room is None:
@@ -230,47 +235,71 @@ class Collector:
 
     def merge(self, other: Collector) -> None:
         """Take over another collector's rows."""
-        names, tracks = self._names, self._tracks
-        new_name = int64([names[name] for name in other._names])
-        new_track = int64([tracks[track] for track in other._tracks])
-        new_op_track = int64([self._op_tracks[track] for track in other._op_tracks])
-        new_shape = int64([*[self._shapes[shape] for shape in other._shapes], -1])
-        new_launch = int64([*[self._launches[shape] for shape in other._launches], -1])
-        new_kind = int64([*[self._collectives[kind] for kind in other._collectives], -1])
+        new = {
+            "name": int64([self._names[name] for name in other._names]),
+            "track": int64([self._tracks[track] for track in other._tracks]),
+            "op_track": int64([self._op_tracks[track] for track in other._op_tracks]),
+            "shape": int64([*[self._shapes[shape] for shape in other._shapes], -1]),
+            "launch": int64([*[self._launches[shape] for shape in other._launches], -1]),
+            "kind": int64([*[self._collectives[kind] for kind in other._collectives], -1]),
+        }
         for group, chunks in other._rows.items():
-            if group is Group.FLOW:
-                self._rows[group] += [(place, (*rest, new_track[track])) for place, (*rest, track) in chunks]
-                continue
-            for place, (start, end, name, *rest) in chunks:
-                if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME, Group.MEMORY):
-                    rest[0] = new_track[rest[0]]
-                if group is Group.OP:
-                    rest[0] = new_op_track[rest[0]]
-                if group is Group.CPU_OP and self._detailed:
-                    rest[-1] = new_shape[rest[-1]]
-                if group is Group.OP and self._communicates:
-                    rest[6] = new_kind[rest[6]]
-                if group is Group.OP and self._launched:
-                    rest[6 + self._communicates] = new_launch[rest[6 + self._communicates]]
-                self._rows[group].append((place, (start, end, new_name[name], *rest)))
+            numbered = self._numbered(group)
+            for place, columns in chunks:
+                for number, of in numbered.items():
+                    columns[number] = pack(new[of][columns[number].unpacked()])
+                self._rows[group].append((place, columns))
         self.skipped.update(other.skipped)
 
+    def _numbered(self, group: Group) -> dict[int, str]:
+        """Which columns of a group are numbers that a collector gave, and to what."""
+        if group is Group.FLOW:
+            return {3: "track"}
+        found = {2: "name"}
+        if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME, Group.MEMORY):
+            found[3] = "track"
+        if group is Group.CPU_OP and self._detailed:
+            found[5] = "shape"
+        if group is Group.OP:
+            found[3] = "op_track"
+            if self._communicates:
+                found[9] = "kind"
+            if self._launched:
+                found[9 + self._communicates] = "launch"
+        return found
+
     def columns(self) -> Columns:
-        """All that was collected, in the order of the file; the collector is empty then."""
-        rows = {group: self._joined(group) for group in Group}
+        """All that was collected, in the order of the file; the collector is empty then.
+
+        Of very many operators only `Askers`, where these alone were asked for and there is work that they asked for.
+        """
+        others = [group for group in Group if group is not Group.CPU_OP]
+        rows: dict[Group, list[Column]] = {group: self._joined(group) for group in others}
+        many = sum(len(columns[0].beyond) for _, columns in self._rows[Group.CPU_OP]) > askers.MANY
+        some = self._askers_alone and self._detailed and many and len(rows[Group.OP][0]) > 0
+        if some:
+            self._leave_askers(rows[Group.CALL], rows[Group.OP])
+        rows[Group.CPU_OP] = self._joined(Group.CPU_OP)
         kinds = list(self._collectives) if self._communicates else None
         told = (list(self._shapes), list(self._launches), kinds)
-        return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told)
+        return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told, all_operators=not some)
 
-    def _joined(self, group: Group) -> list[I64]:
+    def _leave_askers(self, calls: Sequence[Column], ops: Sequence[Column]) -> None:
+        ids = np.concatenate([ops[-1], calls[-1]])
+        chosen = askers.Askers(self._names, threads_of(self._tracks)[0], calls, ids)
+        for _, columns in self._rows[Group.CPU_OP]:
+            kept = chosen.among(*(column.unpacked() for column in columns))
+            columns[:] = [column.chosen(kept) for column in columns]
+
+    def _joined(self, group: Group) -> list[Column]:
         width = WIDTHS.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
         width += (2 * self._launched + self._communicates) if group is Group.OP else 0
-        # No longer kept here: of a large file the pieces are as much memory as the whole.
+        # No longer kept here: of a large file the pieces are much memory beside the whole.
         chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
-        if not chunks:
-            return [int64([]) for _ in range(width)]
-        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        small = [number for number, of in self._numbered(group).items() if of in ("name", "shape")]
+        kinds = [np.int32 if number in small else np.int64 for number in range(width)]
+        return [joined([columns[number] for columns in chunks], kind) for number, kind in enumerate(kinds)]
 
 
 def _flow_columns(events: Sequence[Event], tracks: Numbering) -> tuple[I64, ...]:

@@ -23,6 +23,7 @@ from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
 from tracer.trace.columns import Device, Trace, Want, without_rows
+from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
@@ -75,6 +76,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
     columns = content.collector.columns()
+    give_back_freed_pages(content.events)
     correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
     ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
@@ -106,7 +108,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         captures=columns.captures(),
         manifest=metadata.manifest,
         warnings=[*([torn] if torn else []), *columns.warnings(), *metadata.warnings, *placed.warnings],
-        had=content.had,
+        had=content.had | (Want.CPU_OPS if content.had & Want.ASKERS and columns.all_operators else Want(0)),
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
         part=metadata.part,
