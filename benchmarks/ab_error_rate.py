@@ -268,7 +268,8 @@ def write(results: dict[str, list[dict[str, Any]]], said: str) -> None:
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"about": "", "results": {}}
     said, results = said or before["about"], {**before["results"], **results}
     note = (
-        "With a claim: sessions, their share and its 95 % interval. Measured: sessions of two equal runs that follow one another in the series. Resampled: sessions that begin "
+        "With a claim: sessions, their share and its 95 % interval. Measured: sessions of two equal runs that follow "
+        "one another in the series. Resampled: sessions that begin "
         f"anywhere in it. Simulated: made-up recordings with a standard deviation of {NOISE:.0%}, normal, of Student's "
         "t with 3 degrees of freedom, or besides drifting by as much (a first-order process, 0.9 from one recording to "
         "the next). A claim: any row of the table called slower or faster, stated at 5 % of sessions at most. Stated "
