@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -16,10 +16,29 @@ from tracer.recording.window import DecodeWindow, Schedule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracer.predict.asked import Speculate
+    from tracer.document.summary import Summary
     from tracer.recording.progress import Progress
 
 REQUESTS = 5
+
+
+class Rounds(Protocol):
+    """How tokens are to be drafted: how many a round, accepted with which probability by position, by which draft."""
+
+    @property
+    def drafted(self) -> int:
+        """Tokens a round."""
+        ...
+
+    @property
+    def acceptance(self) -> tuple[float, ...]:
+        """By position, if those before are accepted; the last goes on."""
+        ...
+
+    @property
+    def draft(self) -> Summary | None:
+        """A recording of the draft by itself."""
+        ...
 
 
 def rerun(
@@ -29,7 +48,7 @@ def rerun(
     *,
     batch_frames: bool = False,
     decode: str | None = None,
-    speculate: Speculate | None = None,
+    speculate: Rounds | None = None,
 ) -> None:
     """Record into `output` what a summary's `run` describes, with the given changes.
 
@@ -76,7 +95,7 @@ def rerun(
     )
 
 
-def _drafting(speculate: Speculate, target: dict[str, Any]) -> Drafting:
+def _drafting(speculate: Rounds, target: dict[str, Any]) -> Drafting:
     draft = (speculate.draft.run if speculate.draft is not None else None) or {}
     same = all(draft.get(key) == target[key] for key in ("device", "dtype", "prompt_tokens", "batch_size"))
     if draft.get("weights") != "random" or draft.get("input") != "synthetic" or not same:
