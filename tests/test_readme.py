@@ -122,7 +122,11 @@ def test_the_command_runs(readers: dict[str, Reader], page: str, command: str) -
 
 def test_make_demo_records_and_summarises(tmp_path: Path) -> None:
     told = subprocess.run(
-        ["make", "--dry-run", "demo", "BIN=bin", "INSTALLED="], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", "--dry-run", "--no-print-directory", "demo", "BIN=bin", "INSTALLED="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert told.returncode == 0, told.stderr
     (tmp_path / "tests").symlink_to(ROOT / "tests")

@@ -47,6 +47,6 @@ def test_the_table_has_claims_of_equal_runs_and_finds_of_others() -> None:
         ]
     }).splitlines()  # fmt: skip
     assert lines[2:] == [
-        "| simulated | normal | 0% | 5.0% | 100 | 5 (5.0%) | – | 16 |",
+        "| simulated | normal | 0% | 5.0% | 100 | 5 (5.0%, 2.2% to 11.2%) | – | 16 |",
         "| simulated | normal | 10% | 5.0% | 100 | – | 92 (92.0%) | 16 |",
     ]
