@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from support.chrome import operator, trace_of
 from support.findings import GEMM, latencies, recorded, stage
 
 from reports.document import of_summary
 from reports.render.text import render
-from tracer.cli.calibrate import command
 from tracer.document.summary import Summary
 from tracer.findings.launch_bound import FINDING
-from tracer.peaks.find import Peak
 from tracer.peaks.launches import floor_of, remember_floor
-from tracer.recording import calibrate as measuring
-from tracer.recording import machine
 from tracer.summarize import summarize
 
 
@@ -81,46 +76,6 @@ def test_without_a_measurement_of_that_host_it_is_said_how_to_get_one() -> None:
 
 def test_a_trace_of_somebody_elses_is_held_to_no_host_of_ours() -> None:
     assert summarize(trace_of(*stage("tracer/vision", 0, 40, [GEMM] * 9), operator("aten::mm", 5, 1))).launching is None
-
-
-def test_calibrate_measures_and_keeps_what_a_launch_costs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With a device that is not there."""
-    monkeypatch.setattr("tracer.cli.choices.choose_device", lambda _: "cuda")
-    monkeypatch.setattr(measuring, "calibrate", lambda *_: Peak(tflops=1.0, gbs=1.0, source="measured"))
-    monkeypatch.setattr(measuring, "launch_floor", lambda _: 4_000.0)
-    monkeypatch.setattr(machine, "describe_device", lambda _: {"name": "a device", "host": "a processor"})
-    command(device="cuda", dtype="bfloat16")
-    assert "by a processor: a launch takes 4 us at least, 250,000 a second" in capsys.readouterr().out
-    assert floor_of("a device", "a processor") == 4_000
-
-
-def test_the_quickest_round_counts_and_the_first_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock by which each launch takes 1 us of a first round and 5 us after it, but for one of 3."""
-    now, rounds, launched = 0, 0, 0
-
-    def launch(cycles: int) -> None:
-        nonlocal now, launched
-        assert cycles == 0
-        launched += 1
-        now += {1: 1_000, 4: 3_000}.get(rounds, 5_000)
-
-    def synchronise() -> None:
-        nonlocal now, rounds
-        now += 1_000_000
-        rounds += 1
-
-    monkeypatch.setattr(torch.cuda, "_sleep", launch)
-    monkeypatch.setattr(torch.cuda, "synchronize", synchronise)
-    monkeypatch.setattr(torch.cuda, "device", lambda _: torch.no_grad())
-    monkeypatch.setattr(measuring.time, "perf_counter_ns", lambda: now)
-    assert measuring.launch_floor(torch.device("cuda")) == 3_000
-    assert launched == (measuring.ROUNDS + 1) * measuring.LAUNCHES
-
-
-def test_a_cpu_launches_nothing() -> None:
-    assert measuring.launch_floor(torch.device("cpu")) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"[1]", b'{"a device by a processor": -3}', b"\xff"])
