@@ -39,7 +39,9 @@ def part(summary: Summary, asked: Asked) -> Block | None:
             f"Of one request, by {found.source}'s counter, which changes every {duration(found.update_ns)}. Each stage "
             "is repeated by itself, begun on an idle device, until its energy is known to 3 %; decode steps are those "
             "of whole answers, and the request is measured by itself.",
-            "per token: decoding's, for each token of each sequence. above idle: without what the device uses anyway.",
+            "per token: decoding's, for each token of each sequence. share: of the request's, to which stages measured "
+            "by themselves need not add up. above idle: without what the device uses anyway; a dash where the counter "
+            "does not tell it from nothing.",
         ),
         _conditions(found),
         *[Caution(text) for text in found.warnings],

@@ -131,7 +131,8 @@ def _pays(found: Speculation) -> list[Element]:
         even = found.break_even_acceptance
         said.append(f"breaks even at an acceptance of {even:.0%}" if even <= 1 else "breaks even at no acceptance")
     if found.best_drafted is not None:
-        said.append(f"best: {counted(found.best_drafted, 'drafted token')} a round")
+        best = "best, if it drafts at all" if found.speedup is not None and found.speedup < 1 else "best"
+        said.append(f"{best}: {counted(found.best_drafted, 'drafted token')} a round")
     if found.rejected_token_ns is not None:
         of_all = (
             f", all of them {duration(found.wasted_ns)} ({share(found.wasted_ns, found.took_ns)})"
@@ -175,6 +176,9 @@ def _reading(found: Speculation) -> Element:
         "waiting: idle time within them.",
         "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,
         Sentence("yielded", "yielded: accepted tokens and the target's own one.") if found.accepted_tokens else None,
+        "Without a profiler: by the rounds behind the first, in whose time the draft's prompt is."
+        if found.clean_took_ns is not None
+        else None,
         "Best: by acceptance at each position and what checks took; one of fewer tokens than any is taken to cost the "
         "same."
         if found.best_drafted is not None

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from support.chrome import operator, span
+from support.chrome import operator, span, trace_of
 from support.findings import found, frames
 
 from tracer.findings.frames_encoded_one_by_one import FINDING
+from tracer.summarize import summarize
 
 ID = FINDING.id
 
@@ -47,3 +50,20 @@ def test_on_a_cpu_the_gaps_between_operators_are_not_a_devices() -> None:
     work = [operator("aten::mm", 40 * number, 10) for number in range(20)]
     encoders = [span("tracer/encoder", 200 * number, 200) for number in range(4)]
     assert found(ID, span("tracer/vision", 0, 800), *encoders, *work) is None
+
+
+def test_of_two_models_that_encode_in_their_own_ways_nothing_is_said_of_an_average() -> None:
+    def named(role: str, at: float) -> list[dict[str, Any]]:
+        events = [event | {"ts": event["ts"] + at} for event in frames(5, gap=40)]
+        for event in events:
+            if "correlation" in event.get("args", {}):
+                event["args"] = event["args"] | {"correlation": event["args"]["correlation"] + int(at)}
+        return [event | {"name": event["name"].replace("tracer/vision", f"tracer/{role}vision")} for event in events]
+
+    alone = summarize(trace_of(*named("draft/", 0)))
+    assert ID in [one.id for one in alone.findings]
+    both = summarize(trace_of(*named("draft/", 0), *named("target/", 5000)))
+    assert ID not in [one.id for one in both.findings]
+    assert [one.reason for one in both.abstained if ID in one.what] == [
+        "draft and target encode their own frames in the vision stage, each in its own way"
+    ]

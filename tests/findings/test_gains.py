@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from support.chrome import call, kernel, launch, span, trace_of
 from support.findings import ADD, COST, GEMM, found, latencies, recorded, stage, waiting_steps
 from support.manifests import sample
+from support.rounds import rounds
 
 from reports.text import render
-from tracer.document.manifest import Shape
+from tracer.document.manifest import Latencies, Shape
 from tracer.document.summary import Finding, Gain
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import Choices, summarize
@@ -91,6 +92,24 @@ def test_waits_save_no_more_than_a_step_waits_without_a_profiler() -> None:
         assert finding is not None
         assert finding.gain is not None
         assert finding.gain.time_ns == 4 * 1000 * saved_us
+
+
+def test_a_whole_that_is_partly_under_the_profiler_is_not_called_a_request() -> None:
+    clean = Latencies(
+        load_ns=0, preprocess_ns=0, vision_ns=0, prefill_ns=1000, decode_ns=[1000] * 2, step_tokens=[2] * 2
+    )  # fmt: skip
+    metadata = recorded(clean=[clean], stages=["prefill", "decode"])
+    slow = [event for event in rounds([(1, 1), (1, 1)]) if event.get("cat") != "kernel"]
+    late = [
+        kernel("k", event["ts"] + 0.25, 1, event["args"]["correlation"])
+        for event in slow
+        if "correlation" in event.get("args", {})
+    ]
+    finding = next(
+        one for one in summarize(trace_of(*slow, *late, tracer=metadata)).findings if one.id == "launch-bound"
+    )
+    assert finding.gain is not None
+    assert finding.gain.of == "a request, partly under the profiler"
 
 
 def test_a_finding_and_a_prediction_of_the_same_change_agree() -> None:

@@ -48,6 +48,15 @@ def test_a_stage_has_the_joules_of_one_request_and_a_token_those_of_its_step() -
     assert "decode 6.00 J 5.88 J – 6.12 J 30.0% 3.00 J 200 W 10.0 ms 50" in text
 
 
+@pytest.mark.parametrize(("idle_mw", "above"), [(97_000, 0.3), (98_000, None), (101_000, None)])
+def test_what_lies_within_the_interval_of_doing_nothing_is_no_energy_above_it(
+    idle_mw: int, above: float | None
+) -> None:
+    """10 J, 9.8 at least, in 100 ms."""
+    summary = recorded(used=energy(idle_mw=idle_mw, stages=[run_energy("vision", 10_000_000, 100_000_000)]))
+    assert _energy(summary).stages[0].above_idle_joules == (None if above is None else pytest.approx(above))
+
+
 def test_a_batch_shares_a_step_among_its_sequences() -> None:
     found = _energy(recorded(used=energy(tokens=12)))
     assert found.per_token == Joules(joules=0.5, interval=(0.49, 0.51))

@@ -68,6 +68,14 @@ def test_tokens_made_while_the_other_processed_its_prompt_are_the_overlap() -> N
     assert (large.tokens, large.beside_prefill) == (2, {"S": 0})
 
 
+@pytest.mark.parametrize("name", ["S/draft#1", "S/decode"])
+def test_a_stage_of_any_number_of_tokens_is_not_counted_as_one(name: str) -> None:
+    steps = [event | {"name": name} if event["name"] == "S/decode#1" else event for event in _steps("S", 60, 1)]
+    small, large = _joint(summarize(trace_of(*both(), *steps, *_prompts(OTHER)))).roles
+    assert (small.tokens, small.beside_prefill) == (None, {})
+    assert large.tokens == 2
+
+
 def test_where_the_profiler_saw_no_stage_a_trace_of_the_model_alone_tells_its_tokens(tmp_path: Path) -> None:
     small = write(tmp_path / "small.json", *model("small", 20), *_steps("S", 20, 1))
     large = write(tmp_path / "large.json", *model("large", 100, busy=80), *_prompts(1))

@@ -164,3 +164,17 @@ def test_rounds_are_as_many_as_the_clean_pass_had_and_its_steps_are_none_of_the_
     assert (budget["decode"].step_ns, budget["decode"].clean) == (30_000, False)
     assert budget["decode"].runs == 4
     assert budget["prefill"].clean
+
+
+def test_a_round_that_drafted_nothing_lacks_no_draft_and_one_outside_the_window_does() -> None:
+    clean = Latencies(
+        load_ns=0, preprocess_ns=0, vision_ns=0, prefill_ns=MS, decode_ns=[MS] * 3, step_tokens=[2] * 3
+    )  # fmt: skip
+    metadata = as_metadata(clean=[clean], stages=["prefill", "decode"])
+    three = rounds([(1, 1), (1, 1), (0, 0)], mapping=5)
+    without = [event for event in three if event["name"] not in ("tracer/draft#3", "tracer/map#3")]
+    assert summarize(trace_of(*without, tracer=metadata)).coverage == []
+    two = summarize(trace_of(*rounds([(1, 1), (1, 1)], mapping=5), tracer=metadata)).coverage
+    assert [(one.stage, one.recorded_runs, one.of_runs) for one in two] == [
+        ("draft", 2, 3), ("map", 2, 3), ("verify", 2, 3),
+    ]  # fmt: skip

@@ -134,6 +134,8 @@ class Evidence:
         of = "the trace"
         if self.manifest is not None:
             of = "a request like the recorded" if self.manifest.samples else "a request"
+            if self.latency is not None and not all(time.clean for time in self.times.values()):
+                of += ", partly under the profiler"
         return Saving(saved_ns, of_ns=whole_ns, of=of, basis=basis, at_most=at_most)
 
     def stage(self, name: str) -> KnownStage | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.names import VISION
+from tracer.document.names import ALL_STAGES, VISION
 from tracer.document.words import duration
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import Found, Rule, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -27,7 +27,7 @@ FINDING = Rule(
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """Several runs of the encoder in one vision stage that mostly waits."""
     vision = evidence.stage(VISION)
     if vision is None or not evidence.on_gpu:
@@ -36,6 +36,11 @@ def find(evidence: Evidence) -> Found | None:
     time = evidence.times[VISION]
     if frames < FEWEST_FRAMES or time.waiting_ns <= time.busy_ns:
         return None
+    if len(models := _models(evidence)) > 1:
+        return Unanswered(
+            f"{' and '.join(models)} encode their own frames in the vision stage, each in its own way",
+            "record each model by itself",
+        )
     batched_ns = max(time.busy_ns, time.step_ns / frames)
     return Found(
         f"vision encodes {frames:.0f} frames one by one: {duration(time.step_ns)}, of which the device is busy "
@@ -47,3 +52,10 @@ def find(evidence: Evidence) -> Found | None:
             at_most=False,
         ),
     )
+
+
+def _models(evidence: Evidence) -> list[str]:
+    """Whose vision stages there are, where ranges say that."""
+    ranges = evidence.ranges
+    stages = zip(ranges.roles, ranges.stage.tolist(), strict=True) if ranges.roles else ()
+    return sorted({role for role, stage in stages if ALL_STAGES[stage] == VISION})

@@ -49,8 +49,8 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     tokens = int(free / (held.sequences * kv)) if kv else None
     more = "" if tokens is None else f", or {tokens:,} more tokens of context"
     return Found(
-        f"{free / 1e9:,.1f} GB of the device's {held.device_bytes / 1e9:,.1f} GB are free at the peak: a batch of "
-        f"{batch:,} instead of {held.sequences:,}{more} would fit",
+        f"{free / 1e9:,.1f} GB of the device's {held.device_bytes / 1e9:,.1f} GB could be allocated besides: a batch "
+        f"of {batch:,} instead of {held.sequences:,}{more} would fit",
         {
             "stage": held.highest.stage, "peak_bytes": peak, "device_bytes": held.device_bytes, "free_bytes": int(free),
             "sequence_bytes": int(each), "batch": batch, "more_tokens": tokens,

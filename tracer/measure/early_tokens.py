@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 _PREFILL = ALL_STAGES.index(PREFILL)
-_TOKENS = tuple(map(ALL_STAGES.index, (PREFILL, DECODE, DRAFT)))
+_DRAFT, _DECODE = ALL_STAGES.index(DRAFT), ALL_STAGES.index(DECODE)
+_TOKENS = (_PREFILL, _DECODE, _DRAFT)
 
 
 class Tokens(NamedTuple):
-    """When the work of a model's tokens began and was over, prefills first told apart.
-
-    A prompt's pass yields one; a stage that drafts, or decodes as a whole, counts once.
-    """
+    """When the work of a model's tokens began and was over; which are of prompts' passes, each of which yields one."""
 
     start_ns: I64
     end_ns: I64
@@ -78,9 +76,14 @@ def _stages_of(alone: Trace, role: str) -> StageRanges:
 
 
 def _tokens(ranges: StageRanges, stage: I64, start_ns: I64, end_ns: I64) -> Tokens | None:
-    """Of work in these ranges, by the range of each piece."""
+    """Of work in these ranges, by the range of each piece; None where one may hold any number of tokens.
+
+    So does a stage that drafts, and decoding that is marked as a whole.
+    """
     held = [row for row in distinct(stage) if row >= 0 and ranges.stage[row] in _TOKENS]
     if not held or not any(ranges.stage[row] == _PREFILL for row in held):
+        return None
+    if any(ranges.stage[row] == _DRAFT or (ranges.stage[row] == _DECODE and ranges.index[row] < 0) for row in held):
         return None
     starts = int64([int(start_ns[stage == row].min()) for row in held])
     ends = int64([int(end_ns[stage == row].max()) for row in held])

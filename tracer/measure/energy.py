@@ -62,7 +62,7 @@ def _stage(one: RunEnergy, idle_mw: int | None) -> StageEnergy:
     else:
         joules, interval = one.run_uj * one.runs / 1e6, (one.low_uj * one.runs / 1e6, one.high_uj * one.runs / 1e6)
         watts = one.run_uj / one.run_ns * 1e3 if one.run_ns else None
-        above = None if idle_mw is None else max(0.0, joules - idle_mw * one.run_ns * one.runs / 1e12)
+        above = _above_idle(interval[0], joules, idle_mw, one.run_ns * one.runs)
     return StageEnergy(
         stage=one.stage,
         joules=joules,
@@ -74,6 +74,12 @@ def _stage(one: RunEnergy, idle_mw: int | None) -> StageEnergy:
         runs=one.runs,
         reason=one.reason if known else one.reason or "the counter did not tell",
     )
+
+
+def _above_idle(low: float, joules: float, idle_mw: int | None, time_ns: int) -> float | None:
+    """What the device would not have used anyway; None where the counter does not tell that from nothing."""
+    idle = None if idle_mw is None else idle_mw * time_ns / 1e12
+    return None if idle is None or low <= idle else joules - idle
 
 
 def _shared(stage: StageEnergy | None, among: int) -> Joules | None:

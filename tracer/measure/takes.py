@@ -110,7 +110,10 @@ def whole_runs(runs: Runs, manifest: Manifest | None) -> dict[str, int]:
 
 
 def _whole_rounds(runs: Runs, manifest: Manifest, found: dict[str, int]) -> dict[str, int]:
-    """Of rounds, which were measured as steps: so many drafts and checks, where these are numbered."""
+    """Of rounds, which were measured as steps: so many checks, where these are numbered.
+
+    Of drafts and maps those of the rounds that are missing: a round that was recorded and has none drafted nothing.
+    """
     numbered = {stage: own for stage in (DRAFT, MAP, VERIFY) if len(own := runs.of(stage))}
     if not all(bool((runs.ranges.index[own] >= 0).all()) for own in numbered.values()):
         return {}
@@ -119,7 +122,8 @@ def _whole_rounds(runs: Runs, manifest: Manifest, found: dict[str, int]) -> dict
     own = runs.of(VERIFY)
     requests = dict(zip(runs.ranges.request[own].tolist(), runs.sample[own].tolist(), strict=True))
     rounds = sum(steps_of_a_request(manifest, sample) for sample in requests.values())
-    return {stage: max(rounds, found[stage]) for stage in numbered}
+    missing = max(0, rounds - found[VERIFY])
+    return {stage: max(found[stage], min(rounds, found[stage] + missing)) for stage in numbered}
 
 
 def covered(runs: Runs, manifest: Manifest | None) -> list[Coverage]:

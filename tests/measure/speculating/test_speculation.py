@@ -84,6 +84,12 @@ def test_mapping_is_a_part_of_a_round_of_its_own() -> None:
     assert _told((2, 2), (2, 1)).map_ns is None
 
 
+def test_nothing_drafted_is_mapped_in_no_time_and_what_was_drafted_in_an_unknown_one() -> None:
+    for result, took_ns in (((0, 0), 0), ((1, 0), None)):
+        events = [event for event in rounds([(2, 1), result], mapping=5) if event["name"] != "tracer/map#2"]
+        assert [one.map_ns for one in _speculation(summarize(trace_of(*events))).each] == [5_000, took_ns]
+
+
 def test_mapping_on_the_host_keeps_the_device_waiting_and_has_no_time_of_the_device() -> None:
     events = [
         span("tracer/prefill", 0, 10), span("tracer/draft#1", 10, 10), launch(11, 1, 1), kernel("d", 12, 5, 1),

@@ -19,7 +19,8 @@ class StageEnergy(msgspec.Struct, frozen=True, kw_only=True):
         stage: its name; "request" for all of them, which is measured by itself.
         joules: of all its runs in one request; None where the counter did not tell.
         interval: bounds of it; None likewise.
-        above_idle_joules: of that, what the device would not have used without anything to do; None likewise.
+        above_idle_joules: of that, what the device would not have used without anything to do; None likewise, and where
+            the interval does not tell it from nothing.
         watts: mean power while it was repeated; None likewise.
         run_ns: what one run took then, each begun on an idle device; of decode, one step.
         repeats: runs that were measured.

@@ -13,7 +13,7 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         time_ns: saved.
         of_ns: of this.
-        of: what `of_ns` is the time of: "a request", "the trace", or in words.
+        of: what `of_ns` is the time of: "a request", "a request, partly under the profiler", "the trace", or in words.
         basis: how it was estimated.
         at_most: whether it is an upper bound; else what `basis` would save, if that were done.
     """

@@ -130,6 +130,7 @@ def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
     shapes = told_by_shapes(trace, runs.ranges, made)
     found: list[Round] = []
     counts: dict[int, int] = {}
+    maps = any(parts.maps for parts in pairing.rounds)
     for parts in pairing.rounds:
         check, own = parts.check, parts.rows
         request = int(runs.ranges.request[check])
@@ -145,7 +146,7 @@ def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
                 accepted=accepted,
                 yielded=None if accepted is None else accepted + 1,
                 draft_ns=_took(runs, int64(parts.drafts)) if known else None,
-                map_ns=_took(runs, int64(parts.maps)) if known and parts.maps else None,
+                map_ns=_took(runs, int64(parts.maps)) if known and (parts.maps or (maps and drafted == 0)) else None,
                 verify_ns=_took(runs, int64([check])) if known else None,
                 waiting_ns=int(runs.idle_ns[own].sum()) if known else None,
             )
