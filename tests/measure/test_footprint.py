@@ -81,6 +81,11 @@ def test_of_several_samples_each_stage_has_its_highest_peak() -> None:
     assert [one.peak_bytes for one in found.stages] == [70, 60]
 
 
+def test_a_request_without_stages_beside_one_whose_stages_hold_nothing_is_passed_over() -> None:
+    requests = [RequestMemory(stages=[]), RequestMemory(stages=[stage_bytes("vision", 0, 0, 0)])]
+    assert _footprint(recorded(memory(requests=requests))).before_bytes == 0
+
+
 @pytest.mark.parametrize(
     "held", [None, RecordedMemory(requests=[]), RecordedMemory(requests=[RequestMemory(stages=[])])]
 )

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def footprint(manifest: Manifest | None) -> Footprint | None:
     """The memory of a recording; None where its device's allocator has no counters."""
     recorded = None if manifest is None else manifest.memory
-    if manifest is None or recorded is None or not any(request.stages for request in recorded.requests):
+    requests = [] if recorded is None else [request for request in recorded.requests if request.stages]
+    if manifest is None or recorded is None or not requests:
         return None
-    largest = max(recorded.requests, key=_height)
+    largest = max(requests, key=_height)
     known = largest.sample < len(manifest.samples)
     given = manifest.samples[largest.sample] if known else manifest.shape
     sequences = max(1, given.batch_size)
@@ -42,7 +43,7 @@ def footprint(manifest: Manifest | None) -> Footprint | None:
 
 
 def _height(request: RequestMemory) -> int:
-    return max((stage.peak_bytes or stage.end_bytes for stage in request.stages), default=0)
+    return max(stage.peak_bytes or stage.end_bytes for stage in request.stages)
 
 
 def _by_stage(recorded: RecordedMemory) -> list[list[StageBytes]]:
