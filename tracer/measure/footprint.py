@@ -88,7 +88,7 @@ def _stage_with(stage: Stage, row: StageFootprint | None) -> Stage:
     if row is None or row.peak_bytes is None or isinstance(stage.memory, StageMemory):
         return stage
     memory = StageMemory(
-        start_bytes=row.start_bytes, peak_bytes=row.peak_bytes, end_bytes=row.end_bytes, peak_ns=None, device=0,
+        start_bytes=row.start_bytes, peak_bytes=row.peak_bytes, end_bytes=row.end_bytes, peak_ns=None, device=None,
         source="clean",
     )  # fmt: skip
     return msgspec.structs.replace(stage, memory=memory)

@@ -13,7 +13,7 @@ class StageMemory(msgspec.Struct, frozen=True, kw_only=True):
         peak_bytes: the most, inside its ranges.
         end_bytes: at the end of its last range.
         peak_ns: when the peak was first reached, on the trace's clock; None where counters say it, which do not tell.
-        device: its number.
+        device: its number; None likewise, of the one that was recorded.
         source: "trace" where each allocation was recorded, "clean" where the counters of the allocator were read in the
             pass without a profiler.
     """
@@ -22,7 +22,7 @@ class StageMemory(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes: int
     end_bytes: int
     peak_ns: int | None
-    device: int
+    device: int | None
     source: str = "trace"
 
 
