@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from support.held import GB, KV, memory, recorded, stage_bytes
 
+from tracer.document.manifest import Shape
 from tracer.document.recorded_memory import RecordedMemory, RequestMemory, StepBytes
-from tracer.document.summary import Finding, Summary
+from tracer.document.summary import Finding, Footprint, Summary
 from tracer.findings.memory_headroom import FINDING
 
 ID = FINDING.id
@@ -51,13 +52,22 @@ def test_without_what_it_rests_on_it_abstains(summary: Summary, reason: str) -> 
     assert reason in unanswered.reason
 
 
-def test_a_cache_that_shrinks_says_no_context() -> None:
-    """By counters alone; a step freed more than the cache grew."""
-    steps = [StepBytes(index=1, requested_bytes=9), StepBytes(index=2, requested_bytes=5)]
+@pytest.mark.parametrize(("grown", "raised"), [(-4, False), (16, False), (1000, True)])
+def test_a_cache_that_steps_do_not_make_grow_was_there_before_whoever_made_it(grown: int, raised: bool) -> None:
+    """A script's, of which no configuration says anything: its ids alone grow."""
+    steps = [StepBytes(index=1, requested_bytes=9), StepBytes(index=2, requested_bytes=9 + grown)]
     requests = [RequestMemory(stages=[stage_bytes("prefill", 14 * GB, 16 * GB, 14 * GB)], steps=steps)]
-    finding = _found(recorded(memory(requests=requests, kv_token_bytes=None)))
-    assert finding is not None
-    assert finding.evidence["more_tokens"] is None
+    summary = recorded(memory(requests=requests, kv_token_bytes=None))
+    assert (_found(summary) is not None) == raised
+    assert bool([one for one in summary.abstained if ID in one.what]) != raised
+
+
+def test_of_code_that_does_not_say_its_batch_no_other_batch_is_named() -> None:
+    shape = Shape(batch_size=1, frames=0, visual_tokens=0, prompt_tokens=0, new_tokens=3)
+    summary = recorded(memory(), shape=shape)
+    assert _found(summary) is None
+    assert isinstance(summary.footprint, Footprint)
+    assert summary.footprint.sequences is summary.footprint.kv_token_bytes is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TIMES = 2
 # Of what is free, so much is left alone: allocators need some room to move in.
 LEFT_ALONE = 0.05
+# No model keeps less of a token: where steps add less, ids and masks grow, and the cache was there before.
+LEAST_KV = 1000
 AGAIN = "record again with this version"
 
 FINDING = Rule(
@@ -34,28 +36,30 @@ FINDING = Rule(
 def find(evidence: Evidence) -> Found | Unanswered | None:
     """How many sequences like the recorded ones, or how many more tokens, would fit."""
     held = evidence.footprint
-    if held is None or held.highest is None or held.highest.peak_bytes is None:
+    if held is None or held.highest is None or held.highest.peak_bytes is None or held.sequences is None:
         return None
     if held.device_bytes is None:
         return Unanswered("the recording does not say how much memory its device has", AGAIN)
     if held.outside_bytes is None:
         return Unanswered("the recording does not say what of its device's memory others use", AGAIN)
     kv = held.kv_token_expected_bytes
-    if held.kv_ahead and kv is None:
+    ahead = held.kv_ahead or (held.kv_token_bytes is not None and held.kv_token_bytes < LEAST_KV)
+    if ahead and kv is None:
         return Unanswered(
             "the cache was allocated ahead, and nothing says what of it a sequence takes",
             "record with a cache that grows (tracer record --decode eager)",
         )
     peak = held.highest.peak_bytes
     free = _free_bytes(held, peak, held.device_bytes - held.outside_bytes)
-    each = _sequence_bytes(held, peak, kv or 0)
+    # All beyond what was there before, and its part of a cache that was.
+    each = (peak - held.before_bytes) / held.sequences + ((kv or 0) * held.tokens if ahead else 0)
     if free <= 0 or each <= 0:
         return None
     batch = held.sequences + int(free / each)
     if batch < TIMES * held.sequences:
         return None
     token = kv or held.kv_token_bytes or 0
-    tokens = int(free / (held.sequences * token)) if token > 0 else None
+    tokens = int(free / (held.sequences * token)) if token else None
     more = "" if tokens is None else f", or {tokens:,} more tokens of context"
     return Found(
         f"{free / 1e9:,.1f} GB of the device's {held.device_bytes / 1e9:,.1f} GB could be allocated beyond the peak: a "
@@ -72,9 +76,3 @@ def _free_bytes(held: Footprint, peak: int, ours: int) -> float:
     used = max(1.0, (held.reserved_bytes or peak) / peak) if peak else 1.0
     room = ours / used - peak
     return room * (1 - LEFT_ALONE)
-
-
-def _sequence_bytes(held: Footprint, peak: int, kv: int) -> float:
-    """What one sequence takes: all beyond what was there before, and its part of a cache that was."""
-    ahead = kv * held.tokens if held.kv_ahead else 0
-    return (peak - held.before_bytes) / held.sequences + ahead

@@ -25,14 +25,15 @@ def footprint(manifest: Manifest | None) -> Footprint | None:
     largest = max(requests, key=_height)
     known = largest.sample < len(manifest.samples)
     given = manifest.samples[largest.sample] if known else manifest.shape
-    sequences = max(1, given.batch_size)
+    # Of code that only marks its stages nobody says how many sequences a request has.
+    sequences = max(1, given.batch_size) if given.visual_tokens + given.prompt_tokens else None
     growth = _growth(recorded)
     size = manifest.device.get("memory_bytes")
     return Footprint(
         stages=[_row(rows) for rows in _by_stage(recorded)],
         before_bytes=largest.stages[0].start_bytes,
         weight_bytes=recorded.weight_bytes,
-        kv_token_bytes=None if growth is None else growth / sequences,
+        kv_token_bytes=None if growth is None or sequences is None else growth / sequences,
         kv_token_expected_bytes=recorded.kv_token_bytes,
         kv_ahead=recorded.kv_ahead,
         device_bytes=size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None,
