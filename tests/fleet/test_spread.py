@@ -124,6 +124,9 @@ def test_commands_as_they_are_typed(tmp_path: Path, traces: Path) -> None:
         ["fleet", traces, "--store", store, "--tags-from", "("],
         ["fleet", traces, "--store", store, "--date", "today"],
         ["fleet", "query", store, "slowest", "--tag", "a=b"],
+        ["fleet", "query", store, "slowest", "--retry"],
+        ["fleet", "merge", store, "--output", store / "x"],
+        ["fleet", traces, "--store", store, "--between", "a=1", "a=2"],
     ):
         refused = typed(*wrong)
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), wrong
