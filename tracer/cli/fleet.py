@@ -105,17 +105,25 @@ def command(
 
     tracer fleet query store regressions --between build=1.1 build=1.2
     """
+    reading = {
+        "--store": store, "--workers": workers, "--scheduler": scheduler, "--tag": tag, "--tags-from": tags_from,
+        "--date": day, "--marker": marker, "--retry": retry or None, "--nsys-path": nsys_path,
+        "--no-limit": no_limit or None,
+    }  # fmt: skip
+    asking = {"--between": between, "--top": top, "--output": output}
     if paths[0] == QUERY:
-        _only_asked(paths, reading={"--store": store, "--tag": tag, "--scheduler": scheduler, "--date": day})
+        if len(paths) != 3:
+            raise UsageError(f"{QUERY} takes a store and a question: tracer fleet {QUERY} STORE slowest")
+        _refuse(reading, f"is for reading traces; {QUERY} reads a store")
         _query(Path(paths[1]), paths[2], between, output_format, top, output, force=force, width=width)
         return
     if paths[0] == MERGE:
+        _refuse({**reading, **asking}, f"{MERGE} takes a store and no options")
         _merge(paths)
         return
     if store is None:
         raise UsageError("--store FOLDER: say where the tables go")
-    if between is not None:
-        raise UsageError(f"--between: tracer fleet {QUERY} {store} regressions --between A B")
+    _refuse(asking, f"is for questions, as in tracer fleet {QUERY} {store} regressions --between A B")
     from tracer.cli.summarize import patterns_of
     from tracer.fleet.fill import Order, read_pattern, read_tags
     from tracer.trace.parallel import processors
@@ -137,12 +145,11 @@ def command(
     _read(order)
 
 
-def _only_asked(words: list[str], reading: dict[str, object]) -> None:
-    if len(words) != 3:
-        raise UsageError(f"{QUERY} takes a store and a question: tracer fleet {QUERY} STORE slowest")
-    for name, value in reading.items():
+def _refuse(options: dict[str, object], why: str) -> None:
+    """Refuse what is given of these and would change nothing."""
+    for name, value in options.items():
         if value is not None:
-            raise UsageError(f"{name}: is for reading traces; {QUERY} reads a store")
+            raise UsageError(f"{name}: {why}")
 
 
 def _merge(words: list[str]) -> None:
