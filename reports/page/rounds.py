@@ -8,6 +8,8 @@ from reports.page.bars import bar_chart, bar_rect, bar_row
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.page.shown import Shown
     from tracer.document.summary import Round, Speculation
 
@@ -28,9 +30,9 @@ def round_bars(file: Shown) -> str:
     longest = max([*(one.took_ns or 0 for one in timed), _alone_ns(found) or 0], default=0)
     if not longest:
         return ""
-    drawn = [_row(f"round {one.index}", _of_round(one), longest, _tokens(one)) for one in timed[:MOST]]
+    drawn = [_row(f"round {one.index}", _times(one), longest, _tokens(one)) for one in timed[:MOST]]
     if found.took_ns is not None and found.timed_rounds:
-        mean = [None if time_ns is None else time_ns / found.timed_rounds for time_ns in _of_all(found)]
+        mean = [None if time_ns is None else time_ns / found.timed_rounds for time_ns in _times(found)]
         drawn.append(_row("on average", mean, longest, ""))
     if found.clean_took_ns is not None and found.timed_rounds:
         clean_ns = found.clean_took_ns / found.timed_rounds
@@ -53,12 +55,8 @@ def _alone_ns(found: Speculation) -> float | None:
     )
 
 
-def _of_round(one: Round) -> list[float | None]:
-    return [one.draft_ns, one.map_ns, one.verify_ns]
-
-
-def _of_all(found: Speculation) -> list[int | None]:
-    return [found.draft_ns, found.map_ns, found.verify_ns]
+def _times(of: Round | Speculation) -> list[int | None]:
+    return [of.draft_ns, of.map_ns, of.verify_ns]
 
 
 def _tokens(one: Round) -> str:
@@ -68,7 +66,7 @@ def _tokens(one: Round) -> str:
     return f"{accepted} of {one.drafted:,} accepted"
 
 
-def _row(label: str, taken: list[float | None], longest: float, more: str) -> str:
+def _row(label: str, taken: Sequence[float | None], longest: float, more: str) -> str:
     pieces, place = [], 0.0
     for (stage, words), time_ns in zip(PARTS, taken, strict=True):
         if time_ns:

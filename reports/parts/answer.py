@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Column, Row, Table, line, note
+from reports.palette import NONE
 from reports.units import duration, percent
 from tracer.document.fleet import CHANCE, COUNT, FACTOR, NAME, SHARE, TIME
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from tracer.document.fleet import Answer
 
 SHOWN = 40
-UNKNOWN = "–"
 MARKS = {"slower": "bad", "appeared": "bad", "faster": "good", "vanished": "good"}
 
 
@@ -48,7 +48,7 @@ def _mark(row: dict[str, Any]) -> Any:
 
 def _cell(value: Any, kind: str) -> str:
     if value is None:
-        return UNKNOWN
+        return NONE
     if kind == TIME:
         return duration(value)
     if kind == SHARE:

@@ -45,7 +45,10 @@ def test_and_by_their_kernels() -> None:
 def test_a_trace_with_stages_beside_one_without_is_compared_so_too() -> None:
     pair = _pair(_unmarked(100), summary())
     assert [total.of for total in pair.totals] == ["ops", "device time", "busy", "idle"]
-    assert pair.notes[-1].startswith("one trace has no stages")
+    assert pair.notes[-1] == (
+        "one trace has no stages: their totals and kernels are compared, of whatever each recorded; tracer summarize "
+        "--marker names stages, and what it saves by --format json can be compared"
+    )
 
 
 def test_traces_with_stages_need_no_totals() -> None:

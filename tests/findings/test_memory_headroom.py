@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from support.held import GB, KV, memory, recorded, stage_bytes
 
-from tracer.document.recorded_memory import RecordedMemory, RequestMemory
-from tracer.document.summary import Finding, Summary
+from tracer.document.manifest import Shape
+from tracer.document.recorded_memory import RecordedMemory, RequestMemory, StepBytes
+from tracer.document.summary import Finding, Footprint, Summary
 from tracer.findings.memory_headroom import FINDING
 
 ID = FINDING.id
@@ -36,12 +37,37 @@ def test_a_cache_that_was_there_before_is_a_part_of_each_sequence() -> None:
     assert finding.evidence["sequence_bytes"] == 2 * GB + 649 * KV
 
 
-def test_without_the_devices_size_it_abstains() -> None:
-    summary = recorded(memory(), device_bytes=None)
+@pytest.mark.parametrize(
+    ("summary", "reason"),
+    [
+        (recorded(memory(), device_bytes=None), "does not say how much memory its device has"),
+        (recorded(memory(outside_bytes=None)), "does not say what of its device's memory others use"),
+        (recorded(memory(kv_ahead=True, kv_token_bytes=None)), "nothing says what of it a sequence takes"),
+    ],
+    ids=["the device's size", "what others use", "a token of a cache that was there before"],
+)
+def test_without_what_it_rests_on_it_abstains(summary: Summary, reason: str) -> None:
     assert _found(summary) is None
-    assert [one.reason for one in summary.abstained if ID in one.what] == [
-        "the recording does not say how much memory its device has"
-    ]
+    (unanswered,) = [one for one in summary.abstained if ID in one.what]
+    assert reason in unanswered.reason
+
+
+@pytest.mark.parametrize(("grown", "raised"), [(-4, False), (16, False), (1000, True)])
+def test_a_cache_that_steps_do_not_make_grow_was_there_before_whoever_made_it(grown: int, raised: bool) -> None:
+    """A script's, of which no configuration says anything: its ids alone grow."""
+    steps = [StepBytes(index=1, requested_bytes=9), StepBytes(index=2, requested_bytes=9 + grown)]
+    requests = [RequestMemory(stages=[stage_bytes("prefill", 14 * GB, 16 * GB, 14 * GB)], steps=steps)]
+    summary = recorded(memory(requests=requests, kv_token_bytes=None))
+    assert (_found(summary) is not None) == raised
+    assert bool([one for one in summary.abstained if ID in one.what]) != raised
+
+
+def test_of_code_that_does_not_say_its_batch_no_other_batch_is_named() -> None:
+    shape = Shape(batch_size=1, frames=0, visual_tokens=0, prompt_tokens=0, new_tokens=3)
+    summary = recorded(memory(), shape=shape)
+    assert _found(summary) is None
+    assert isinstance(summary.footprint, Footprint)
+    assert summary.footprint.sequences is summary.footprint.kv_token_bytes is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +75,7 @@ def test_without_the_devices_size_it_abstains() -> None:
     [
         None,
         RecordedMemory(requests=[RequestMemory(stages=[stage_bytes("vision", 1, None, 1, None)])]),
-        RecordedMemory(requests=[RequestMemory(stages=[stage_bytes("vision", 5, 5, 5)])]),
+        memory(requests=[RequestMemory(stages=[stage_bytes("vision", 5, 5, 5)])]),
     ],
 )
 def test_without_counters_or_peaks_or_needs_there_is_nothing_to_say(held: RecordedMemory | None) -> None:

@@ -63,9 +63,10 @@ def _start(tmp_path: Path, traces: Path, *, deadly: str = "") -> subprocess.Pope
     )  # fmt: skip
 
 
-def _pids(tmp_path: Path, count: int) -> list[int]:
+def _pids(process: subprocess.Popen[str], tmp_path: Path, count: int) -> list[int]:
     """Whoever began to read, once so many traces were begun."""
     while not (tmp_path / "pids").exists() or len((tmp_path / "pids").read_text().split()) < count:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     return list(map(int, (tmp_path / "pids").read_text().split()))
 
@@ -73,7 +74,7 @@ def _pids(tmp_path: Path, count: int) -> list[int]:
 def test_workers_that_are_killed_lose_nothing_and_what_kills_them_is_a_row(tmp_path: Path, traces: Path) -> None:
     (traces / "deadly.json").write_bytes(document(span("tracer/prefill", 0, 40)))
     process = _start(tmp_path, traces, deadly="deadly.json")
-    os.kill(_pids(tmp_path, 4)[-1], signal.SIGKILL)
+    os.kill(_pids(process, tmp_path, 4)[-1], signal.SIGKILL)
     output, errors = process.communicate(timeout=300)
     assert (process.returncode, errors.count("\n")) == (0, 1), errors
     assert "deadly.json: each process that read it was ended" in errors
@@ -88,7 +89,7 @@ def test_workers_that_are_killed_lose_nothing_and_what_kills_them_is_a_row(tmp_p
 
 def test_an_interrupt_loses_nothing_that_was_finished_and_is_one_line(tmp_path: Path, traces: Path) -> None:
     process = _start(tmp_path, traces)
-    _pids(tmp_path, 5)
+    _pids(process, tmp_path, 5)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them
     output, errors = process.communicate(timeout=300)
     assert (process.returncode, output, errors) == (130, "", "tracer: interrupted\n")
@@ -123,6 +124,9 @@ def test_commands_as_they_are_typed(tmp_path: Path, traces: Path) -> None:
         ["fleet", traces, "--store", store, "--tags-from", "("],
         ["fleet", traces, "--store", store, "--date", "today"],
         ["fleet", "query", store, "slowest", "--tag", "a=b"],
+        ["fleet", "query", store, "slowest", "--retry"],
+        ["fleet", "merge", store, "--output", store / "x"],
+        ["fleet", traces, "--store", store, "--between", "a=1", "a=2"],
     ):
         refused = typed(*wrong)
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), wrong

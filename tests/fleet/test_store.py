@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tracer.document.errors import InputError, UsageError
 from tracer.fleet.identity import identity
 from tracer.fleet.merge import merge
 from tracer.fleet.paths import found
-from tracer.fleet.store import MARK, PARTIAL, made, opened
+from tracer.fleet.store import LISTED, MARK, PARTIAL, STALE_S, made, opened
 from tracer.fleet.take import FAILED, KNOWN, STORED
 
 
@@ -230,3 +232,53 @@ def test_a_merged_store_says_the_same_and_still_knows_each_trace(
     assert [one.state for one in filled(store.root, *traces, bad, more)[1]] == [KNOWN] * 4 + [STORED]
     assert [one.state for one in filled(store.root, bad, again=True)[1]] == [FAILED]
     assert len(content(store)["runs"]) == 5
+
+
+def test_a_list_in_a_store_removes_nothing_but_sets_of_the_store(tmp_path: Path) -> None:
+    store, _ = filled(tmp_path / "store", _trace(tmp_path / "a.json"))
+    (day,) = store.days()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    merged = day / "merged-of-somebody"
+    merged.mkdir()
+    (merged / LISTED).write_text(f"{mine}\n../../mine\n")
+    assert merge(store, day) == 0
+    assert mine.is_dir()
+
+
+def test_what_was_begun_long_ago_is_removed_from_the_store_and_from_nowhere_else(tmp_path: Path) -> None:
+    store, mine = made(tmp_path / "store", {}), tmp_path / "mine"
+    for folder in (mine, store.root / PARTIAL):
+        (folder / "old").mkdir(parents=True)
+        os.utime(folder / "old", (0, time.time() - 2 * STALE_S))
+    store.clear()
+    assert not any((store.root / PARTIAL).iterdir())
+    (store.root / PARTIAL).rmdir()
+    (store.root / PARTIAL).symlink_to(mine)
+    store.clear()
+    assert (mine / "old").is_dir()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    _, (outcome,) = filled(tmp_path / "store", tmp_path / "pipe.json")
+    assert (outcome.state, outcome.error) == (FAILED, "not a regular file")
+
+
+def test_tags_that_are_no_text_are_kept_as_far_as_they_are(tmp_path: Path) -> None:
+    store, outcomes = filled(
+        tmp_path / "store", _trace(tmp_path / "a.json"), tmp_path / "b", tags={"m\udcfe": "x\udcff"}
+    )
+    assert [one.state for one in outcomes] == [STORED, FAILED]
+    assert [dict(row["tags"]) for row in content(store)["runs"]] == [{"m?": "x?"}] * 2
+
+
+def test_a_summary_with_figures_that_no_table_holds_is_a_row_with_its_error(tmp_path: Path) -> None:
+    document = json.loads(saved_run(tmp_path, "run").read_text())
+    document["device"]["ops"] = 1 << 70
+    (tmp_path / "large.json").write_text(json.dumps(document))
+    document["device"]["ops"], document["trace"]["began_ns"] = 1, 10**25
+    (tmp_path / "late.json").write_text(json.dumps(document))
+    store, outcomes = filled(tmp_path / "store", tmp_path / "large.json", tmp_path / "late.json", day=None)
+    assert [one.state for one in outcomes] == [FAILED, STORED]
+    assert {row["date_from"] for row in content(store)["runs"]} == {"file"}

@@ -37,7 +37,7 @@ def test_stages_have_their_memory_and_the_whole_is_taken_apart() -> None:
     assert (stages["prefill"].start_bytes, stages["prefill"].peak_bytes, stages["prefill"].end_bytes) == (
         14 * GB, 16 * GB, 15 * GB,
     )  # fmt: skip
-    assert {one.source for one in stages.values()} == {"clean"}
+    assert {(one.source, one.device) for one in stages.values()} == {("clean", None)}  # which one, counters don't tell
     assert (found.before_bytes, found.weight_bytes, found.device_bytes) == (14 * GB, 13 * GB, 80 * GB)
     assert (found.kv_token_bytes, found.kv_token_expected_bytes) == (KV, KV)
     assert found.highest is not None
@@ -79,6 +79,11 @@ def test_of_several_samples_each_stage_has_its_highest_peak() -> None:
     ]
     found = _footprint(recorded(memory(requests=requests)))
     assert [one.peak_bytes for one in found.stages] == [70, 60]
+
+
+def test_a_request_without_stages_beside_one_whose_stages_hold_nothing_is_passed_over() -> None:
+    requests = [RequestMemory(stages=[]), RequestMemory(stages=[stage_bytes("vision", 0, 0, 0)])]
+    assert _footprint(recorded(memory(requests=requests))).before_bytes == 0
 
 
 @pytest.mark.parametrize(

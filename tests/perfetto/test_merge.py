@@ -18,7 +18,7 @@ from tracer.charge.memory import device_lines
 from tracer.choices import Choices
 from tracer.document.errors import InputError
 from tracer.perfetto.annotate import annotate
-from tracer.perfetto.apart import ID_BITS
+from tracer.perfetto.apart import ID_BITS, Apart
 from tracer.perfetto.merge import merge
 from tracer.perfetto.tracks import tracks
 from tracer.summarize import charge, read, summarize_charged, summarize_file
@@ -265,3 +265,9 @@ def test_the_tensor_parallel_pair_is_one_file_that_says_what_both_say(tmp_path: 
     assert [(one.ops, one.time_ns, one.busy_ns, one.idle_ns) for one in whole.device.each] == [
         (each.device.ops, each.device.time_ns, each.device.busy_ns, each.device.idle_ns) for each in alone
     ]
+
+
+@pytest.mark.parametrize("time", ["1e99999999", "-1e99999999", "1e999999", '"1e999999"', '"later"', "null"])
+def test_what_is_no_time_of_any_clock_stays_as_it_is(time: str) -> None:
+    (event,) = Apart(1, 1, 2, later_ns=5).all_of(b'{"ph": "i", "pid": 1, "ts": %s}' % time.encode())
+    assert event == b'{"ph":"i","pid":"[rank 1] 1","ts":%s}' % time.encode()

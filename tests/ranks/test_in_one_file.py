@@ -88,6 +88,16 @@ def test_of_merged_ranks_all_is_said_that_is_said_of_them_apart(tmp_path: Path, 
         assert getattr(found, name) == getattr(apart, name), name
 
 
+def test_what_was_read_around_in_a_file_of_several_ranks_is_said_once(tmp_path: Path) -> None:
+    """Also where rank 0 is not in it."""
+    merge(write(tmp_path / "run", Plan(ranks=3))[1:], tmp_path / "merged.json", CHOICES)
+    text = (tmp_path / "merged.json").read_text()
+    (tmp_path / "torn.json").write_text(text[: text.rindex("\n]")])
+    found = analyse([tmp_path / "torn.json"], CHOICES)
+    assert [one.rank for one in found.ranks] == [1, 2]
+    assert sum(warning.startswith("torn.json: the file is cut off") for warning in found.warnings) == 1
+
+
 def test_of_many_ranks_the_report_has_those_that_tell(tmp_path: Path) -> None:
     found = analyse(write(tmp_path, Plan(ranks=20, passes=2, layers=3, device={13: LATE})), CHOICES)
     lines = [line.split() for line in render(of_ranks(found), width=100).splitlines()]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import torch
 from support.pairs import built, pair
+from support.silent import Silent
 
 from model.registry import ModelOptions
 from model.speculative.pair import Speculating
@@ -28,12 +29,6 @@ from tracer.summarize import summarize_file
 TOKENS = 8
 
 
-class _Silent:
-    def begin(self, phase: str, steps: int) -> None: ...
-
-    def advance(self) -> None: ...
-
-
 def _options(output: Path, **of_draft: Any) -> RecordOptions:
     return RecordOptions(
         model="video_llava",
@@ -50,7 +45,7 @@ def _options(output: Path, **of_draft: Any) -> RecordOptions:
 @pytest.fixture(scope="module")
 def overlapped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     path = tmp_path_factory.mktemp("overlapped") / "run.json"
-    record(_options(path, schedule="overlapped", sweep=((1, 2), ((0.0,),))), _Silent())
+    record(_options(path, schedule="overlapped", sweep=((1, 2), ((0.0,),))), Silent())
     return path, summarize_file(path)
 
 

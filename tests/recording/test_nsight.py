@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.nsys_program import install, profiling
+from support.silent import Silent
 
 from model.registry import ModelOptions
 from tracer.document import manifest as manifests
@@ -27,12 +28,6 @@ from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summarize import summarize_file
 
 TOKENS = 3
-
-
-class _Silent:
-    def begin(self, phase: str, steps: int) -> None: ...
-
-    def advance(self) -> None: ...
 
 
 def _options(output: Path, **changes: Any) -> RecordOptions:
@@ -53,7 +48,7 @@ def _options(output: Path, **changes: Any) -> RecordOptions:
 def recording(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Recording:
     folder = tmp_path_factory.mktemp("nsys")
     program = profiling(folder, data / "nsight_cpu_nvtx.sqlite")
-    return record(_options(folder / "run.json", nsys=program), _Silent())
+    return record(_options(folder / "run.json", nsys=program), Silent())
 
 
 def test_the_report_lies_beside_the_trace(recording: Recording) -> None:

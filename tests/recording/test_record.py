@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from support.silent import Silent
 
 from model.decoding.static import StaticDecoder
 from model.registry import ModelOptions
@@ -30,12 +31,6 @@ from tracer.trace.reader import read_trace
 TOKENS = 6
 
 
-class _Silent:
-    def begin(self, phase: str, steps: int) -> None: ...
-
-    def advance(self) -> None: ...
-
-
 def _record(output: Path, **changes: Any) -> Path:
     model = {"size": "tiny", "device": "cpu", "dtype": "float32"} | changes.pop("model", {})
     options: dict[str, Any] = {
@@ -47,7 +42,7 @@ def _record(output: Path, **changes: Any) -> Path:
         "schedule": Schedule(wait=0, warmup=1, active=1, repeat=1),
         "window": DecodeWindow(1, TOKENS),
     }
-    record(RecordOptions(**options | changes), _Silent())
+    record(RecordOptions(**options | changes), Silent())
     return output
 
 

@@ -67,7 +67,8 @@ def graphs_in(capture: Trace, capture_work: Work, trace: Trace, work: Work) -> l
         trace: that replays them.
         work: charged.
     """
-    launched = [*_launched(capture, capture_work), *_inside_captures(capture)]
+    layers = layer_modules(capture)
+    launched = [*_launched(capture, capture_work, layers), *_inside_captures(capture, layers)]
     number = {name: place for place, name in enumerate(capture.strings)}
     here = int64([number.get(name, -1) for name in trace.strings])
     # A kernel that was launched by that name is no copy.
@@ -93,7 +94,7 @@ def _alike(sort: I64) -> I64:
     return np.where(sort == NEITHER, np.arange(len(sort)), -1 - sort)
 
 
-def _launched(trace: Trace, work: Work) -> Iterator[Launches]:
+def _launched(trace: Trace, work: Work, layers: Spans) -> Iterator[Launches]:
     """What each thread launched one by one."""
     rows = np.flatnonzero(work.asked & ~in_graphs(trace, work)) if work.on_device else int64([])
     row = np.append(operators_of(trace, work).row, -1) if len(rows) else int64([])
@@ -102,12 +103,12 @@ def _launched(trace: Trace, work: Work) -> Iterator[Launches]:
         own = rows[work.call_thread[rows] == thread]
         own = own[np.lexsort((work.start_ns[own], work.call_start_ns[own]))]
         operators = _names(trace.cpu_ops, row[own])
-        labels = np.stack([operators, *_modules(trace, work.call_start_ns[own], work.call_thread[own])])
+        labels = np.stack([operators, *_modules(trace, layers, work.call_start_ns[own], work.call_thread[own])])
         name = int64(work.name[own])
         yield Launches(name, alike[name], work.kind[own] != OpKind.KERNEL, labels, whole=False)
 
 
-def _inside_captures(trace: Trace) -> Iterator[Launches]:
+def _inside_captures(trace: Trace, layers: Spans) -> Iterator[Launches]:
     """What was launched into each graph, between the calls that begin and end a capture on their thread."""
     calls, strings = trace.calls, trace.strings
     begins, ends, starts, copies, graph = (
@@ -117,25 +118,26 @@ def _inside_captures(trace: Trace) -> Iterator[Launches]:
     for thread in distinct(calls.thread):
         own = np.flatnonzero(calls.thread == thread)
         own = own[np.argsort(calls.start_ns[own], kind="stable")]
-        first, last = own[begins[calls.name[own]]], own[ends[calls.name[own]]]
-        for begin in first.tolist():
-            after = last[calls.start_ns[last] > calls.end_ns[begin]]
-            inside = own[(calls.start_ns[own] > calls.end_ns[begin])]
-            inside = inside[calls.end_ns[inside] < calls.start_ns[after[0]]] if len(after) else inside[:0]
-            inside = inside[starts[calls.name[inside]]]
+        start_ns, last_ns = calls.start_ns[own], calls.start_ns[own[ends[calls.name[own]]]]
+        for over_ns in calls.end_ns[own[begins[calls.name[own]]]].tolist():
+            after = int(np.searchsorted(last_ns, over_ns, side="right"))
+            if after == len(last_ns):
+                break
+            until_ns = last_ns[after]
+            inside = own[np.searchsorted(start_ns, over_ns, side="right") : np.searchsorted(start_ns, until_ns)]
+            inside = inside[starts[calls.name[inside]] & (calls.end_ns[inside] < until_ns)]
             # A driver's call inside the runtime's is the same launch.
             reach = np.maximum.accumulate(calls.end_ns[inside]) if len(inside) else inside
             inside = inside[np.append(True, calls.start_ns[inside[1:]] >= reach[:-1])] if len(inside) else inside
             if len(inside) and not graph[calls.name[inside]].any():
                 times, threads = calls.start_ns[inside], int64(calls.thread[inside])
                 operators = _names(trace.cpu_ops, innermost_span(trace.cpu_ops, times, threads))
-                labels = np.stack([operators, *_modules(trace, times, threads)])
+                labels = np.stack([operators, *_modules(trace, layers, times, threads)])
                 nothing = np.full(len(inside), -1, dtype=np.int64)
                 yield Launches(nothing, nothing, copies[calls.name[inside]], labels, whole=True)
 
 
-def _modules(trace: Trace, times_ns: I64, thread: I64) -> tuple[I64, I64]:
-    layers = layer_modules(trace)
+def _modules(trace: Trace, layers: Spans, times_ns: I64, thread: I64) -> tuple[I64, I64]:
     innermost = innermost_span(trace.modules, times_ns, thread)
     return _names(trace.modules, innermost), _names(layers, innermost_span(layers, times_ns, thread))
 

@@ -78,7 +78,6 @@ ALONE = {
     "couple": "the draft's pictures are no target's",
     "decode": "both caches must be rolled back",
     "energy": "stages are repeated of one model alone",
-    "tensor_parallel": "rounds are made by one process",
 }
 
 
@@ -101,7 +100,9 @@ def asked(model: str, given: Mapping[str, Any], typed: Collection[str]) -> Draft
                 f"--{SPELLED.get(said[0], said[0]).replace('_', '-')} is about a draft: name it by --draft"
             )
         return None
-    if refused := [name for name in ALONE if name in typed]:
+    from model.registry import EAGER
+
+    if refused := [name for name in ALONE if name in typed and (name != "decode" or given[name] != EAGER)]:
         raise UsageError(f"--{refused[0].replace('_', '-')} is for one model: with --draft, {ALONE[refused[0]]}")
     _check_models(model, draft, given)
     from tracer.recording.options import Drafting
@@ -138,6 +139,9 @@ def _check_models(model: str, draft: str, given: Mapping[str, Any]) -> None:
     except ModelError as error:
         raise UsageError(f"--draft: {error}") from None
     size, device, folder = given["draft_size"], given["draft_device"], given["draft_checkpoint"]
+    if folder is not None and (size is not None or entry.folder is not None):
+        other = "drop --draft-size" if entry.folder is None else f"--draft {draft} is one already"
+        raise UsageError(f"--draft-checkpoint brings its own size: {other}")
     if size is not None and size not in entry.sizes:
         raise UsageError(f"--draft-size {size}: {draft} comes in {', '.join(entry.sizes) or 'the size of its folder'}")
     if device is not None:

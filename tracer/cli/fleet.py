@@ -11,6 +11,7 @@ from tracer.cli.options import Force, Format, NoLimit, NsysPath, Output, OutputF
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from tracer.fleet.fill import Order, Tally
@@ -105,17 +106,25 @@ def command(
 
     tracer fleet query store regressions --between build=1.1 build=1.2
     """
+    reading = {
+        "--store": store, "--workers": workers, "--scheduler": scheduler, "--tag": tag, "--tags-from": tags_from,
+        "--date": day, "--marker": marker, "--retry": retry or None, "--nsys-path": nsys_path,
+        "--no-limit": no_limit or None,
+    }  # fmt: skip
+    asking = {"--between": between, "--top": top, "--output": output}
     if paths[0] == QUERY:
-        _only_asked(paths, reading={"--store": store, "--tag": tag, "--scheduler": scheduler, "--date": day})
+        if len(paths) != 3:
+            raise UsageError(f"{QUERY} takes a store and a question: tracer fleet {QUERY} STORE slowest")
+        _refuse(reading, f"is for reading traces; {QUERY} reads a store")
         _query(Path(paths[1]), paths[2], between, output_format, top, output, force=force, width=width)
         return
     if paths[0] == MERGE:
+        _refuse({**reading, **asking}, f"{MERGE} takes a store and no options")
         _merge(paths)
         return
     if store is None:
         raise UsageError("--store FOLDER: say where the tables go")
-    if between is not None:
-        raise UsageError(f"--between: tracer fleet {QUERY} {store} regressions --between A B")
+    _refuse(asking, f"is for questions, as in tracer fleet {QUERY} {store} regressions --between A B")
     from tracer.cli.summarize import patterns_of
     from tracer.fleet.fill import Order, read_pattern, read_tags
     from tracer.trace.parallel import processors
@@ -137,22 +146,21 @@ def command(
     _read(order)
 
 
-def _only_asked(words: list[str], reading: dict[str, object]) -> None:
-    if len(words) != 3:
-        raise UsageError(f"{QUERY} takes a store and a question: tracer fleet {QUERY} STORE slowest")
-    for name, value in reading.items():
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse what is given of these and would change nothing."""
+    for name, value in options.items():
         if value is not None:
-            raise UsageError(f"{name}: is for reading traces; {QUERY} reads a store")
+            raise UsageError(f"{name}: {why}")
 
 
 def _merge(words: list[str]) -> None:
     from tracer.fleet.merge import merge
     from tracer.fleet.store import opened
-    from tracer.tables.optional import require
+    from tracer.tables.optional import INSTALL_FLEET, require
 
     if len(words) != 2:
         raise UsageError(f"{MERGE} takes a store: tracer fleet {MERGE} STORE")
-    require("pyarrow", "fleet merge")
+    require("pyarrow", "fleet merge", INSTALL_FLEET)
     store = opened(Path(words[1]))
     try:
         merged = sum(merge(store, day) for day in store.days())
@@ -174,9 +182,9 @@ def _read(order: Order) -> None:
     from tracer.cli.bars import Bars
     from tracer.cli.streams import tell
     from tracer.fleet.fill import failures_in_words, fill
-    from tracer.tables.optional import require
+    from tracer.tables.optional import INSTALL_FLEET, require
 
-    require("pyarrow", "fleet")
+    require("pyarrow", "fleet", INSTALL_FLEET)
     with Bars() as bars:
         tally = fill(order, lambda found: bars.begin("reading", found.total), lambda _: bars.advance())
     for words in failures_in_words(tally):
@@ -205,12 +213,12 @@ def _query(
     from tracer.fleet.question import ask, questions, select
     from tracer.fleet.sides import read_side
     from tracer.fleet.store import opened
-    from tracer.tables.optional import require
+    from tracer.tables.optional import INSTALL_FLEET, require
 
     check_output(output, force=force)
     sides = () if between is None else tuple(map(read_side, between))
     for library in ("pyarrow", "duckdb"):
-        require(library, "fleet query")
+        require(library, "fleet query", INSTALL_FLEET)
     there, known = opened(store), questions()
     if question not in known:
         if sides:

@@ -201,6 +201,8 @@ def _check(place: Place, size: int, asked: Mapping[str, Any]) -> None:
         )
     if asked["nsys"] or asked["nsys_path"] is not None:
         raise UsageError("--nsys records one process: drop it, or record without ranks")
+    if asked["draft"] is not None:
+        raise UsageError("--draft: rounds are made by one process: drop it, or record without ranks")
     if asked["energy"]:
         raise UsageError(
             "--energy repeats each stage until its GPU's counter tells, and ranks must repeat alike: drop it, or "

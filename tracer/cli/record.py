@@ -283,7 +283,7 @@ def command(
     check_files(entry, checkpoint, sample, dataset)
     of_draft: dict[str, Any] = {"draft_tokens": draft_tokens, "draft_size": draft_size, "sweep": sweep}
     of_draft |= {"draft_device": draft_device, "draft_mapping": draft_mapping, "draft_checkpoint": draft_checkpoint}
-    of_draft |= {"draft": draft, "acceptance": acceptance, "together": together}
+    of_draft |= {"draft": draft, "acceptance": acceptance, "together": together, "decode": decode}
     drafted = drafting.asked(model, of_draft, typed)
     if ranks.to_start:
         ranks.start(context, output)

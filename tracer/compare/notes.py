@@ -119,6 +119,6 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
     if not before.stages or not after.stages:
         which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
         yield (
-            f"{which} stages: their totals and kernels are compared, of whatever each recorded; tracer summarize "
+            f"{which} stages: their totals and kernels are compared, of whatever each recorded; "
             "tracer summarize --marker names stages, and what it saves by --format json can be compared"
         )

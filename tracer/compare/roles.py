@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.comparison import RoleRow, Total
+from tracer.document.comparison import ROUND_COUNTS, RoleRow, Total
 
 if TYPE_CHECKING:
     from tracer.document.summary import RoleStage, Summary
-
-ROUNDS, DRAFTED, ACCEPTED, YIELDED = "rounds", "drafted tokens", "accepted tokens", "tokens"
-COUNTS = (ROUNDS, DRAFTED, ACCEPTED, YIELDED)
 
 
 def compare_roles(before: Summary, after: Summary) -> list[RoleRow]:
@@ -55,7 +52,7 @@ def _rounds(summary: Summary) -> dict[str, int | None]:
         for name, time_ns in times.items()
         if name != "mapping" or time_ns is not None
     }
-    return {**dict(zip(COUNTS, counts, strict=True)), **taken, **a_token}
+    return {**dict(zip(ROUND_COUNTS, counts, strict=True)), **taken, **a_token}
 
 
 def _total(name: str, before: int | None, after: int | None) -> Total:

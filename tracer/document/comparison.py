@@ -86,6 +86,10 @@ class RoleRow(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
 
 
+# Of rounds of speculative decoding: what is counted, where all else takes time.
+ROUND_COUNTS = ("rounds", "drafted tokens", "accepted tokens", "tokens")
+
+
 class Total(msgspec.Struct, frozen=True, kw_only=True):
     """One figure of two whole traces, where they have no stages, or of their rounds of speculative decoding.
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tracer.fleet.columns import TABLES, schema
-from tracer.fleet.store import DAY, LISTED, MERGED, is_run, kept
+from tracer.fleet.store import DAY, LISTED, MERGED, has_failed, is_run, kept, listed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +29,9 @@ def merge(store: Store, day: Path) -> int:
     Raises:
         OSError: the disk is full, or the folder not to be written to.
     """
-    already = {run for path in day.glob(f"{MERGED}*/{LISTED}") for run in path.read_text().split()}
+    already = {run for path in day.glob(f"{MERGED}*/{LISTED}") for run in listed_in(path)}
     _remove(day / run for run in sorted(already) if (day / run).is_dir())
-    sets = [path for path in sorted(day.iterdir()) if is_run(path.name) and not _has_failed(path)]
+    sets = [path for path in sorted(day.iterdir()) if is_run(path.name) and not has_failed(path)]
     if len(sets) > 1:
         names = "".join(f"{path.name}\n" for path in sets)
         name = f"{MERGED}{hashlib.blake2b(names.encode(), digest_size=16).hexdigest()}"
@@ -39,12 +39,6 @@ def merge(store: Store, day: Path) -> int:
         _remove(sets)
         return len(sets)
     return 0
-
-
-def _has_failed(path: Path) -> bool:
-    from pyarrow import parquet
-
-    return bool(parquet.read_table(path / "runs.parquet", columns=["error"])["error"][0].is_valid)
 
 
 def _write(folder: Path, sets: list[Path], names: str) -> None:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.document.errors import InputError, MissingError, UsageError
 from tracer.fleet.store import MARK
-from tracer.trace.folder import SUFFIXES
+from tracer.trace.folder import TRACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# What is a trace by its name, in folders; a file that is named is taken whatever its name.
-TRACES = (*SUFFIXES, ".sqlite", ".nsys-rep")
 # A copy of a remote file lies on this machine while it is read.
 MOST_REMOTE_BYTES = 32 << 30
 COPY_BYTES = 4 << 20
@@ -50,7 +48,7 @@ def _here(given: str) -> list[str]:
 
 
 def _in_folder(path: str, *, named: bool = False) -> Iterator[str]:
-    """A file itself; of a folder the traces below it, those of a store left out."""
+    """A file itself, if named whatever its name; of a folder the traces below it, those of a store left out."""
     if not Path(path).is_dir():
         if named or path.endswith(TRACES):
             yield path

@@ -81,9 +81,10 @@ def _run_ns(stage: Stage, step_ns: float | None) -> float | None:
 def _runs(origin: Origin, said: dict[str, Any]) -> Any:
     import pyarrow as pa
 
+    tags = [(storable(key), storable(value)) for key, value in origin.tags.items()]
     row = {
         **said, "run": origin.run, "date": origin.date, "date_from": origin.date_from, "path": origin.path,
-        "size_bytes": origin.size_bytes, "tags": list(origin.tags.items()), "tracer": __version__,
+        "size_bytes": origin.size_bytes, "tags": tags, "tracer": __version__,
         "read_ns": origin.read_ns,
     }  # fmt: skip
     row = {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.document.errors import MissingError, UsageError
 from tracer.fleet.store import MARK
 from tracer.fleet.take import Outcome, failed, take
-from tracer.tables.optional import require
+from tracer.tables.optional import INSTALL_FLEET, require
 from tracer.version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tracer.fleet.take import Task
 
-INSTALL = "pip install '.[fleet]' in the checkout"
 # Tasks that the scheduler knows, for each thread of a worker: one that runs, and one that is to run next.
 IN_FLIGHT = 2
 CONNECT_S = 20
@@ -189,6 +188,6 @@ def _outcome(future: Any, task: Task) -> Outcome:
 
 
 def _dask() -> Any:
-    require("cryptography", "tracer fleet", INSTALL)
-    require("dask", "tracer fleet", INSTALL)
-    return require("distributed", "tracer fleet", INSTALL)
+    require("cryptography", "tracer fleet", INSTALL_FLEET)
+    require("dask", "tracer fleet", INSTALL_FLEET)
+    return require("distributed", "tracer fleet", INSTALL_FLEET)

@@ -79,7 +79,7 @@ class Store:
         for day in self.days() if days is None else days:
             names = sorted(entry.name for entry in os.scandir(day))
             merged = [name for name in names if name.startswith(MERGED)]
-            replaced = {run for name in merged for run in (day / name / LISTED).read_text().split()}
+            replaced = {run for name in merged for run in listed_in(day / name / LISTED)}
             yield from (day / name for name in merged)
             yield from (day / name for name in names if is_run(name) and name not in replaced)
 
@@ -133,7 +133,8 @@ class Store:
     def clear(self) -> None:
         """Remove what processes that are long dead had begun to write."""
         partial = self.root / PARTIAL
-        for path in partial.iterdir() if partial.is_dir() else ():
+        # A link leads to what is not the store's.
+        for path in partial.iterdir() if partial.is_dir() and not partial.is_symlink() else ():
             try:
                 if time.time() - path.stat().st_mtime > STALE_S:
                     shutil.rmtree(path, ignore_errors=True)
@@ -173,6 +174,18 @@ def _umask() -> int:
 def is_run(name: str) -> bool:
     """Whether a folder's name is that of a trace's own set."""
     return _RUN.fullmatch(name) is not None
+
+
+def listed_in(path: Path) -> set[str]:
+    """The traces that a merged set's list names. By it folders are passed over and removed, so nothing else counts."""
+    return {name for name in path.read_text(errors="replace").split() if is_run(name)}
+
+
+def has_failed(one: Path) -> bool:
+    """Whether a trace's own set is that of one which could not be read."""
+    from pyarrow import parquet
+
+    return bool(parquet.read_table(one / "runs.parquet", columns=["error"])["error"][0].is_valid)
 
 
 def kept(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.choices import Choices
-from tracer.document.errors import TracerError
+from tracer.document.errors import InputError, TracerError
 from tracer.fleet.identity import identity, identity_of_name
 from tracer.fleet.paths import at_hand
 from tracer.fleet.rows import Origin, rows_of, rows_of_failure
-from tracer.fleet.store import Store
+from tracer.fleet.store import Store, has_failed
 from tracer.saved import saved_summary
 from tracer.summarize import summarize_source
 from tracer.trace.limits import limits
@@ -80,14 +81,26 @@ def take(task: Task) -> Outcome:
 
 def _taken(task: Task, store: Store, path: Path, changed_ns: int | None) -> Outcome:
     before = path.stat()
+    if not stat.S_ISREG(before.st_mode):
+        raise InputError(f"{task.path}: not a regular file")  # a pipe would be waited for, a device never ends
     run = identity(path)
     there = store.has(run)
     if there and not (task.again and _failed_before(store, run)):
         return Outcome(task.path, KNOWN)
     began_ns = time.thread_time_ns()
-    error, summary = "", None
+
+    def origin(summary: Summary | None) -> Origin:
+        day, day_from = _day(task, summary, changed_ns)
+        return Origin(
+            run=run, date=day, date_from=day_from, path=task.path, size_bytes=before.st_size,
+            read_ns=time.thread_time_ns() - began_ns, tags=task.tags,
+        )  # fmt: skip
+
+    error = ""
     try:
         summary = _summary(path, task)
+        found = origin(summary)
+        tables = rows_of(summary, found)
     except MemoryError:
         error = "it takes more memory than there is"
     except Exception as caught:  # the other traces go on
@@ -95,15 +108,12 @@ def _taken(task: Task, store: Store, path: Path, changed_ns: int | None) -> Outc
     after = path.stat()
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise OSError("it was written to while it was read; try again")
-    day, day_from = _day(task, summary, changed_ns)
-    origin = Origin(
-        run=run, date=day, date_from=day_from, path=task.path, size_bytes=before.st_size,
-        read_ns=time.thread_time_ns() - began_ns, tags=task.tags,
-    )  # fmt: skip
-    tables = rows_of_failure(error, origin) if summary is None else rows_of(summary, origin)
+    if error:
+        found = origin(None)
+        tables = rows_of_failure(error, found)
     if there:
         store.remove(run)
-    store.add(run, day, tables)
+    store.add(run, found.date, tables)
     store.remove(identity_of_name(task.path))  # from when it could not be read at all
     return Outcome(task.path, FAILED, error) if error else Outcome(task.path, STORED)
 
@@ -130,23 +140,18 @@ def _summary(path: Path, task: Task) -> Summary:
 
 
 def _failed_before(store: Store, run: str) -> bool:
-    from pyarrow import parquet
-
     there = store.set_of(run)
-    if there is None:
-        return False
-    return bool(parquet.read_table(there / "runs.parquet", columns=["error"])["error"][0].is_valid)
+    return there is not None and has_failed(there)
 
 
 def _day(task: Task, summary: Summary | None, changed_ns: int | None) -> tuple[date, str]:
     if task.day is not None:
         return task.day, "given"
     began_ns = summary.trace.began_ns if summary is not None else None
-    if began_ns is not None:
-        return _utc(began_ns), "trace"
-    with suppress(ValueError, OverflowError, OSError):
-        if changed_ns is not None:
-            return _utc(changed_ns), "file"
+    for time_ns, day_from in ((began_ns, "trace"), (changed_ns, "file")):
+        with suppress(ValueError, OverflowError, OSError):  # of no year that a calendar has
+            if time_ns is not None:
+                return _utc(time_ns), day_from
     return datetime.now(UTC).date(), "reading"
 
 

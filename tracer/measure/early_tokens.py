@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import distinct
+from tracer.arrays import coded, int64
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.named import by_name
 from tracer.charge.work import work_of
@@ -80,14 +79,17 @@ def _tokens(ranges: StageRanges, stage: I64, start_ns: I64, end_ns: I64) -> Toke
 
     So does a stage that drafts, and decoding that is marked as a whole.
     """
-    held = [row for row in distinct(stage) if row >= 0 and ranges.stage[row] in _TOKENS]
-    if not held or not any(ranges.stage[row] == _PREFILL for row in held):
+    held = np.flatnonzero(stage >= 0)
+    held = held[np.isin(ranges.stage[stage[held]], _TOKENS)]
+    rows, place = coded(stage[held])
+    kinds = ranges.stage[rows]
+    prefill = kinds == _PREFILL
+    if not prefill.any() or bool(((kinds == _DRAFT) | ((kinds == _DECODE) & (ranges.index[rows] < 0))).any()):
         return None
-    if any(ranges.stage[row] == _DRAFT or (ranges.stage[row] == _DECODE and ranges.index[row] < 0) for row in held):
-        return None
-    starts = int64([int(start_ns[stage == row].min()) for row in held])
-    ends = int64([int(end_ns[stage == row].max()) for row in held])
-    return Tokens(starts, ends, np.asarray(ranges.stage[held] == _PREFILL))
+    starts, ends = np.full(len(rows), start_ns.max()), np.full(len(rows), end_ns.min())
+    np.minimum.at(starts, place, start_ns[held])
+    np.maximum.at(ends, place, end_ns[held])
+    return Tokens(int64(starts), int64(ends), np.asarray(prefill))
 
 
 def beside_prefills(tokens: Mapping[str, Tokens | None], role: str) -> dict[str, int]:

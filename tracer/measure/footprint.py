@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 def footprint(manifest: Manifest | None) -> Footprint | None:
     """The memory of a recording; None where its device's allocator has no counters."""
     recorded = None if manifest is None else manifest.memory
-    if manifest is None or recorded is None or not any(request.stages for request in recorded.requests):
+    requests = [] if recorded is None else [request for request in recorded.requests if request.stages]
+    if manifest is None or recorded is None or not requests:
         return None
-    largest = max(recorded.requests, key=_height)
+    largest = max(requests, key=_height)
     known = largest.sample < len(manifest.samples)
     given = manifest.samples[largest.sample] if known else manifest.shape
-    sequences = max(1, given.batch_size)
+    # Of code that only marks its stages nobody says how many sequences a request has.
+    sequences = max(1, given.batch_size) if given.visual_tokens + given.prompt_tokens else None
     growth = _growth(recorded)
     size = manifest.device.get("memory_bytes")
     return Footprint(
         stages=[_row(rows) for rows in _by_stage(recorded)],
         before_bytes=largest.stages[0].start_bytes,
         weight_bytes=recorded.weight_bytes,
-        kv_token_bytes=None if growth is None else growth / sequences,
+        kv_token_bytes=None if growth is None or sequences is None else growth / sequences,
         kv_token_expected_bytes=recorded.kv_token_bytes,
         kv_ahead=recorded.kv_ahead,
         device_bytes=size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None,
@@ -42,7 +44,7 @@ def footprint(manifest: Manifest | None) -> Footprint | None:
 
 
 def _height(request: RequestMemory) -> int:
-    return max((stage.peak_bytes or stage.end_bytes for stage in request.stages), default=0)
+    return max(stage.peak_bytes or stage.end_bytes for stage in request.stages)
 
 
 def _by_stage(recorded: RecordedMemory) -> list[list[StageBytes]]:
@@ -87,7 +89,7 @@ def _stage_with(stage: Stage, row: StageFootprint | None) -> Stage:
     if row is None or row.peak_bytes is None or isinstance(stage.memory, StageMemory):
         return stage
     memory = StageMemory(
-        start_bytes=row.start_bytes, peak_bytes=row.peak_bytes, end_bytes=row.end_bytes, peak_ns=None, device=0,
+        start_bytes=row.start_bytes, peak_bytes=row.peak_bytes, end_bytes=row.end_bytes, peak_ns=None, device=None,
         source="clean",
     )  # fmt: skip
     return msgspec.structs.replace(stage, memory=memory)

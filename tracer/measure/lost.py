@@ -92,9 +92,8 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     whole = lost.made[with_op & ~np.isin(lost.made, lost.calls)]
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
-    graphs = _graphs(trace, lost.calls)
     # Where other graphs' kernels were recorded, the profiler does see into them.
-    if graphs and not (at_last and _graphs(trace, whole)):
+    if _launch_graphs(trace, lost.calls) and not (at_last and _launch_graphs(trace, whole)):
         return IN_GRAPHS
     if at_last:
         return AT_LAST_OF_NSIGHT if trace.format == "nsight" else AT_LAST
@@ -103,10 +102,9 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     return ANYWHERE
 
 
-def _graphs(trace: Trace, calls: I64) -> int:
-    """How many of these calls launch graphs."""
-    names = trace.calls.name[calls].tolist()
-    return sum(launches_graph(trace.strings[name]) for name in names)
+def _launch_graphs(trace: Trace, calls: I64) -> bool:
+    """Whether any of these calls launches a graph."""
+    return any(launches_graph(trace.strings[name]) for name in coded(trace.calls.name[calls])[0].tolist())
 
 
 def lost_ops(runs: Runs, own: I64) -> LostOps | UnsetType:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import distinct
+from tracer.arrays import coded, int64
+from tracer.charge.intervals import distinct, sum_by
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.categories import categorise
 from tracer.trace.columns import OpKind, Want
@@ -116,8 +116,9 @@ def _multiprocessors(trace: Trace, work: Work) -> int | None:
 
 
 def _largest(trace: Trace, work: Work, rows: I64, blocks: I64) -> list[tuple[str, int, int]]:
-    found = []
-    for name in distinct(work.name[rows]):
-        own = rows[work.name[rows] == name]
-        found.append((trace.strings[name], int(work.busy_ns[own].sum()), int(blocks[own].max())))
+    names, place = coded(work.name[rows])
+    most = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(most, place, blocks[rows])
+    times_ns = sum_by(place, work.busy_ns[rows], len(names)).tolist()
+    found = zip([trace.strings[name] for name in names.tolist()], times_ns, most.tolist(), strict=True)
     return sorted(found, key=lambda one: (-one[1], one[0]))[:SHOWN]

@@ -82,7 +82,7 @@ def started_elsewhere(trace: Trace, launching: Iterable[int]) -> tuple[str, str]
     """
     waits = np.array([_WAITS_FOR_ALL.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
     waiting = set(distinct(int64(trace.calls.thread[waits[trace.calls.name]])))
-    others = {thread for thread in distinct(int64(trace.calls.thread)) if thread not in set(launching)}
+    others = set(distinct(int64(trace.calls.thread))) - set(launching)
     return trace.threads[others.pop()] if waiting == others and len(others) == 1 else None
 
 

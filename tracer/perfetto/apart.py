@@ -7,7 +7,7 @@ bits: profilers count them from 1 on. Nothing else of an event is changed, and n
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -30,6 +30,8 @@ _JOINING_END = b"orrelation", b"xternal id"
 _SORTED, _OWN = b'"process_sort_index"', f'"{CATEGORY}"'.encode()
 # Profilers give a process of 2 ** 29 the last place; beyond 2 ** 31 in all some viewers do not count.
 _PLACES, _MOST = 1 << 31, 1 << 24
+# Of a time, before its point: more than any reader takes, which written out might be millions.
+_DIGITS = 30
 
 _decode = msgspec.json.Decoder(Fields).decode
 _decode_all = msgspec.json.Decoder(list[Fields]).decode
@@ -115,9 +117,9 @@ class Apart:
     def _moved(self, time: msgspec.Raw) -> msgspec.Raw:
         try:
             moved = Decimal(text_of(time)) + self._later
-        except InvalidOperation:
+        except DecimalException:
             return time  # no number, which no reader takes for a time either
-        return msgspec.Raw(f"{moved:f}".encode()) if moved.is_finite() else time
+        return msgspec.Raw(f"{moved:f}".encode()) if moved.is_finite() and moved.adjusted() < _DIGITS else time
 
     def _with_ids(self, raw: msgspec.Raw, keys: Iterable[str], least: int) -> msgspec.Raw:
         try:

@@ -156,7 +156,8 @@ def _peaks(summary: Summary, ranges: StageRanges, process: Process) -> Iterator[
     # Of neighbours that have the same peak, as decode steps, the first says it.
     order = np.argsort(ranges.start_ns, kind="stable")
     values = [peaks.get(ALL_STAGES[stage], -1) for stage in ranges.stage[order].tolist()]
-    kept = [place for place, value in enumerate(values) if value >= 0 and value != ([-1, *values])[place]]
+    pairs = zip([-1, *values], values, strict=False)
+    kept = [place for place, (before, value) in enumerate(pairs) if value >= 0 and value != before]
     yield from counter(
         "memory peak by stage", "bytes", int64(ranges.start_ns[order][kept]), [values[place] for place in kept], process
     )

@@ -84,6 +84,11 @@ class Case:
             raise UsageError(f"{option}: {self.path} has no stage {stage}; it has {', '.join(self.runs)}")
         return self.runs[stage]
 
+    def changed(self, stage: str) -> bool:
+        """Whether a change so far made another of it."""
+        was = self.measured(stage)
+        return self.runs[stage] != Run(was.runs, was.busy_ns or 0.0, was.step_ns or 0.0)
+
     def measured(self, stage: str) -> RunTime:
         """A stage that occurs, as it was measured."""
         return next(one for one in self.summary.budget if one.stage == stage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.document.errors import InputError
 from tracer.ranks.rank import read_ranks_of
 from tracer.trace.collectives import MOST_RANKS
-from tracer.trace.folder import EXPORTS, SUFFIXES, named_rank
+from tracer.trace.folder import TRACES, named_rank
 from tracer.trace.parallel import MOST_PROCESSES, in_processes, processors
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tracer.choices import Choices
     from tracer.ranks.rank import RankTrace
 
-# Exports of Nsight Systems too, one of each rank.
-_SUFFIXES = (*SUFFIXES, *EXPORTS)
 GIVE_ALL = "ranks are compared with each other; give the traces of all, or their folder"
 
 
@@ -37,13 +35,13 @@ def of_paths(paths: Sequence[Path]) -> list[Path]:
             raise InputError(f"{path}: {error.strerror or error}") from None
         found.update(dict.fromkeys(sorted(inside)))
     if not found:
-        raise InputError(f"no trace ({', '.join(_SUFFIXES)}) in {paths[0]}: {GIVE_ALL}")
+        raise InputError(f"no trace ({', '.join(TRACES)}) in {paths[0]}: {GIVE_ALL}")
     return list(found)
 
 
 def _in_folder(folder: Path) -> list[Path]:
     """Those whose names say a rank, where several do: what lies beside them is something else."""
-    traces = [path for path in folder.iterdir() if path.name.endswith(_SUFFIXES)]
+    traces = [path for path in folder.iterdir() if path.name.endswith(TRACES)]
     named = [path for path in traces if named_rank(path) is not None]
     return named if len(named) > 1 else traces
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -106,7 +106,8 @@ def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
         )
     ranges = find_stages(trace, choices.patterns)
     work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
-    return [_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work)]
+    first, *others = (_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work))
+    return [first, *(replace(other, warnings=[]) for other in others)]  # a file's warnings are said once
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member:
         distributed=distributed,
         device=next((one.name for one in trace.devices if one.id == member.device), ""),
         device_id=member.device,
-        warnings=[f"{path.name}: {warning}" for warning in trace.warnings] if not member.rank else [],
+        warnings=[f"{path.name}: {warning}" for warning in trace.warnings],
         units=_units(ranges, held),
         start_ns=work.start_ns[rows] + distributed.base_ns,
         end_ns=work.end_ns[rows] + distributed.base_ns,

@@ -14,7 +14,8 @@ import torch
 
 from tracer.document.names import DECODE
 from tracer.document.recorded_memory import RequestMemory, StageBytes, StepBytes
-from tracer.recording.marks import Marks, alone
+from tracer.recording.marks import Marks
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +156,7 @@ class WatchedMarks(Marks):
         adjoining: bool = False,
         forget: bool = True,
         counters_of: Callable[[torch.device], Counters | None] = counters_of,
-        meet: Callable[[], None] = alone,
+        meet: Callable[[], None] = ALONE.meet,
     ) -> None:
         super().__init__(device, adjoining=adjoining, meet=meet)
         self._forget, self._counters_of = forget, counters_of

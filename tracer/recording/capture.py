@@ -130,5 +130,5 @@ def _all_threads() -> _ExperimentalConfig:
         return _ExperimentalConfig(profile_all_threads=True)
     except TypeError:
         raise MissingError(
-            f"torch {torch.__version__} profiles one thread alone: --schedule overlapped takes a newer one, or --nsys"
+            f"torch {torch.__version__} profiles one thread alone: --schedule overlapped takes a newer one"
         ) from None

@@ -22,6 +22,7 @@ from torch.autograd import profiler
 
 from tracer.recording.clocks import Clock, clock_for, synchronise
 from tracer.recording.laps import GAP, Label, measure
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +35,6 @@ PROFILES_ITSELF = "it starts a profiler of its own (torch.profiler), and one can
 ENABLE = "_enable_profiler"
 # What stands for the open request, in the task that opened it and in those that it started.
 _request: ContextVar[object] = ContextVar("tracer_request", default=None)
-
-
-def alone() -> None:
-    """A process alone waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class Marks:
         *,
         adjoining: bool = False,
         numbers: Sequence[int] = (),
-        meet: Callable[[], None] = alone,
+        meet: Callable[[], None] = ALONE.meet,
     ) -> None:
         self._given = device
         self._meet = meet

@@ -9,8 +9,9 @@ import torch
 from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY, result_kind
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
-from tracer.recording.marks import ForkedMarks, Marks, alone
+from tracer.recording.marks import ForkedMarks, Marks
 from tracer.recording.ranges import RangeEmitter
+from tracer.recording.world.world import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class RangedMarks(Marks):
         *,
         adjoining: bool = False,
         numbers: Sequence[int] = (),
-        meet: Callable[[], None] = alone,
+        meet: Callable[[], None] = ALONE.meet,
         emitter: RangeEmitter | None = None,
         sync_stages: bool = False,
     ) -> None:
@@ -92,7 +93,7 @@ class ProfiledMarks(RangedMarks):
         device: torch.device | None = None,
         *,
         adjoining: bool = False,
-        meet: Callable[[], None] = alone,
+        meet: Callable[[], None] = ALONE.meet,
         emitter: RangeEmitter | None = None,
         sync_stages: bool = False,
     ) -> None:

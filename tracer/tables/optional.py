@@ -8,6 +8,7 @@ from typing import Any
 from tracer.document.errors import MissingError
 
 INSTALL = "pip install '.[tables]' in the checkout"
+INSTALL_FLEET = "pip install '.[fleet]' in the checkout"
 
 
 def require(module: str, purpose: str, install: str = INSTALL) -> Any:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".json", ".json.gz", ".json.zst", ".json.zip")
 EXPORTS = (".sqlite", ".nsys-rep")
+TRACES = (*SUFFIXES, *EXPORTS)
 _NAMED = re.compile(r"rank[-_]?0*(\d+)", re.IGNORECASE)
 _MERGED = re.compile(r"\[rank (\d{1,5})\] ", re.ASCII)
 _STATED = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}]*?"rank"\s*:\s*(\d{1,9})\b')

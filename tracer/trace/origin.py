@@ -14,7 +14,7 @@ class Origin:
 
     Attributes:
         base_ns: since 1970, what the trace's times count from; None where the file does not say.
-        versions: by name ("cuda", "cuda_driver", "driver", "hip"), as the file spells them; untrusted.
+        versions: by name ("cuda", "cuda_driver", "driver"), as the file spells them; untrusted.
         host: the machine's name; "" where the file does not say; untrusted.
     """
 

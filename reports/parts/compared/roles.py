@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Column, Row, Table, block, note
 from reports.palette import NONE
 from reports.units import duration
+from tracer.document.comparison import ROUND_COUNTS
 
 if TYPE_CHECKING:
     from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair, Total
-
-COUNTS = ("rounds", "drafted tokens", "accepted tokens", "tokens")
 
 
 def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
@@ -41,7 +40,7 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
 
 
 def _row(total: Total) -> Row:
-    if total.of in COUNTS:
+    if total.of in ROUND_COUNTS:
         sides = [NONE if value is None else f"{value:,}" for value in (total.before, total.after)]
     else:
         sides = [_time(total.before), _time(total.after)]

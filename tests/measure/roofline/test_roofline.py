@@ -10,8 +10,20 @@ from model.eventgpt.cost import request_cost
 from model.eventgpt.sizes import SIZES
 from model.staged import RequestShape, StageCost
 from tracer.document.manifest import Cost, Costs, Manifest, Shape, Verification
-from tracer.document.summary import Counts, Idle, Kernel, Latency, Roofline, RunTime, Stage, StageRoofline, Token
+from tracer.document.summary import (
+    Counts,
+    Idle,
+    Kernel,
+    Latency,
+    PassWork,
+    Roofline,
+    RunTime,
+    Stage,
+    StageRoofline,
+    Token,
+)
 from tracer.measure.roofline.analytic import draw
+from tracer.measure.roofline.passes import pass_work
 from tracer.peaks.measured import remember
 from tracer.peaks.peak import Peak
 
@@ -217,3 +229,18 @@ def test_float32_that_a_recording_allowed_to_be_rounded_has_the_rounded_peak(pre
     roof = _draw(manifest, [_stage("prefill", 1, 10_000)], [], None)
     assert roof is not None
     assert (roof.dtype, roof.peak_tflops) == (dtype, 494.7 if dtype == "tf32" else 66.9)
+
+
+def test_a_pass_over_several_positions_is_told_by_steps_that_grow_alike_and_by_no_others() -> None:
+    """A step behind c positions: 100 for its products, 10 for attention to each, and 4 bytes of cache."""
+
+    def told(lengths: list[int]) -> PassWork | None:
+        steps = [Cost(flops=100 + 10 * seen, weight_bytes=50, kv_bytes=4 * seen) for seen in lengths]
+        return pass_work(msgspec.structs.replace(PREFILL, decode=steps))
+
+    work = told([7, 8, 9, 10])
+    assert work == PassWork(weight_bytes=50, kv_bytes=34, token_kv_bytes=4, token_flops=185, pair_flops=10)
+    assert work.flops_of(3) == 185 + 195 + 205
+    assert work.bytes_of(3) == 50 + 34 + 2 * 2 * 4
+    assert told([7, 8, 9, 9]) is told([9, 9, 10]) is None  # a window is full; or was not at first
+    assert told([7, 8]) is None

@@ -67,6 +67,13 @@ def test_a_check_of_more_tokens_that_costs_more_makes_the_best_draft_shorter() -
     assert best(40) == 4
 
 
+def test_what_a_few_long_drafts_had_accepted_at_the_end_is_no_more_than_at_the_beginning_of_all() -> None:
+    timed = [*[_round(1, 0, 3)] * 3, _round(3, 3, 3)]
+    shares = acceptance_by_position(timed)
+    assert shares == [0.25, 1, 1]
+    assert best_length(shares, timed, checks_of(timed)) == 1  # 1.25 tokens in 4, not 1.75 in 6
+
+
 def _round(drafted: int, accepted: int, verify_ns: int) -> Round:
     return Round(
         request=0, index=1, prompt=False, drafted=drafted, accepted=accepted, yielded=accepted + 1, draft_ns=drafted,

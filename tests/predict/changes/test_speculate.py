@@ -13,7 +13,7 @@ from support.summaries import requests
 from support.summaries import summary as recorded
 
 from tracer.cli.whatif import _beside_rounds as beside_rounds
-from tracer.document.errors import InputError
+from tracer.document.errors import InputError, UsageError
 from tracer.document.summary import PassWork, PricedSpeculation, RunTime, Summary
 from tracer.predict.speculating.acceptance import break_even, expected_tokens
 from tracer.predict.whatif import Changes, Speculate, predict
@@ -151,6 +151,19 @@ def test_rounds_in_the_trace_price_rounds_of_other_lengths_by_what_was_measured(
     assert stages["decode"] == 120_000
     with pytest.raises(InputError, match="what a pass over 9 tokens takes is unknown"):
         _priced(in_trace, _asked(8, 1.0, draft=None))
+
+
+def test_of_measured_rounds_no_other_change_is_made_that_would_not_be_in_their_price() -> None:
+    in_trace = summarize(trace_of(*rounds([(2, 1), (2, 1)])))
+    asked = _asked(2, 1.0, draft=None)
+    slower = msgspec.structs.replace(
+        in_trace, budget=[msgspec.structs.replace(one, step_ns=(one.step_ns or 0) + 9_000) for one in in_trace.budget]
+    )
+    with pytest.raises(UsageError, match="ask for what else changes decode by itself"):
+        predict(slower, Changes(stages={}, launch_overhead=0.0, speculate=asked))
+    # What a person says of a stage comes last.
+    half = then(in_trace, {"verify": 0.5}, speculate=asked)["verify"]
+    assert half == pytest.approx(then(in_trace, speculate=asked)["verify"] / 2, abs=1)
 
 
 def test_rounds_that_do_not_say_what_they_yielded_are_no_other_rounds() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.silent import Silent
 
 import model.staged
 from model.registry import ModelOptions
@@ -71,12 +72,6 @@ CALLABLE = """
 """
 
 
-class _Silent:
-    def begin(self, phase: str, steps: int) -> None: ...
-
-    def advance(self) -> None: ...
-
-
 def _write(folder: Path, source: str) -> str:
     path = folder / "mine.py"
     path.write_text(textwrap.dedent(source))
@@ -92,7 +87,7 @@ def _record(folder: Path, source: str, **changes: Any) -> tuple[dict[str, Any], 
         "model": _write(folder, source), "model_options": options, "output": output, "requests": 2,
         "max_new_tokens": tokens, "schedule": schedule, "window": DecodeWindow(1, tokens), **changes,
     }  # fmt: skip
-    record(RecordOptions(**asked), _Silent())
+    record(RecordOptions(**asked), Silent())
     return json.loads(output.read_text())["tracer"], summarize_file(output)
 
 
@@ -239,5 +234,5 @@ def test_a_spelling_without_a_function_or_a_file_is_refused(tmp_path: Path) -> N
                 output=tmp_path / "run.json", requests=1, max_new_tokens=1, schedule=Schedule(0, 0, 1, 1),
                 window=DecodeWindow(1, 1),
             ),
-            _Silent(),
+            Silent(),
         )  # fmt: skip

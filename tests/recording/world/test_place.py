@@ -17,7 +17,7 @@ from tracer.recording.world.supervisor import Outcome, outcome_path
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1"}
 ASKED: dict[str, Any] = {
     "model": "eventgpt", "decode": "eager", "device": None, "script": None, "nsys": False, "nsys_path": None,
-    "energy": False,
+    "energy": False, "draft": None,
 }  # fmt: skip
 
 
@@ -91,6 +91,7 @@ REFUSED = [
     ({"nsys": True}, "--nsys records one process"),
     ({"nsys_path": Path("nsys")}, "--nsys records one process"),
     ({"energy": True}, "--energy repeats each stage"),
+    ({"draft": "eventgpt"}, "--draft: rounds are made by one process"),
     ({"model": "hf:folder"}, "built-in models are divided"),
     ({"decode": "graph"}, "--decode graph: its steps hold no collectives"),
     ({"decode": "compile"}, "--decode compile: its steps hold no collectives"),

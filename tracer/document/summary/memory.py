@@ -13,7 +13,7 @@ class StageMemory(msgspec.Struct, frozen=True, kw_only=True):
         peak_bytes: the most, inside its ranges.
         end_bytes: at the end of its last range.
         peak_ns: when the peak was first reached, on the trace's clock; None where counters say it, which do not tell.
-        device: its number.
+        device: its number; None likewise, of the one that was recorded.
         source: "trace" where each allocation was recorded, "clean" where the counters of the allocator were read in the
             pass without a profiler.
     """
@@ -22,7 +22,7 @@ class StageMemory(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes: int
     end_bytes: int
     peak_ns: int | None
-    device: int
+    device: int | None
     source: str = "trace"
 
 
@@ -119,13 +119,14 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         before_bytes: allocated before a request: weights, and what else stays.
         weight_bytes: of all parameters; None where the model does not show them.
         kv_token_bytes: by which a decode step makes the held memory grow, for one sequence, measured; None where too
-            few steps were read.
+            few steps were read, or without `sequences`.
         kv_token_expected_bytes: keys and values of one token of one sequence, by the model's configuration; None where
             that does not tell.
         kv_ahead: whether the cache was allocated before the first request, so that steps do not make it grow.
         device_bytes: of the device, all in all; None where nothing tells.
         outside_bytes: in use on it and not the allocator's; None likewise.
-        sequences, tokens: of the request that took the most: its batch, and tokens of each, visual, prompt and new.
+        sequences, tokens: of the request that took the most: its batch, None where nobody says it, and tokens of each,
+            visual, prompt and new.
     """
 
     stages: list[StageFootprint]
@@ -136,7 +137,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     kv_ahead: bool
     device_bytes: int | None
     outside_bytes: int | None
-    sequences: int
+    sequences: int | None
     tokens: int
 
     @property

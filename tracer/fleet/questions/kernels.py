@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tracer.document.fleet import NAME, AnswerColumn
 from tracer.fleet.compared import COLUMNS, compared, row_of, runs_of_sides
 from tracer.fleet.families import Run, families_of, judge_families
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _SQL = "select run, coalesce(stage, '') as stage, name, time_ns, coalesce(runs, 1) as runs from kernels"
 # Of a stage, those that take the most on either side: a test of thousands finds less in each.
 MOST = 200
+_VERDICTS = "slower, faster, appeared, or vanished: by the medians of the sides"
 
 
 def _answer(store: Store, sides: tuple[Side, ...]) -> Found:
@@ -73,7 +76,11 @@ QUESTION = Question(
     columns=(
         AnswerColumn(name="kernel", kind=NAME, meaning="the kernel, as the profiler wrote it"),
         AnswerColumn(name="stage", kind=NAME, meaning="its stage; null of traces without stages"),
-        *(column for column in COLUMNS if column.name not in ("measure", "of")),
+        *(
+            msgspec.structs.replace(column, meaning=_VERDICTS) if column.name == "verdict" else column
+            for column in COLUMNS
+            if column.name not in ("measure", "of")
+        ),
     ),
     compares=True,
     answer=_answer,

@@ -25,7 +25,7 @@ from stages s join runs r on r.run = s.run and r.date = s.date where s.run_ns is
 """  # noqa: S608 -- names of ours
 # Of fewer machines nothing tells which is the odd one out.
 LEAST_MACHINES = 5
-# How far above the others' median its median is: in robust standard deviations of machines, and as a share.
+# How far above the machines' median its median is: in robust standard deviations of machines, and as a share.
 DEVIATIONS, SHARE = 3.5, 0.05
 FEW = f"cannot be judged: fewer than {LEAST_MACHINES} machines have such runs"
 MORE = "record the same on more machines"

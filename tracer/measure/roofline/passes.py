@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tracer.document.summary import PassWork
@@ -14,14 +15,14 @@ def pass_work(cost: Costs) -> PassWork | None:
     """A mean step's work, and what each further position adds.
 
     A step behind c cached positions takes p + a (c + 1) operations, p for the matrix products of a position and its
-    logits, a for attention between two; two steps tell a. None where a third does not fit, as in models whose attention
-    has a window.
+    logits, a for attention between two; two steps tell a. None where another does not fit, as in models whose
+    attention has a window.
     """
     if len(cost.decode) < 3:
         return None
-    first, second, third = cost.decode[:3]
-    pair, token_kv = second.flops - first.flops, second.kv_bytes - first.kv_bytes
-    if third.flops - second.flops != pair or third.kv_bytes - second.kv_bytes != token_kv or min(pair, token_kv) < 0:
+    grown = {(after.flops - before.flops, after.kv_bytes - before.kv_bytes) for before, after in pairwise(cost.decode)}
+    pair, token_kv = grown.pop()
+    if grown or min(pair, token_kv) < 0:
         return None
     steps = len(cost.decode)
     return PassWork(

@@ -37,7 +37,7 @@ def before_prefill(runs: Runs, rounds: Sequence[Parts], drafted: Mapping[int, in
     ranges = runs.ranges
     roles = np.array(ranges.roles or ("",) * len(ranges), dtype=np.str_)
     makes = ((ranges.stage == _DRAFT) | (ranges.stage == _DECODE)) & (roles == DRAFT)
-    of_round = {row: one.check for one in rounds for row in one.drafts}
+    of_round = {row: one for one in rounds for row in one.drafts}
     requests = drafts = 0
     tokens: int | None = 0
     for request in distinct(ranges.request):
@@ -50,7 +50,7 @@ def before_prefill(runs: Runs, rounds: Sequence[Parts], drafted: Mapping[int, in
         early = _beside(runs, prompt, made)
         drafts += len(early)
         for row in early.tolist():
-            count = _tokens(runs, row, rounds, of_round, drafted)
+            count = _tokens(runs, row, of_round.get(row), drafted)
             tokens = None if tokens is None or count is None else tokens + count
     return BeforePrefill(requests=requests, drafted_tokens=tokens, drafts=drafts) if requests else None
 
@@ -72,14 +72,10 @@ def _lanes(runs: Runs, own: I64) -> set[tuple[int, int, int]]:
     return set(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _tokens(
-    runs: Runs, row: int, rounds: Sequence[Parts], of_round: Mapping[int, int], drafted: Mapping[int, int]
-) -> int | None:
+def _tokens(runs: Runs, row: int, of_round: Parts | None, drafted: Mapping[int, int]) -> int | None:
     """Tokens that a draft proposed: a step of the draft one; a range all of its round's, if it is the only one."""
     if runs.ranges.stage[row] == _DECODE:
         return 1
     if runs.ranges.passes and runs.ranges.passes[row] > 0:
         return runs.ranges.passes[row]
-    check = of_round.get(row)
-    alone = check is not None and any(one.check == check and len(one.drafts) == 1 for one in rounds)
-    return drafted.get(check) if check is not None and alone else None
+    return drafted.get(of_round.check) if of_round is not None and len(of_round.drafts) == 1 else None

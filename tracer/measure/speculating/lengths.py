@@ -42,8 +42,9 @@ def checks_of(timed: Sequence[Round]) -> list[Check]:
 def best_length(by_position: Sequence[float], timed: Sequence[Round], checks: Sequence[Check]) -> int | None:
     """The number of drafted tokens that yields the most in a time.
 
-    A check of a number that no round drafted is taken to cost what lies between its neighbours do, at the ends as the
-    last of them. None where rounds draft nothing.
+    A token counts only where those before it did: a share that is higher at a later position, of the few rounds that
+    drafted that many, is taken for the lowest before. A check of a number that no round drafted is taken to cost what
+    lies between its neighbours do, at the ends as the last of them. None where rounds draft nothing.
     """
     drafted = sum(one.drafted or 0 for one in timed)
     making_ns = sum((one.draft_ns or 0) + (one.map_ns or 0) for one in timed)
@@ -51,5 +52,5 @@ def best_length(by_position: Sequence[float], timed: Sequence[Round], checks: Se
         return None
     lengths = np.arange(1, len(by_position) + 1)
     check_ns = np.interp(lengths, [one.drafted for one in checks], [one.verify_ns for one in checks])
-    tokens = 1 + np.cumsum(by_position)
+    tokens = 1 + np.cumsum(np.minimum.accumulate(by_position))
     return int(lengths[np.argmax(tokens / np.maximum(1.0, check_ns + lengths * (making_ns / drafted)))])

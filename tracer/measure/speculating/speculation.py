@@ -113,9 +113,7 @@ class _Taken:
     @property
     def took_ns(self) -> int | None:
         """All of them."""
-        if self.draft_ns is None or self.verify_ns is None:
-            return None
-        return self.draft_ns + (self.map_ns or 0) + self.verify_ns
+        return sum(one.took_ns or 0 for one in self.timed) if self.known else None
 
     @property
     def wasted_ns(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tracer.document.errors import InputError
+from tracer.document.errors import InputError, UsageError
 from tracer.document.names import DECODE, DRAFT, MAP, VERIFY
 from tracer.document.summary import PricedLength, PricedSpeculation, StagePrediction
 from tracer.predict.speculating.acceptance import break_even, by_position, expected_tokens
@@ -28,12 +28,13 @@ def apply(case: Case, changes: Changes) -> list[str]:
 
     Raises:
         InputError: what a part of a round takes is unknown, or how many tokens the rounds yielded.
+        UsageError: rounds were measured, and another change is to be made of them too.
     """
     asked = changes.speculate
     if asked is None:
         return []
     prices = prices_of(case, asked.draft)
-    sequences = int((case.summary.run or {}).get("batch_size") or 1)
+    sequences = _sequences(case.summary)
     shares = [share**sequences for share in asked.acceptance]
     priced = _priced(asked, shares, sequences, prices)
     if prices.told is None:
@@ -43,6 +44,12 @@ def apply(case: Case, changes: Changes) -> list[str]:
     case.priced.append(priced)
     case.added.extend(_stages_of_draft(asked.draft))
     return [_assumption(asked, sequences, case.summary, priced)]
+
+
+def _sequences(summary: Summary) -> int:
+    """Of a batch; a saved document may say anything."""
+    given = (summary.run or {}).get("batch_size")
+    return given if isinstance(given, int) and given > 0 else 1
 
 
 def _priced(asked: Speculate, shares: Sequence[float], sequences: int, prices: Prices) -> PricedSpeculation:
@@ -103,6 +110,11 @@ def _change_rounds(case: Case, priced: PricedSpeculation, scale: float) -> None:
         raise InputError(
             f"{case.path}: --speculate: nothing says how many tokens its rounds yielded, so it is unknown how many "
             "rounds of another length they would be"
+        )
+    if changed := [stage for stage in NOT_OF_A_ROUND if stage in case.runs and case.changed(stage)]:
+        raise UsageError(
+            f"--speculate: rounds of {case.path} are priced as they were measured: ask for what else changes "
+            f"{' and '.join(changed)} by itself"
         )
     fewer = told.timed_yielded_tokens / told.timed_rounds / priced.tokens
     checks = VERIFY if VERIFY in case.runs else DECODE

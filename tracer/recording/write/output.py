@@ -51,11 +51,9 @@ def check_output(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path}: cannot be written there ({error.strerror})") from None
 
 
-def alone() -> None:
-    """A process alone waits for nobody."""
-
-
-def write_run(path: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] = alone) -> None:
+def write_run(
+    path: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] | None = None
+) -> None:
     """Join the captures into one Chrome trace with the manifest under its key.
 
     The metadata is the first capture's; events keep the profiler's own text, digit for digit. Without captures it is a
@@ -83,7 +81,8 @@ def write_run(path: Path, captures: Sequence[Path], manifest: Manifest, agreed: 
                 file.write((b",\n" if written else b"\n") + events)
                 written = True
         file.write(b"\n]\n}\n")
-        agreed()
+        if agreed is not None:
+            agreed()
 
 
 def _top_level(capture: Path) -> dict[str, msgspec.Raw]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.recording.write.output import alone, write_run
+from tracer.recording.write.output import write_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ class Workspace:
         self.kept = False
 
     def write(
-        self, output: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] = alone
+        self, output: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] | None = None
     ) -> None:
         """Write the run to `output`, or else keep what there is.
 
