@@ -4,7 +4,8 @@
 
 Traces are made of a real one (`multiply_trace.py`); each has the same events and a number of its own in its metadata,
 so that no two have the same bytes. Every process's memory is sampled ten times a second: of the workers, and of the
-process that has the scheduler in it. Prints and writes each result as it comes.
+process that has the scheduler in it. Prints and writes each result as it comes. Seconds are a speed only where nobody
+else used the processors meanwhile, which is measured too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from multiply_trace import pieces, read
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "tests/data/kineto_b200_vllm_eager.json.gz"
 SAMPLE_S = 0.1
+# Of others' work more than this, on the average, and how long it took says how busy the machine was.
+QUIET_CORES = 0.1
 
 
 def make_traces(folder: Path, count: int, megabytes: float) -> None:
@@ -40,7 +43,7 @@ def run(traces: Path, store: Path, workers: int, limit_mb: int) -> dict[str, Any
     """Fill an empty store; seconds, processor seconds and peaks of memory."""
     shutil.rmtree(store, ignore_errors=True)
     arguments = ["fleet", traces, "--store", store, "--workers", workers, "--worker-memory", limit_mb]
-    began = time.perf_counter()
+    began, busy_s = time.perf_counter(), _busy_s() - time.process_time()
     process = subprocess.Popen(
         [sys.executable, "-m", "tracer", *map(str, arguments)], stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -57,7 +60,7 @@ def run(traces: Path, store: Path, workers: int, limit_mb: int) -> dict[str, Any
             except psutil.Error:
                 continue
         time.sleep(SAMPLE_S)
-    seconds = time.perf_counter() - began
+    seconds, busy_s = time.perf_counter() - began, _busy_s() - time.process_time() - busy_s
     output = process.communicate()[0]
     if process.returncode:
         raise SystemExit(f"tracer fleet failed: {output}")
@@ -66,12 +69,19 @@ def run(traces: Path, store: Path, workers: int, limit_mb: int) -> dict[str, Any
         "workers": workers,
         "seconds": round(seconds, 2),
         "processor_seconds": round(sum(spent.values()), 1),
+        "cores_of_others": round(max(0.0, busy_s - sum(spent.values())) / seconds, 2),
         "scheduler_processor_seconds": round(own, 2),
         "worker_peak_mb": round(max(peaks.values()) / 1e6) if peaks else None,
         "scheduler_peak_mb": round(main / 1e6),
         "store_bytes": sum(path.stat().st_size for path in store.rglob("*.parquet")),
         "said": output.splitlines()[0],
     }
+
+
+def _busy_s() -> float:
+    """Seconds in which the processors worked, for whomever, or a host had taken them away."""
+    times = psutil.cpu_times()
+    return sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "irq", "softirq", "steal"))
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -119,6 +129,12 @@ def _asked(store: Path) -> float:
 DAY_S, PER_DAY = 86_400, 1_000_000
 
 
+BUSY = (
+    "**Others used the processors meanwhile: seconds are no speed of tracer's here, nor is it known how much faster\n"
+    "two workers are than one.** Processor seconds are its own, though more than on a quiet machine."
+)
+
+
 def in_words(results: dict[str, Any]) -> str:
     """The results, and what a million traces a day would take by them, as Markdown."""
     one, two = results["runs"]
@@ -132,18 +148,20 @@ def in_words(results: dict[str, Any]) -> str:
     read_cores, scheduler_cores = PER_DAY * each_s / DAY_S, PER_DAY * scheduler_s / DAY_S
     memory_gb = read_cores * two["worker_peak_mb"] / 1e3
     merge_ms = cost["merge_s"] / results["traces"] * 1e3
+    quiet = max(run["cores_of_others"] for run in results["runs"]) <= QUIET_CORES
+    speed = f"Two workers are {results['times_faster']} times as fast as one." if quiet else BUSY
     return f"""# Fleets: speed, memory, and a million traces a day
 
 Written by `python benchmarks/fleet_speed.py --output benchmarks/results/fleet_speed.json`:
 {results["traces"]} traces of {size / 1e6:.1f} MB each (`{SOURCE.name}`, multiplied), on {machine["cores"]} cores,
-Python {machine["python"]}, load before it {machine["load_before"]}.
+Python {machine["python"]}.
 
-| workers | seconds | processor seconds | peak of a worker | peak of the process with the scheduler |
-|---|---|---|---|---|
-| 1 | {one["seconds"]} | {one["processor_seconds"]} | {one["worker_peak_mb"]} MB | {one["scheduler_peak_mb"]} MB |
-| 2 | {two["seconds"]} | {two["processor_seconds"]} | {two["worker_peak_mb"]} MB | {two["scheduler_peak_mb"]} MB |
+| workers | seconds | processor seconds | cores of others | peak of a worker | peak of the process with the scheduler |
+|---|---|---|---|---|---|
+{_row(one)}
+{_row(two)}
 
-Two workers are {results["times_faster"]} times as fast as one. Running it again, with every trace in the store, takes
+{speed} Running it again, with every trace in the store, takes
 {again_s} s. A question over stages takes {asked_s} s of processor time, and {merged_s} s once the store is merged,
 which takes {cost["merge_s"]} s.
 
@@ -169,6 +187,12 @@ trace's place in the store depends on nothing but itself).
 """
 
 
+def _row(run: dict[str, Any]) -> str:
+    peaks = f"{run['worker_peak_mb']} MB | {run['scheduler_peak_mb']} MB"
+    cells = (run[key] for key in ("workers", "seconds", "processor_seconds", "cores_of_others"))
+    return f"| {' | '.join(map(str, cells))} | {peaks} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--traces", type=int, default=300)
@@ -177,9 +201,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="on the disk to use [default: a temporary one]")
     parser.add_argument("--output", type=Path, help="JSON; written anew after each part")
     options = parser.parse_args()
-    load = os.getloadavg()
     results: dict[str, Any] = {
-        "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load_before": round(load[0], 2)},
+        "machine": {"python": platform.python_version(), "cores": os.cpu_count()},
         "traces": options.traces, "megabytes": options.megabytes, "runs": [],
     }  # fmt: skip
 
