@@ -27,6 +27,8 @@ is an answer too, and `not answered` names what a file cannot support.
 READ = {
     "h100_branches": "True: chains of elementwise kernels, made so; nothing else ran that they could go into, so that "
     "one of 16 a step remains.",
+    "h100_graph_step": "True of the model's own kernels, which the graph replays one by one; one step of eight was kept, "
+    "and the gain is of all eight.",
     "kineto_alexnet": "Training: no stage is claimed, and none is.",
     "kineto_b200_vllm_eager": "True: an eager prefill of one request with stacks recorded, 3 kernels a layer late; the "
     "profiler's own part of the host's time is in it, since nobody measured without.",
@@ -58,7 +60,7 @@ def main() -> None:
     for folder in map(Path, sys.argv[1:]):
         files += [path for pattern in ("*.json.gz", "*.sqlite", "*/*.json.gz") for path in folder.glob(pattern)]
     seen: dict[str, Path] = {}
-    for path in sorted(files):
+    for path in sorted(files, key=lambda path: (path.name, path)):
         seen.setdefault(
             path.name if path.parent.name in ("data", "traces", "h100") else f"{path.parent.name}/{path.name}", path
         )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tracer.ranks.matched import Matched
     from tracer.ranks.rank import RankTrace, Unit
 
-# Hosts of a healthy run on two H100 drifted apart by up to 4 % of a pass, its median. They may by a third, run after run,
-# if one host is slower for a whole recording: then it is late, and named.
+# Hosts of a healthy run on two H100 drifted apart by up to 4 % of a pass, its median. They may by a third, run after
+# run, if one host is slower for a whole recording: then it is late, and named.
 NOTABLE = 0.05
 # Of so many runs all by chance is rarer than once in twenty; of more the sum of binomials is a bell.
 FEWEST_RUNS, MANY_RUNS, ONCE_IN, DEVIATIONS = 5, 400, 20, 1.645
