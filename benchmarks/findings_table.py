@@ -27,8 +27,8 @@ is an answer too, and `not answered` names what a file cannot support.
 READ = {
     "h100_branches": "True: chains of elementwise kernels, made so; nothing else ran that they could go into, so that "
     "one of 16 a step remains.",
-    "h100_graph_step": "True of the model's own kernels, which the graph replays one by one; one step of eight was kept, "
-    "and the gain is of all eight.",
+    "h100_graph_step": "True of the model's own kernels, which the graph replays one by one; one step of eight was "
+    "kept, and the gain is of all eight.",
     "kineto_alexnet": "Training: no stage is claimed, and none is.",
     "kineto_b200_vllm_eager": "True: an eager prefill of one request with stacks recorded, 3 kernels a layer late; the "
     "profiler's own part of the host's time is in it, since nobody measured without.",
