@@ -282,3 +282,14 @@ def test_a_summary_with_figures_that_no_table_holds_is_a_row_with_its_error(tmp_
     store, outcomes = filled(tmp_path / "store", tmp_path / "large.json", tmp_path / "late.json", day=None)
     assert [one.state for one in outcomes] == [FAILED, STORED]
     assert {row["date_from"] for row in content(store)["runs"]} == {"file"}
+
+
+@pytest.mark.parametrize("listed", ["", "cut"])
+def test_a_list_of_a_merged_set_that_is_empty_or_cut_is_one_line(tmp_path: Path, listed: str) -> None:
+    store, _ = filled(tmp_path / "store", _trace(tmp_path / "a.json"))
+    (day,) = store.days()
+    merged = day / "merged-of-somebody"
+    merged.mkdir()
+    (merged / LISTED).write_text(listed)
+    with pytest.raises(InputError, match="not the list of a merged set: it is empty or was cut"):
+        store.has("0" * 32)

@@ -146,7 +146,15 @@ class _Listed:
     """Which traces a merged set has: lines of one length, in order, so that a million need not be read."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = np.memmap(path, dtype=f"S{ID_BYTES}", mode="r")
+        """Look at a list.
+
+        Raises:
+            InputError: it is empty or was cut.
+        """
+        try:
+            self._lines = np.memmap(path, dtype=f"S{ID_BYTES}", mode="r")
+        except ValueError:
+            raise InputError(f"{path}: not the list of a merged set: it is empty or was cut") from None
 
     def __contains__(self, run: str) -> bool:
         line = f"{run}\n".encode()
