@@ -5,12 +5,13 @@ python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16] 
 First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
 predictions, `tracer whatif --speculate`. A host's speed may change between those recordings and the turns, so each
 prediction is made anew from the turn's own requests of either model alone: the same formula, with the target's and the
-draft's steps of the turn, and what a check takes of a step as the recording predicts it. Then, for one number of drafted tokens after the other, turns: in each one
-request of each kind, the target alone, the draft alone, and both for each acceptance and schedule, so that a device
-that warms up or slows down does so for all alike. A kind's answers are settled directly before its first request.
-Acceptance is forced: the weights are random. `speculation.json` has every request, `speculation.md` the table; both
-are written anew after each request, into `OUT/work` until all is packed. `--seconds` bounds it all: no part begins
-after that, and no request that would not be over by then, as far as that can be known.
+draft's steps of the turn, and what a check takes of a step as the recording predicts it. Then, for one number of
+drafted tokens after the other, turns: in each one request of each kind, the target alone, the draft alone, and both for
+each acceptance and schedule, so that a device that warms up or slows down does so for all alike. A kind's answers are
+settled directly before its first request. Acceptance is forced: the weights are random. `speculation.json` has every
+request, `speculation.md` the table; both are written anew after each request, into `OUT/work` until all is packed.
+`--seconds` bounds it all: no part begins after that, and no request that would not be over
+by then, as far as that can be known.
 """
 
 from __future__ import annotations
@@ -340,7 +341,7 @@ def _row(
 
 
 def _step_ms(request: dict[str, Any]) -> float:
-    return float(request["stages_ms"]["decode#"] / (len(request["answer"][0]) - 1))
+    return float(request["stages_ms"]["decode#"] / (len(request["answer"]) - 1))
 
 
 def _of_turn(price: dict[str, Any], count: int, step_ms: float, draft_step_ms: float) -> float:
