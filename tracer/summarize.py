@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tracer.charge import overlaps
-from tracer.charge.launches import doubtful_launches
+from tracer.charge.clocks import doubtful_launches
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches

@@ -9,7 +9,8 @@ from support import reference
 from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
-from tracer.charge.launches import JITTER_NS, clocks_of, doubtful_launches, find_launches
+from tracer.charge.clocks import clocks_of, doubtful_launches
+from tracer.charge.launches import JITTER_NS, find_launches
 from tracer.summarize import summarize
 from tracer.trace.columns import Trace
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from tracer.arrays import int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import clocks_of, find_launches, process_of_thread
+from tracer.charge.clocks import clocks_of
+from tracer.charge.launches import find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.reach import until_done
 from tracer.trace.columns import MISSING, NO_THREAD
@@ -147,7 +148,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
     told = int64(np.where(clocks.distrusted, NONE, call))
-    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns))
+    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns), off=clocks.off_device)
     return Work(
         on_device=True,
         name=ops.name,

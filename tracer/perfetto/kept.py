@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import Cover, distinct
-from tracer.charge.launches import clocks_of
 from tracer.charge.ledger import recorded_windows
 from tracer.charge.spans import innermost_span
 from tracer.charge.stages.reach import until_done
