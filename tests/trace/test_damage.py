@@ -96,7 +96,7 @@ def test_an_event_that_profilers_spoil_is_read_all_the_same(change: dict[str, st
 def test_an_event_without_a_usable_time_is_counted_and_costs_no_other(change: dict[str, str], reason: str) -> None:
     trace = read_bytes(_native({}, change, {}))
     assert _names(trace) == ["k", "k"]
-    assert trace.warnings == [f"1 event left out: {reason}"]
+    assert trace.warnings == [f"1 device op left out (k): {reason}"]
 
 
 @pytest.mark.parametrize("correlation", ["null", "[]", '"x"', "1e99", "99999999999999999999", "-5", "0", '"\\ud800"'])

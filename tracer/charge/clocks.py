@@ -13,7 +13,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
-from tracer.charge.launches import JITTER_NS, earlier_ns
+from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
 from tracer.document.words import counted, duration
 from tracer.trace.api import synchronises, waits_for_all
 from tracer.trace.columns import NO_CORRELATION, OpKind
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
-# Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
-CLOCK_IS_OFF = 0.01
 # A wait for a stream that takes so long had something to wait for; one for an idle stream returns at once.
 WAITED_NS = 20_000
 # A single wait may have been for something else.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
 JITTER_NS = 5_000
+# Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
+CLOCK_IS_OFF = 0.01
 
 
 def find_launches(trace: Trace) -> I64:
@@ -156,14 +158,47 @@ def _process_of_device(trace: Trace, candidates: I64, names: list[int]) -> I64:
         distance = sum_by(device[known], np.abs(delay[known]), len(devices))
         joined = np.bincount(device[known], minlength=len(devices))
         scores.append(list(zip((-after).tolist(), (-joined).tolist(), distance.tolist(), strict=True)))
-    return int64(
-        [
-            row_of[trace.process_of_device[one]]
-            if trace.process_of_device.get(one) in row_of
-            else min(range(len(candidates)), key=lambda row: scores[row][number])
-            for number, one in enumerate(devices)
-        ]
-    )
+    told = [row_of.get(trace.process_of_device.get(one, ""), -1) for one in devices]
+    chosen = [
+        row if row >= 0 else min(range(len(candidates)), key=lambda row: scores[row][number])
+        for number, row in enumerate(told)
+    ]
+    free = [row for row in range(len(candidates)) if row not in told]
+    asking = [number for number, row in enumerate(told) if row < 0]
+    if len(free) == len(asking) > len({chosen[number] for number in asking}):
+        for number, row in _in_step(trace, candidates, device, free, asking):
+            chosen[number] = row
+    return int64(chosen)
+
+
+def _in_step(trace: Trace, candidates: I64, device: I64, rows: list[int], devices: list[int]) -> list[tuple[int, int]]:
+    """A process of its own for each device, where ranks that work in step number their launches alike.
+
+    Whose call came first on the average, of numbers that all have, its device worked first.
+
+    Args:
+        trace: with ops and calls.
+        candidates: see `_of_several`.
+        device: of each op, as a place among all devices.
+        rows, devices: those to be joined, as many of both.
+
+    Returns:
+        Pairs of a device and a row; none where the numbers are not alike, or a device worked before it was asked to.
+    """
+    shared = (candidates[rows] >= 0).all(axis=0)
+    own = [np.flatnonzero(shared & (device == number)) for number in devices]
+    if not all(len(ops) for ops in own):
+        return []
+    calls = np.unique(candidates[rows][:, np.flatnonzero(shared)], axis=1)
+    zero_ns = trace.ops.start_ns.min()
+    called = (trace.calls.start_ns[calls] - zero_ns).mean(axis=1)
+    ran = [(trace.ops.start_ns[ops] - zero_ns).mean() for ops in own]
+    pairs = list(zip(np.argsort(ran, kind="stable").tolist(), np.argsort(called, kind="stable").tolist(), strict=True))
+    for one, other in pairs:
+        asked_ns = trace.calls.start_ns[candidates[rows[other], own[one]]]
+        if (trace.ops.start_ns[own[one]] < asked_ns - JITTER_NS).mean() > CLOCK_IS_OFF:
+            return []
+    return [(devices[one], rows[other]) for one, other in pairs]
 
 
 def _numbers(trace: Trace) -> list[tuple[int, int]]:
