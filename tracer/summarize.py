@@ -348,5 +348,5 @@ def _clean(manifest: Manifest | None, times: Mapping[str, RunTime]) -> tuple[Lat
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
     """What a reader must know to believe the figures."""
-    doubtful = doubtful_launches(trace, work.call) if work.on_device else []
+    doubtful = doubtful_launches(trace, work.call, work.clocks) if work.clocks is not None else []
     return [*others, *doubtful, *doubts(times)]

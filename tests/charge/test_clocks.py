@@ -8,6 +8,7 @@ from support.chrome import Event, call, kernel, launch, span, trace_of
 from tracer.charge.clocks import Clocks, clocks_of, doubtful_launches
 from tracer.charge.launches import find_launches
 from tracer.summarize import summarize
+from tracer.trace.columns import Trace
 
 STEPS = range(4)
 
@@ -15,6 +16,11 @@ STEPS = range(4)
 def _clocks(*events: Event) -> Clocks:
     trace = trace_of(*events)
     return clocks_of(trace, find_launches(trace))
+
+
+def _said(trace: Trace) -> list[str]:
+    call = find_launches(trace)
+    return doubtful_launches(trace, call, clocks_of(trace, call))
 
 
 def _copied(later: float, wait: str = "cudaStreamSynchronize") -> list[Event]:
@@ -38,7 +44,7 @@ def test_a_wait_that_ends_before_what_it_waited_for_shows_a_clock_that_is_off() 
     assert (clocks.devices, clocks.outlasted, clocks.waits, clocks.latest_ns) == ([0], 8, 8, 90_000)
     assert clocks.distrusted.all()
     trace = trace_of(*_copied(later=100))
-    (said,) = doubtful_launches(trace, find_launches(trace))
+    (said,) = _said(trace)
     assert said.startswith("8 of 8 waits of the host end before the op waited for, by up to 90.00 µs: the device's")
 
 

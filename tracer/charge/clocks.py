@@ -140,9 +140,8 @@ def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) 
     return int64(reach[place[held]]), int64(asked[held])
 
 
-def doubtful_launches(trace: Trace, call: I64) -> list[str]:
+def doubtful_launches(trace: Trace, call: I64, clocks: Clocks) -> list[str]:
     """What to say of clocks that are off, and of ops whose number another call bears."""
-    clocks = clocks_of(trace, call)
     return [*_early_ops(trace, clocks), *_outlasting(clocks), *_refused(trace, call)]
 
 
