@@ -349,3 +349,17 @@ def test_a_device_whose_own_name_is_not_escaped_is_read() -> None:
     head = b'{"deviceProperties": [{"id": 0, "name": "A\\Model"}], "traceEvents": [\n'
     (device,) = read_bytes(head + json.dumps(GOOD).encode() + b"\n]}").devices
     assert device.name == "A\\Model"
+
+
+@pytest.mark.parametrize(
+    "path", [r"C:\Users\me\trace.json", r"D:\out" + "\\", r"\\server\x", r"D:\\out \"q\" \y"],
+    ids=["drive", "folder", "share", "some of it escaped"],
+)  # fmt: skip
+def test_a_path_behind_the_events_that_nobody_escaped_tears_no_file(path: str) -> None:
+    behind = f'"traceName": "{path}", "deviceProperties": [{{"id": 0, "name": "H100"}}]'
+    text = document(kernel("k", 1, 2, 1)).removesuffix(b"}") + f", {behind}}}".encode()
+    trace = read_bytes(text)
+    assert (trace.warnings, trace.torn, [device.name for device in trace.devices]) == ([], False, ["H100"])
+    assert len(trace.ops) == len(read_bytes(text[:-3]).ops) == 1
+    many = document(*(kernel("k", n, 1, n) for n in range(3))).removesuffix(b"}") + f", {behind}}}".encode()
+    assert (read_bytes(many).warnings, len(read_bytes(many).ops), read_bytes(many[:-3]).torn) == ([], 3, True)
