@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.document.errors import InputError
+from tracer.document.ranks import CPU
 from tracer.ranks.matched import everybody_waits
 from tracer.ranks.rank import UNKNOWN
 
@@ -100,11 +101,23 @@ def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bo
     if known is None or not waiting:
         return False
     for rank in waiting:
-        one_host = traces[rank].device_id != traces[known].device_id
         own, other = group.ranks.index(rank), group.ranks.index(known)
-        offset_ns, clocks.residual_ns[rank] = _between(group, own, other, one_host=one_host)
+        offset_ns, residual_ns = _between(group, own, other, one_host=_of_one_host(traces[rank], traces[known]))
+        if _of_one_clock(traces[rank], traces[known]) and abs(offset_ns) <= SHARED_NS:
+            offset_ns = 0
+        clocks.residual_ns[rank] = residual_ns
         clocks.offset_ns[rank], clocks.first[rank] = clocks.offset_ns[known] + offset_ns, clocks.first[known]
     return True
+
+
+def _of_one_host(one: RankTrace, other: RankTrace) -> bool:
+    """Whether two ranks say so, or have devices of different numbers."""
+    return one.device_id != other.device_id or (one.distributed.host == other.distributed.host != "")
+
+
+def _of_one_clock(one: RankTrace, other: RankTrace) -> bool:
+    """Whether both ran on the CPU of one machine, whose clock both read."""
+    return one.device == other.device == CPU and one.distributed.host == other.distributed.host != ""
 
 
 def _ends(group: Matched) -> list[int]:

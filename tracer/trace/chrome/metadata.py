@@ -29,6 +29,7 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+    host_name: msgspec.Raw = msgspec.Raw(b"")
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     cuda_driver_version: msgspec.Raw = msgspec.Raw(b"")
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
@@ -82,7 +83,9 @@ def read_metadata(*documents: bytes) -> Metadata:
         part = None
     elif part is not None:
         warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
-    ranked = distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")))
+    ranked = distributed(
+        bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")), bytes(first("host_name"))
+    )
     if bytes(joined := first("merged")):
         warnings += merged.said(bytes(joined))
     return Metadata(
