@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tracer.charge import overlaps
 from tracer.charge.clocks import doubtful_launches
+from tracer.charge.joined import without_joins
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
@@ -200,6 +201,9 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+    # What was lost is said of its stages.
+    if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
+        ranges, work = untold, work_of(trace, untold)
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 

@@ -136,7 +136,8 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
     """Those launches that have no op, although they moved bytes.
 
     Ops that were refused a launch, because it began after them, are there: nothing of it was lost. Nor was anything of
-    calls that share a number, as those of joined processes do, where as many ops bear it.
+    calls that share a number, as those of joined processes do, where as many ops bear it; and where no op has a number,
+    nothing is known to be lost.
     """
     calls = trace.calls
     launched = np.zeros(len(calls), dtype=np.bool_)
@@ -146,6 +147,8 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
     if not len(lacking):
         return lacking  # as in almost every trace, so that it costs next to nothing
     if work.on_device:
+        if (trace.ops.correlation == NO_CORRELATION).all():
+            return lacking[:0]  # nothing joins ops to launches, but they are there
         numbers, refused = calls.correlation[lacking], trace.ops.correlation[work.call < 0]
         there = np.isin(numbers, refused[refused != NO_CORRELATION])
         there |= _occurs(numbers, trace.ops.correlation) >= _occurs(numbers, calls.correlation[made])
