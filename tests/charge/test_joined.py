@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.chrome import Event, call, kernel, launch, span, trace_of
 
+from tracer.compare.gates import check_budgets, parse_budget
 from tracer.document.summary import Lost, Summary
 from tracer.summarize import summarize
 
@@ -41,7 +42,10 @@ def test_stages_of_ops_that_nothing_joins_to_launches_are_not_said_to_be_empty(
     assert (summary.stages, summary.tokens, summary.findings) == ([], [], [])
     assert (summary.device.ops, summary.device.unattributed.reasons["no_launch_record"].ops) == (4, 4)
     assert why["the stages of device ops"].startswith(reason)
+    assert {row.device_time_ns for row in summary.ranges} == {None}
     assert not isinstance(summary.lost, Lost)
+    (gate,) = check_budgets(summary, [parse_budget("decode<=90%")])
+    assert (gate.passed, gate.value, gate.reason.startswith(reason)) == (False, None, True)
 
 
 def test_where_some_are_joined_the_others_are_orphans_and_launches_without_an_op_lost() -> None:

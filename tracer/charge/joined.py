@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.charge.stages.ranges import StageRanges, Untold
+from tracer.document.summary import UNJOINED
 from tracer.document.words import counted
 from tracer.trace.columns import Want
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
-UNJOINED = "the stages of device ops"
 NO_LAUNCHES = "record the host too (ProfilerActivity.CPU), with a profiler that records its launches"
 NO_NUMBERS = "record with a profiler that writes which launch each op is of (a correlation), as torch.profiler does"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.charge.joined import UNJOINED, unjoined
-from tracer.document.summary import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.charge.joined import unjoined
+from tracer.document.summary import MARKS, UNJOINED, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
 from tracer.document.words import CLOCK, OTHER_CLOCK
 from tracer.measure.lost import NO_OPS
 from tracer.measure.unseen import unseen_device
