@@ -83,7 +83,7 @@ def _drafts(ranges: StageRanges, row: int) -> bool:
 
     A lookup in the prompt never runs one.
     """
-    if not ranges.passes or ranges.passes[row] != 0:
+    if ranges.markers != "generation" or not ranges.passes or ranges.passes[row] != 0:
         return True
     return not any(
         made > 0 for made, stage in zip(ranges.passes, ranges.stage.tolist(), strict=True) if stage == _DRAFT
