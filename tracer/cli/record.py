@@ -336,6 +336,8 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
     """Add the tracks if asked to; say what was proved, what was written, and what to type next."""
     import shlex
 
+    from tracer.document.words import tie_said
+
     if tracks:
         add_tracks(output)
     if manifest.rank:  # rank 0 speaks for all
@@ -355,6 +357,7 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         alike = f"; in {checked.shapes_verified} of {checked.shapes} shapes they are" if checked.shapes > 1 else ""
         typer.echo(
             f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens{alike}"
+            f"{tie_said(checked.margin, checked.rounding)}"
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")

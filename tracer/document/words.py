@@ -42,3 +42,13 @@ def duration(time_ns: float) -> str:
         if abs(time_ns) >= scale:
             return f"{time_ns / scale:.2f} {unit}"
     return f"{time_ns:.0f} ns"
+
+
+def tie_said(margin: object, rounding: object) -> str:
+    """That tokens which differ are ties within rounding, by how far logits lie apart; "" where nobody measured that."""
+    if not isinstance(margin, float) or not isinstance(rounding, float):
+        return ""
+    return (
+        f": ties within rounding (at most {margin:.3g} below the likeliest in logits that passes over one token and "
+        f"over several give up to {rounding:.3g} apart)"
+    )
