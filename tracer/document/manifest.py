@@ -185,6 +185,7 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
         verified: whether draft and target by themselves were proved to be their models.
         ways: clean requests of each model alone and of both together.
         sweep: more of both together.
+        cost: the target's work in a request by itself; None where it cannot tell.
     """
 
     draft: dict[str, Any]
@@ -197,6 +198,7 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool = False
     ways: list[Way] = []
     sweep: list[Cell] = []
+    cost: Costs | None = None
 
 
 TARGET_ALONE, DRAFT_ALONE = "target alone", "draft alone"

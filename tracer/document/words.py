@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tracer.document.names import DECODE, PREFILL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Why nothing is said of idle time where a device's clock is off, and what to do.
 CLOCK = "the device's clock is off against the host's: ops begin before their own launch"
@@ -23,6 +28,11 @@ def runs_of(stage: str) -> str:
 def counted(count: int, one: str, several: str = "") -> str:
     """So many of something: 1 launch, 1,024 launches, 3 kernels."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: vision; vision and prefill; vision, prefill and decode."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def unended(count: int) -> str:
