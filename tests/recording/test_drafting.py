@@ -16,6 +16,8 @@ from support.silent import Silent
 
 from model.decoding.passes import CachedPasses
 from model.registry import ModelOptions, find
+from model.speculative.loop import Drafter
+from model.speculative.mapping import SharedIds
 from model.speculative.pair import Speculating, SpeculativePair
 from model.staged import run_request
 from reports.text import render
@@ -211,6 +213,26 @@ def test_clean_requests_say_what_each_round_yielded() -> None:
     assert request.beside is not None
     assert request.beside.vision_ns > 0
     assert request.beside.prefill_ns > 0
+
+
+def test_another_thread_is_timed_by_the_clock_of_its_own_device() -> None:
+    marks = Marks(torch.device("cpu"), adjoining=True)
+    assert marks.forked(torch.device("cuda:1"))._given == torch.device("cuda:1")
+
+
+def test_a_draft_on_another_device_is_over_before_its_end_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+
+    def stream(device: torch.device) -> Any:
+        return SimpleNamespace(synchronize=lambda: waited.append(device))
+
+    monkeypatch.setattr(torch.cuda, "current_stream", stream)
+    passes: Any = SimpleNamespace(device=torch.device("cuda:1"))
+    drafter = Drafter(passes, SharedIds(4, 4))
+    drafter.settle(torch.device("cuda:1"))
+    assert waited == []
+    drafter.settle(torch.device("cuda:0"))
+    assert waited == [torch.device("cuda:1")]
 
 
 def test_options_survive_the_way_to_another_process(tmp_path: Path) -> None:

@@ -329,7 +329,9 @@ def _record(
     from tracer.recording.recorder import record
 
     progress.advance()
-    return record(options(model_options=model_options()), progress)
+    asked = options(model_options=model_options())
+    drafting.check_device(asked.drafting)
+    return record(asked, progress)
 
 
 def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tracks: bool) -> None:
