@@ -13,6 +13,7 @@ from tracer.ranks.files import read_ranks, world_of
 from tracer.ranks.findings import find
 from tracer.ranks.late import lateness
 from tracer.ranks.matched import match
+from tracer.ranks.once import counted_once
 from tracer.ranks.rows import late_of_units, parts_of_units, request_rows, spans_of_units, stage_rows, step_rows
 from tracer.ranks.stragglers import find_stragglers
 
@@ -45,8 +46,8 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
     groups, clocks, abstained = on_one_clock(traces)
     groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
     divided = divide(traces, groups)
-    late = [(group, lateness(group, traces, divided, clocks)) for group in groups]
     residual_ns = clocks.worst_ns or 0
+    late = counted_once([(group, lateness(group, traces, divided, clocks)) for group in groups], residual_ns)
     late_ns = late_of_units(late)
     stragglers = find_stragglers(traces, late, spans_of_units(traces, clocks), residual_ns)
     rows = [_rank(rank, trace, divided[rank], late_ns, clocks) for rank, trace in traces.items()]

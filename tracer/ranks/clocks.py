@@ -59,7 +59,8 @@ class Clocks:
 def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
     """Find the offsets, and put the groups' times on one clock, in place."""
     clocks = Clocks({}, {}, {})
-    telling = [group for group in groups if len(_ends(group))]
+    # By those with the most to tell.
+    telling = sorted((group for group in groups if len(_ends(group))), key=lambda group: -len(_ends(group)))
     for rank in sorted(traces):
         if rank not in clocks.first:
             clocks.first[rank], clocks.offset_ns[rank] = rank, 0
@@ -105,7 +106,7 @@ def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bo
         offset_ns, residual_ns = _between(group, own, other, one_host=_of_one_host(traces[rank], traces[known]))
         if _of_one_clock(traces[rank], traces[known]) and abs(offset_ns) <= SHARED_NS:
             offset_ns = 0
-        clocks.residual_ns[rank] = residual_ns
+        clocks.residual_ns[rank] = residual_ns + clocks.residual_ns.get(known, 0)
         clocks.offset_ns[rank], clocks.first[rank] = clocks.offset_ns[known] + offset_ns, clocks.first[known]
     return True
 

@@ -115,8 +115,8 @@ def _late(
         if rank not in group.ranks:
             continue
         row = group.ranks.index(rank)
-        own = (late.last == row) & (late.cause == CAUSES.index(cause)) & (late.late_ns > residual_ns)
-        felt = np.where(own, late.late_ns, 0)
+        own = (late.last == row) & (late.cause == CAUSES.index(cause)) & (late.own_ns > residual_ns)
+        felt = np.where(own, late.own_ns, 0)
         columns = _columns(group, units)
         if cause == NETWORK:
             worst = late.slower_ns.argmax(axis=0) == row
