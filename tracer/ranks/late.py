@@ -18,6 +18,7 @@ from tracer.arrays import int64
 from tracer.document.ranks import DEVICE, HOST, NETWORK
 from tracer.ranks.divided import waits
 from tracer.ranks.matched import everybody_waits
+from tracer.ranks.owed import given, owed
 from tracer.ranks.rank import UNKNOWN
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Lateness:
         cause: index into CAUSES; NOBODYS where it is another rank's doing, or launches are unknown.
         behind_ns: by how much each rank's host falls further behind the others since the collective before: a matrix.
         slower_ns: how much longer each rank's transfer takes than the others': a matrix.
-        own_ns: of `late_ns` what is not counted at a collective of another group; see `counted_once`.
+        own_ns: of `late_ns` what it has no other reason for: of a device no more than it was given to do, and nothing
+            that is counted at a collective of another group (`counted_once`).
     """
 
     last: I64
@@ -66,13 +68,21 @@ def lateness(
     waited_for = np.array([everybody_waits(kind) for kind in group.kinds], dtype=np.bool_)
     late_ns = int64(np.where(waited_for, ordered[-1] - ordered[-2], 0))
     transfer_ns = group.end_ns - group.start_ns - waits(group)
+    cause = _causes(group, last, late_ns, _since(group, traces, divided, clocks))
+    of_device = cause == CAUSES.index(DEVICE)
+    work_ns = given(group, traces, clocks) if of_device.any() else None
+    own_ns = late_ns
+    if work_ns is not None:
+        own_ns = int64(
+            np.where(of_device, np.minimum(late_ns, owed(work_ns - others(work_ns), last, waited_for)), late_ns)
+        )
     return Lateness(
         last=last,
         late_ns=late_ns,
-        cause=_causes(group, last, late_ns, _since(group, traces, divided, clocks)),
+        cause=cause,
         behind_ns=_behind(group, _synced(group, traces, clocks)),
         slower_ns=int64(np.where(waited_for, transfer_ns - others(transfer_ns), 0)),
-        own_ns=late_ns,
+        own_ns=own_ns,
     )
 
 

@@ -7,8 +7,9 @@ met.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def counted_once(late: Sequence[tuple[Matched, Lateness]], residual_ns: int) -> list[tuple[Matched, Lateness]]:
     """The same with `own_ns`: of each `late_ns` what was not counted at another group's collective before."""
-    own = [one.late_ns.copy() for _, one in late]
+    own = [one.own_ns.copy() for _, one in late]
     in_groups: dict[int, list[int]] = {}
     for number, (group, _) in enumerate(late):
         for rank in group.ranks:
@@ -39,20 +40,21 @@ def counted_once(late: Sequence[tuple[Matched, Lateness]], residual_ns: int) -> 
 def _count(rank: int, groups: Sequence[tuple[tuple[Matched, Lateness], I64]], residual_ns: int) -> None:
     """Take what a rank was late by already off its lateness, in place, in the order of time."""
     moments: list[tuple[int, int, int]] = []
+    slower: list[tuple[int, int]] = []
     for place, ((group, one), _) in enumerate(groups):
         row = group.ranks.index(rank)
-        columns = np.flatnonzero((one.last == row) | (one.slower_ns[row] > residual_ns))
-        moments += [(int(group.start_ns[row, column]), place, column) for column in columns.tolist()]
+        moments += [(int(group.start_ns[row, at]), place, at) for at in np.flatnonzero(one.last == row).tolist()]
+        slow = np.flatnonzero(one.slower_ns[row] > residual_ns).tolist()
+        slower += [(int(group.end_ns[row, at]), int(one.slower_ns[row, at])) for at in slow]
+    slower.sort()
+    ends, slow_sums = [end for end, _ in slower], [0, *accumulate(ns for _, ns in slower)]
     times: list[int] = []
     sums = [0]
     for start, place, column in sorted(moments):
-        (group, one), own = groups[place]
-        row = group.ranks.index(rank)
-        counted = 0
-        if one.last[column] == row:
-            since = int(group.end_ns[row, column - 1]) if column else -(1 << 62)
-            before = sums[-1] - sums[bisect_left(times, since)]
-            own[column] = counted = max(0, int(own[column]) - before)
-        slower = int(one.slower_ns[row, column])
+        (group, _), own = groups[place]
+        since = int(group.end_ns[group.ranks.index(rank), column - 1]) if column else -(1 << 62)
+        before = sums[-1] - sums[bisect_left(times, since)]
+        before += slow_sums[bisect_right(ends, start)] - slow_sums[bisect_right(ends, since)]
+        own[column] = max(0, int(own[column]) - before)
         times.append(start)
-        sums.append(sums[-1] + counted + (slower if slower > residual_ns else 0))
+        sums.append(sums[-1] + int(own[column]))
