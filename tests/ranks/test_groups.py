@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from support.ranks import Event
+
     from tracer.document.ranks import Ranks
 
 CHOICES = Choices(jobs=1)
@@ -114,3 +116,45 @@ def test_ranks_whose_work_differs_by_turns_are_both_named(tmp_path: Path) -> Non
     found = answer(tmp_path, 2, steps, device={(0, 2): LATE, (1, 6): LATE})
     assert named(found) == sorted([*late(0, "device"), *late(1, "device")])
     assert "imbalance" not in {one.id for one in found.findings}
+
+
+def _by_name(played: list[list[Event]]) -> list[list[Event]]:
+    """Without what NCCL says of its kernels, as Nsight has them."""
+    kept = ("device", "stream", "correlation")
+    return [
+        [{**event, "args": {key: event["args"][key] for key in kept if key in event["args"]}} for event in events]
+        for events in played
+    ]
+
+
+def test_of_several_groups_whose_kernels_say_nothing_of_them_nobody_is_named_wrongly(tmp_path: Path) -> None:
+    """They are taken for one group, in which some collectives end before they begin elsewhere."""
+    played = play_steps(4, in_mesh(2, 2), PASSES, device={(1, 2): LATE})
+    found = analyse(write(tmp_path, Plan(ranks=4), _by_name(played)), CHOICES)
+    assert (found.stragglers, found.matched) == ([], 0)
+    assert "collectives told by names alone" in {one.what for one in found.abstained}
+    alone = play_steps(2, [Work(), Meet("tp", ((0, 1),))] * 6, PASSES, device={(1, 2): LATE})
+    assert named(analyse(write(tmp_path, Plan(ranks=2), _by_name(alone))[:2], CHOICES)) == late(1, "device")
+
+
+def test_a_collective_that_stands_twice_in_a_file_counts_once(tmp_path: Path) -> None:
+    played = play_steps(2, [Work(), Meet("tp", ((0, 1),))] * 6, PASSES, device={(1, 2): LATE})
+    played[0] += [event for event in played[0] if "Collective name" in event["args"]][7:9]
+    found = analyse(write(tmp_path, Plan(ranks=2), played), CHOICES)
+    assert (named(found), found.matched, found.abstained) == (late(1, "device"), 24, [])
+    assert found.warnings == ["rank0.json: 2 collectives stand in it twice and count once"]
+
+
+@pytest.mark.parametrize(("runs", "named_"), [(7, True), (4, False)])
+def test_a_host_that_loses_little_at_one_place_is_named_where_it_does_so_in_enough_runs(
+    tmp_path: Path, runs: int, *, named_: bool
+) -> None:
+    """A tenth of a millisecond of a step of 3.6: of what it loses its queue hides the rest."""
+    steps: list[Step] = [Work(), Meet("tp", ((0, 1),))] * 8
+    played = play_steps(2, steps, runs + 1, host={(1, 6): 1_300_000})
+    found = analyse(write(tmp_path, Plan(ranks=2), played), CHOICES)
+    (one,) = [one for one in found.stragglers if one.stage == "decode"] or [None]
+    assert (one is not None) == named_
+    if one is not None:
+        assert (one.rank, one.cause, one.place) == (1, "host", 4)
+        assert 0.02 < one.pass_ns / one.stage_pass_ns < 0.05
