@@ -39,9 +39,9 @@ DO_ON_CPU = {
 }
 RULES = {
     "rank-straggler": (
-        "in most runs of a stage one rank is later than the others by a twentieth of what the run takes, and by more "
-        "than the clocks' residual: in more than half of them beyond chance (sign test, p 0.05), in all of fewer than "
-        "five"
+        "in most runs of a stage one rank is later than the others by a twentieth of what the run takes (a fiftieth, "
+        "where its host loses much the same at one place of each), and by more than the clocks' residual: in more than "
+        "half of them beyond chance (sign test, p 0.05), in all of fewer than five"
     ),
     "communication-bound": "transfers take more than half of a stage's device time on the median rank",
     "collective-waits": "waiting in collectives is more than a quarter of a stage's device time, of all ranks together",

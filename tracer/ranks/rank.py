@@ -15,6 +15,7 @@ from tracer.charge.work import NO_DEVICE, work_of_ops
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
 from tracer.document.ranks import CPU
+from tracer.document.words import counted
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
 from tracer.ranks import processor
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 Unit: TypeAlias = tuple[str, int, int, int]
 NO_UNIT: Unit = ("", -1, -1, 0)
 UNKNOWN = -(1 << 62)
+# The columns with a row an op.
+OF_OPS = ("start_ns", "end_ns", "unit", "name", "kind", "launch_ns")
 # The times of two ranks must have a difference in 64 bits; this is the year 2043.
 FARTHEST_NS = 1 << 61
 
@@ -226,11 +229,21 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member:
 
 
 def _rank_trace(path: Path, trace: Trace, **own: Any) -> RankTrace:
-    """A rank with what is the file's."""
+    """A rank with what is the file's, each collective once: some tools write an event twice."""
+    order = np.lexsort((own["kind"], own["end_ns"], own["start_ns"]))
+    alike = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
+    for column in ("start_ns", "end_ns", "kind", "launch_ns"):
+        alike &= np.diff(own[column][order]) == 0
+    again = order[1:][alike & (own["kind"][order[1:]] >= 0)]
+    if len(again):
+        kept = np.ones(len(order), dtype=np.bool_)
+        kept[again] = False
+        own |= {name: own[name][kept] for name in OF_OPS}
+    said = [f"{counted(len(again), 'collective')} stand in it twice and count once"] if len(again) else []
     return RankTrace(
         path=str(path),
         distributed=trace.distributed or Distributed(),
-        warnings=[f"{path.name}: {warning}" for warning in trace.warnings],
+        warnings=[f"{path.name}: {warning}" for warning in [*trace.warnings, *said]],
         strings=trace.strings,
         format=trace.format,
         odd_ids=_odd_ids(trace),
