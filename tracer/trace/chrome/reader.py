@@ -138,7 +138,7 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
 def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
     """Where each op ran."""
     ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
