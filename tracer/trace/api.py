@@ -93,3 +93,11 @@ def begins_capture(name: str) -> bool:
 def ends_capture(name: str) -> bool:
     """Whether a call ends that."""
     return _ENDS_CAPTURE.fullmatch(name) is not None
+
+
+_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
+
+
+def copies_to_host(name: str) -> bool:
+    """Whether a device op of this name is a copy to the host: CUPTI's names, HIP's and Intel's."""
+    return _TO_HOST.search(name) is not None
