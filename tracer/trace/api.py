@@ -47,8 +47,11 @@ def launches_graph(name: str) -> bool:
 
 
 _RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
-# MTIA's has no word of it.
-_SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+# MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
+_SUBMITS = re.compile(
+    r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
+    r"|[lL]aunch_?[kK]ernel\w*"
+)
 
 
 def launches(name: str) -> bool:
