@@ -1,6 +1,7 @@
 """EventGPT drafting for Video-LLaVA: what rounds take and yield, each way of working beside the target alone.
 
 python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16] [--without-both]
+    [--draft-device cuda:1]
 
 First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
 predictions, `tracer whatif --speculate`. A host's speed may change between those recordings and the turns, so each
@@ -10,8 +11,8 @@ drafted tokens after the other, turns: in each one request of each kind, the tar
 each acceptance and schedule, so that a device that warms up or slows down does so for all alike. A kind's answers are
 settled directly before its first request. Acceptance is forced: the weights are random. `speculation.json` has every
 request, `speculation.md` the table; both are written anew after each request, into `OUT/work` until all is packed.
-`--seconds` bounds it all: no part begins after that, and no request that would not be over
-by then, as far as that can be known.
+With `--draft-device` the draft is on another GPU than the target, which is on the first, in all of it. `--seconds`
+bounds it all: no part begins after that, and no request that would not be over by then, as far as that can be known.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=380)
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--without-both", action="store_true", help="record each alone only")
+    parser.add_argument("--draft-device", default=None)
     asked = parser.parse_args()
     if asked.tiny:
         COUNTS[:], SHARES[:] = [4, 1], [0.5]
@@ -89,18 +91,20 @@ def main() -> None:
     parts = _Parts(out, time.monotonic() + asked.seconds)
     options = {
         "size": "7b" if on_gpu else "tiny",
-        "device": "cuda" if on_gpu else "cpu",
+        "device": "cuda:0" if on_gpu else "cpu",
         "dtype": "bfloat16" if on_gpu else "float32",
         "new_tokens": tokens,
     }
+    of_draft = options | {"device": asked.draft_device or options["device"]}
     both = out / "both.json.gz"
     if not asked.without_both:
-        parts.do("recording both", lambda: _record(both, TARGET, options, tokens, verify=True, both=True))
+        beside = of_draft["device"]
+        parts.do("recording both", lambda: _record(both, TARGET, options, tokens, verify=True, beside=beside))
         parts.do("summary of both", lambda: _summary(both))
     parts.do("recording target", lambda: _record(out / "target.json.gz", TARGET, options, tokens))
-    parts.do("recording draft", lambda: _record(out / "draft.json.gz", DRAFT, options, tokens))
+    parts.do("recording draft", lambda: _record(out / "draft.json.gz", DRAFT, of_draft, tokens))
     predicted = parts.do("predictions", lambda: _predictions(out)) or {}
-    pair = parts.do("building", lambda: _pair(options))
+    pair = parts.do("building", lambda: _pair(options, of_draft))
     if pair is not None:
         parts.do("turns", lambda: _Turns(pair, tokens, predicted, out, parts.end).make())
     print("packed:", *pack(out, ["speculation.md", "speculation.json", "both.txt", "both.json.gz"]), flush=True)
@@ -138,14 +142,16 @@ class _Parts:
 
 
 def _record(
-    out: Path, name: str, options: dict[str, Any], tokens: int, *, verify: bool = False, both: bool = False
+    out: Path, name: str, options: dict[str, Any], tokens: int, *, verify: bool = False, beside: str = ""
 ) -> str:
-    drafting = Drafting(model=DRAFT, tokens=4, acceptance=(0.5,), schedule="overlapped") if both else None
+    """A recording of one model, or of both where the draft has a device to be on."""
+    of_draft = {"model": DRAFT, "tokens": 4, "acceptance": (0.5,), "schedule": "overlapped", "device": beside}
+    drafting = Drafting(**of_draft) if beside else None
     asked = RecordOptions(
         model=name,
         model_options=ModelOptions(**options),
         output=out,
-        requests=2 if both else 3,
+        requests=2 if beside else 3,
         max_new_tokens=tokens,
         schedule=Schedule(wait=0, warmup=1, active=1, repeat=1),
         window=DecodeWindow(1, tokens),
@@ -180,8 +186,8 @@ def _predictions(out: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def _pair(options: dict[str, Any]) -> SpeculativePair:
-    target, draft = (find(name).build(ModelOptions(**options)) for name in (TARGET, DRAFT))
+def _pair(options: dict[str, Any], of_draft: dict[str, Any]) -> SpeculativePair:
+    target, draft = (find(name).build(ModelOptions(**given)) for name, given in ((TARGET, options), (DRAFT, of_draft)))
     return SpeculativePair(target, draft, Speculating(count=1))
 
 
@@ -287,6 +293,7 @@ def _write(
         "target": pair.target.describe()["name"],
         "draft": pair.draft.describe()["name"],
         "tokens": tokens,
+        "devices": [str(pair.target.device), str(pair.draft.device)],
     }
     requests = {
         name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
@@ -359,7 +366,7 @@ def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> s
     lines = [
         f"# {about['draft']} drafting for {about['target']}",
         "",
-        f"{about['device'].get('name')}, {about['tokens']} tokens an answer.",
+        f"{about['device'].get('name')}, {' and '.join(about['devices'])}, {about['tokens']} tokens an answer.",
         READING,
         "",
     ]

@@ -217,7 +217,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    (speculated, drafted), solos = told(trace, runs), _solos(choices)
+    (speculated, drafted), solos = told(trace, runs, choices), _solos(choices)
     held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(

@@ -82,8 +82,10 @@ class SpeculativePair:
         if len(target.samples) != len(draft.samples):
             raise ModelError("the draft and the target have unequal numbers of samples")
         for model in (target, draft):
+            name = model.describe().get("name", "the model")
+            if why := getattr(model, "unfit_for_rounds", ""):
+                raise ModelError(f"{name} can neither draft nor check a draft: {why}")
             if not hasattr(model, "begin"):
-                name = model.describe().get("name", "the model")
                 raise ModelError(
                     f"{name} makes its steps in a way of its own; drafts and checks need passes over a "
                     "cache that can be rolled back"
@@ -201,7 +203,7 @@ class SpeculativePair:
         What it drafted counts if its own token 0 is the target's; else it drafts again.
         """
         count = min(self.how.count, limit - 2)
-        of_draft = hook.beside()
+        of_draft = hook.beside(self.draft.device)
         with self._beside.begin(lambda: self._head_start(inputs.draft, count, of_draft, forced)) as ahead:
             target, answer = self._prefill(inputs.target, limit, hook)
             with hook.stage(DRAFT, 1) if count > 0 else nullcontext():
@@ -213,11 +215,15 @@ class SpeculativePair:
                 if proposed is None and count > 0 and not answer.finished:
                     given = forced.proposals(1, count) if forced and forced.follows(answer.rows) else None
                     proposed = drafter.propose(answer.rows, count, given)
+                    hook.passed(count)
+                elif count > 0:
+                    hook.passed(0)  # they were made on the other thread
+                drafter.settle(target.device)
         speculate(target, drafter, answer, count=self.how.count, hook=hook, forced=forced, head_start=proposed)
         return answer
 
     def _head_start(
-        self, inputs: Any, count: int, hook: StageHook, forced: Forced | None
+        self, inputs: Any, count: int, hook: RoundHook, forced: Forced | None
     ) -> tuple[Drafter, Rows, torch.Tensor | None]:
         """On the other thread: the draft, what it takes for token 0, and what it proposes behind that."""
         with hook.request():
@@ -227,7 +233,9 @@ class SpeculativePair:
                 return drafter, [], None
             with hook.stage(DRAFT, 1):
                 given = None if forced is None else forced.proposals(1, count)
-                return drafter, guess, drafter.propose(guess, count, given)
+                proposed = drafter.propose(guess, count, given)
+                hook.passed(count)
+                return drafter, guess, proposed
 
     def _prefill(self, inputs: Any, limit: int, hook: StageHook) -> tuple[CachedPasses, Answer]:
         with hook.stage(VISION):

@@ -87,6 +87,11 @@ def test_what_was_done_on_purpose_is_said() -> None:
             {"verification": "differs", "first_difference": 2, "verified_shapes": 3, "shapes": 4},
             "from token 2 of 3 on, the tokens differ .*; in 3 of 4 shapes of requests they do not",
         ),
+        (
+            {"verification": "differs", "first_difference": 2, "tie": {"margin": 0.0156, "rounding": 0.0625}},
+            r"generate: ties within rounding \(at most 0.0156 below the likeliest",
+        ),
+        ({"verification": "differs", "first_difference": 2, "tie": ["anything"]}, "the model's own generate\n"),
     ],
 )
 def test_verification_says_of_how_many_shapes_it_speaks(run: dict[str, object], said: str) -> None:
