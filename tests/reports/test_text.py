@@ -153,7 +153,7 @@ def test_decode_steps_say_how_they_grow_and_which_stand_out() -> None:
 
 def test_warnings_are_shown() -> None:
     trace = trace_of(kernel("k", 0, 1), kernel("bad", 0, -1))
-    assert "warning: 1 event left out: negative duration" in " ".join(render(summarize(trace)).split())
+    assert "warning: 1 device op left out (bad): negative duration" in " ".join(render(summarize(trace)).split())
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -377,7 +377,6 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
     if manifest.world_size > 1:
         typer.echo(f"wrote a trace of each of {manifest.world_size} ranks: {say_files(output, manifest)}")
-    if manifest.world_size > 1 and manifest.device["type"] == "cuda":
         typer.echo(f"next: tracer ranks {say_files(output, manifest)}")
     else:
         typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")

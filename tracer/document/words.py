@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Why nothing is said of idle time where a device's clock is off, and what to do.
-CLOCK = "the device's clock is off against the host's: ops begin before their own launch"
+CLOCK = "the device's clock is off against the host's: ops begin before their own launch, or end behind a wait for them"
 OTHER_CLOCK = "record again; if it stays so, update the driver and the profiler"
 LLM_STAGES = (PREFILL, DECODE)
 

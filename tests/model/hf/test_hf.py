@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import transformers
 from support.checkpoints import write_tokenizer
 from support.folders import CONFIGS, IMAGE, MLLAMA, SIGLIP, TEXT, build_folder, write_folder
 
+from model.decoding.answers import require_plain
+from model.decoding.static import StaticDecoder
 from model.errors import CheckpointError, InputError, ModelError
 from model.hf.adapter import StagedFolder
 from model.staged import run_request
@@ -44,6 +47,50 @@ def test_a_configuration_alone_is_split_and_verified(tmp_path: Path, model_type:
     assert torch.equal(staged, model.generate(inputs, None, max_new_tokens=TOKENS))
 
 
+@pytest.mark.parametrize("model_type", ["llava", "qwen2_vl", "paligemma"])
+def test_steps_over_a_static_cache_yield_the_models_own_tokens(tmp_path: Path, model_type: str) -> None:
+    folder = write_folder(tmp_path, model_type, CONFIGS[model_type][0])
+    model = build_folder(folder, batch_size=2, decode="static", new_tokens=TOKENS)
+    assert model.describe()["decode"] == "static"
+    inputs = model.prepare(model.load())
+    stock = model.generate(inputs, model.encode_vision(inputs), max_new_tokens=TOKENS)
+    for _ in range(2):  # the cache is used again
+        with EncoderWatch(model.encoders) as watch:
+            assert torch.equal(run_request(model, max_new_tokens=TOKENS), stock)
+        assert watch.calls == 1
+
+
+@pytest.mark.parametrize(("model_type", "layers"), [("gemma3", "StaticSliding"), ("lfm2_vl", "LinearAttention")])
+def test_a_cache_that_is_not_full_attentions_in_each_layer_is_refused_for_static_steps(
+    tmp_path: Path, model_type: str, layers: str
+) -> None:
+    with pytest.raises(ModelError, match=f"^--decode static: the cache of .*{layers}.*; --decode eager takes it$"):
+        build_folder(write_folder(tmp_path, model_type, CONFIGS[model_type][0]), decode="static", new_tokens=TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"), [({"repetition_penalty": 1.3}, "repetition_penalty"), ({"num_beams": 1}, None)]
+)
+def test_what_a_generation_configuration_asks_for_beside_the_likeliest_token_is_not_left_out(
+    tmp_path: Path, told: dict[str, Any], message: str | None
+) -> None:
+    model = build_folder(write_folder(tmp_path, "llava", CONFIGS["llava"][0]))
+    model.network.generation_config.update(**told)
+    with nullcontext() if message is None else pytest.raises(ModelError, match=f"asks for {message}, and"):
+        require_plain(model.network, "static")
+
+
+def test_a_step_that_fails_over_a_static_cache_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("no such argument\nat all")
+
+    monkeypatch.setattr(StaticDecoder, "_forward", fail)
+    with pytest.raises(ModelError, match="makes no step over a static cache .TypeError: no such argument at all"):
+        build_folder(write_folder(tmp_path, "llava", CONFIGS["llava"][0]), decode="static", new_tokens=TOKENS)
+
+
 @pytest.mark.parametrize("model_type", CONFIGS)
 def test_the_features_that_are_given_are_the_ones_that_count(tmp_path: Path, model_type: str) -> None:
     """Equal tokens would prove nothing if the model looked at its pictures all the same, or at none."""
@@ -65,8 +112,6 @@ def _negated(features: Any) -> Any:
 
 
 def _logits(model: StagedFolder, inputs: Any, features: Any) -> torch.Tensor:
-    from contextlib import nullcontext
-
     from model.hf.parts import features_given
 
     with nullcontext() if features is None else features_given(model._parts, features):
@@ -89,8 +134,6 @@ def test_a_model_that_cannot_be_split_says_which_stage_is_missing(tmp_path: Path
 
 
 def test_a_model_that_encodes_whatever_it_is_given_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from contextlib import nullcontext
-
     from model.hf import adapter
 
     monkeypatch.setattr(adapter, "features_given", lambda *_: nullcontext())
@@ -150,7 +193,6 @@ def test_a_checkpoint_answers_through_its_own_processor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"decode": "static"}, ModelError, "as transformers does"),
         ({"frames": 3}, InputError, "one picture for each sequence"),
         ({"prompt": "what?"}, InputError, "needs a processor"),
     ],

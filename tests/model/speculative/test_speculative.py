@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from itertools import product
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -32,12 +33,14 @@ class _Log:
         self.checks: list[tuple[int, int]] = []
         self.passes: list[int] = []
         self.others: list[_Log] = []
+        self.thread = 0
 
     def request(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def stage(self, stage: str, index: int | None = None) -> AbstractContextManager[Any]:
         self.stages.append(stage if index is None else f"{stage}#{index}")
+        self.thread = get_ident()
         return nullcontext()
 
     def checked(self, drafted: int, accepted: int) -> None:
@@ -112,6 +115,14 @@ def test_overlapped_the_draft_begins_on_a_thread_of_its_own() -> None:
     assert log.stages[4:9] == ["vision", "prefill", "draft#1", "map#1", "verify#1"]
     assert log.checks == [(2, 2), (2, 2)]  # what was drafted ahead counts
     assert (other.passes, log.passes) == ([2], [0, 2])
+
+
+def test_overlapped_requests_share_that_thread_whatever_else_they_change() -> None:
+    one = pair("video_llava", "eventgpt", Speculating(count=2, shares=(1.0,), schedule=OVERLAPPED))
+    logs = [_Log(), _Log()]
+    for way, log in zip((one, one.with_(count=1)), logs, strict=True):
+        way.run(max_new_tokens=4, hook=log)
+    assert logs[0].others[0].thread == logs[1].others[0].thread != logs[0].thread
 
 
 def test_an_overlapped_draft_with_another_first_token_drafts_again() -> None:
