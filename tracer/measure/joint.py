@@ -190,15 +190,21 @@ def _cause(lost: Mapping[str, int]) -> str | None:
 
 
 def _together(trace: Trace, rows: list[I64]) -> tuple[int, int, int]:
-    """Time in which any ran, in which more than one did, and from the first op to the last; summed over devices."""
+    """Time in which any ran, in which more than one did, and from the first op to the last.
+
+    Summed over the devices that models share; of models on devices of their own it passes once.
+    """
     ops = trace.ops
     every = int64(np.concatenate(rows))
+    used = [distinct(ops.device[part]) for part in rows]
+    devices = distinct(ops.device[every])
+    apart = sum(map(len, used)) == len(devices)
     busy_ns = both_ns = window_ns = 0
-    for device in distinct(ops.device[every]):
+    for shared in [devices] if apart else [[device] for device in devices]:
         covers = [
             Cover.of(ops.start_ns[own], ops.end_ns[own])
             for part in rows
-            if len(own := part[ops.device[part] == device])
+            if len(own := part[np.isin(ops.device[part], shared)])
         ]
         edges = ascending(np.concatenate([side for cover in covers for side in (cover.start_ns, cover.end_ns)]))
         # How many models run in each piece between two edges.
