@@ -14,7 +14,7 @@ from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
 from tracer.trace.chrome import merged
 from tracer.trace.chrome.communication import distributed
-from tracer.trace.chrome.events import UNREADABLE, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, end_of_value, escaped
 from tracer.trace.collectives import Distributed
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
@@ -126,13 +126,9 @@ def _decode(document: bytes) -> _Keys | None:
         return _picked_out(document)
 
 
-# A backslash that begins none of JSON's escapes, as in a path of Windows that nobody escaped.
-_LONE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
-
-
 def _picked_out(document: bytes) -> _Keys | None:
     """The keys of a text that is no JSON as a whole, each value by itself; None where it has none of them."""
-    document = _LONE.sub(rb"\\\\", document)
+    document = escaped(document)
     found = {}
     for field_ in msgspec.structs.fields(_Keys):
         key = re.search(rb'"' + field_.encode_name.encode() + rb'"\s*:\s*', document)
