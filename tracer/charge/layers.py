@@ -1,7 +1,8 @@
 """The launching thread's time inside stage ranges, by layer: calls into the device's runtime, operators, and the rest.
 
 Each nanosecond of a range, without the ranges within it, is in one layer: the first of these that is open on its
-thread. A wait for the device; a copy or fill; a launch; an operator; else nothing but Python and the framework.
+thread. A wait for the device; a copy or fill; a launch; sleep, a wait for another thread, or time off the processor,
+where the file tells it; an operator; else nothing but Python and the framework.
 Calls that do none of this (allocating, recording events) are part of what they are called by.
 """
 
@@ -30,8 +31,9 @@ class Layer(IntEnum):
     SYNC = 0
     COPY = 1
     LAUNCH = 2
-    DISPATCH = 3
-    PYTHON = 4
+    BLOCKED = 3
+    DISPATCH = 4
+    PYTHON = 5
 
 
 # Those that are calls into the device's runtime.
@@ -76,6 +78,11 @@ def host_operators(trace: Trace) -> Spans:
     return trace.cpu_ops if trace.operators is None else trace.operators
 
 
+def stopped(trace: Trace) -> Spans:
+    """When threads are known to have slept, waited for others, or been off their processors."""
+    return Spans.none() if trace.stopped is None else trace.stopped
+
+
 def layers_of(trace: Trace, ranges: StageRanges) -> Layers:
     """Divide the time of each stage range.
 
@@ -85,7 +92,7 @@ def layers_of(trace: Trace, ranges: StageRanges) -> Layers:
     """
     time_ns = np.zeros((len(ranges), len(Layer)), dtype=np.int64)
     told = np.zeros(len(ranges), dtype=np.bool_)
-    kind, operators = kinds_of_calls(trace), host_operators(trace)
+    kind, operators, held = kinds_of_calls(trace), host_operators(trace), stopped(trace)
     for thread in distinct(ranges.thread):
         pieces = pieces_of(ranges, thread)
         calls = np.flatnonzero(trace.calls.thread == thread)
@@ -97,6 +104,9 @@ def layers_of(trace: Trace, ranges: StageRanges) -> Layers:
             if layer in CALLS:
                 rows = calls[kind[calls] == layer]
                 start, end = _and(start, trace.calls.start_ns[rows]), _and(end, trace.calls.end_ns[rows])
+            elif layer is Layer.BLOCKED:
+                rows = np.flatnonzero(held.thread == thread)
+                start, end = _and(start, held.start_ns[rows]), _and(end, held.end_ns[rows])
             elif layer is Layer.DISPATCH:
                 start, end = _and(start, operators.start_ns[own]), _and(end, operators.end_ns[own])
             last = layer is Layer.PYTHON
@@ -181,7 +191,7 @@ def _named_on(trace: Trace, ranges: StageRanges, thread: int) -> Named:
     for layer in CALLS:
         rows = np.flatnonzero((trace.calls.thread == thread) & (kind == layer))
         spans.append((trace.calls.start_ns[rows], trace.calls.end_ns[rows], trace.calls.name[rows]))
-    for each in (host_operators(trace), _python(trace)):
+    for each in (stopped(trace), host_operators(trace), _python(trace)):
         rows = np.flatnonzero((each.thread == thread) & (each.end_ns > first) & (each.start_ns < last))
         spans.append((each.start_ns[rows], each.end_ns[rows], each.name[rows]))
     edges = np.concatenate([pieces.start_ns, pieces.end_ns, *(column for one in spans for column in one[:2])])

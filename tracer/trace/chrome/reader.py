@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.errors import InputError
-from tracer.trace.chrome.categories import MODULE_PREFIX, Group
+from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import Correlations, launching_process, settled
 from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
@@ -82,7 +82,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
-    modules, generation = _of_model(columns)
+    modules, generation, waiting = _of_model(columns)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -114,6 +114,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         part=metadata.part,
         origin=metadata.origin,
         torn=torn is not None,
+        stopped=waiting if len(waiting) else None,
     )
     if not len(ops) or (placed.by_track and not metadata.kinetos):
         unread = of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))
@@ -145,11 +146,12 @@ def _placed(columns: Columns, described: list[Device], correlation: Correlations
     return apart_by_launch(found, launched, processes)
 
 
-def _of_model(columns: Columns) -> tuple[Spans, Spans]:
-    """Calls of modules, and of transformers' generation."""
-    both = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
-    return both[is_module[both.name]], both[~is_module[both.name]]
+def _of_model(columns: Columns) -> tuple[Spans, Spans, Spans]:
+    """Calls of modules, of transformers' generation, and of functions in which a thread waits."""
+    every = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)[every.name]
+    waits = np.array([waiting_frame(name) for name in columns.strings], dtype=np.bool_)[every.name]
+    return every[is_module], every[~is_module & ~waits], every[waits]
 
 
 def _torn(source: Source, content: _Content) -> str | None:
