@@ -19,9 +19,8 @@ IN_EXPORTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["h100_branches", "h100_frees", "h100_side_stream"])
-def test_it_is_what_torch_profiler_estimates_of_the_same_launches_on_an_h100(name: str) -> None:
-    trace = read_trace(DATA / f"{name}.json.gz", Want.SUMMARY | Want.LAUNCHED)
+def test_it_is_what_torch_profiler_estimates_of_the_same_launches_on_an_h100() -> None:
+    trace = read_trace(DATA / "h100_branches.json.gz", Want.SUMMARY | Want.LAUNCHED)
     assert trace.launched is not None
     told = 0
     for one in trace.launched.shapes:
@@ -31,7 +30,7 @@ def test_it_is_what_torch_profiler_estimates_of_the_same_launches_on_an_h100(nam
                 one.occupancy,
                 abs=0.0051,  # it is written in whole percents
             ), one
-    assert told
+    assert told > 3
 
 
 @pytest.mark.parametrize(
