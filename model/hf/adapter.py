@@ -18,7 +18,7 @@ import torch
 
 from model.decoding.answers import answer_over, decoders_for, require_plain, stop_ids
 from model.decoding.boundaries import step_boundaries
-from model.decoding.passes import CachedPasses
+from model.decoding.passes import CachedPasses, cache_to_roll_back
 from model.decoding.stops import stop_test
 from model.errors import CheckpointError, InputError, ModelError
 from model.extras import in_one_line, missing_package
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 DEFAULT_PROMPT = "What is happening here?"
 SCRIPT = "a script of your own that runs it is recorded by tracer record --auto -- python SCRIPT"
+CROSSED = (
+    "its pictures lie behind cross-attention, whose mask has a row for each token: passes over several tokens at once "
+    "say others than its own generate does"
+)
+ENCODED = "its decoder stands behind an encoder of text, and has no prompt to go on from"
 NO_CALL = f"it has no {FEATURE_CALL}"
 ENCODES_AGAIN = f"it encodes pictures although {FEATURE_CALL} has been answered"
 
@@ -108,6 +113,14 @@ class StagedFolder:
     def encoders(self) -> list[torch.nn.Module]:
         """The vision tower, if it was found."""
         return [] if self._parts.tower is None else [self._parts.tower]
+
+    @property
+    def unfit_for_rounds(self) -> str:
+        """Why this model can neither draft nor check; "" where it can, as far as its configuration tells."""
+        if self.network.config.is_encoder_decoder:
+            return ENCODED
+        text = self.network.config.get_text_config(decoder=True)
+        return CROSSED if getattr(text, "cross_attention_layers", None) else ""
 
     def load(self, number: int = 0) -> Loaded:
         """Read one picture for each sequence, or synthesise event streams to draw."""
@@ -270,8 +283,21 @@ class StagedFolder:
 
     def begin(self, inputs: FolderInputs, features: Any) -> CachedPasses:
         """Run the decoder over the whole prompt, for passes over any number of tokens; with features, given these."""
+        given, mask = inputs.prompt, inputs.attention_mask
         with nullcontext() if features is None else features_given(self._parts, features):
-            return CachedPasses(self.network, inputs.prompt, inputs.attention_mask)
+            return CachedPasses(
+                self.network, given, mask, self._positions(given, mask), cache_to_roll_back(self.network)
+            )
+
+    def _positions(self, given: Mapping[str, torch.Tensor], mask: torch.Tensor) -> torch.Tensor | None:
+        """Where the prompt's tokens stand, as `generate` says it; None where the decoder counts by itself."""
+        prepare = getattr(self.network, "_prepare_position_ids_for_generation", None)
+        if "position_ids" not in inspect.signature(self.network.forward).parameters:
+            return None
+        if prepare is None:  # before transformers 5
+            return (mask.cumsum(-1) - 1).clamp(min=0) if bool((mask == 0).any()) else None
+        positions: torch.Tensor = prepare(given["input_ids"], {**given, "attention_mask": mask})
+        return positions
 
     @torch.no_grad()
     def generate(self, inputs: FolderInputs, features: Any, *, max_new_tokens: int) -> torch.Tensor:
