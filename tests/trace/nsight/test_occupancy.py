@@ -11,7 +11,6 @@ from tracer.trace.columns import Want
 from tracer.trace.nsight.occupancy import Limits, occupancy
 from tracer.trace.reader import read_trace
 
-DATA = Path(__file__).parents[2] / "data"
 H100 = Limits(multiprocessors=132, warps=64, blocks=32, registers=65536, shared_bytes=233472)
 IN_EXPORTS = {
     "smCount": 132, "maxWarpsPerSm": 64, "maxBlocksPerSm": 32, "maxRegistersPerSm": 65536, "maxShmemPerSm": 233472,
@@ -19,18 +18,28 @@ IN_EXPORTS = {
 }  # fmt: skip
 
 
-def test_it_is_what_torch_profiler_estimates_of_the_same_launches_on_an_h100() -> None:
-    trace = read_trace(DATA / "h100_branches.json.gz", Want.SUMMARY | Want.LAUNCHED)
-    assert trace.launched is not None
-    told = 0
-    for one in trace.launched.shapes:
-        if one.occupancy and one.grid and one.block and one.registers is not None and one.shared_bytes is not None:
-            told += 1
-            assert occupancy(H100, one.grid, one.block, one.registers, one.shared_bytes) == pytest.approx(
-                one.occupancy,
-                abs=0.0051,  # it is written in whole percents
-            ), one
-    assert told > 3
+# Grid, block, registers, bytes and estimate, as torch.profiler wrote them of models on an H100.
+ESTIMATED = [
+    ((19, 1, 1), (128, 1, 1), 22, 0, 0.01),
+    ((63, 1, 1), (128, 1, 1), 32, 0, 0.03),
+    ((24, 1, 1), (32, 16, 1), 32, 0, 0.05),
+    ((41, 1, 1), (32, 16, 1), 32, 16, 0.08),
+    ((251, 1, 1), (128, 1, 1), 32, 0, 0.12),
+    ((292, 1, 1), (128, 1, 1), 32, 0, 0.14),
+    ((501, 1, 1), (128, 1, 1), 18, 0, 0.24),
+    ((146, 1, 1), (32, 16, 1), 32, 16, 0.28),
+    ((1056, 1, 1), (128, 1, 1), 32, 0, 0.5),
+    ((4616, 1, 1), (32, 4, 1), 54, 16, 0.56),
+    ((5331, 1, 1), (128, 1, 1), 48, 7184, 0.63),
+]
+
+
+@pytest.mark.parametrize(("grid", "block", "registers", "shared_bytes", "estimated"), ESTIMATED)
+def test_it_is_what_torch_profiler_estimates_of_the_same_launches_on_an_h100(
+    grid: tuple[int, int, int], block: tuple[int, int, int], registers: int, shared_bytes: int, estimated: float
+) -> None:
+    found = occupancy(H100, grid, block, registers, shared_bytes)
+    assert found == pytest.approx(estimated, abs=0.0051)  # it is written in whole percents
 
 
 @pytest.mark.parametrize(
