@@ -60,16 +60,16 @@ def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
     if not work.on_device:
         instead = "; where operators are the work itself: --by op" if len(trace.cpu_ops) else ""
         raise InputError(f"{trace.path}: no device work in it; nothing waits for the host{instead}")
-    if not len(ranges):
-        which = (
-            "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
-        )
-        raise InputError(f"{trace.path}: no stages in it for --by host to divide; {which}")
     if not len(trace.calls):
         raise InputError(
             f"{trace.path}: no calls of the host in it for --by host; they are in a trace that was recorded with "
             "ProfilerActivity.CPU beside CUDA"
         )
+    if not len(ranges):
+        which = (
+            "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
+        )
+        raise InputError(f"{trace.path}: no stages in it for --by host to divide; {which}")
 
 
 def _label(trace: Trace, layer: int, name: int) -> str:
