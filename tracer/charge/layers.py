@@ -1,7 +1,8 @@
 """The launching thread's time inside stage ranges, by layer: calls into the device's runtime, operators, and the rest.
 
 Each nanosecond of a range, without the ranges within it, is in one layer: the first of these that is open on its
-thread. A wait for the device; a copy or fill; a launch; an operator; else nothing but Python and the framework.
+thread. A wait for the device; a copy or fill; a launch; sleep, a wait for another thread, or time off the processor,
+where the file tells it; an operator; else nothing but Python and the framework.
 Calls that do none of this (allocating, recording events) are part of what they are called by.
 """
 
@@ -33,8 +34,9 @@ class Layer(IntEnum):
     SYNC = 0
     COPY = 1
     LAUNCH = 2
-    DISPATCH = 3
-    PYTHON = 4
+    BLOCKED = 3
+    DISPATCH = 4
+    PYTHON = 5
 
 
 # A thread's time is cut into so many parts at most, where so many spans that one is looked at say.
@@ -79,6 +81,11 @@ def operators_known(trace: Trace) -> bool:
 def host_operators(trace: Trace) -> Spans:
     """The CPU operators, however they were read."""
     return trace.cpu_ops if trace.operators is None else trace.operators
+
+
+def stopped(trace: Trace) -> Spans:
+    """When threads are known to have slept, waited for others, or been off their processors."""
+    return Spans.none() if trace.stopped is None else trace.stopped
 
 
 def layers_of(trace: Trace, ranges: StageRanges) -> Layers:
@@ -141,7 +148,7 @@ class _Host:
         calls = trace.calls
         self._kind = kinds_of_calls(trace)
         self._calls = Spans(calls.start_ns, calls.end_ns, calls.name, calls.thread)
-        self._operators = host_operators(trace)
+        self._stopped, self._operators = stopped(trace), host_operators(trace)
         self._python = _python(trace) if modules else Spans.none()
 
     def told(self, thread: int) -> bool:
@@ -151,7 +158,7 @@ class _Host:
     def cuts(self, thread: int) -> I64:
         """Times between which there is about as much to look at."""
         count, some = 0, [int64([])]
-        for spans in (self._calls, self._operators, self._python):
+        for spans in (self._calls, self._stopped, self._operators, self._python):
             some.append(spans.start_ns[::SAMPLED][spans.thread[::SAMPLED] == thread])
             count += int(np.count_nonzero(spans.thread == thread))
         sample, parts = np.sort(np.concatenate(some)), min(MOST_PARTS, count // PIECE)
@@ -168,7 +175,7 @@ class _Host:
 
         rows = np.flatnonzero(near(self._calls))
         calls, kind = self._calls[rows], self._kind[rows]
-        others = (spans[near(spans)] for spans in (self._operators, self._python))
+        others = (spans[near(spans)] for spans in (self._stopped, self._operators, self._python))
         return [*(calls[kind == layer] for layer in CALLS), *others]
 
 

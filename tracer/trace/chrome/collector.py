@@ -13,8 +13,8 @@ from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
     OP_KINDS,
     Group,
-    generation_frame,
     groups,
+    model_frame,
     passed_over,
     telling_frame,
 )
@@ -169,7 +169,7 @@ class Collector:
     def _of_model(self, name: str) -> bool:
         known = self._models.get(name)
         if known is None:
-            known = self._models[name] = name.startswith(MODULE_PREFIX) or generation_frame(name)
+            known = self._models[name] = name.startswith(MODULE_PREFIX) or model_frame(name)
         return known
 
     def _intervals(self, group: Group, events: Sequence[Event]) -> tuple[I64, I64, Bools]:
