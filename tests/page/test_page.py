@@ -22,9 +22,10 @@ from support.summaries import requests, summary
 from reports.document import SUMMARY, of_comparison
 from reports.page import sections
 from reports.page.data import MOST_STEPS, as_columns, as_json
+from reports.page.frame import SCRIPTS, STYLES
 from reports.page.notebook import STYLE, fragment
 from reports.page.notes import IDLE_UNKNOWN
-from reports.page.page import SCRIPTS, STYLES, render
+from reports.page.page import render
 from reports.page.shown import Page, Shown
 from reports.render.html import escape
 from tracer.choices import Choices
