@@ -114,8 +114,8 @@ def _check_tags(found: list[tuple[str, dict[str, str | None]]]) -> None:
     allowed = {
         "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "article", "section", "span", "div",
         "p", "h1", "h2", "h3", "a", "b", "small", "bdi", "code", "button", "dl", "dt", "dd", "ol", "li", "table",
-        "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "path", "text", "g", "noscript",
-        "script",
+        "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "path", "text", "g",
+        "noscript", "script",
     }  # fmt: skip
     assert {tag for tag, _ in found} <= allowed
     for tag, attributes in found:
