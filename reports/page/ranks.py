@@ -102,7 +102,7 @@ def _figures(ranks: Ranks) -> Iterator[tuple[str, str, str]]:
             late = f"{first.cause}, {duration(first.pass_ns)} in a run of {first.stage or stragglers.OUTSIDE}"
             yield "the others wait for", f"rank {first.rank}", late
         else:
-            yield "the others wait for", "nobody", "in most runs of a stage"
+            yield "the others wait for", "no rank alone", "in most runs of a stage"
         yield "waiting in collectives", share(wait_ns, device_ns), "of all ranks' device time"
     whole = max(ranks.requests, key=lambda one: one.time_ns, default=None)
     if whole is not None and whole.time_ns:
