@@ -8,6 +8,8 @@ from reports.render.html import SEVERITIES, escape, name
 from reports.units import duration, share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.page.shown import Shown
     from tracer.document.summary import Finding, Gain
     from tracer.document.timeline import Place
@@ -18,23 +20,30 @@ DEEPEST, MOST_ENTRIES = 4, 40
 
 def finding_cards(file: Shown) -> str:
     """A card for each finding."""
-    places = file.timeline.places if file.timeline is not None else [None] * len(file.summary.findings)
-    cards = [_card(file, number, finding, places[number]) for number, finding in enumerate(file.summary.findings)]
-    return f'<ol class="cards">{"".join(cards)}</ol>' if cards else "<p>Nothing stands out.</p>"
+    found = file.summary.findings
+    places = file.timeline.places if file.timeline is not None else [None] * len(found)
+    links = [_link(file, number, place) for number, place in enumerate(places)]
+    return cards(found, [file.id(f"finding-{number}") for number in range(len(found))], links)
 
 
-def _card(file: Shown, number: int, finding: Finding, place: Place | None) -> str:
+def cards(findings: Sequence[Finding], ids: Sequence[str], links: Sequence[str]) -> str:
+    """A card for each finding: with its id in addresses, and what leads to where it shows, as HTML."""
+    drawn = [_card(*one) for one in zip(findings, ids, links, strict=True)]
+    return f'<ol class="cards">{"".join(drawn)}</ol>' if drawn else "<p>Nothing stands out.</p>"
+
+
+def _card(finding: Finding, own_id: str, link: str) -> str:
     kind = finding.severity if finding.severity in SEVERITIES else "info"
     said = finding.next_step if finding.gain is not None or finding.severity != "info" else ""
     rows = [*_evidence(finding.evidence), ("rule", finding.rule)]
     evidence = "".join(f"<dt>{escape(key)}</dt><dd>{name(value)}</dd>" for key, value in rows if value)
     return (
-        f'<li class="finding {kind}" id="{file.id(f"finding-{number}")}">'
+        f'<li class="finding {kind}" id="{own_id}">'
         f'<p class="said"><span class="mark" aria-label="{kind}">{SEVERITIES[kind]}</span> '
         f"{escape(finding.message)}</p>"
         f"{_gain(finding.gain)}"
         f"{_advice(said)}"
-        f'<p class="links"><code>{escape(finding.id)}</code>{_link(file, number, place)}</p>'
+        f'<p class="links"><code>{escape(finding.id)}</code>{link}</p>'
         f'<details class="evidence"><summary>evidence</summary><dl>{evidence}</dl></details></li>'
     )
 

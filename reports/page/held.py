@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from reports.page.bars import bar_chart, bar_rect, bar_row, interval_whisker
+from reports.page.over_time import memory_over_time
 from reports.parts.energy import bounds, joules
 from reports.render.html import stage_class
 from reports.units import byte_count, significant
@@ -31,8 +32,8 @@ def has_memory_or_energy(summary: Summary) -> bool:
 
 
 def memory_and_energy(file: Shown) -> str:
-    """Both charts, of what there is."""
-    return _memory(file.summary) + _energy(file.summary)
+    """All charts, of what there is."""
+    return memory_over_time(file) + _memory(file.summary) + _energy(file.summary)
 
 
 def _memory(summary: Summary) -> str:

@@ -1,20 +1,14 @@
-"""The page as a whole: one file that needs nothing else, and may load nothing else.
-
-Its policy (Content-Security-Policy) admits one script and one style, both by their hash, and no address at all. Data
-stands in elements that no browser runs.
-"""
+"""The page on one trace, or on several beside each other."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files as resources
 from typing import TYPE_CHECKING
 
 from reports.page import sections
 from reports.page.bars import latency_bars, letter
 from reports.page.data import as_columns, as_json
 from reports.page.figures import tiles
+from reports.page.frame import SCRIPTS, framed
 from reports.page.shown import Page
 from reports.render import html
 from reports.units import printable
@@ -25,17 +19,9 @@ if TYPE_CHECKING:
     from reports.blocks import Block
     from reports.page.shown import Shown
 
-STYLES = ("page.css", "parts.css", "print.css")
-SCRIPTS = (
-    "base.js",
-    "columns.js",
-    "lanes.js",
-    "timeline.js",
-    "told.js",
-    "tokens.js",
-    "roofline.js",
-    "kernels.js",
-    "main.js",
+WITHOUT_SCRIPT = (
+    "<noscript><p>The timeline, the charts and the table of kernels are drawn by a script of this page alone; all "
+    "figures above stand without it.</p></noscript>\n"
 )
 
 
@@ -46,33 +32,14 @@ def render(page: Page, compared: Sequence[Block] = ()) -> str:
         page: what it shows.
         compared: the report on the comparison, where there is one.
     """
-    style, script = _static(STYLES), f'(() => {{\n"use strict";\n{_static(SCRIPTS)}\n}})();\n'
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+    return framed(
+        " · ".join(map(_title, page.files)),
+        _links(page),
+        f"{_compared(page, compared)}{''.join(_file(file, page) for file in page.files)}",
+        scripts=SCRIPTS,
+        data=as_json(page.files),
+        more=f"{WITHOUT_SCRIPT}{''.join(map(_columns, page.files))}",
     )
-    title = html.escape(" · ".join(_title(file) for file in page.files))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">\n'
-        f"<title>{title} · tracer</title>\n<style>{style}</style></head>\n<body>\n"
-        f"{_top(page)}\n<main>\n{_compared(page, compared)}{''.join(_file(file, page) for file in page.files)}</main>\n"
-        "<noscript><p>The timeline, the charts and the table of kernels are drawn by a script of this page alone; "
-        "all figures above stand without it.</p></noscript>\n"
-        f'<script type="application/json" id="data">{as_json(page.files)}</script>\n'
-        f"{''.join(_columns(file) for file in page.files)}<script>{script}</script>\n</body></html>\n"
-    )
-
-
-def _static(names: Sequence[str]) -> str:
-    folder = resources("reports.page").joinpath("static")
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _title(file: Shown) -> str:
@@ -86,18 +53,13 @@ def _file_name(file: Shown) -> str:
     return printable(file.summary.trace.path.rpartition("/")[2])
 
 
-def _top(page: Page) -> str:
+def _links(page: Page) -> str:
     links = "".join(
         f'<a href="#{page.files[0].id(section.id)}" data-section="{section.id}">{section.title}</a>'
         for section in sections.SECTIONS
         if section.has(page.files[0].summary)
     )
-    first = '<a href="#comparison">Comparison</a>' if page.comparison is not None else ""
-    return (
-        '<header class="top"><span class="brand">tracer</span>'
-        f'<nav aria-label="sections">{first}{links}</nav>'
-        '<button type="button" id="theme" aria-label="colours: as the system has them">◐</button></header>'
-    )
+    return ('<a href="#comparison">Comparison</a>' if page.comparison is not None else "") + links
 
 
 def _compared(page: Page, compared: Sequence[Block]) -> str:

@@ -110,7 +110,7 @@ def _table(table: Table) -> str:
 
 
 def _kind(column: Column) -> str:
-    return "number" if column.right else "named" if column.named else ""
+    return "number" if column.right else "named" if column.named else "wraps" if column.wraps else ""
 
 
 def _row(row: Row, columns: Sequence[Column]) -> str:

@@ -22,9 +22,10 @@ from support.summaries import requests, summary
 from reports.document import SUMMARY, of_comparison
 from reports.page import sections
 from reports.page.data import MOST_STEPS, as_columns, as_json
+from reports.page.frame import SCRIPTS, STYLES
 from reports.page.notebook import STYLE, fragment
 from reports.page.notes import IDLE_UNKNOWN
-from reports.page.page import SCRIPTS, STYLES, render
+from reports.page.page import render
 from reports.page.shown import Page, Shown
 from reports.render.html import escape
 from tracer.choices import Choices
@@ -113,7 +114,8 @@ def _check_tags(found: list[tuple[str, dict[str, str | None]]]) -> None:
     allowed = {
         "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "article", "section", "span", "div",
         "p", "h1", "h2", "h3", "a", "b", "small", "bdi", "code", "button", "dl", "dt", "dd", "ol", "li", "table",
-        "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "g", "noscript", "script",
+        "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "rect", "line", "path", "text", "g",
+        "noscript", "script",
     }  # fmt: skip
     assert {tag for tag, _ in found} <= allowed
     for tag, attributes in found:

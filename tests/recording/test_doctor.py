@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -15,7 +17,10 @@ from support.typed import typed
 
 from model.extras import fitting
 from tracer.recording import doctor
+from tracer.recording.extras import FOR_DEVELOPERS, OPTIONAL
 from tracer.recording.requirements import unmet
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def _raise(error: Exception) -> None:
@@ -46,6 +51,23 @@ def test_a_library_that_only_some_need_is_no_failure(monkeypatch: pytest.MonkeyP
     check = doctor.check_optional("torchvision", "processors")
     assert (check.status, check.advice) == ("warning", fitting())
     assert check.found == "0.21 does not import: operator torchvision::nms does not"
+
+
+def test_every_extra_of_ours_is_looked_at_or_named() -> None:
+    extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
+    assert {one.extra for one in OPTIONAL.values()} | set(FOR_DEVELOPERS) == set(extras)
+    for extra in set(extras) - set(FOR_DEVELOPERS):
+        brought = {re.split(r"[\[<>=]", requirement)[0] for requirement in extras[extra]}
+        assert brought <= set(OPTIONAL), extra
+        assert {name for name, one in OPTIONAL.items() if one.extra == extra} <= brought, extra
+
+
+def test_a_library_is_imported_by_its_modules_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(doctor, "version", lambda _: "12")
+    monkeypatch.setattr(doctor, "import_module", asked.append)
+    assert doctor.check_optional("nvidia-ml-py", "energies") == doctor.Check("nvidia-ml-py", "ok", "12")
+    assert asked == ["pynvml"]
 
 
 def test_requirements_are_our_own_distributions() -> None:

@@ -25,7 +25,7 @@ def command(
         list[Path],
         typer.Argument(
             help="Traces, or summaries saved by tracer summarize --format json, which have no timeline. Of several the "
-            "first is the baseline of a comparison.",
+            "first is the baseline of a comparison. Or the folder of one run's ranks.",
             show_default=False,
         ),
     ],
@@ -57,9 +57,6 @@ def command(
 
     The page needs no network and no other file, and may load none. It opens in any browser of the last years.
     """
-    for path in files:
-        if path.is_dir():
-            raise InputError(f"{path}: a folder; name the trace in it")
     check_output(output, force=force)
     from tracer.choices import Choices
     from tracer.timeline.draw import Most
@@ -76,11 +73,42 @@ def command(
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
     )
-    most = Most().shared_by(len(files))
-    text = _page([_read(path, choices, most) for path in files])
+    if len(files) == 1 and files[0].is_dir():
+        text = _ranks(files[0], choices)
+    else:
+        _refuse_folders(files)
+        most = Most().shared_by(len(files))
+        text = _page([_read(path, choices, most) for path in files])
     put(text, output, json=True)
     if str(output) != STDOUT:
         write(f"{output}, {len(text.encode()) / 1e6:.1f} MB: open it in a browser\n")
+
+
+def _refuse_folders(files: list[Path]) -> None:
+    for path in files:
+        if path.is_dir():
+            raise InputError(f"{path}: a folder; name the trace in it")
+
+
+def _ranks(folder: Path, choices: Choices) -> str:
+    """The page on a folder of ranks.
+
+    Raises:
+        InputError: it has none, or they are not of one run.
+    """
+    from tracer.trace.folder import several_ranks
+
+    try:
+        several = several_ranks(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+    if not several:
+        _refuse_folders([folder])
+    from reports.page.ranks import render
+    from tracer.ranks.analyse import analyse
+    from tracer.ranks.files import of_paths
+
+    return render(analyse(of_paths([folder]), choices))
 
 
 def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline | None]:

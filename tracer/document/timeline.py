@@ -93,6 +93,39 @@ class KernelRow(msgspec.Struct, frozen=True, kw_only=True):
     launched_otherwise: int = 0
 
 
+class StageBand(msgspec.Struct, frozen=True, kw_only=True):
+    """Ranges of one stage that follow each other, on the host."""
+
+    stage: str
+    start_ns: int
+    end_ns: int
+
+
+class MemoryCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """What is allocated on a device over time.
+
+    Attributes:
+        process, device: whose; the process is untrusted.
+        start_ns, end_ns: of the curve, on the timeline's clock; allocations may lie before its first track.
+        before_bytes: allocated before the first change.
+        times_ns, total_bytes: changes, and what was allocated behind each; the highest is among them.
+        changes: of the trace; more than there are here where only the highest and lowest of each stretch are.
+        bands: stages meanwhile.
+        bands_left_out: short ones that are not among them.
+    """
+
+    process: str
+    device: int
+    start_ns: int
+    end_ns: int
+    before_bytes: int
+    times_ns: list[int]
+    total_bytes: list[int]
+    changes: int
+    bands: list[StageBand]
+    bands_left_out: int
+
+
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """All that is drawn of one trace.
 
@@ -108,6 +141,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         places: of each finding of the summary, in its order, where it shows; None where no place shows it.
         kernels: by time, the most first.
         kernels_left_out: rows of `kernels` that are left out, and their time.
+        memory: of each device whose allocator was recorded.
     """
 
     origin_ns: int
@@ -121,3 +155,4 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     places: list[Place | None]
     kernels: list[KernelRow]
     kernels_left_out: tuple[int, int] = (0, 0)
+    memory: list[MemoryCurve] = []

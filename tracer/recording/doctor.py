@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from model.extras import EXTRA, fitting, in_one_line, install
 from tracer import nsys
 from tracer.document.errors import TracerError
+from tracer.recording.extras import FOR_DEVELOPERS, OPTIONAL
 from tracer.recording.requirements import unmet
 from tracer.trace.columns import Want
 from tracer.trace.reader import read_trace
@@ -33,14 +34,6 @@ MOST_PARANOID_FOR_SAMPLING = 2
 WATCHED_BY_NSYS = ("NSYS_PROFILING_SESSION_ID", "CUDA_INJECTION64_PATH")
 PROBE = "tracer/probe"
 _PROBE_CODE = f"import nvtx\nwith nvtx.annotate({PROBE!r}, domain='tracer'): pass"
-# What wants each.
-OPTIONAL = {
-    "torchvision": "processors of many folders of transformers (--model hf:)",
-    "timm": "vision towers of some of them",
-    "av": "video files",
-    "sentencepiece": "vocabularies of some LLaMA checkpoints",
-    "bitsandbytes": "quantised checkpoints",
-}
 NVTX_FOR_OLD_NSYS = "0.2.11"
 
 
@@ -73,7 +66,8 @@ def examine(program: Path | None = None) -> Iterator[Check]:
     if libraries[0].status == "ok":
         yield check_gpu()
         yield check_profiler()
-    yield from (check_optional(name, use) for name, use in OPTIONAL.items())
+    yield from (check_optional(name, one.use) for name, one in OPTIONAL.items())
+    yield Check("for developers", "note", f"extras not looked at: {', '.join(FOR_DEVELOPERS)}")
     yield from check_permissions()
     yield from check_nsys(program)
 
@@ -99,9 +93,9 @@ def check_optional(name: str, use: str) -> Check:
     try:
         found = version(name)
     except PackageNotFoundError:
-        return Check(name, "note", f"not installed: {use} want it", install(EXTRA[name]))
+        return Check(name, "note", f"not installed: {use} want it", install(OPTIONAL[name].extra))
     try:
-        import_module(name)
+        import_module(OPTIONAL[name].module or name)
     except Exception as error:  # torchvision beside another torch than its own raises what torch raises
         return Check(name, "warning", f"{found} does not import: {in_one_line(error)}", fitting())
     return Check(name, "ok", found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tracer.document.summary import StageMemory
 from tracer.tables.table import Column
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ COUNTED = (
     Column("to_host_bytes", "copied to the host"),
 )
 
+HELD = (
+    Column("memory_start_bytes", "allocated on its device before it; the recorded allocations, else the clean pass"),
+    Column("memory_peak_bytes", "the most inside it"),
+    Column("memory_end_bytes", "at its end"),
+)
+
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
     """One attribute of each row."""
@@ -44,3 +51,11 @@ def counted(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
     """The columns COUNTED."""
     counts = [row.counts for row in rows]
     return {one.name: column(counts, one.name) for one in COUNTED}
+
+
+def held(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
+    """The columns HELD."""
+    known = [row.memory if isinstance(row.memory, StageMemory) else None for row in rows]
+    return {
+        one.name: [memory and getattr(memory, one.name.removeprefix("memory_")) for memory in known] for one in HELD
+    }

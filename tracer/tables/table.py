@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 # The order in which they are listed: from the trace's rows to what is made of them.
-ORDER = ("ops", "launches", "calls", "ranges", "stages", "tokens", "requests", "memory", "findings")
+ORDER = (
+    "ops",
+    "launches",
+    "calls",
+    "ranges",
+    "stages",
+    "tokens",
+    "requests",
+    "memory",
+    "footprint",
+    "energy",
+    "findings",
+)
 INTEGER, FLOAT, TEXT, FLAG = "integer", "float", "text", "flag"
 
 

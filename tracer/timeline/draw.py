@@ -17,6 +17,7 @@ from tracer.measure.runs import runs_of
 from tracer.timeline.device import idle_track, stage_track, stream_tracks
 from tracer.timeline.host import call_tracks, operator_tracks, range_tracks
 from tracer.timeline.kernels import kernel_table, launch_of
+from tracer.timeline.memory import memory_curves
 from tracer.timeline.names import chosen
 from tracer.timeline.places import place_of
 from tracer.trace.columns import Want
@@ -86,6 +87,7 @@ def timeline_of(charged: Charged, summary: Summary, most: Most) -> Timeline:
         places=[place_of(finding, runs, work, origin_ns) for finding in summary.findings],
         kernels=kernels,
         kernels_left_out=(others, others_ns),
+        memory=memory_curves(trace, ranges, origin_ns),
     )
 
 

@@ -18,9 +18,9 @@ def part(ranks: Ranks) -> Block | None:
     there = counted(len(ranks.ranks), "rank")
     world = f"{there} of a run of {ranks.world_size:,}"
     devices = sorted({one.device for one in ranks.ranks if one.device})
-    head = line(Piece(world, "strong"), *[part for name in devices for part in ("   ", Piece(name, named=True))])
+    head = line(Piece(world, "strong"), *[part for name in devices for part in (" · ", Piece(name, named=True))])
     matched = line(
-        f"{ranks.matched:,} of {counted(ranks.collectives, 'collective')} of a rank matched   {_clock(ranks)}"
+        f"{ranks.matched:,} of {counted(ranks.collectives, 'collective')} of a rank matched · {_clock(ranks)}"
     )
     return block("", head, matched, _missing(ranks))
 

@@ -38,7 +38,7 @@ def part(ranks: Ranks) -> Block | None:
     most_others = 0
     for stage in stages:
         own = {rank.rank: row for rank in ranks.ranks for row in rank.stages if row.stage == stage}
-        shown = _telling(own) if len(own) > MANY else list(own)
+        shown = telling(own) if len(own) > MANY else list(own)
         rows += [_row(stage, f"{rank}", _times(own[rank], unmatched=unmatched)) for rank in shown]
         others = [_times(own[rank], unmatched=unmatched) for rank in own if rank not in shown]
         most_others = max(most_others, len(others))
@@ -55,7 +55,7 @@ def part(ranks: Ranks) -> Block | None:
     return block("ranks", Table(columns, rows, ruled=True), says) if rows else None
 
 
-def _telling(rows: Mapping[int, RankStage]) -> list[int]:
+def telling(rows: Mapping[int, RankStage]) -> list[int]:
     """Of many ranks those that are worth a row: the latest, those that wait longest, and those with most work."""
     late = sorted((rank for rank in rows if rows[rank].late_ns), key=lambda rank: -rows[rank].late_ns)
     waiting = sorted(rows, key=lambda rank: -rows[rank].wait_ns)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracer.tables.documented import COUNTED, IDLE, column, counted, idle
+from tracer.document.summary import Joules, StageMemory
+from tracer.tables.documented import COUNTED, HELD, IDLE, column, counted, held, idle
 from tracer.tables.table import FLOAT, TEXT, Column, Table
 
 if TYPE_CHECKING:
@@ -16,10 +17,16 @@ def _rows(_: Charged, summary: Summary) -> dict[str, Any]:
     stages, latency = summary.stages, summary.latency
     statistics = {one.of: one for one in latency.statistics} if latency else {}
     found = [statistics.get(stage.stage) for stage in stages]
+    energies = [stage.energy if isinstance(stage.energy, Joules) else None for stage in stages]
     return {
         **{name: column(stages, name) for name in _PLAIN},
         **idle(stages),
         **counted(stages),
+        **held(stages),
+        "memory_source": [stage.memory.source if isinstance(stage.memory, StageMemory) else None for stage in stages],
+        "energy_joules": [used and used.joules for used in energies],
+        "energy_low_joules": [used and used.interval[0] for used in energies],
+        "energy_high_joules": [used and used.interval[1] for used in energies],
         "clean_p50_ns": [one and one.p50_ns for one in found],
         "clean_low_ns": [one and one.low_ns for one in found],
         "clean_high_ns": [one and one.high_ns for one in found],
@@ -42,6 +49,11 @@ TABLE = Table(
         Column("cpu_ns", "the ranges themselves, on the host"),
         Column("wall_ns", "what its calls took, time that passed"),
         *COUNTED,
+        *HELD,
+        Column("memory_source", "trace: each allocation was recorded; clean: the allocator's counters said it", TEXT),
+        Column("energy_joules", "of its device, in one request", FLOAT),
+        Column("energy_low_joules", "lower bound of it", FLOAT),
+        Column("energy_high_joules", "upper bound of it", FLOAT),
         Column("clean_p50_ns", "median latency of requests without a profiler", FLOAT),
         Column("clean_low_ns", "lower end of that median's interval", FLOAT),
         Column("clean_high_ns", "upper end of it", FLOAT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracer.tables.documented import COUNTED, IDLE, column, counted, idle
+from tracer.tables.documented import COUNTED, HELD, IDLE, column, counted, held, idle
 from tracer.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def _rows(_: Charged, summary: Summary) -> dict[str, Any]:
         **{name: column(tokens, name) for name in _PLAIN},
         **idle(tokens),
         **counted(tokens),
+        **held(tokens),
     }
 
 
@@ -37,6 +38,7 @@ TABLE = Table(
         *IDLE,
         Column("cpu_ns", "the range itself, on the host"),
         *COUNTED,
+        *HELD,
     ),
     rows=_rows,
 )
