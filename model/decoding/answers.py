@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from model.decoding.caches import given
 from model.decoding.passes import greedy
 from model.decoding.static import StaticDecoder, StaticDecoders
 from model.errors import ModelError
@@ -121,7 +122,7 @@ def answer_over(
         **prompt,
         attention_mask=given_mask,
         position_ids=None if given_mask is None else (mask.cumsum(-1) - 1).clamp(min=0),
-        past_key_values=cache,
+        **given(cache),
         use_cache=True,
         logits_to_keep=1,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from transformers import DynamicCache
 
+from model.decoding.caches import cache_of, given
 from model.errors import ModelError
 from model.staged import StagedModel
 
@@ -48,9 +49,11 @@ class CachedPasses:
         """
         self._network, self._mask = network, mask
         self._next = None if positions is None else positions[..., -1:] + 1
-        given = {**prompt, **({} if cache is None else {"past_key_values": cache})}
-        output = network(**given, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
-        self._cache = output.past_key_values
+        filled = {} if cache is None else given(cache)
+        output = network(
+            **prompt, **filled, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+        )
+        self._cache = cache_of(output)
         if getattr(self._cache, "is_croppable", True) is False:  # its crop would leave that state as it is
             raise self._not_rolled_back("it keeps a state that sums up all tokens")
         self._held = 0
@@ -79,7 +82,7 @@ class CachedPasses:
             input_ids=tokens,
             attention_mask=self._mask,
             position_ids=None if self._next is None else self._next + torch.arange(new, device=tokens.device),
-            past_key_values=self._cache,
+            **given(self._cache),
             use_cache=True,
             logits_to_keep=keep,
         )

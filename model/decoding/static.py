@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StaticCache
 
+from model.decoding.caches import given
 from model.errors import ModelError
 from model.registry import COMPILE, GRAPH
 
@@ -128,7 +129,7 @@ class StaticDecoder:
             input_ids=token,
             attention_mask=self._mask,
             position_ids=self._next,
-            past_key_values=self._cache,
+            **given(self._cache),
             use_cache=True,
             logits_to_keep=1,
         )

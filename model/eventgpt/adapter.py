@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from model.decoding.answers import decoders_for
+from model.decoding.caches import cache_of, given
 from model.decoding.passes import CachedPasses
 from model.decoding.stops import stop_test
 from model.errors import InputError
@@ -165,14 +166,14 @@ class StagedEventGPT:
             inputs_embeds=embeds,
             attention_mask=given_mask,
             position_ids=positions,
-            past_key_values=cache,
+            **given(cache),
             use_cache=True,
             logits_to_keep=1,
         )
         return self._state(
             tokens=_greedy(output.logits),
             attention_mask=mask,
-            cache=output.past_key_values,
+            cache=cache_of(output),
             positions=None if positions is None else positions[:, -1:] + 1,
         )
 
@@ -193,7 +194,7 @@ class StagedEventGPT:
             input_ids=last,
             attention_mask=mask,
             position_ids=state.positions,
-            past_key_values=state.cache,
+            **given(state.cache),
             use_cache=True,
             logits_to_keep=1,
         )
@@ -201,7 +202,7 @@ class StagedEventGPT:
             _greedy(output.logits),
             before=state,
             attention_mask=mask,
-            cache=output.past_key_values,
+            cache=cache_of(output),
             positions=None if state.positions is None else state.positions + 1,
         )
 

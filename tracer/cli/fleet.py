@@ -112,8 +112,8 @@ def command(
     """
     reading = {
         "--store": store, "--workers": workers, "--worker-memory": worker_memory, "--scheduler": scheduler,
-        "--tag": tag, "--tags-from": tags_from, "--date": day, "--marker": marker, "--retry": retry or None, "--nsys-path": nsys_path,
-        "--no-limit": no_limit or None,
+        "--tag": tag, "--tags-from": tags_from, "--date": day, "--marker": marker, "--retry": retry or None,
+        "--nsys-path": nsys_path, "--no-limit": no_limit or None,
     }  # fmt: skip
     asking = {
         "--between": between, "--top": top, "--output": output, "--width": width, "--force": force or None,
