@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import ascending, int64
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.ranges import StageRanges
@@ -206,7 +206,7 @@ def _together(trace: Trace, rows: list[I64]) -> tuple[int, int, int]:
             for part in rows
             if len(own := part[np.isin(ops.device[part], shared)])
         ]
-        edges = np.unique(np.concatenate([side for cover in covers for side in (cover.start_ns, cover.end_ns)]))
+        edges = ascending(np.concatenate([side for cover in covers for side in (cover.start_ns, cover.end_ns)]))
         # How many models run in each piece between two edges.
         running = np.zeros(len(edges) - 1, dtype=np.int64)
         for cover in covers:

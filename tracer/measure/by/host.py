@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import sum_by
 from tracer.charge.layers import Layer, host_operators, kinds_of_calls, layers_of, named_layers
@@ -99,8 +101,9 @@ def _count(
     start_ns, thread, name = spans
     place = innermost_span(ranges, start_ns, int64(thread))
     held = place >= 0
-    pairs = zip(ranges.stage[place[held]].tolist(), name[held].tolist(), strict=True)
-    for (stage, number), count in Counter(pairs).items():
+    keys, key = coded(ranges.stage[place[held]] * len(trace.strings) + name[held])
+    for packed, count in zip(keys.tolist(), np.bincount(key).tolist(), strict=True):
+        stage, number = divmod(packed, len(trace.strings))
         found[stage, WORDS[layer], _label(trace, layer, number)] += count
 
 

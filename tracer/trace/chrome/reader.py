@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import compact, int64
 from tracer.document.errors import InputError
 from tracer.trace.api import starts_work
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
@@ -76,11 +76,14 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
-    columns = content.collector.columns()
+    give_back_freed_pages(content.events)  # from here on columns are given back as they go
+    columns = content.collector.columns(content.events)
     give_back_freed_pages(content.events)
     correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
-    ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    ops = replace(
+        columns.ops(), device=compact(placed.device), stream=compact(placed.stream), correlation=correlation.of_ops
+    )
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     modules, generation = _of_model(columns)
@@ -136,7 +139,7 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
 def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
     """Where each op ran."""
     ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
