@@ -53,6 +53,7 @@ from tracer.measure.unseen import unseen_device
 from tracer.measure.unstaged import no_stages
 from tracer.trace.beside import beside
 from tracer.trace.columns import NOTHING, Want
+from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -200,6 +201,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+    give_back_freed_pages(trace.events)
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
