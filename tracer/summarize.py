@@ -54,6 +54,7 @@ from tracer.measure.unseen import unseen_device
 from tracer.measure.unstaged import no_stages
 from tracer.trace.beside import beside
 from tracer.trace.columns import NOTHING, Want
+from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -204,6 +205,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     # What was lost is said of its stages.
     if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
         ranges, work = untold, work_of(trace, untold)
+    give_back_freed_pages(trace.events)
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 

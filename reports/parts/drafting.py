@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tracer.document.summary import Drafting, Summary, SweepRow, WayRow
 
 
+# A sweep is a table that somebody reads; a manifest may say anything.
+MOST_COLUMNS, MOST_ROWS, MOST_SHARES = 12, 32, 8
+
+
 def part(summary: Summary, _: Asked) -> Block | None:
     """Who drafts and how, a row for each way of working, and a row for each point of the sweep."""
     found = summary.drafting
@@ -46,7 +50,8 @@ def _about(found: Drafting) -> list[Line]:
 
 
 def _shares(shares: list[float]) -> str:
-    return ", ".join(f"{one:.0%}" for one in shares)
+    more = ["..."] if len(shares) > MOST_SHARES else []
+    return ", ".join([*(f"{one:.0%}" for one in shares[:MOST_SHARES]), *more])
 
 
 def _ways(found: Drafting) -> Table:
@@ -96,15 +101,24 @@ def _sweep(found: Drafting) -> list[Element]:
     counts = sorted({one.drafted for one in found.sweep})
     asked = sorted({tuple(one.acceptance) for one in found.sweep})
     cells = {(one.drafted, tuple(one.acceptance)): one for one in found.sweep}
-    columns = [Column("k", right=False), *[Column(_shares(list(one)) or "own") for one in asked]]
-    rows = [Row([str(count), *[_cell(cells.get((count, one))) for one in asked]]) for count in counts]
+    shown = asked[:MOST_COLUMNS]
+    columns = [Column("k", right=False), *[Column(_shares(list(one)) or "own") for one in shown]]
+    rows = [Row([str(count), *[_cell(cells.get((count, one))) for one in shown]]) for count in counts[:MOST_ROWS]]
     best = max(found.sweep, key=lambda one: one.measured.decoding_speedup or 0)
     gain = best.measured.decoding_speedup
     return [
         line("decoding against the target alone, by tokens drafted a round and acceptance:"),
         Table(columns, rows, ruled=True),
+        *_left_out(len(counts) - MOST_ROWS, len(asked) - MOST_COLUMNS),
         *([line(_best(best, gain), role="good" if gain > 1 else "caution")] if gain else []),
     ]
+
+
+def _left_out(rows: int, columns: int) -> list[Element]:
+    """What the table does not show."""
+    more = [f"{rows:,} more k"] if rows > 0 else []
+    more += [f"{columns:,} more of acceptance"] if columns > 0 else []
+    return [line(f"{' and '.join(more)}: --format json has all", role="caution")] if more else []
 
 
 def _cell(one: SweepRow | None) -> str:

@@ -24,6 +24,7 @@ from support.chrome import (
 )
 from support.findings import recorded
 
+from tracer.charge.captured import _inside_captures
 from tracer.charge.graphs import name_replays
 from tracer.charge.work import work_of
 from tracer.document.graphs import OUTSIDE, UNKNOWN, CapturedGraph
@@ -271,3 +272,11 @@ def test_the_table_survives_the_file() -> None:
     trace = _recorded(*_replay(["gemm"]))
     assert trace.manifest is not None
     assert trace.manifest.graphs == [GRAPH]
+
+
+def test_captures_that_begin_and_never_end_are_not_each_followed_to_the_end_of_the_trace() -> None:
+    begins = [call("cudaStreamBeginCapture", 2 * place, 1, place) for place in range(200)]
+    launches = [call("cudaLaunchKernel", 500 + 2 * place, 1, 300 + place) for place in range(200)]
+    trace = trace_of(*begins, *launches, call("cudaStreamEndCapture", 1000, 1, 999))
+    (found,) = _inside_captures(trace, trace.modules)
+    assert len(found.name) == 200

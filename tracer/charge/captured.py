@@ -119,11 +119,12 @@ def _inside_captures(trace: Trace, layers: Spans) -> Iterator[Launches]:
         own = np.flatnonzero(calls.thread == thread)
         own = own[np.argsort(calls.start_ns[own], kind="stable")]
         start_ns, last_ns = calls.start_ns[own], calls.start_ns[own[ends[calls.name[own]]]]
-        for over_ns in calls.end_ns[own[begins[calls.name[own]]]].tolist():
-            after = int(np.searchsorted(last_ns, over_ns, side="right"))
-            if after == len(last_ns):
-                break
-            until_ns = last_ns[after]
+        began_ns = np.sort(calls.end_ns[own[begins[calls.name[own]]]])
+        closing = np.searchsorted(last_ns, began_ns, side="right")
+        # A capture ends at the next end; of begins that share one the last, whose capture it is: a stream captures
+        # once at a time, and so no launch is looked at twice.
+        paired = (closing < len(last_ns)) & np.append(closing[1:] != closing[:-1], True)[: len(closing)]
+        for over_ns, until_ns in zip(began_ns[paired].tolist(), last_ns[closing[paired]].tolist(), strict=True):
             inside = own[np.searchsorted(start_ns, over_ns, side="right") : np.searchsorted(start_ns, until_ns)]
             inside = inside[starts[calls.name[inside]] & (calls.end_ns[inside] < until_ns)]
             # A driver's call inside the runtime's is the same launch.

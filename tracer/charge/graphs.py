@@ -96,13 +96,16 @@ def name_replays(trace: Trace, work: Work) -> Replays:
         work: of the trace.
     """
     tables = [_Table(trace.strings, graph) for graph in known_graphs(trace)]
+    if not tables:
+        unknown = np.broadcast_to(int64(UNKNOWN), len(work))
+        return Replays(in_graphs(trace, work), np.zeros(len(work), dtype=np.bool_), [], unknown, unknown, unknown)
     found = np.full((3, len(work)), UNKNOWN, dtype=np.int64)
     named = np.zeros(len(work), dtype=np.bool_)
     names = [name for table in tables for name in table.names]
     base = np.cumsum([0, *(len(table.names) for table in tables)])
     seen: dict[bytes, tuple[int, I64] | None] = {}
     driver = driver_kernels(trace.strings)
-    for rows in replays_of(trace, work) if tables else ():
+    for rows in replays_of(trace, work):
         key = work.name[rows].tobytes()
         if key not in seen:
             own = int64(work.name[rows])

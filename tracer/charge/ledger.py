@@ -80,24 +80,34 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
     opened = _opened(ranges, ops.start_ns, ops.end_ns)
-    waits, begun = _waits(trace, opened), np.append(trace.calls.start_ns, 0)
-    host, sync, launch, unknown, between = (np.zeros(count, dtype=np.int64) for _ in range(5))
+    ledger = Ledger(ops.end_ns - ops.start_ns, busy, *_by_cause(trace, call, gap_start, gap_end, opened, off))
+    _check_conserved(ledger, windows_ns)
+    return ledger
+
+
+def _by_cause(
+    trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I64, opened: Cover, off: Bools | None
+) -> tuple[I64, ...]:
+    """The last five columns of the ledger; the gaps' own are written over."""
+    count, waits = len(call), _waits(trace, opened)
+    begun = trace.calls.start_ns if len(trace.calls) else int64([0])  # of an op without a call anything will do
+    sync, launch, unknown = (np.zeros(count, dtype=np.int64) for _ in range(3))
     for at in range(0, count, PIECE):
         piece = slice(at, at + PIECE)
-        own, low, high = call[piece], gap_start[piece], gap_end[piece]
+        own, low, high = call[piece], gap_start_ns[piece], gap_end_ns[piece]
         launched = own >= 0
         called = np.clip(begun[own], low, high)
         held = opened.within(low, high)
         held = held if off is None else np.where(off[piece], high - low, held)
         before_call = np.where(launched, opened.within(low, called), 0)
         sync[piece] = _waited(trace, own, low, called, waits)
-        host[piece] = before_call - sync[piece]
         launch[piece] = np.where(launched, held - before_call, 0)
-        unknown[piece] = np.where(launched, 0, held)
-        between[piece] = high - low - held
-    ledger = Ledger(ops.end_ns - ops.start_ns, busy, host, sync, launch, compact(unknown), compact(between))
-    _check_conserved(ledger, windows_ns)
-    return ledger
+        if not launched.all():
+            unknown[piece] = np.where(launched, 0, held)
+        gap_end_ns[piece] = high - low - held
+        gap_start_ns[piece] = before_call - sync[piece]
+    host, between = gap_start_ns, gap_end_ns
+    return host, sync, launch, compact(unknown), compact(between)
 
 
 def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:

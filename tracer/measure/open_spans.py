@@ -78,7 +78,7 @@ def keys_by_span(trace: Trace, work: Work, spans: Spans, row: I64, labels: Label
     names = [*map(labels.of_span, trace.strings), without, GRAPH, UNKNOWN, outside]
     nothing, graph, unknown, nowhere = range(len(trace.strings), len(names))
     key = np.where(work.asked, nothing, unknown)
-    known = np.flatnonzero(row >= 0)
+    known = row >= 0
     key[known] = spans.name[row[known]]
     key[of_graph] = graph
     key[of_graph & (of_node == OUTSIDE)] = nowhere

@@ -45,13 +45,14 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     """
     if not work.on_device:
         return []
-    asked = np.flatnonzero(work.call_thread != NO_THREAD)
+    asked = work.call_thread != NO_THREAD
     threads, place = coded(work.call_thread[asked])
     size = len(threads)
+    ops, time_ns = np.bincount(place, minlength=size), sum_by(place, work.time_ns[asked], size)
+    del place
     launching = np.zeros(len(trace.calls), dtype=np.bool_)
     launching[work.call[asked]] = True
     launches = np.bincount(np.searchsorted(threads, trace.calls.thread[launching]), minlength=size)
-    ops, time_ns = np.bincount(place, minlength=size), sum_by(place, work.time_ns[asked], size)
     spoken = _spoken(trace)
     # Where nothing at all was recorded but calls, or nobody looked, no thread is less recorded than others.
     looked = trace.operators is not None if staged else True

@@ -56,7 +56,9 @@ def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
     dry: set[int] = set()
     for thread in distinct(calls.thread[waits]):
         own = launches[calls.thread[launches] == thread]
-        own = own[np.argsort(calls.start_ns[own], kind="stable")]
+        starts = calls.start_ns[own]
+        if (starts[1:] < starts[:-1]).any():
+            own = own[np.argsort(starts, kind="stable")]
         ends = calls.end_ns[waits[calls.thread[waits] == thread]]
         place = np.searchsorted(calls.start_ns[own], ends)
         ends, place = ends[place < len(own)], place[place < len(own)]

@@ -76,14 +76,11 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
-    give_back_freed_pages(content.events)  # from here on columns are given back as they go
-    columns = content.collector.columns(content.events)
-    give_back_freed_pages(content.events)
+    columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
-    ops = replace(
-        columns.ops(), device=compact(placed.device), stream=compact(placed.stream), correlation=correlation.of_ops
-    )
+    where = {"device": compact(placed.device), "stream": compact(placed.stream)}
+    ops = replace(columns.ops(), correlation=correlation.of_ops, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -122,6 +119,14 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         if unread is not None:
             return without_rows(trace, unread)
     return _joined(source, trace, columns, jobs)
+
+
+def _columns(content: _Content) -> Columns:
+    """What was collected; of a large file what only collecting it took is given back."""
+    give_back_freed_pages(content.events)  # from here on columns are given back as they go
+    columns = content.collector.columns(content.events)
+    give_back_freed_pages(content.events)
+    return columns
 
 
 def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
