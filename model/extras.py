@@ -17,8 +17,8 @@ EXTRA = {
 }
 # Each of its releases wants one of torch; where pip may, it changes torch, and brings CUDA for a CPU build.
 VISION = EXTRA["torchvision"]
-# Where the builds of torch are that no index of Python's has, by what their version ends in.
-BUILDS = "https://download.pytorch.org/whl/"
+# Builds of torch that no index of Python's has end so; where they are, PyTorch's own page says.
+INDEX = ", with the --extra-index-url that https://pytorch.org/get-started names for {}"
 _BUILD = re.compile(r"[\d.]{1,20}\+(cpu|xpu|cu\d{2,4}|rocm[\d.]{1,9})", re.ASCII)
 # Beyond this a message is a listing.
 LONGEST = 500
@@ -41,7 +41,7 @@ def _beside_torch() -> str:
     except PackageNotFoundError:
         return ""
     build = _BUILD.fullmatch(found)
-    return f" torch=={found}" + (f" --extra-index-url {BUILDS}{build[1]}" if build else "")
+    return f" torch=={found}" + (INDEX.format(build[1]) if build else "")
 
 
 def in_one_line(error: BaseException) -> str:

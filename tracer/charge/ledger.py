@@ -19,7 +19,7 @@ from tracer.document.errors import InputError
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans, Trace
 
@@ -53,13 +53,14 @@ class Ledger:
         return int(sum(column.sum() for column in columns))
 
 
-def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
+def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools | None = None) -> Ledger:
     """Charge every device's window to its ops.
 
     Args:
         trace: with ops and calls.
         call: of each op the index of its launch, -1 without a record.
         ranges: the trace's stages; without any, nothing is between requests.
+        off: which ops are of a device whose clock is off: of its gaps nothing tells what lies between requests.
 
     Raises:
         InputError: the times are too wild to be added up.
@@ -82,6 +83,7 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
     launched = call >= 0
     called = np.clip(np.append(trace.calls.start_ns, 0)[call], gap_start, gap_end)
     held = opened.within(gap_start, gap_end)
+    held = held if off is None else np.where(off, gap_end - gap_start, held)
     before_call = np.where(launched, opened.within(gap_start, called), 0)
     sync = _waited(trace, call, gap_start, called, opened)
     ledger = Ledger(

@@ -145,10 +145,22 @@ def _check_models(model: str, draft: str, given: Mapping[str, Any]) -> None:
     if size is not None and size not in entry.sizes:
         raise UsageError(f"--draft-size {size}: {draft} comes in {', '.join(entry.sizes) or 'the size of its folder'}")
     if device is not None:
-        check_names(device, None)
+        check_names(device, None, option="--draft-device")
     for path in (entry.folder, folder):
         if path is not None and not path.is_dir():
             raise InputError(f"{path}: not a checkpoint folder")
+
+
+def check_device(drafting: Drafting | None) -> None:
+    """Look for the draft's own device. Imports torch.
+
+    Raises:
+        MissingError: there is none.
+    """
+    from tracer.cli.choices import choose_device
+
+    if drafting is not None and drafting.device is not None:
+        choose_device(drafting.device, option="--draft-device")
 
 
 def _mapping(text: str | None) -> str | None:

@@ -28,7 +28,17 @@ def synchronises(name: str) -> bool:
     return _SYNCHRONISES.fullmatch(name) is not None
 
 
-_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+_WAITS_FOR_ALL = re.compile(
+    r"(?:cuda|hip|musa)DeviceSynchronize(?:_v\d+)?|cuCtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+)
+
+
+def waits_for_all(name: str) -> bool:
+    """Whether a call waits for all that a device was asked for."""
+    return _WAITS_FOR_ALL.fullmatch(name) is not None
+
+
+_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip|musa)GraphLaunch(?:_\w+)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches_graph(name: str) -> bool:
@@ -51,7 +61,14 @@ def launches(name: str) -> bool:
     return bool(launch) and "HostFunc" not in behind
 
 
-_MOVES_BYTES = re.compile(r"(?:cuda|cu|hip)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*")
+# Of Intel's, with 2D and buffers, but not what is only fetched ahead or advised.
+_MOVES_BYTES = re.compile(
+    r"(?:cuda|cu|hip|musa)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*"
+    r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)\w*(?:Memcpy|Memset|Fill|Copy|Read|Write)\w*"
+    r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
+    r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
+    r"|aclrtMem(?:cpy|set)\w*"
+)
 
 
 def moves_bytes(name: str) -> bool:

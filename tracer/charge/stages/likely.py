@@ -196,20 +196,33 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             cut = run.start + int(seen[0]) - int(alone[0]) if len(seen) else None
         if cut is None:
             continue
-        begins = _begins(run, cut)
-        while len(begins) > 1 and not _alike(sequence, begins[0], size):
-            begins.pop(0)
-        if len(begins) < 2 or begins[0] < behind:
-            continue
-        places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
-        prompt = _prompt(sequence, step, behind, places[0])
-        if prompt is None and found and places[0] - behind < size:
-            # The same answer, of which a step or two asked for something else.
-            before = found.pop()
-            part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
-            places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
-        found.append(Steps(tuple(places), prompt))
-        behind = places[-1]
+        for begins in _unbroken(sequence, _begins(run, cut), step):
+            if len(begins) < 2 or begins[0] < behind:
+                continue
+            places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
+            prompt = _prompt(sequence, step, behind, places[0])
+            if prompt is None and found and places[0] - behind <= size:
+                # The same answer, of which a step or two asked for something else.
+                before = found.pop()
+                part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
+                places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
+            found.append(Steps(tuple(places), prompt))
+            behind = places[-1]
+    return found
+
+
+def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[int]]:
+    """The rows of steps that ask for much the same as the others: what does not may be the next answer's prompt."""
+    size = step.run.distance
+    usual = sequence.own[step.cut : step.cut + size]
+    found: list[list[int]] = [[]]
+    for place in begins:
+        own = sequence.own[max(place, 0) : place + size]
+        there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
+        if (own == there).mean() >= ALIKE or _shared(own, usual) >= ALIKE:
+            found[-1].append(place)
+        elif found[-1]:
+            found.append([])
     return found
 
 

@@ -105,6 +105,9 @@ class _Waiting:
     def checked(self, drafted: int, accepted: int) -> None:
         """Likewise."""
 
+    def passed(self, made: int) -> None:
+        """Likewise."""
+
     def finish(self) -> None:
         """Write what was measured, if there was anything to measure."""
         if os.getpid() != self._process or not (self._marks or self._strays):

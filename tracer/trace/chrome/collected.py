@@ -16,6 +16,7 @@ from tracer.trace.chrome.launched import Shape, parsed
 from tracer.trace.collectives import Collectives
 from tracer.trace.columns import MISSING, Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
 from tracer.trace.names import cut
+from tracer.trace.untimed import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ class Columns:
         op_tracks: dict[tuple[Id, Id], int],
         rows: dict[Group, list[Column]],
         skipped: Counter[str],
+        untimed: Counter[tuple[str, str]],
         shapes: list[tuple[bytes, bytes, bytes]],
         launches: list[Shape],
         kinds: list[Kind] | None,
@@ -64,6 +66,7 @@ class Columns:
         self.strings = list(names)
         self.all_operators = all_operators
         self._skipped = skipped
+        self._untimed = untimed
         self._thread_of_track, self.threads = threads_of(tracks)
         self.op_tracks = [(cut(str(pid)), cut(str(tid))) for pid, tid in op_tracks]
         self._rows = rows
@@ -148,10 +151,18 @@ class Columns:
             reach = high if reach is None else max(reach, high)
         return int64(starts)
 
+    @property
+    def untimed(self) -> int:
+        """How many device ops were left out because they have no usable time."""
+        return self._untimed.total()
+
     def warnings(self) -> list[str]:
         """What was left out, in words."""
         skipped = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
         warnings = [f"{counted(count, 'event')} left out: {reason}" for reason, count in skipped]
+        for reason in sorted({reason for reason, _ in self._untimed}):
+            named = {name: count for (why, name), count in self._untimed.items() if why == reason}
+            warnings.append(left_out(named, reason))
         if self._unended:
             warnings.append(unended(self._unended))
         return warnings

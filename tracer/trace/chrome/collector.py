@@ -70,12 +70,14 @@ class _Names(Numbering):
 class Collector:
     """Takes in batches of events and keeps the wanted columns, of so many events at most.
 
-    One bad event never costs the good ones beside it: it is left out and counted in `skipped`.
+    One bad event never costs the good ones beside it: it is left out and counted in `skipped`, a device op in `untimed`
+    by why and by its name.
     """
 
     def __init__(self, want: Want, most_events: int | None = None) -> None:
         self._room = most_events
         self.skipped: Counter[str] = Counter()
+        self.untimed: Counter[tuple[str, str]] = Counter()
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = Numbering()
@@ -187,8 +189,11 @@ class Collector:
             (NEGATIVE, has_start & negative),
             (ENDLESS, has_start & endless),
         ):
-            if count := int(np.count_nonzero(bad)):
-                self.skipped[reason] += count
+            rows = np.flatnonzero(bad).tolist()
+            if group is Group.OP:
+                self.untimed.update((reason, cut(events[row].name)) for row in rows)
+            elif rows:
+                self.skipped[reason] += len(rows)
         end = np.where(open_ended, np.iinfo(np.int64).max, start + duration)
         return start, int64(end), has_start & has_duration & ~negative & ~endless
 
@@ -250,6 +255,7 @@ class Collector:
                     columns[number] = pack(new[of][columns[number].unpacked()])
                 self._rows[group].append((place, columns))
         self.skipped.update(other.skipped)
+        self.untimed.update(other.untimed)
 
     def _numbered(self, group: Group) -> dict[int, str]:
         """Which columns of a group are numbers that a collector gave, and to what."""
@@ -282,7 +288,9 @@ class Collector:
         rows[Group.CPU_OP] = self._joined(Group.CPU_OP)
         kinds = list(self._collectives) if self._communicates else None
         told = (list(self._shapes), list(self._launches), kinds)
-        return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told, all_operators=not some)
+        return Columns(
+            self._names, self._tracks, self._op_tracks, rows, self.skipped, self.untimed, *told, all_operators=not some
+        )
 
     def _leave_askers(self, calls: Sequence[Column], ops: Sequence[Column]) -> None:
         ids = np.concatenate([ops[-1], calls[-1]])

@@ -10,6 +10,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.errors import InputError
+from tracer.trace.api import starts_work
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import Correlations, launching_process, settled
@@ -125,7 +126,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
 def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
     """The trace without the ops that have no time, those without a correlation joined to their calls by arrows."""
     timed = timed_ops(trace)
-    trace = keep(trace, timed)
+    trace = keep(replace(trace, untimed=columns.untimed), timed)
     if lack_correlation(trace):
         stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
@@ -141,7 +142,9 @@ def _placed(columns: Columns, described: list[Device], correlation: Correlations
     if len(processes) < 2 or not len(calls):
         return found
     process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-    launched = launching_process(correlation, found.device, process_of_call)
+    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
+    starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
+    launched = launching_process(ops, found.device, calls, process_of_call, starts)
     return apart_by_launch(found, launched, processes)
 
 
