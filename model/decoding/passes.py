@@ -43,6 +43,9 @@ class CachedPasses:
             positions: int64 [..., B, L], where they differ from the column; None where they do not. Several of each
                 token, as in multimodal rotary embeddings, lie in front; behind the prompt all of them count alike.
             cache: to be filled; None for the network's own kind.
+
+        Raises:
+            ModelError: the model's cache cannot be rolled back.
         """
         self._network, self._mask = network, mask
         self._next = None if positions is None else positions[..., -1:] + 1
@@ -51,6 +54,8 @@ class CachedPasses:
             **prompt, **filled, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
         )
         self._cache = cache_of(output)
+        if getattr(self._cache, "is_croppable", True) is False:  # its crop would leave that state as it is
+            raise self._not_rolled_back("it keeps a state that sums up all tokens")
         self._held = 0
         self.first = greedy(output.logits[:, -1:])
 
@@ -99,14 +104,15 @@ class CachedPasses:
         try:
             self._cache.crop(-surplus)  # negative: so many are taken off, in every release
         except (AttributeError, RuntimeError, NotImplementedError, ValueError) as error:
-            name = type(self._network).__name__
-            raise ModelError(
-                f"{name}: its cache cannot be rolled back, so nothing can be drafted for it or by it ({error})"
-            ) from None
+            raise self._not_rolled_back(str(error)) from None
         self._mask = self._mask[:, : self._mask.shape[1] - surplus]
         self._held = held
         if self._next is not None:
             self._next = self._next - surplus
+
+    def _not_rolled_back(self, why: str) -> ModelError:
+        name = type(self._network).__name__
+        return ModelError(f"{name}: its cache cannot be rolled back, so nothing can be drafted for it or by it ({why})")
 
 
 class CachedModel(StagedModel[Any, Any], Protocol):

@@ -83,9 +83,20 @@ def test_a_wait_for_all_shows_it_and_one_for_an_event_or_of_no_length_does_not()
     assert not _clocks(*steps("cudaDeviceSynchronize", 600)).off
 
 
-def test_a_blocking_copy_that_returns_before_it_has_run_shows_it_and_a_single_one_does_not() -> None:
+@pytest.mark.parametrize(
+    ("name", "shows"),
+    [("CopyDeviceToHost", True), ("Memcpy D2M (DEVICE -> MEMORY)", True), ("CopyHostToDevice", False)],
+)
+def test_a_copy_to_the_host_that_returns_before_it_has_run_shows_it_and_a_single_one_does_not(
+    name: str, shows: bool
+) -> None:
     copies = [event for k in STEPS for event in (
-        call("hipMemcpyWithStream", 1000 * k, 40, k + 1), kernel("copy", 1000 * k + 60, 5, k + 1, cat="gpu_memcpy"),
+        call("hipMemcpyWithStream", 1000 * k, 40, k + 1), kernel(name, 1000 * k + 60, 5, k + 1, cat="gpu_memcpy"),
     )]  # fmt: skip
-    assert _clocks(*copies).devices == [0]
+    assert (_clocks(*copies).devices == [0]) == shows
     assert not _clocks(*copies[:2]).off
+
+
+def test_a_wait_for_an_earlier_copy_shows_none() -> None:
+    """As engines do that schedule ahead: behind the copy of a step they wait for that of the step before."""
+    assert not _clocks(*_copied(later=100, wait="cudaEventSynchronize")).off

@@ -111,6 +111,8 @@ def test_a_quick_fill_among_lost_kernels_was_lost_with_them() -> None:
     quick = call("cudaMemsetAsync", 20, 4, 2)
     assert _calls(*RECORDED, *slow, quick, launch(50, 5, 4)) == ["cudaMemsetAsync#2", "cudaLaunchKernel#4"]
     assert _calls(*RECORDED, *slow, quick) == []
+    recorded = [event for n in (5, 6) for event in (launch(45 + n, 5, n), kernel("k", 60 + n, 1, n))]
+    assert _calls(*RECORDED, *slow, quick, *recorded, launch(80, 5, 4)) == ["cudaLaunchKernel#4"]
     assert _calls(*RECORDED, *slow, call("cudaMemsetAsync", 20, 0.3, 2), launch(50, 5, 4)) == ["cudaLaunchKernel#4"]
 
 

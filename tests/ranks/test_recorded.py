@@ -1,4 +1,4 @@
-"""Two ranks recorded on two H100, cut to what is read of them: what the whole recordings gave."""
+"""Two ranks recorded on two H100, and on two H200, cut to what is read of them: what the whole recordings gave."""
 
 from __future__ import annotations
 
@@ -60,3 +60,15 @@ def test_each_pass_of_two_h100_has_the_waiting_and_the_transfer_of_the_whole_rec
         ("_allgather_base", 64_000, 7, 6_496), ("allreduce", 8_192, 384, 6_301), ("allreduce", 5_292_032, 64, 39_745),
     ]  # fmt: skip
     assert (late.abstained, late.warnings) == ([], [])
+
+
+def test_of_two_healthy_h200_nobody_is_named_in_decode_though_hosts_differ_in_every_step(data: Path) -> None:
+    """Rank 0's host is 11 to 17 ms of 79 later in five steps of seven, rank 1's 1 to 5 ms in four."""
+    healthy = analyse(sorted((data / "ranks_h200_healthy").iterdir()), Choices(jobs=1))
+    assert [(one.rank, one.stage, one.cause, one.late_ns) for one in healthy.stragglers] == [
+        (0, "prefill", "host", 19_637_337)
+    ]
+    assert (healthy.clock, healthy.clock_residual_ns) == ("shared", 314)
+    assert (healthy.collectives, healthy.matched, healthy.abstained) == (520, 520, [])
+    last = [step.critical_rank for step in healthy.steps if step.stage == "decode"]
+    assert (last.count(0), last.count(1)) == (5, 2)

@@ -77,6 +77,8 @@ def test_leaves_the_others_alone(name: str) -> None:
         "hipGraphLaunch",
         "urEnqueueKernelLaunchWithArgsExp",
         "piEnqueueKernelLaunch",
+        "launchKernel",
+        "LaunchKernelWithHandle",
         "zeCommandListAppendLaunchKernelWithArguments",
         "runFunction - job_prep_and_submit_for_execution",
         "aiuLaunchControlBlocks",

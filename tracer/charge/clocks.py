@@ -6,6 +6,7 @@ later. Of what an op waits for where they don't, nothing is said.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
 from tracer.document.words import counted, duration
-from tracer.trace.api import synchronises, waits_for_all
+from tracer.trace.api import copies_to_host, synchronises, waits_for_all
 from tracer.trace.columns import NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 WAITED_NS = 20_000
 # A single wait may have been for something else.
 FEWEST_WAITS = 2
+_OF_STREAM = re.compile(r"[sS]tream|Queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +101,34 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
 def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     """Ops that the host certainly waited for, and how long behind the end of the wait each ended (before: negative).
 
-    Those are: what a blocking call copies; a copy, with the wait that is the next call of its thread; and the last op
-    that a thread asked for of its one device before it waited for all of it, or long for its one stream.
+    Those are: what a blocking call copies to the host (to the device it returns when it has read the host's memory); a
+    copy, with the wait for a stream that is the next call of its thread (one for an event may be for an earlier copy);
+    and the last op that a thread asked for of its one device before it waited for all of it, or long for its only
+    stream.
     """
     ops, calls = trace.ops, trace.calls
     rows = np.flatnonzero(call >= 0)
-    waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
+    waits = _named(trace, synchronises)
     if not len(rows) or not len(calls) or not waits[calls.name].any():
         return int64([]), int64([])
     order = np.lexsort((calls.start_ns, calls.thread))
     following = np.full(len(calls), -1, dtype=np.int64)
     following[order[:-1]] = np.where(calls.thread[order[1:]] == calls.thread[order[:-1]], order[1:], -1)
-    own = call[rows]
-    blocking = rows[waits[calls.name[own]]]
-    wait = following[own]
-    copied = (wait >= 0) & waits[calls.name[wait]] & (ops.kind[rows] == OpKind.MEMCPY) & ~waits[calls.name[own]]
-    found = [(blocking, call[blocking]), (rows[copied], wait[copied])]
+    copies = rows[ops.kind[rows] == OpKind.MEMCPY]
+    own = call[copies]
+    blocks, wait = waits[calls.name[own]], following[own]
+    to_host = _named(trace, copies_to_host)[ops.name[copies]]
+    in_order = waits & (_named(trace, _OF_STREAM.search) | _named(trace, waits_for_all))
+    waited = ~blocks & (wait >= 0) & in_order[calls.name[wait]]
+    found = [(copies[blocks & to_host], own[blocks & to_host]), (copies[waited], wait[waited])]
     found += [_last_before(trace, call, rows, thread, waits) for thread in distinct(calls.thread[waits[calls.name]])]
     op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
     return op, int64(ops.end_ns[op] - calls.end_ns[by])
+
+
+def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
+    """Of each string of the trace whether something is true of it."""
+    return np.array([bool(tells(name)) for name in trace.strings], dtype=np.bool_)
 
 
 def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) -> tuple[I64, I64]:
@@ -125,8 +138,7 @@ def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) 
     nothing = int64([])
     if not len(own) or len(distinct(ops.device[own])) > 1:
         return nothing, nothing
-    whole = np.array([waits_for_all(name) for name in trace.strings], dtype=np.bool_)
-    of_stream = np.array(["tream" in name or "Queue" in name for name in trace.strings], dtype=np.bool_) & waits
+    whole, of_stream = _named(trace, waits_for_all), _named(trace, _OF_STREAM.search) & waits
     streams = distinct(ops.stream[ops.device == ops.device[own[0]]])
     took_ns = calls.end_ns - calls.start_ns
     tells = whole[calls.name] | (of_stream[calls.name] & (took_ns > WAITED_NS) & (len(streams) == 1))

@@ -154,7 +154,7 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
         there |= _occurs(numbers, trace.ops.correlation) >= _occurs(numbers, calls.correlation[made])
         lacking = lacking[~there]
     lacking = lacking[~_encloses(trace, lacking, launched)]
-    return lacking[~_at_once(trace, lacking, made[launched[made]])]
+    return lacking[~_at_once(trace, lacking, made, launched)]
 
 
 def _occurs(values: I64, among: I64) -> I64:
@@ -176,21 +176,37 @@ def _encloses(trace: Trace, lacking: I64, launched: Bools) -> Bools:
     return found
 
 
-def _at_once(trace: Trace, lacking: I64, others: I64) -> Bools:
+def _at_once(trace: Trace, lacking: I64, made: I64, launched: Bools) -> Bools:
     """Which fills and copies returned too soon to have asked for anything: sooner than any of their name with an op.
 
-    Where kernels were lost too, quick ones may have been lost with them.
+    Beside kernels that were lost, quick ones may have been lost with them.
     """
     calls = trace.calls
-    kernels = not all(moves_bytes(trace.strings[name]) for name in distinct(calls.name[lacking]))
     took_ns = calls.end_ns - calls.start_ns
+    others, beside = made[launched[made]], _beside_lost_kernels(trace, lacking, made)
     found = np.zeros(len(lacking), dtype=np.bool_)
     for name in distinct(calls.name[lacking]):
         if moves_bytes(trace.strings[name]):
             own = np.flatnonzero(calls.name[lacking] == name)
-            with_op = took_ns[others[(calls.name[others] == name) & (not kernels)]]
-            found[own] = took_ns[lacking[own]] < (max(AT_ONCE_NS, int(with_op.min())) if len(with_op) else AT_ONCE_NS)
+            with_op = took_ns[others[calls.name[others] == name]]
+            quicker = took_ns[lacking[own]] < with_op.min() if len(with_op) else np.zeros(len(own), dtype=np.bool_)
+            found[own] = (took_ns[lacking[own]] < AT_ONCE_NS) | (quicker & ~beside[own])
     return found
+
+
+def _beside_lost_kernels(trace: Trace, lacking: I64, made: I64) -> Bools:
+    """Of each launch without an op, whether the kernel or graph launched before it or behind it has none either.
+
+    Args:
+        trace: with its calls.
+        lacking: some of `made`.
+        made: launches in the order of their start.
+    """
+    moves = np.array([moves_bytes(name) for name in trace.strings], dtype=np.bool_)
+    kernels = made[~moves[trace.calls.name[made]]]
+    lost = np.concatenate([[False], np.isin(kernels, lacking), [False]])
+    place = np.searchsorted(trace.calls.start_ns[kernels], trace.calls.start_ns[lacking])
+    return np.asarray(lost[place] | lost[place + 1], dtype=np.bool_)
 
 
 def _only_strays(trace: Trace, calls: I64, made: int) -> bool:

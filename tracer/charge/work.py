@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int8, int32, int64
+from tracer.arrays import compact, int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
 from tracer.charge.clocks import clocks_of
 from tracer.charge.launches import find_launches, process_of_thread
@@ -148,7 +148,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         # One more element, for the -1 of those without a call.
         return int64(np.append(column, without)[call])
 
-    start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
+    start_ns, thread = of_call(calls.start_ns, 0), compact(of_call(calls.thread, NO_THREAD))
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)

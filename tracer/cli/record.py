@@ -330,7 +330,7 @@ def _record(
 
     progress.advance()
     asked = options(model_options=model_options())
-    drafting.check_device(asked.drafting)
+    drafting.check_device(asked.drafting, asked.model_options.device)
     return record(asked, progress)
 
 

@@ -47,8 +47,11 @@ def launches_graph(name: str) -> bool:
 
 
 _RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
-# MTIA's has no word of it.
-_SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+# MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
+_SUBMITS = re.compile(
+    r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
+    r"|[lL]aunch_?[kK]ernel\w*"
+)
 
 
 def launches(name: str) -> bool:
@@ -93,3 +96,11 @@ def begins_capture(name: str) -> bool:
 def ends_capture(name: str) -> bool:
     """Whether a call ends that."""
     return _ENDS_CAPTURE.fullmatch(name) is not None
+
+
+_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
+
+
+def copies_to_host(name: str) -> bool:
+    """Whether a device op of this name is a copy to the host: CUPTI's names, HIP's and Intel's."""
+    return _TO_HOST.search(name) is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from support.folders import CONFIGS, MLLAMA, build_folder, write_folder
 from support.pairs import built
 
+from model.decoding.passes import CachedPasses
 from model.errors import ModelError
 from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
 
@@ -61,3 +64,15 @@ def test_a_model_that_looks_at_pictures_through_layers_of_their_own_is_refused(t
     pair = [_model(tmp_path, "mllama"), built("eventgpt")]
     with pytest.raises(ModelError, match="mllama can neither draft nor check a draft: its pictures lie behind cross-"):
         SpeculativePair(*(reversed(pair) if as_draft else pair), Speculating(count=2))
+
+
+@pytest.mark.parametrize("croppable", [True, False])
+def test_a_cache_with_a_state_that_sums_up_all_tokens_is_refused_at_once(croppable: bool) -> None:
+    """Its crop would cut what can be cut, and leave that state."""
+    cache = SimpleNamespace(is_croppable=croppable)
+
+    def network(**_: Any) -> Any:
+        return SimpleNamespace(past_key_values=cache, logits=torch.zeros((1, 1, 4)))
+
+    with nullcontext() if croppable else pytest.raises(ModelError, match=r"cannot be rolled back.*sums up all tokens"):
+        CachedPasses(network, {}, torch.ones((1, 3)))

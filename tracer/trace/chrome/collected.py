@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import int8, int32, int64
+from tracer.arrays import compact, int8, int32, int64
 from tracer.document.words import counted, unended
 from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import Group
@@ -93,19 +93,19 @@ class Columns:
         start, end, name, _, kind, device, stream, correlation, size = self._rows[Group.OP][:9]
         return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
 
-    def track_of_op(self) -> I64:
+    def track_of_op(self) -> I32:
         """The track of each op, an index into `op_tracks`."""
         return self._rows[Group.OP][3]
 
     def calls(self) -> HostCalls:
         """The host calls."""
         start, end, name, track, correlation = self._rows[Group.CALL][:5]
-        return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
+        return HostCalls(start, end, int32(name), compact(self._thread_of_track[track]), correlation)
 
     def spans(self, group: Group) -> Spans:
         """Annotations, CPU operators, modules or frames."""
         start, end, name, track = self._rows[group][:4]
-        return Spans(start, end, int32(name), self._thread_of_track[track])
+        return Spans(start, end, int32(name), compact(self._thread_of_track[track]))
 
     def hosts(self) -> frozenset[tuple[str, str]]:
         """The threads that made calls, ran operators or opened ranges."""
@@ -117,7 +117,7 @@ class Columns:
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
-        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
+        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, compact(shape), self._shapes)
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""
