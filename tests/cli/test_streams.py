@@ -164,3 +164,10 @@ def test_a_mistake_of_ours_is_one_line_that_says_where() -> None:
         env={**os.environ, "TRACER_TRACEBACK": "1"},
     )  # fmt: skip
     assert "Traceback" in shown.stderr
+
+
+def test_an_interrupt_out_of_a_string_that_is_executed_has_its_exit_code_too() -> None:
+    """As data classes are made while something is imported; Python would end by SIGINT itself."""
+    script = "from tracer.cli import app, main\napp.run = lambda _: exec('raise KeyboardInterrupt')\nmain.main()\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "tracer: interrupted\n")

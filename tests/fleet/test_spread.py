@@ -20,6 +20,7 @@ pytest.importorskip("distributed", reason="pip install '.[fleet]'")
 pytest.importorskip("cryptography", reason="pip install '.[fleet]'")
 
 from tracer.document.errors import MissingError, UsageError
+from tracer.fleet import spread
 from tracer.fleet.spread import check, probe
 from tracer.fleet.store import PARTIAL, made, opened
 from tracer.version import __version__
@@ -204,3 +205,15 @@ def test_workers_that_could_not_do_it_are_refused_before_anything_is_read(tmp_pa
     ):
         with pytest.raises(error, match=words):
             check(_Cluster(**answers), "tcp://x:1", tmp_path / "store")
+
+
+def test_an_interrupt_while_the_processes_start_waits_until_they_can_be_ended_and_they_never_hear_it() -> None:
+    asks = "import signal; print(int(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    with spread._undisturbed() as late:
+        done = subprocess.run([sys.executable, "-S", "-c", asks], capture_output=True, text=True, check=True)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert done.stdout.strip() == "1"
+    with pytest.raises(KeyboardInterrupt):
+        late()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

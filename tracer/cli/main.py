@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 # By which others end us: `kill` and `timeout`, and a terminal that closes.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+# Set in the ranks that `record` starts (tracer.recording.world.place).
+RANKS_FOLDER = "TRACER_RANKS"
 # What a shell makes of a signal.
 BY_SIGNAL = 128
 # Set to anything, it has unexpected errors shown as Python shows them.
@@ -35,7 +37,8 @@ def main() -> NoReturn:
         from tracer.cli.app import run, spread_budgets
 
         _on_interrupt(_leave, signal.default_int_handler)
-        _on_ending()
+        if RANKS_FOLDER not in os.environ:  # whoever starts ranks tells them so, and speaks for them
+            _on_ending()
         code = run(spread_budgets(sys.argv[1:]))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -82,6 +85,7 @@ def _leave(*_: object) -> None:
 
 
 def _interrupted() -> int:
+    exec("")  # noqa: S102 -- after an exception that came out of another exec, Python would end by SIGINT all the same
     if _ended_by:
         _complain(f"ended by {signal.Signals(_ended_by).name}")
         return BY_SIGNAL + _ended_by

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
+import threading
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.document.errors import MissingError, UsageError
+from tracer.document.errors import InputError, MissingError, UsageError
 from tracer.fleet.store import MARK
 from tracer.fleet.take import Outcome, failed, take
 from tracer.tables.optional import INSTALL_FLEET, require
@@ -73,21 +76,72 @@ def local(workers: int, memory_bytes: int) -> Iterator[Any]:
     once: Dask runs whatever it is sent, and others may have accounts here.
 
     Raises:
+        InputError: there is no folder for temporary files.
         MissingError: Dask is not installed.
     """
     distributed = _dask()
     import dask
 
     _silence()
-    with dask.config.set(SETTINGS):
-        cluster = distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
-            protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=LOOPBACK,
-            worker_dashboard_address=LOOPBACK,
-            scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
-        )  # fmt: skip
+    with _scratch() as folder, dask.config.set({**SETTINGS, "temporary-directory": folder}):
+        with _undisturbed() as late:
+            cluster = distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
+                protocol="tls://", security=distributed.security.Security.temporary(), dashboard_address=LOOPBACK,
+                worker_dashboard_address=LOOPBACK,
+                scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
+            )  # fmt: skip
         with cluster, distributed.Client(cluster) as client:
+            late()
             yield client
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder that Dask may write to, which is gone in the end."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="tracer-fleet-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(f"no folder for temporary files ({error}); TMPDIR names one") from None
+    with folder as name:
+        yield name
+
+
+@contextmanager
+def _undisturbed() -> Iterator[Callable[[], None]]:
+    """While open, what would end us waits, unless it comes twice; what is yielded is to be called when it may act.
+
+    A cluster that is interrupted as it starts can't be closed. And its processes, which a terminal interrupts as well,
+    never hear it: what a thread has blocked is blocked in whatever it starts.
+    """
+    came: list[int] = []
+    handlers: dict[int, Callable[[int, Any], Any]] = {}
+
+    resource_tracker.ensure_running()  # would lift the block where the first process is started
+
+    def act() -> None:
+        for one in came:
+            handlers[one](one, None)
+
+    def wait(number: int, _: Any) -> None:
+        came.append(number)
+        if len(came) > 1:
+            act()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield act
+        return
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if callable(handler := signal.getsignal(number)):
+            handlers[number] = handler
+            signal.signal(number, wait)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield act
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for changed, handler in handlers.items():
+            signal.signal(changed, handler)
 
 
 @contextmanager

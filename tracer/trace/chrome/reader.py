@@ -114,10 +114,9 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         torn=torn is not None,
         **_of_model(columns),
     )
-    if not len(ops) or (placed.by_track and not metadata.kinetos):
-        unread = of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))
-        if unread is not None:
-            return without_rows(trace, unread)
+    doubtful = not len(ops) or (placed.by_track and not metadata.kinetos)
+    if doubtful and (unread := of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))) is not None:
+        return without_rows(trace, unread)
     return _joined(source, trace, columns, jobs)
 
 
