@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import typed
 
 # No test asserts how long anything takes, and hypothesis does unless it is told not to.
 settings.register_profile("untimed", deadline=None)
@@ -38,6 +41,14 @@ LONG = (
     "recording/test_doctor.py", "model/vlm/test_vlm.py", "model/speculative/test_speculative.py",
     "recording/test_allocator.py", "recording/energy/test_energy_pass.py",
 )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the workers share is of the process that starts them."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="tests-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        typed.share(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

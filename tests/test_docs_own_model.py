@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.typed import typed
+from support.typed import python, typed
 
 from tracer.recording.own.adapter import ANSWER, GENERATE, STAGES, STEPS
 
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _type(folder: Path, command: str, *more: str) -> str:
     program, *arguments = shlex.split(command)
     assert program == "tracer"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(python()).parent}{os.pathsep}{os.environ['PATH']}"
     done = typed(*arguments, *more, folder=folder, PATH=path)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support import ranks
 from support.chrome import kernel, launch, span, write
+from support.typed import typed
 
 from tracer.cli.tracks import add_tracks
 from tracer.summarize import summarize_file
-
-
-def _tracer(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tracer", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -29,17 +23,17 @@ def trace(tmp_path: Path) -> Path:
 
 def test_annotate_writes_and_says_what(trace: Path, tmp_path: Path) -> None:
     output = tmp_path / "b.json.gz"
-    done = _tracer("annotate", trace, "-o", output)
+    done = typed("annotate", trace, "-o", output)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {output} (0.0 MB), which opens in https://ui.perfetto.dev\n"
-    refused = _tracer("annotate", trace, "-o", output)
+    refused = typed("annotate", trace, "-o", output)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"tracer: {output}: exists already; --force overwrites it\n"
 
 
 def test_annotate_says_that_a_trace_was_torn(trace: Path, tmp_path: Path) -> None:
     trace.write_bytes(trace.read_bytes()[:-40])
-    done = _tracer("annotate", trace, "-o", tmp_path / "b.json")
+    done = typed("annotate", trace, "-o", tmp_path / "b.json")
     assert done.returncode == 0
     assert done.stderr == f"tracer: {trace}: cut off; {tmp_path / 'b.json'} ends behind its last whole event\n"
 
@@ -48,7 +42,7 @@ def test_ranks_are_merged_from_their_folder_and_what_is_missing_is_said(tmp_path
     paths = ranks.write(tmp_path / "run", ranks.Plan(ranks=3, passes=2, layers=2))
     paths[1].unlink()
     output = tmp_path / "merged.json"
-    done = _tracer("annotate", "--merge", tmp_path / "run", "-o", output)
+    done = typed("annotate", "--merge", tmp_path / "run", "-o", output)
     assert (done.returncode, done.stderr) == (0, "tracer: no trace of rank 1\n")
     assert done.stdout == (
         "ranks 0, 2: 40 events on one timeline, clocks alike to 0 ns\n"
@@ -57,21 +51,21 @@ def test_ranks_are_merged_from_their_folder_and_what_is_missing_is_said(tmp_path
 
 
 def test_several_traces_without_merge_are_refused(trace: Path, tmp_path: Path) -> None:
-    done = _tracer("annotate", trace, trace, "-o", tmp_path / "b.json")
+    done = typed("annotate", trace, trace, "-o", tmp_path / "b.json")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "tracer: 2 traces: --merge puts the ranks of one run into one file\n"
 
 
 def test_annotate_may_replace_what_it_reads(trace: Path) -> None:
     before = summarize_file(trace)
-    assert _tracer("annotate", trace, "-o", trace, "--force").returncode == 0
+    assert typed("annotate", trace, "-o", trace, "--force").returncode == 0
     assert b'"tracer tracks"' in trace.read_bytes()
     assert summarize_file(trace) == before
 
 
 def test_slice_writes_and_says_what(trace: Path, tmp_path: Path) -> None:
     output = tmp_path / "b.json"
-    done = _tracer("slice", trace, "--request", 2, "--tokens", "2:3", "-o", output)
+    done = typed("slice", trace, "--request", 2, "--tokens", "2:3", "-o", output)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {output} (0.0 MB): 1 range of stages, with the figures of the whole\n"
     assert [token.index for token in summarize_file(output).tokens] == [2]
@@ -92,7 +86,7 @@ def test_slice_writes_and_says_what(trace: Path, tmp_path: Path) -> None:
     ],
 )
 def test_slice_refuses_in_one_line(options: list[str], code: int, message: str, trace: Path, tmp_path: Path) -> None:
-    done = _tracer("slice", trace, *options, "-o", tmp_path / "b.json")
+    done = typed("slice", trace, *options, "-o", tmp_path / "b.json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
     assert message in done.stderr
     assert not (tmp_path / "b.json").exists()
@@ -100,7 +94,7 @@ def test_slice_refuses_in_one_line(options: list[str], code: int, message: str, 
 
 @pytest.mark.parametrize(("name", "message"), [("none.json", "no such file"), (".", "no such file")])
 def test_open_refuses_what_is_no_file(name: str, message: str, tmp_path: Path) -> None:
-    done = _tracer("open", tmp_path / name, "--no-browser")
+    done = typed("open", tmp_path / name, "--no-browser")
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support.nsys_program import install, profiling
 from support.silent import Silent
+from support.typed import python
 
 from model.registry import ModelOptions
 from tracer.document import manifest as manifests
@@ -48,7 +49,9 @@ def _options(output: Path, **changes: Any) -> RecordOptions:
 def recording(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Recording:
     folder = tmp_path_factory.mktemp("nsys")
     program = profiling(folder, data / "nsight_cpu_nvtx.sqlite")
-    return record(_options(folder / "run.json", nsys=program), Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python())
+        return record(_options(folder / "run.json", nsys=program), Silent())
 
 
 def test_the_report_lies_beside_the_trace(recording: Recording) -> None:

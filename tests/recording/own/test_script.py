@@ -12,11 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.typed import python
 
 from reports.text import render
 from tracer.document.errors import InputError, MissingError
 from tracer.recording.own import child, script
-from tracer.recording.own.script import ScriptOptions, ScriptRecording, name_of, record_script
+from tracer.recording.own.script import INJECTED, ScriptOptions, ScriptRecording, name_of, record_script
 from tracer.recording.pieces import plan_apart
 from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summarize import summarize_file
@@ -60,7 +61,7 @@ def _write(folder: Path, source: str) -> None:
 
 def _record(folder: Path, *arguments: str, **changes: Any) -> ScriptRecording:
     options: dict[str, Any] = {
-        "command": (sys.executable, "my_infer.py", *arguments), "output": folder / "run.json", "auto": False,
+        "command": (python(), "my_infer.py", *arguments), "output": folder / "run.json", "auto": False,
         "schedule": Schedule(wait=0, warmup=1, active=1, repeat=1), "window": DecodeWindow(1, 65), **changes,
     }  # fmt: skip
     return record_script(ScriptOptions(**options), lambda _: None)
@@ -84,7 +85,7 @@ def test_a_marked_script_is_recorded_with_the_requests_that_the_schedule_asks_fo
 
 def test_the_only_request_is_recorded_though_nothing_warms_it_up(folder: Path) -> None:
     _write(folder, MARKED)
-    manifest = _record(folder, "1").manifest
+    manifest = _record(folder, "1", command=(sys.executable, "my_infer.py", "1")).manifest  # a Python of its own
     assert (manifest.options["warmed_up"], manifest.options["recorded"]) == (False, [0])
     assert len(manifest.clean) == 1
     summary = summarize_file(folder / "run.json")
@@ -112,6 +113,19 @@ AUTO = """
             max_new_tokens=6, do_sample=False, eos_token_id=None, pad_token_id=0,
         )
 """
+
+
+def test_auto_hooks_transformers_where_a_script_imports_it(tmp_path: Path) -> None:
+    script = "from transformers import GenerationMixin; print(GenerationMixin.generate.__wrapped__.__qualname__)"
+    path = f"{INJECTED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "GenerationMixin.generate\n"
 
 
 def test_auto_finds_the_stages_of_generate_and_leaves_the_environments_own_start_alone(
