@@ -27,10 +27,13 @@ def main(folder: Path, files: list[Path]) -> None:
     """Write each file anew, of the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        text = json.dumps(cut(json.loads(gzip.decompress(file.read_bytes()))), separators=(",", ":"))
-        out = folder / file.name
-        out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-        print(f"{out}: {out.stat().st_size:,} bytes")
+        print(f"{folder / file.name}: {cut_file(file, folder / file.name):,} bytes")
+
+
+def cut_file(file: Path, out: Path) -> int:
+    """Write what is kept of a file, and say how many bytes it is."""
+    text = json.dumps(cut(json.loads(gzip.decompress(file.read_bytes()))), separators=(",", ":"))
+    return out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 def cut(trace: dict[str, Any]) -> dict[str, Any]:

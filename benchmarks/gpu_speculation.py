@@ -1,14 +1,18 @@
 """EventGPT drafting for Video-LLaVA: what rounds take and yield, each way of working beside the target alone.
 
-python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16]
+python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16] [--without-both]
+    [--draft-device cuda:1]
 
 First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
-predictions, `tracer whatif --speculate`. Then, for one number of drafted tokens after the other, turns: in each one
-request of each kind, the target alone, the draft alone, and both for each acceptance and schedule, so that a device
-that warms up or slows down does so for all alike. A kind's answers are settled directly before its first request.
-Acceptance is forced: the weights are random. `speculation.json` has every request, `speculation.md` the table; both
-are written anew after each request, into `OUT/work` until all is packed. `--seconds` bounds it all: no part begins
-after that, and no request that would not be over by then, as far as that can be known.
+predictions, `tracer whatif --speculate`. A host's speed may change between those recordings and the turns, so each
+prediction is made anew from the turn's own requests of either model alone: the same formula, with the target's and the
+draft's steps of the turn, and what a check takes of a step as the recording predicts it. Then, for one number of
+drafted tokens after the other, turns: in each one request of each kind, the target alone, the draft alone, and both for
+each acceptance and schedule, so that a device that warms up or slows down does so for all alike. A kind's answers are
+settled directly before its first request. Acceptance is forced: the weights are random. `speculation.json` has every
+request, `speculation.md` the table; both are written anew after each request, into `OUT/work` until all is packed.
+With `--draft-device` the draft is on another GPU than the target, which is on the first, in all of it. `--seconds`
+bounds it all: no part begins after that, and no request that would not be over by then, as far as that can be known.
 """
 
 from __future__ import annotations
@@ -55,7 +59,7 @@ READING = (
 )
 HEADINGS = (
     "k", "acceptance", "schedule", "accepted", "tokens/round (expected)", "draft/token", "verify", "decoding",
-    "predicted", "off", "request", "same tokens",
+    "predicted", "off", "of the turn's own steps", "off", "request", "same tokens",
 )  # fmt: skip
 
 
@@ -78,6 +82,8 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, default=380)
     parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--without-both", action="store_true", help="record each alone only")
+    parser.add_argument("--draft-device", default=None)
     asked = parser.parse_args()
     if asked.tiny:
         COUNTS[:], SHARES[:] = [4, 1], [0.5]
@@ -85,17 +91,20 @@ def main() -> None:
     parts = _Parts(out, time.monotonic() + asked.seconds)
     options = {
         "size": "7b" if on_gpu else "tiny",
-        "device": "cuda" if on_gpu else "cpu",
+        "device": "cuda:0" if on_gpu else "cpu",
         "dtype": "bfloat16" if on_gpu else "float32",
         "new_tokens": tokens,
     }
+    of_draft = options | {"device": asked.draft_device or options["device"]}
     both = out / "both.json.gz"
-    parts.do("recording both", lambda: _record(both, TARGET, options, tokens, verify=True, both=True))
-    parts.do("summary of both", lambda: _summary(both))
+    if not asked.without_both:
+        beside = of_draft["device"]
+        parts.do("recording both", lambda: _record(both, TARGET, options, tokens, verify=True, beside=beside))
+        parts.do("summary of both", lambda: _summary(both))
     parts.do("recording target", lambda: _record(out / "target.json.gz", TARGET, options, tokens))
-    parts.do("recording draft", lambda: _record(out / "draft.json.gz", DRAFT, options, tokens))
+    parts.do("recording draft", lambda: _record(out / "draft.json.gz", DRAFT, of_draft, tokens))
     predicted = parts.do("predictions", lambda: _predictions(out)) or {}
-    pair = parts.do("building", lambda: _pair(options))
+    pair = parts.do("building", lambda: _pair(options, of_draft))
     if pair is not None:
         parts.do("turns", lambda: _Turns(pair, tokens, predicted, out, parts.end).make())
     print("packed:", *pack(out, ["speculation.md", "speculation.json", "both.txt", "both.json.gz"]), flush=True)
@@ -133,14 +142,16 @@ class _Parts:
 
 
 def _record(
-    out: Path, name: str, options: dict[str, Any], tokens: int, *, verify: bool = False, both: bool = False
+    out: Path, name: str, options: dict[str, Any], tokens: int, *, verify: bool = False, beside: str = ""
 ) -> str:
-    drafting = Drafting(model=DRAFT, tokens=4, acceptance=(0.5,), schedule="overlapped") if both else None
+    """A recording of one model, or of both where the draft has a device to be on."""
+    of_draft = {"model": DRAFT, "tokens": 4, "acceptance": (0.5,), "schedule": "overlapped", "device": beside}
+    drafting = Drafting(**of_draft) if beside else None
     asked = RecordOptions(
         model=name,
         model_options=ModelOptions(**options),
         output=out,
-        requests=2 if both else 3,
+        requests=2 if beside else 3,
         max_new_tokens=tokens,
         schedule=Schedule(wait=0, warmup=1, active=1, repeat=1),
         window=DecodeWindow(1, tokens),
@@ -175,8 +186,8 @@ def _predictions(out: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def _pair(options: dict[str, Any]) -> SpeculativePair:
-    target, draft = (find(name).build(ModelOptions(**options)) for name in (TARGET, DRAFT))
+def _pair(options: dict[str, Any], of_draft: dict[str, Any]) -> SpeculativePair:
+    target, draft = (find(name).build(ModelOptions(**given)) for name, given in ((TARGET, options), (DRAFT, of_draft)))
     return SpeculativePair(target, draft, Speculating(count=1))
 
 
@@ -275,14 +286,14 @@ def _write(
     pair: SpeculativePair,
     tokens: int,
 ) -> None:
-    alone = found["target alone"]
-    rows = [_row(name, made, alone, predicted) for name, made in found.items() if "@" in name and made]
+    rows = [_row(name, made, found, predicted) for name, made in found.items() if "@" in name and made]
     about = {
         "device": describe_device(pair.device),
         "software": describe_software(),
         "target": pair.target.describe()["name"],
         "draft": pair.draft.describe()["name"],
         "tokens": tokens,
+        "devices": [str(pair.target.device), str(pair.draft.device)],
     }
     requests = {
         name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
@@ -296,10 +307,11 @@ def _write(
 def _row(
     name: str,
     by_turn: dict[Turn, dict[str, Any]],
-    alone_by_turn: dict[Turn, dict[str, Any]],
+    found: Found,
     predicted: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
-    made, alone = list(by_turn.values()), [alone_by_turn[turn] for turn in by_turn]
+    made = list(by_turn.values())
+    alone, draft_alone = ([found[kind][turn] for turn in by_turn] for kind in ALONE)
     key, schedule = name.split()
     count, share = int(key.split("@")[0]), float(key.split("@")[1])
     checks = [check for one in made for check in one["checks"]]
@@ -310,6 +322,10 @@ def _row(
     request = [own["request_ms"] / one["request_ms"] for own, one in zip(alone, made, strict=True)]
     price = predicted.get(key)
     speedup = _interval(decoding)
+    of_turns = None
+    if price is not None:
+        pairs = zip(alone, draft_alone, decoding, strict=True)
+        of_turns = [(_of_turn(price, count, _step_ms(own), _step_ms(other)), real) for own, other, real in pairs]
     return {
         "drafted": count,
         "acceptance": share,
@@ -325,8 +341,20 @@ def _row(
         "speedup_request": _interval(request),
         "predicted": price,
         "predicted_off": None if price is None else price["speedup"] / speedup[0] - 1,
+        "predicted_of_turns": of_turns and _interval([guess for guess, _ in of_turns]),
+        "of_turns_off": of_turns and _interval([guess / real - 1 for guess, real in of_turns]),
         "same_answer": sum(own["answer"] == one["answer"] for own, one in zip(alone, made, strict=True)),
     }
+
+
+def _step_ms(request: dict[str, Any]) -> float:
+    return float(request["stages_ms"]["decode#"] / (len(request["answer"]) - 1))
+
+
+def _of_turn(price: dict[str, Any], count: int, step_ms: float, draft_step_ms: float) -> float:
+    """The speed-up as `whatif --speculate` reckons it, from steps of one turn; a check in steps is as it says."""
+    check_ms = price["verify_ms"] / price["step_ms"] * step_ms
+    return float(price["tokens_a_round"] * step_ms / (count * draft_step_ms + check_ms))
 
 
 def _per(made: list[dict[str, Any]], stage: str, counts: list[int]) -> float | None:
@@ -338,7 +366,7 @@ def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> s
     lines = [
         f"# {about['draft']} drafting for {about['target']}",
         "",
-        f"{about['device'].get('name')}, {about['tokens']} tokens an answer.",
+        f"{about['device'].get('name')}, {' and '.join(about['devices'])}, {about['tokens']} tokens an answer.",
         READING,
         "",
     ]
@@ -351,7 +379,7 @@ def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> s
         lines.append("")
     lines += [
         f"| {' | '.join(HEADINGS)} |",
-        "|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
         price = row["predicted"]
@@ -366,6 +394,8 @@ def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> s
             "{} ({} to {})".format(*row["speedup_decoding"]),
             _cell(price and price["speedup"], "{:.3f}"),
             _cell(row["predicted_off"], "{:+.1%}"),
+            "–" if not row["predicted_of_turns"] else "{} ({} to {})".format(*row["predicted_of_turns"]),
+            "–" if not row["of_turns_off"] else "{:+.1%} ({:+.1%} to {:+.1%})".format(*row["of_turns_off"]),
             "{} ({} to {})".format(*row["speedup_request"]),
             f"{row['same_answer']} of {row['turns']}",
         ]

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE))
 BEGIN, END = "<!-- begin: python benchmarks/hf_types.py -->", "<!-- end -->"
 MEMORY_BYTES, SECONDS = 12 << 30, 60
-TOKENS = 4
+TOKENS, ROUNDS_TOKENS = 4, 10
 
 # Sizes by what configurations call them.
 SMALL = {
@@ -197,7 +197,26 @@ def try_type(model_type: str) -> tuple[str, str]:
         if not same:
             return "differs", "its tokens are not those of its own generate"
         missing = model.describe().get("missing_stages", {}).get("vision")
-        return ("whole", str(missing)) if missing else ("split", f"{model.shape(inputs).visual_tokens} visual tokens")
+        how = str(missing) if missing else f"{model.shape(inputs).visual_tokens} visual tokens"
+        return "whole" if missing else "split", f"{how}; {rounds(model)}"
+
+
+def rounds(model: Any) -> str:
+    """Whether a model can draft and check: with itself, some of what it drafts being wrong."""
+    import torch
+
+    from model.errors import ModelError
+    from model.speculative.pair import Speculating, SpeculativePair
+
+    inputs = model.prepare(model.load())
+    try:
+        said = SpeculativePair(model, model, Speculating(count=3, shares=(0.6,))).run(max_new_tokens=ROUNDS_TOKENS)
+        same = torch.equal(said, model.generate(inputs, None, max_new_tokens=ROUNDS_TOKENS))
+    except ModelError as error:
+        return f"no rounds: {' '.join(str(error).split())}"
+    except Exception as error:  # every architecture has its own ways of refusing
+        return f"**rounds fail**: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return "drafts and checks" if same else "**rounds differ**"
 
 
 def _in_child(model_type: str, pipe: Any) -> None:

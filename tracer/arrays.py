@@ -32,6 +32,18 @@ def int8(values: Any) -> I8:
     return np.asarray(values, dtype=np.int8)
 
 
+def compact(values: Column) -> Column:
+    """The same column, of a single number in the memory of that one: to be read, not written."""
+    alike = len(values) > 0 and bool((values == values[0]).all())
+    return np.broadcast_to(values[:1].copy(), values.shape) if alike else values
+
+
+def ascending(values: I64) -> I64:
+    """The distinct values in ascending order. (np.unique would import numpy.ma.)"""
+    values = np.sort(values)
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
+
+
 def coded(values: I64 | I32) -> tuple[I64, I64]:
     """The distinct values in ascending order, and each value's place among them. (np.unique would import numpy.ma.)"""
     if not len(values):

@@ -66,6 +66,10 @@ class Recorder(Protocol):
         """The stage that is open has checked so many drafted tokens, and accepted so many of these."""
         ...
 
+    def passed(self, made: int) -> None:
+        """The stage that is open has made so many forward passes."""
+        ...
+
 
 _recorder: Recorder | None = None
 
@@ -106,6 +110,18 @@ def yielded(tokens: int) -> None:
         _recorder.yielded(tokens)
 
 
+def checked(drafted: int, accepted: int) -> None:
+    """Tell a recording that the open stage has checked so many drafted tokens, and accepted so many of these."""
+    if _recorder is not None:
+        _recorder.checked(drafted, accepted)
+
+
+def passed(made: int) -> None:
+    """Tell a recording that the open stage has made so many forward passes."""
+    if _recorder is not None:
+        _recorder.passed(made)
+
+
 class Silence:
     """Hears nothing: for staged models, whose stages the recording itself knows."""
 
@@ -125,6 +141,9 @@ class Silence:
         """See `Recorder`."""
 
     def checked(self, drafted: int, accepted: int) -> None:
+        """See `Recorder`."""
+
+    def passed(self, made: int) -> None:
         """See `Recorder`."""
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tracer.charge import overlaps
-from tracer.charge.launches import doubtful_launches
+from tracer.charge.clocks import doubtful_launches
+from tracer.charge.joined import without_joins
 from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
@@ -200,6 +201,9 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
     lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+    # What was lost is said of its stages.
+    if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
+        ranges, work = untold, work_of(trace, untold)
     return Charged(trace, ranges, work, overlapping, lost, steady)
 
 
@@ -213,7 +217,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    (speculated, drafted), solos = told(trace, runs), _solos(choices)
+    (speculated, drafted), solos = told(trace, runs, choices), _solos(choices)
     held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
     evidence = Evidence(
@@ -348,5 +352,5 @@ def _clean(manifest: Manifest | None, times: Mapping[str, RunTime]) -> tuple[Lat
 
 def _warnings(trace: Trace, work: Work, times: Mapping[str, RunTime], *others: str | None) -> list[str | None]:
     """What a reader must know to believe the figures."""
-    doubtful = doubtful_launches(trace, work.call) if work.on_device else []
+    doubtful = doubtful_launches(trace, work.call, work.clocks) if work.clocks is not None else []
     return [*others, *doubtful, *doubts(times)]

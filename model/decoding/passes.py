@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from transformers import DynamicCache
 
+from model.decoding.caches import cache_of, given
 from model.errors import ModelError
 from model.staged import StagedModel
 
@@ -25,7 +27,12 @@ class CachedPasses:
 
     @torch.no_grad()
     def __init__(
-        self, network: Any, prompt: Mapping[str, Any], mask: torch.Tensor, positions: torch.Tensor | None = None
+        self,
+        network: Any,
+        prompt: Mapping[str, Any],
+        mask: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        cache: Any = None,
     ) -> None:
         """Make the prompt's pass.
 
@@ -33,12 +40,22 @@ class CachedPasses:
             network: a decoder of transformers.
             prompt: what its pass is given beside mask and positions.
             mask: int64 [B, L], zero where padded.
-            positions: int64 [B, L], where they differ from the column; None where they do not.
+            positions: int64 [..., B, L], where they differ from the column; None where they do not. Several of each
+                token, as in multimodal rotary embeddings, lie in front; behind the prompt all of them count alike.
+            cache: to be filled; None for the network's own kind.
+
+        Raises:
+            ModelError: the model's cache cannot be rolled back.
         """
         self._network, self._mask = network, mask
-        self._next = None if positions is None else positions[:, -1:] + 1
-        output = network(**prompt, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
-        self._cache = output.past_key_values
+        self._next = None if positions is None else positions[..., -1:] + 1
+        filled = {} if cache is None else given(cache)
+        output = network(
+            **prompt, **filled, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+        )
+        self._cache = cache_of(output)
+        if getattr(self._cache, "is_croppable", True) is False:  # its crop would leave that state as it is
+            raise self._not_rolled_back("it keeps a state that sums up all tokens")
         self._held = 0
         self.first = greedy(output.logits[:, -1:])
 
@@ -65,7 +82,7 @@ class CachedPasses:
             input_ids=tokens,
             attention_mask=self._mask,
             position_ids=None if self._next is None else self._next + torch.arange(new, device=tokens.device),
-            past_key_values=self._cache,
+            **given(self._cache),
             use_cache=True,
             logits_to_keep=keep,
         )
@@ -82,19 +99,20 @@ class CachedPasses:
             ModelError: the model's cache cannot.
         """
         surplus = self._held - held
-        if surplus <= 0:
+        if surplus < 0 or not (surplus or getattr(self._cache, "activate_past_recording", None)):
             return
         try:
             self._cache.crop(-surplus)  # negative: so many are taken off, in every release
         except (AttributeError, RuntimeError, NotImplementedError, ValueError) as error:
-            name = type(self._network).__name__
-            raise ModelError(
-                f"{name}: its cache cannot be rolled back, so nothing can be drafted for it or by it ({error})"
-            ) from None
-        self._mask = self._mask[:, :-surplus]
+            raise self._not_rolled_back(str(error)) from None
+        self._mask = self._mask[:, : self._mask.shape[1] - surplus]
         self._held = held
         if self._next is not None:
             self._next = self._next - surplus
+
+    def _not_rolled_back(self, why: str) -> ModelError:
+        name = type(self._network).__name__
+        return ModelError(f"{name}: its cache cannot be rolled back, so nothing can be drafted for it or by it ({why})")
 
 
 class CachedModel(StagedModel[Any, Any], Protocol):
@@ -105,6 +123,18 @@ class CachedModel(StagedModel[Any, Any], Protocol):
     def begin(self, inputs: Any, features: Any) -> CachedPasses:
         """Stage 4's first half: process the whole prompt."""
         ...
+
+
+def cache_to_roll_back(network: Any) -> Any:
+    """A cache for a model whose layers may keep less than all positions, told to remember what they drop.
+
+    None where this transformers has none: the network makes its own, which can be rolled back if it keeps all.
+    """
+    cache = DynamicCache(config=network.config.get_text_config(decoder=True))
+    if not hasattr(cache, "activate_past_recording"):
+        return None
+    cache.activate_past_recording()
+    return cache
 
 
 def greedy(logits: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StaticCache
 
+from model.decoding.caches import given
 from model.errors import ModelError
 from model.registry import COMPILE, GRAPH
 
@@ -44,9 +45,7 @@ class StaticDecoder:
             raise ModelError("--decode graph captures CUDA graphs and needs a GPU; --decode static runs anywhere")
         self._network = network
         self.mode = mode
-        self._cache = StaticCache(network.config.get_text_config(), max_cache_len=positions)
-        if not hasattr(self._cache.layers[0], "cumulative_length"):
-            raise ModelError(f"--decode {mode} needs a transformers whose static cache counts by itself (5.23 does)")
+        self._cache = _cache(network, mode, positions)
         self._room = positions
         self._used = 0  # positions that the present request holds, counted here: a device's check would end the process
         self._token = torch.zeros((batch_size, 1), dtype=torch.int64, device=network.device)
@@ -130,7 +129,7 @@ class StaticDecoder:
             input_ids=token,
             attention_mask=self._mask,
             position_ids=self._next,
-            past_key_values=self._cache,
+            **given(self._cache),
             use_cache=True,
             logits_to_keep=1,
         )
@@ -148,8 +147,15 @@ class StaticDecoder:
             self.rehearse(WARM_UP)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._advance()
+        try:
+            with torch.cuda.graph(graph):
+                self._advance()
+        except RuntimeError as error:
+            name, why = type(self._network).__name__, (str(error).splitlines() or [""])[0]
+            raise ModelError(
+                f"--decode graph: a step of {name} cannot be captured ({why}); --decode static makes the same step "
+                "launch by launch"
+            ) from error
         self._restore(*saved)
         return graph
 
@@ -169,6 +175,31 @@ class StaticDecoder:
                 yield self._advance
         finally:
             self._cache.reset()
+
+
+def _cache(network: PreTrainedModel, mode: str, positions: int) -> StaticCache:
+    """A static cache that is full attention's in every layer, and counts on the device alone.
+
+    Layers of a sliding window count in Python as well and take another branch when they are full: a step that is
+    captured or rehearsed would have the branch and the count of one moment for ever.
+
+    Raises:
+        ModelError: the model has others, or this transformers has none.
+    """
+    name = type(network).__name__
+    try:
+        cache = StaticCache(network.config.get_text_config(), max_cache_len=positions)
+    except Exception as error:  # whatever a configuration lacks
+        raise ModelError(f"--decode {mode}: transformers has no static cache for {name} ({error})") from error
+    others = sorted({type(layer).__name__ for layer in cache.layers} - {"StaticLayer"})
+    if others:
+        raise ModelError(
+            f"--decode {mode}: the cache of {name} has layers that are not full attention's over all positions "
+            f"({', '.join(others)}), of which a step changes more than can be made anew; --decode eager takes it"
+        )
+    if not all(hasattr(layer, "cumulative_length") for layer in cache.layers):
+        raise ModelError(f"--decode {mode} needs a transformers whose static cache counts by itself (5.23 does)")
+    return cache
 
 
 class StaticDecoders:

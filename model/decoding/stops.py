@@ -39,7 +39,7 @@ NEVER = StopTest()
 
 def stop_test(network: Any, ids: Iterable[int]) -> StopTest:
     """The test for these stop tokens; the padding is what `generate` of the network takes."""
-    known = sorted(ids)
+    known = list(dict.fromkeys(ids))
     if not known:
         return NEVER
     pad: int | None = network.generation_config.pad_token_id

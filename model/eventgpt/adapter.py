@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from model.decoding.answers import decoders_for
+from model.decoding.caches import cache_of, given
 from model.decoding.passes import CachedPasses
-from model.decoding.static import StaticDecoder, StaticDecoders
 from model.decoding.stops import stop_test
 from model.errors import InputError
 from model.eventgpt.cost import request_cost
@@ -70,7 +71,9 @@ class StagedEventGPT:
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
         self._stop_test = stop_test(network, stop_ids)
-        self.decoders = None if options.decode == EAGER else self._static_decoders()
+        lengths = [[self.length(sample) for sample in batch] for batch in self._batches]
+        eager = options.decode == EAGER
+        self.decoders = None if eager else decoders_for(network, options.decode, lengths, options.new_tokens)
 
     @property
     def samples(self) -> Sequence[str]:
@@ -163,14 +166,14 @@ class StagedEventGPT:
             inputs_embeds=embeds,
             attention_mask=given_mask,
             position_ids=positions,
-            past_key_values=cache,
+            **given(cache),
             use_cache=True,
             logits_to_keep=1,
         )
         return self._state(
             tokens=_greedy(output.logits),
             attention_mask=mask,
-            cache=output.past_key_values,
+            cache=cache_of(output),
             positions=None if positions is None else positions[:, -1:] + 1,
         )
 
@@ -191,7 +194,7 @@ class StagedEventGPT:
             input_ids=last,
             attention_mask=mask,
             position_ids=state.positions,
-            past_key_values=state.cache,
+            **given(state.cache),
             use_cache=True,
             logits_to_keep=1,
         )
@@ -199,7 +202,7 @@ class StagedEventGPT:
             _greedy(output.logits),
             before=state,
             attention_mask=mask,
-            cache=output.past_key_values,
+            cache=cache_of(output),
             positions=None if state.positions is None else state.positions + 1,
         )
 
@@ -221,24 +224,6 @@ class StagedEventGPT:
             finished=stopped is not None and bool(stopped.all()),
             positions=positions,
             stopped=stopped,
-        )
-
-    def _static_decoders(self) -> StaticDecoders:
-        """What makes the steps when transformers' own way is not wanted; caches as long as request and answer.
-
-        All have the longest request's length, so that a step has the same shapes whatever it is given.
-        """
-        lengths = [[self.length(sample) for sample in batch] for batch in self._batches]
-        positions = max(max(batch) for batch in lengths) + self._options.new_tokens
-        sizes = {len(batch) for batch in lengths}
-        padded = {size: any(len(set(batch)) > 1 for batch in lengths if len(batch) == size) for size in sizes}
-        return StaticDecoders(
-            {
-                size: StaticDecoder(
-                    self.network, self._options.decode, batch_size=size, positions=positions, padded=padded[size]
-                )
-                for size in sorted(sizes)
-            }
         )
 
     @property

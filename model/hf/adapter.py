@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from model.decoding.answers import answer_over, decoders_for, require_plain, stop_ids
 from model.decoding.boundaries import step_boundaries
-from model.decoding.passes import CachedPasses
-from model.errors import CheckpointError, InputError
+from model.decoding.passes import CachedPasses, cache_to_roll_back
+from model.decoding.stops import stop_test
+from model.errors import CheckpointError, InputError, ModelError
 from model.extras import in_one_line, missing_package
 from model.hf import synthetic
 from model.hf.parts import FEATURE_CALL, feature_tensors, features_given, find_parts, told_by_configuration
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from model.decoding.static import StaticDecoders
     from model.inputs.pictures import Picture
     from model.inputs.samples import Sample
     from model.registry import ModelOptions
 
 DEFAULT_PROMPT = "What is happening here?"
 SCRIPT = "a script of your own that runs it is recorded by tracer record --auto -- python SCRIPT"
+CROSSED = (
+    "its pictures lie behind cross-attention, whose mask has a row for each token: passes over several tokens at once "
+    "say others than its own generate does"
+)
+ENCODED = "its decoder stands behind an encoder of text, and has no prompt to go on from"
 NO_CALL = f"it has no {FEATURE_CALL}"
 ENCODES_AGAIN = f"it encodes pictures although {FEATURE_CALL} has been answered"
 
@@ -60,13 +68,23 @@ class FolderInputs:
         return self.given["input_ids"]
 
     @property
-    def attention_mask(self) -> torch.Tensor | None:
-        """int64 [B, S], zero where padded; None where a processor gives none."""
-        return self.given.get("attention_mask")
+    def attention_mask(self) -> torch.Tensor:
+        """int64 [B, S], zero where padded; of a processor that gives none all ones."""
+        given = self.given.get("attention_mask")
+        return torch.ones_like(self.input_ids) if given is None else given
+
+    @property
+    def prompt(self) -> dict[str, torch.Tensor]:
+        """What the decoder's pass over the prompt is given beside the mask."""
+        return {name: value for name, value in self.given.items() if name != "attention_mask"}
 
 
 class StagedFolder:
-    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`."""
+    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`.
+
+    Attributes:
+        decoders: what makes the steps, where transformers' own way does not.
+    """
 
     def __init__(self, network: Any, processor: Any, options: ModelOptions, *, weights: str) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -77,6 +95,8 @@ class StagedFolder:
         self._parts = find_parts(network)
         self._visual_tokens: int | None = None
         self._missing = self._why_inseparable()
+        self._stop_test = stop_test(network, stop_ids(network))
+        self.decoders = None if options.decode == EAGER else self._static_decoders(options.decode)
 
     @property
     def samples(self) -> Sequence[str]:
@@ -93,6 +113,14 @@ class StagedFolder:
     def encoders(self) -> list[torch.nn.Module]:
         """The vision tower, if it was found."""
         return [] if self._parts.tower is None else [self._parts.tower]
+
+    @property
+    def unfit_for_rounds(self) -> str:
+        """Why this model can neither draft nor check; "" where it can, as far as its configuration tells."""
+        if self.network.config.is_encoder_decoder:
+            return ENCODED
+        text = self.network.config.get_text_config(decoder=True)
+        return CROSSED if getattr(text, "cross_attention_layers", None) else ""
 
     def load(self, number: int = 0) -> Loaded:
         """Read one picture for each sequence, or synthesise event streams to draw."""
@@ -203,16 +231,73 @@ class StagedFolder:
     def answer(
         self, inputs: FolderInputs, features: Any, *, max_new_tokens: int, next_step: Callable[[], None]
     ) -> torch.Tensor:
-        """transformers' own greedy generation, which says when each step begins."""
+        """Greedy generation, transformers' own unless steps are made otherwise, which says when each step begins."""
+        if self.decoders is not None:
+            return self._answer_over(self.decoders, inputs, features, max_new_tokens, next_step)
         with step_boundaries(self.network, next_step):
             return self.generate(inputs, features, max_new_tokens=max_new_tokens)
 
+    def _answer_over(
+        self,
+        decoders: StaticDecoders,
+        inputs: FolderInputs,
+        features: Any,
+        max_new_tokens: int,
+        next_step: Callable[[], None],
+    ) -> torch.Tensor:
+        with nullcontext() if features is None else features_given(self._parts, features):
+            return answer_over(
+                decoders,
+                self.network,
+                inputs.prompt,
+                inputs.attention_mask,
+                self._stop_test,
+                max_new_tokens=max_new_tokens,
+                next_step=next_step,
+            )
+
+    def _static_decoders(self, mode: str) -> StaticDecoders:
+        """What makes the steps otherwise than transformers, tried on the first sample.
+
+        How long a processor makes the prompts is known when all samples have been prepared.
+
+        Raises:
+            ModelError: its steps cannot be made so.
+        """
+        require_plain(self.network, mode)
+        prepared = [self.prepare(self.load(number)) for number in range(len(self._batches))]
+        lengths = [inputs.attention_mask.sum(dim=-1).tolist() for inputs in prepared]
+        decoders = decoders_for(self.network, mode, lengths, self._options.new_tokens)
+        tokens = min(2, self._options.new_tokens)
+        features = None if self._missing else self._encode(prepared[0].given)
+        try:
+            self._answer_over(decoders, prepared[0], features, tokens, lambda: None)
+        except (ModelError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # every architecture has its own ways of refusing
+            raise ModelError(
+                f"--decode {mode}: {type(self.network).__name__} makes no step over a static cache "
+                f"({type(error).__name__}: {in_one_line(error)}); --decode eager takes it"
+            ) from error
+        return decoders
+
     def begin(self, inputs: FolderInputs, features: Any) -> CachedPasses:
         """Run the decoder over the whole prompt, for passes over any number of tokens; with features, given these."""
-        mask = inputs.attention_mask
-        given = {name: value for name, value in inputs.given.items() if name != "attention_mask"}
+        given, mask = inputs.prompt, inputs.attention_mask
         with nullcontext() if features is None else features_given(self._parts, features):
-            return CachedPasses(self.network, given, torch.ones_like(inputs.input_ids) if mask is None else mask)
+            return CachedPasses(
+                self.network, given, mask, self._positions(given, mask), cache_to_roll_back(self.network)
+            )
+
+    def _positions(self, given: Mapping[str, torch.Tensor], mask: torch.Tensor) -> torch.Tensor | None:
+        """Where the prompt's tokens stand, as `generate` says it; None where the decoder counts by itself."""
+        prepare = getattr(self.network, "_prepare_position_ids_for_generation", None)
+        if "position_ids" not in inspect.signature(self.network.forward).parameters:
+            return None
+        if prepare is None:  # before transformers 5
+            return (mask.cumsum(-1) - 1).clamp(min=0) if bool((mask == 0).any()) else None
+        positions: torch.Tensor = prepare(given["input_ids"], {**given, "attention_mask": mask})
+        return positions
 
     @torch.no_grad()
     def generate(self, inputs: FolderInputs, features: Any, *, max_new_tokens: int) -> torch.Tensor:
@@ -258,7 +343,7 @@ class StagedFolder:
             "config": {"architecture": type(self.network).__name__},
             "modules": self._parts.names,
             "batch_frames": True,
-            "decode": EAGER,
+            "decode": self._options.decode,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
         }
         return described | ({"missing_stages": {"vision": self._missing}} if self._missing else {})

@@ -11,7 +11,6 @@ from model.errors import CheckpointError, InputError, ModelError
 from model.extras import in_one_line, missing_package
 from model.hf.adapter import SCRIPT, StagedFolder
 from model.pretrained import check_folder, load_network
-from model.registry import EAGER
 from model.weights import allocate, only_this_folder, randomise
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ def build_staged(options: ModelOptions) -> StagedFolder:
     assert folder is not None  # noqa: S101 -- that is what the model is
     check_folder(folder)
     only_this_folder()
-    if options.decode != EAGER:
-        raise ModelError(f"--decode {options.decode}: {folder} makes its steps as transformers does, eagerly")
     if options.frames not in (None, 1):
         raise InputError(f"--frames {options.frames}: {folder} is given one picture for each sequence")
     processor = _processor(folder)

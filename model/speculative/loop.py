@@ -34,8 +34,12 @@ class RoundHook(StageHook, Protocol):
         """Say in a stage that checks a draft what came of it."""
         ...
 
-    def beside(self) -> StageHook:
-        """A hook for another thread, which works on the open request at the same time."""
+    def passed(self, made: int) -> None:
+        """Say in a stage that drafts how many forward passes that took."""
+        ...
+
+    def beside(self, device: torch.device) -> RoundHook:
+        """A hook for another thread, which works on the open request at the same time, on this device."""
         ...
 
 
@@ -45,7 +49,10 @@ class NoRoundHook(NoHook):
     def checked(self, drafted: int, accepted: int) -> None:
         """Say nothing."""
 
-    def beside(self) -> StageHook:
+    def passed(self, made: int) -> None:
+        """Nor here."""
+
+    def beside(self, device: torch.device) -> RoundHook:  # noqa: ARG002 -- the interface's
         """The other thread's does nothing either."""
         return self
 
@@ -125,6 +132,11 @@ class Drafter:
         self._cached = [list(row) for row in self._context]
         return torch.cat(proposed, dim=-1)
 
+    def settle(self, device: torch.device) -> None:
+        """Wait for what was proposed where another device than the draft's comes next: it marks no end of the draft."""
+        if self._passes.device != device and self._passes.device.type == "cuda":
+            torch.cuda.current_stream(self._passes.device).synchronize()
+
     def mapped(self, proposed: torch.Tensor) -> Rows:
         """What was proposed in the target's ids, of each sequence as many as all have; and remember what is cached."""
         rows = proposed.tolist()
@@ -192,6 +204,8 @@ def speculate(
                 with hook.stage(DRAFT, number):
                     given = forced.proposals(len(answer), wanted) if forced and forced.follows(answer.rows) else None
                     proposed = drafter.propose(answer.rows, wanted, given)
+                    hook.passed(wanted)
+                    drafter.settle(target.device)
             with hook.stage(MAP, number):
                 drafts = [row[:wanted] for row in drafter.mapped(proposed)]
         with hook.stage(VERIFY, number):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,7 @@ from model.speculative.mapping import SHARED, SharedIds, Vocabularies, known_par
 from model.staged import LOAD, PREFILL, PREPROCESS, VISION, RequestCost, RequestShape, StageHook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from model.decoding.passes import CachedModel, CachedPasses
     from model.speculative.forced import Rows
@@ -73,6 +72,7 @@ class SpeculativePair:
         how: Speculating,
         mapping: Vocabularies | None = None,
         taught: _Taught | None = None,
+        beside: _Beside | None = None,
     ) -> None:
         """Put them together.
 
@@ -82,8 +82,10 @@ class SpeculativePair:
         if len(target.samples) != len(draft.samples):
             raise ModelError("the draft and the target have unequal numbers of samples")
         for model in (target, draft):
+            name = model.describe().get("name", "the model")
+            if why := getattr(model, "unfit_for_rounds", ""):
+                raise ModelError(f"{name} can neither draft nor check a draft: {why}")
             if not hasattr(model, "begin"):
-                name = model.describe().get("name", "the model")
                 raise ModelError(
                     f"{name} makes its steps in a way of its own; drafts and checks need passes over a "
                     "cache that can be rolled back"
@@ -96,10 +98,12 @@ class SpeculativePair:
         self.taught_in = 0  # answers that the last teaching took
         self._words = min(sizes)
         self._taught = taught or _Taught()
+        self._beside = beside or _Beside(draft.device)
 
     def with_(self, **changes: Any) -> SpeculativePair:
         """The same models working together in another way."""
-        return SpeculativePair(self.target, self.draft, replace(self.how, **changes), self._given, self._taught)
+        how = replace(self.how, **changes)
+        return SpeculativePair(self.target, self.draft, how, self._given, self._taught, self._beside)
 
     @property
     def samples(self) -> Sequence[str]:
@@ -199,34 +203,39 @@ class SpeculativePair:
         What it drafted counts if its own token 0 is the target's; else it drafts again.
         """
         count = min(self.how.count, limit - 2)
-        streams = _Streams(self.draft.device)
-        with ThreadPoolExecutor(1) as beside:
-            ahead = beside.submit(self._head_start, inputs.draft, count, hook.beside(), forced, streams)
+        of_draft = hook.beside(self.draft.device)
+        with self._beside.begin(lambda: self._head_start(inputs.draft, count, of_draft, forced)) as ahead:
             target, answer = self._prefill(inputs.target, limit, hook)
             with hook.stage(DRAFT, 1) if count > 0 else nullcontext():
                 drafter, guess, proposed = ahead.result()
-                streams.join()
+                self._beside.join()
                 if guess != answer.rows:
                     drafter.restart()
                     proposed = None
                 if proposed is None and count > 0 and not answer.finished:
                     given = forced.proposals(1, count) if forced and forced.follows(answer.rows) else None
                     proposed = drafter.propose(answer.rows, count, given)
+                    hook.passed(count)
+                elif count > 0:
+                    hook.passed(0)  # they were made on the other thread
+                drafter.settle(target.device)
         speculate(target, drafter, answer, count=self.how.count, hook=hook, forced=forced, head_start=proposed)
         return answer
 
     def _head_start(
-        self, inputs: Any, count: int, hook: StageHook, forced: Forced | None, streams: _Streams
+        self, inputs: Any, count: int, hook: RoundHook, forced: Forced | None
     ) -> tuple[Drafter, Rows, torch.Tensor | None]:
         """On the other thread: the draft, what it takes for token 0, and what it proposes behind that."""
-        with streams.beside(), hook.request():
+        with hook.request():
             drafter, guess = self._drafter(inputs, hook)
             guess = guess if forced is None else forced.proposals(0, 1)
             if count < 1 or any(len(row) != 1 for row in guess):
                 return drafter, [], None
             with hook.stage(DRAFT, 1):
                 given = None if forced is None else forced.proposals(1, count)
-                return drafter, guess, drafter.propose(guess, count, given)
+                proposed = drafter.propose(guess, count, given)
+                hook.passed(count)
+                return drafter, guess, proposed
 
     def _prefill(self, inputs: Any, limit: int, hook: StageHook) -> tuple[CachedPasses, Answer]:
         with hook.stage(VISION):
@@ -280,23 +289,40 @@ class SpeculativePair:
         return self._taught.plain[number, limit]
 
 
-class _Streams:
-    """A stream of the draft's own where its device has streams."""
+class _Beside:
+    """A thread for the draft, and a stream of its own where its device has streams.
+
+    Both are kept from request to request, since what is warm is theirs: cuDNN's plans of attention belong to a thread,
+    and making one anew takes longer than a step does; the allocator's blocks belong to a stream.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
-        if self._side is not None:  # what the inputs were copied on
-            self._side.wait_stream(torch.cuda.current_stream(device))
+        self._thread: ThreadPoolExecutor | None = None
+        self._stream: torch.cuda.Stream | None = None
 
-    def beside(self) -> AbstractContextManager[Any]:
-        """On the other thread: work is asked for on that stream."""
-        return nullcontext() if self._side is None else torch.cuda.stream(self._side)
+    @contextmanager
+    def begin(self, work: Callable[[], Any]) -> Iterator[Future[Any]]:
+        """Have the thread work, on that stream; it is over when this is, whatever happens."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "draft")
+            self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        if self._stream is not None:  # what the inputs were copied on
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        ahead = self._thread.submit(self._on_stream, work)
+        try:
+            yield ahead
+        finally:
+            wait([ahead])
 
     def join(self) -> None:
         """What is asked for next waits for that stream."""
-        if self._side is not None:
-            torch.cuda.current_stream(self._device).wait_stream(self._side)
+        if self._stream is not None:
+            torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+    def _on_stream(self, work: Callable[[], Any]) -> Any:
+        with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
+            return work()
 
 
 def _of_draft(stage: str) -> str:

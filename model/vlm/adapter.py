@@ -14,8 +14,10 @@ import torch
 import transformers
 
 from model.costs import decoder_cost, tower_flops, tower_parameters
+from model.decoding.answers import answer_over, decoders_for, stop_ids
 from model.decoding.boundaries import step_boundaries
 from model.decoding.passes import CachedPasses
+from model.decoding.stops import stop_test
 from model.inputs.batches import Loaded, batch_name, batches_of
 from model.inputs.samples import read_sample
 from model.parallel import describe, share_of
@@ -50,7 +52,11 @@ class VLMInputs:
 
 
 class StagedVLM:
-    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`."""
+    """Such a model cut at its stage boundaries; implements `model.staged.AnsweringModel`.
+
+    Attributes:
+        decoders: what makes the steps, where transformers' own way does not.
+    """
 
     def __init__(
         self,
@@ -68,6 +74,9 @@ class StagedVLM:
         self._batches = batches_of(options)
         self._prompt_ids = prompt_ids
         self._placeholder: int = getattr(network.config, family.placeholder_key)
+        self._stop_test = stop_test(network, stop_ids(network))
+        eager = options.decode == EAGER
+        self.decoders = None if eager else decoders_for(network, options.decode, self._lengths(), options.new_tokens)
 
     @property
     def samples(self) -> Sequence[str]:
@@ -92,8 +101,13 @@ class StagedVLM:
 
     def prompt_lengths(self) -> list[tuple[str, int]]:
         """Every sequence's name and the tokens of its prompt, visual ones included."""
+        names = [one.name for batch in self._batches for one in batch]
+        return list(zip(names, chain.from_iterable(self._lengths()), strict=True))
+
+    def _lengths(self) -> list[list[int]]:
+        """Of each batch the tokens of each prompt."""
         visual = self._frames * self._family.tokens_per_frame(self._size)
-        return [(one.name, len(self._prompt_ids(one, visual))) for batch in self._batches for one in batch]
+        return [[len(self._prompt_ids(one, visual)) for one in batch] for batch in self._batches]
 
     @property
     def _frames(self) -> int:
@@ -133,7 +147,17 @@ class StagedVLM:
     def answer(
         self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int, next_step: Callable[[], None]
     ) -> torch.Tensor:
-        """transformers' own greedy generation, fed with features, which says when each step begins."""
+        """Greedy generation, transformers' own unless steps are made otherwise, which says when each step begins."""
+        if self.decoders is not None:
+            return answer_over(
+                self.decoders,
+                self.network,
+                self._prompt(inputs, features),
+                inputs.attention_mask,
+                self._stop_test,
+                max_new_tokens=max_new_tokens,
+                next_step=next_step,
+            )
         with step_boundaries(self.network, next_step):
             return self.generate(inputs, features, max_new_tokens=max_new_tokens)
 
@@ -148,19 +172,20 @@ class StagedVLM:
     @torch.no_grad()
     def generate(self, inputs: VLMInputs, features: torch.Tensor | None, *, max_new_tokens: int) -> torch.Tensor:
         """transformers' own greedy generation: from the spliced prompt, or from prompt and pictures."""
-        given: dict[str, torch.Tensor]
-        if features is None:
-            given = {"input_ids": inputs.input_ids, self._family.pictures_name: inputs.pixels}
-        else:
-            given = {"inputs_embeds": self._splice(inputs.input_ids, features)}
         tokens: torch.Tensor = self.network.generate(
-            **given,
+            **self._prompt(inputs, features),
             attention_mask=inputs.attention_mask,
             do_sample=False,
             max_new_tokens=max_new_tokens,
             use_cache=True,
         )
         return tokens if features is not None else tokens[:, inputs.input_ids.shape[1] :]
+
+    def _prompt(self, inputs: VLMInputs, features: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """What the prompt's pass is given: the spliced prompt, or prompt and pictures."""
+        if features is None:
+            return {"input_ids": inputs.input_ids, self._family.pictures_name: inputs.pixels}
+        return {"inputs_embeds": self._splice(inputs.input_ids, features)}
 
     def _splice(self, input_ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Embed [B, S] to [B, S, H] and put the features [B, V, H] where the placeholders stand."""
@@ -221,7 +246,7 @@ class StagedVLM:
             "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
             "config": asdict(self._size),
             "batch_frames": True,
-            "decode": EAGER,
+            "decode": self._options.decode,
             "input": self.samples[0] if self._options.dataset is None else self._options.dataset.name,
             **describe(self._options),
         }

@@ -9,7 +9,6 @@ from model.configs import text_size, vision_size
 from model.errors import CheckpointError, InputError, ModelError
 from model.parallel import split
 from model.pretrained import load_network
-from model.registry import EAGER
 from model.sizes import VLMSize
 from model.vlm.adapter import StagedVLM
 from model.weights import allocate, load_tokenizer, random_prompt, randomise
@@ -28,8 +27,6 @@ def build_staged(family: Family, options: ModelOptions) -> StagedVLM:
     Raises:
         ModelError: the options, the checkpoint or the input cannot be right.
     """
-    if options.decode != EAGER:
-        raise ModelError(f"--decode {options.decode}: {family.name} makes its steps as transformers does, eagerly")
     model = _from_checkpoint(family, options) if options.checkpoint else _random(family, options)
     # The first sample is prepared and all prompts measured before anything is timed, so that what is bad stops the run.
     visual = model.shape(model.prepare(model.load())).visual_tokens

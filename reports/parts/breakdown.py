@@ -30,7 +30,7 @@ LAUNCHED_MEANS = (
     Sentence("block", "block: threads."),
     Sentence("regs", "regs: registers of a thread."),
     Sentence("shared", "shared: memory of a block."),
-    Sentence("occup.", "occup.: the profiler's estimate of the warps held, of those that could be."),
+    Sentence("occup.", "occup.: an estimate of the warps held, of those that could be."),
 )
 
 

@@ -8,7 +8,7 @@ from reports.blocks import Block, Line, Piece, block, line
 from reports.parts.words import lost_of
 from reports.units import counted, duration, share
 from tracer.document.summary import UNREAD
-from tracer.document.words import runs_of
+from tracer.document.words import runs_of, tie_said
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -180,6 +180,9 @@ def _verification(run: dict[str, Any]) -> Line:
         differs = f"from token {first} of {tokens} on, the tokens differ from the model's own generate"
         if shapes > 1:
             differs += f"; in {verified} of {shapes} shapes of requests they do not"
+        tie = run.get("tie")
+        if isinstance(tie, dict):
+            differs += tie_said(tie.get("margin"), tie.get("rounding"))
         return line(differs, role="caution")
     if because := run.get("not_verified_because"):
         return line(f"not verified: {because}", role="caution")

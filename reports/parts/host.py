@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TOP = 12
 # Of the layers where operators and Python are not told apart.
 UNTOLD = "untold"
+HELD = "held up"
 CLEAN = "unprofiled"
 
 
@@ -98,20 +99,21 @@ def _layers(stages: list[Stage]) -> tuple[Element, ...]:
         Column("host", rank=1),
         *map(Column, ("launching", "copying", "waiting", "operators", "Python")),
     ]
-    untold = any(host.untold_ns for _, host in told)
-    columns += [Column(UNTOLD)] if untold else []
+    known = {UNTOLD: any(host.untold_ns for _, host in told), HELD: any(host.blocked_ns for _, host in told)}
+    shown = [name for name, any_of_it in known.items() if any_of_it]
+    columns += map(Column, shown)
     rows = []
     for stage, host in told:
-        rows.append(Row(_cells(stage.stage, host, 1.0, untold=untold)))
+        rows.append(Row(_cells(stage.stage, host, 1.0, shown)))
         if host.slowed is not None:
             dim: Role = "dim"
-            rows.append(Row(_cells(f"  {CLEAN}", host, host.slowed, untold=untold), dim))
+            rows.append(Row(_cells(f"  {CLEAN}", host, host.slowed, shown), dim))
     return Table(columns, rows), _reading([host for _, host in told])
 
 
-def _cells(name: str, host: HostTime, slowed: float, *, untold: bool) -> list[str]:
+def _cells(name: str, host: HostTime, slowed: float, more: list[str]) -> list[str]:
     known = [host.total_ns, host.launch_ns, host.copy_ns, host.sync_ns, host.dispatch_ns, host.python_ns]
-    known += [host.untold_ns] if untold else []
+    known += [{UNTOLD: host.untold_ns, HELD: host.blocked_ns}[column] for column in more]
     return [name, *(NONE if not time_ns else duration(time_ns / slowed) for time_ns in known)]
 
 
@@ -122,6 +124,9 @@ def _reading(hosts: list[HostTime]) -> Note:
         "into the device's runtime; operators: in them, outside such calls; Python: the rest.",
         "untold: operators and Python together, as the file has no operators of the thread."
         if any(host.untold_ns for host in hosts)
+        else "",
+        f"{HELD}: asleep, waiting for another thread, or off the processor, as far as the file tells it."
+        if any(host.blocked_ns for host in hosts)
         else "",
         f"{CLEAN}: the same divided by how much slower the stage was under the profiler: about what is left without it."
         if scaled

@@ -9,9 +9,15 @@ from support import reference
 from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
-from tracer.charge.launches import JITTER_NS, clocks_of, doubtful_launches, find_launches
+from tracer.charge.clocks import clocks_of, doubtful_launches
+from tracer.charge.launches import JITTER_NS, find_launches
 from tracer.summarize import summarize
 from tracer.trace.columns import Trace
+
+
+def _said(trace: Trace) -> list[str]:
+    call = find_launches(trace)
+    return doubtful_launches(trace, call, clocks_of(trace, call))
 
 
 def _of_process(process: int, event: Event) -> Event:
@@ -82,14 +88,14 @@ def test_launches_agree_with_the_reference(trace: Trace) -> None:
 def test_an_op_is_never_given_a_launch_that_launched_something_else() -> None:
     trace = trace_of(kernel("k0", 0, 5, 5), launch(10, 2, 5), kernel("k1", 20, 5, 5), kernel("k2", 30, 5, 6))
     assert find_launches(trace).tolist() == [-1, 0, -1]
-    (said,) = doubtful_launches(trace, find_launches(trace))
+    (said,) = _said(trace)
     assert said.startswith("1 device op has the number of a call that launched something else")
 
 
 def test_where_every_op_has_its_launch_nothing_is_said() -> None:
     trace = trace_of(launch(10, 2, 5), kernel("k1", 10, 5, 5), kernel("unknown", 30, 5, 6))
     assert find_launches(trace).tolist() == [0, -1]
-    assert doubtful_launches(trace, find_launches(trace)) == []
+    assert _said(trace) == []
 
 
 def test_the_first_kernels_of_a_graph_may_begin_before_its_launch_by_as_much_as_clocks_differ() -> None:

@@ -98,11 +98,22 @@ def _many(count: int, *missing: int, name: str = "cudaLaunchKernel") -> list[Eve
     return [*calls, *[kernel("k", 10 * i + 5, 2, i) for i in range(1, count + 1) if i not in missing]]
 
 
-def test_a_single_launch_among_many_is_a_stray_but_not_among_few_and_never_a_graph() -> None:
-    assert _calls(*_many(FEW_LAUNCHES, 50)) == []
-    assert _calls(*_many(FEW_LAUNCHES, 50, 51)) == ["cudaLaunchKernel#50", "cudaLaunchKernel#51"]
-    assert _calls(*_many(FEW_LAUNCHES - 1, 50)) == ["cudaLaunchKernel#50"]
-    assert _calls(*_many(FEW_LAUNCHES, 50, name="cudaGraphLaunch")) == ["cudaGraphLaunch#50"]
+def test_a_single_fill_among_many_launches_is_a_stray_but_not_among_few_and_never_a_kernel_or_graph() -> None:
+    assert _calls(*_many(FEW_LAUNCHES, 50, name="cudaMemsetAsync")) == []
+    assert _calls(*_many(FEW_LAUNCHES, 50, 51, name="cudaMemsetAsync")) == ["cudaMemsetAsync#50", "cudaMemsetAsync#51"]
+    assert _calls(*_many(FEW_LAUNCHES - 1, 50, name="cudaMemsetAsync")) == ["cudaMemsetAsync#50"]
+    for name in ("cudaLaunchKernel", "hipGraphLaunch", "cudaGraphLaunch_v10000"):
+        assert _calls(*_many(FEW_LAUNCHES, 50, name=name)) == [f"{name}#50"]
+
+
+def test_a_quick_fill_among_lost_kernels_was_lost_with_them() -> None:
+    slow = (call("cudaMemsetAsync", 30, 9, 3), kernel("Memset", 45, 1, 3, cat="gpu_memset"))
+    quick = call("cudaMemsetAsync", 20, 4, 2)
+    assert _calls(*RECORDED, *slow, quick, launch(50, 5, 4)) == ["cudaMemsetAsync#2", "cudaLaunchKernel#4"]
+    assert _calls(*RECORDED, *slow, quick) == []
+    recorded = [event for n in (5, 6) for event in (launch(45 + n, 5, n), kernel("k", 60 + n, 1, n))]
+    assert _calls(*RECORDED, *slow, quick, *recorded, launch(80, 5, 4)) == ["cudaLaunchKernel#4"]
+    assert _calls(*RECORDED, *slow, call("cudaMemsetAsync", 20, 0.3, 2), launch(50, 5, 4)) == ["cudaLaunchKernel#4"]
 
 
 def test_each_is_of_the_stage_around_it_on_its_thread() -> None:

@@ -288,6 +288,7 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("record --draft eventgpt --draft-size tiny --draft-checkpoint .", 2, "drop --draft-size"),
         ("record --draft hf:. --draft-checkpoint .", 2, "--draft hf:. is one already"),
         ("record --draft eventgpt --draft-size huge", 2, "comes in tiny, 7b"),
+        ("record --draft eventgpt --draft-device gpu", 2, "--draft-device gpu: choose cpu, cuda or cuda:N"),
         ("record --draft eventgpt --acceptance 1.5", 2, "a share from 0 to 1"),
         ("record --draft eventgpt --schedule both", 2, "choose from sequential, overlapped"),
         ("record --draft eventgpt --sweep k=0:4", 2, "write k=FROM:TO"),

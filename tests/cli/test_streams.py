@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,38 @@ def test_an_interrupt_while_a_command_starts_is_one_line(trace: Path, module: st
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "tracer: interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_ended_by_another_signal_tidies_up_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    script = (
+        "import os, signal, sys\n"
+        f"signal.signal({int(number)}, signal.SIG_DFL)\n"
+        "from tracer.cli import app, main\n"
+        "def run(arguments):\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        signal.sigtimedwait([], 60)\n"
+        "    finally:\n"
+        f"        open({str(tmp_path / 'tidied')!r}, 'w').close()\n"
+        "app.run = run\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"tracer: ended by {number.name}\n")
+    assert (tmp_path / "tidied").exists()
+
+
+def test_what_whoever_started_us_has_ignored_stays_so() -> None:
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from tracer.cli import app, main\n"
+        "app.run = lambda _: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_before_a_command_starts_nothing_is_imported_that_takes_time() -> None:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tracer.cli import drafting
 from tracer.cli.app import VERBS, run
 from tracer.document.errors import UsageError
 
@@ -43,3 +44,14 @@ def test_a_value_that_is_none_names_the_verb_too(monkeypatch: pytest.MonkeyPatch
 def test_a_trace_of_a_capture_is_refused_where_it_would_change_nothing(by: list[str]) -> None:
     with pytest.raises(UsageError, match="add --by op, module or layer"):
         run(["summarize", "run.json", "--capture", "capture.json", *by])
+
+
+def test_a_draft_and_its_target_are_both_on_gpus_or_both_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tracer.recording.options import Drafting
+
+    monkeypatch.setattr("tracer.cli.choices.choose_device", lambda name, **_: name)
+    for draft, target in (("cuda:1", "cuda"), ("cpu", "cpu"), (None, "cuda")):
+        drafting.check_device(Drafting(model="eventgpt", device=draft), target)
+    for draft, target in (("cuda", "cpu"), ("cpu", "cuda:0")):
+        with pytest.raises(UsageError, match=f"--draft-device {draft}: the target is on {target}"):
+            drafting.check_device(Drafting(model="eventgpt", device=draft), target)

@@ -101,6 +101,44 @@ def test_an_interrupt_loses_nothing_that_was_finished_and_is_one_line(tmp_path: 
     assert len(content(store)["stages"]) == TRACES
 
 
+# A scheduler of Dask's and a worker, as somebody else has them: in one process, which says their address.
+CLUSTER = """
+import time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    address = {"host": "127.0.0.1", "dashboard_address": None, "worker_dashboard_address": "127.0.0.1:0"}
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://", **address)
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing_that_was_finished(tmp_path: Path, traces: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOWED)
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "cluster.py"], env={**environment, "FLEET_PIDS": str(tmp_path / "pids")},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as cluster:  # fmt: skip
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        command = ["fleet", str(traces), "--store", str(tmp_path / "store"), "--scheduler", address]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tracer", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        _pids(process, tmp_path, 4)
+        cluster.kill()
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, output, errors.count("\n")) == (1, "", 1), errors
+    assert f"--scheduler {address}: it is gone; what was finished is in {tmp_path / 'store'}" in errors
+    store = opened(tmp_path / "store")
+    finished = len(content(store)["runs"])
+    assert 3 <= finished < TRACES
+    done = typed(*command[:4], "--workers", 0)
+    assert f"{TRACES} traces: {TRACES - finished} read, {finished} known, 0 failed" in done.stdout
+
+
 def test_commands_as_they_are_typed(tmp_path: Path, traces: Path) -> None:
     store = tmp_path / "store"
     (traces / "bad\x1b[31m.json").write_text("no trace")
@@ -125,6 +163,10 @@ def test_commands_as_they_are_typed(tmp_path: Path, traces: Path) -> None:
         ["fleet", traces, "--store", store, "--date", "today"],
         ["fleet", "query", store, "slowest", "--tag", "a=b"],
         ["fleet", "query", store, "slowest", "--retry"],
+        ["fleet", "query", store, "slowest", "--worker-memory", 667],
+        ["fleet", "merge", store, "--format", "json"],
+        ["fleet", traces, "--store", store, "--format", "json"],
+        ["fleet", traces, "--store", store, "--scheduler", "tcp://127.0.0.1:1", "--workers", 2],
         ["fleet", "merge", store, "--output", store / "x"],
         ["fleet", traces, "--store", store, "--between", "a=1", "a=2"],
     ):

@@ -284,8 +284,27 @@ def test_a_summary_with_figures_that_no_table_holds_is_a_row_with_its_error(tmp_
     assert {row["date_from"] for row in content(store)["runs"]} == {"file"}
 
 
+def test_a_set_that_another_process_merged_a_moment_ago_counts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This one looked before that, and does not look again for a minute."""
+    traces = [_trace(tmp_path / f"{length}.json", length) for length in (3, 5)]
+    store, _ = filled(tmp_path / "store", *traces)
+    before = content(store)
+    with monkeypatch.context() as patched:
+        patched.setattr("tracer.fleet.store._merged_of", {})
+        merge(store, store.days()[0])
+    assert [one.state for one in filled(store.root, *traces)[1]] == [STORED, STORED]
+    assert content(store) == before
+    monkeypatch.setattr("tracer.fleet.store.LOOKED_S", -1.0)
+    assert [one.state for one in filled(store.root, *traces)[1]] == [KNOWN, KNOWN]
+
+
 @pytest.mark.parametrize("listed", ["", "cut"])
-def test_a_list_of_a_merged_set_that_is_empty_or_cut_is_one_line(tmp_path: Path, listed: str) -> None:
+def test_a_list_of_a_merged_set_that_is_empty_or_cut_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    monkeypatch.setattr("tracer.fleet.store.LOOKED_S", -1.0)
     store, _ = filled(tmp_path / "store", _trace(tmp_path / "a.json"))
     (day,) = store.days()
     merged = day / "merged-of-somebody"

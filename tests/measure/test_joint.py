@@ -51,6 +51,14 @@ def test_what_kernels_take_longer_is_the_devices(tmp_path: Path) -> None:
     assert (small.lost_ns, small.cause) == (5_000, "device")
 
 
+def test_models_on_devices_of_their_own_share_the_time_that_passes(tmp_path: Path) -> None:
+    """Two devices, each of which one model has: both run at once, and no device's wait counts twice."""
+    one, two = (summarize(trace_of(*both(device=device)), _solos(tmp_path)).joint for device in (0, 1))
+    assert one is not None and two is not None
+    assert one.both_ns > 0
+    assert (one.busy_ns, one.both_ns, one.idle_ns) == (two.busy_ns, two.both_ns, two.idle_ns)
+
+
 def _steps(role: str, every: float, tid: int) -> list[Event]:
     """A prompt's pass and nine steps, each of one kernel."""
     names = [f"{role}/prefill", *[f"{role}/decode#{number}" for number in range(1, 10)]]

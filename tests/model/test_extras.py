@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model.extras import EXTRA, LONGEST, in_one_line, install, missing_package
+from model import extras
+from model.extras import EXTRA, LONGEST, fitting, in_one_line, install, missing_package
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -29,6 +30,33 @@ def test_every_extra_that_is_named_brings_the_package() -> None:
 )
 def test_a_missing_package_is_found_in_what_an_error_says(message: str, advice: str) -> None:
     assert advice in (missing_package(ImportError(message)) or "")
+
+
+INDEX = ", with the --extra-index-url that https://pytorch.org/get-started names for "
+
+
+@pytest.mark.parametrize(
+    ("torch", "told"),
+    [
+        (
+            "2.13.0+cpu",
+            f" torch==2.13.0+cpu{INDEX}cpu",
+        ),
+        (
+            "2.14.1+cu130",
+            f" torch==2.14.1+cu130{INDEX}cu130",
+        ),
+        ("2.14.1", " torch==2.14.1"),
+        ("2.9.0a0+50eac811a6.nv25.09", " torch==2.9.0a0+50eac811a6.nv25.09"),
+    ],
+)
+def test_what_installs_torchvision_leaves_torch_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, torch: str, told: str
+) -> None:
+    monkeypatch.setattr(extras, "version", lambda _: torch)
+    assert install("vision") == f"pip install '.[vision]'{told}"
+    assert fitting().endswith(f"pip install --upgrade torchvision{told}")
+    assert install("video") == "pip install '.[video]'"
 
 
 def test_a_missing_package_is_found_where_the_error_came_from() -> None:

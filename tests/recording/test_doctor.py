@@ -15,6 +15,7 @@ import pytest
 from support.nsys_program import install, profiling
 from support.typed import typed
 
+from model.extras import fitting
 from tracer.recording import doctor
 from tracer.recording.extras import FOR_DEVELOPERS, OPTIONAL
 from tracer.recording.requirements import unmet
@@ -48,7 +49,7 @@ def test_a_library_that_only_some_need_is_no_failure(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(doctor, "version", lambda _: "0.21")
     monkeypatch.setattr(doctor, "import_module", lambda _: _raise(RuntimeError("operator torchvision::nms\ndoes not")))
     check = doctor.check_optional("torchvision", "processors")
-    assert (check.status, check.advice) == ("warning", "install the release that was made for this torch")
+    assert (check.status, check.advice) == ("warning", fitting())
     assert check.found == "0.21 does not import: operator torchvision::nms does not"
 
 

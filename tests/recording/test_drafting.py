@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,16 +14,22 @@ import torch
 from support.pairs import built, pair
 from support.silent import Silent
 
-from model.registry import ModelOptions
-from model.speculative.pair import Speculating
+from model.decoding.passes import CachedPasses
+from model.registry import ModelOptions, find
+from model.speculative.loop import Drafter
+from model.speculative.mapping import SharedIds
+from model.speculative.pair import Speculating, SpeculativePair
 from model.staged import run_request
 from reports.text import render
+from tracer.document import words
 from tracer.document.errors import InputError, VerificationError
+from tracer.document.manifest import Verification
 from tracer.document.summary import Summary
 from tracer.recording import drafting
 from tracer.recording.hooks import RecorderHook
 from tracer.recording.marks import Marks
 from tracer.recording.options import Drafting, RecordOptions, from_json
+from tracer.recording.passes import ties
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
 from tracer.summarize import summarize_file
@@ -103,15 +111,96 @@ def test_a_loop_whose_tokens_are_others_is_refused(tmp_path: Path, monkeypatch: 
         drafting._verify_rounds(both, 0, TOKENS, lambda: None)
 
 
-def test_only_the_likeliest_tokens_pass_for_rounding() -> None:
-    both = pair("video_llava", "eventgpt", Speculating(count=2))
+@cache
+def _planted(dtype: str) -> Any:
+    """A pair whose target has two ids that are likely alike, and what it says itself."""
+    options = ModelOptions(size="tiny", device="cpu", dtype=dtype, frames=1, prompt_tokens=12)
+    target, draft = (find(name).build(options) for name in ("video_llava", "eventgpt"))
+    both = SpeculativePair(target, draft, Speculating(count=2))
+    inputs = both.prepare(both.load())
+    own = both.generate(inputs, both.encode_vision(inputs), max_new_tokens=TOKENS)
+    head = target.network.get_output_embeddings().weight
+    head.data[_other(own)] = head.data[own[0, 3]]
+    return both
+
+
+def _other(own: torch.Tensor) -> int:
+    """An id that the answer lacks, behind that of token 3: of two that are as likely the first is taken."""
+    return next(one for one in range(int(own[0, 3]) + 1, 2_000) if one not in own[0].tolist())
+
+
+def _said(both: Any, *, wrong: int = 0) -> torch.Tensor:
+    """An answer that takes the other of both at token 3, and what the target says behind that; or a wrong token."""
     inputs = both.prepare(both.load())
     features = both.encode_vision(inputs)
-    stock = both.generate(inputs, features, max_new_tokens=TOKENS)
-    assert drafting._rounded_otherwise(both, inputs, features, stock, stock, 3)
-    other = stock.clone()
-    other[0, 3] = (other[0, 3] + 1) % 900
-    assert not drafting._rounded_otherwise(both, inputs, features, other, stock, 3)
+    own = both.generate(inputs, features, max_new_tokens=TOKENS)
+    said = own[:, :3].tolist()
+    token = torch.tensor([[wrong or _other(own)]])
+    passes = both.target.begin(inputs.target, features[0])
+    passes.extend(own[:, :3])
+    while len(said[0]) < TOKENS:
+        said[0].append(int(token))
+        token = passes.extend(token)
+    return torch.tensor(said)
+
+
+def _verified(both: Any, said: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> Verification:
+    monkeypatch.setattr(both, "run", lambda *_, **__: said, raising=False)
+    return drafting._verify_rounds(both, 0, TOKENS, lambda: None)
+
+
+def test_a_tie_is_said_to_be_one_with_how_near_both_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = _planted("bfloat16")
+    found = _verified(both, _said(both), monkeypatch)
+    assert (found.status, found.first_difference, found.margin) == ("differs", 3, 0.0)
+    assert found.rounding is not None and 0 < found.rounding < 1
+    assert words.tie_said(found.margin, found.rounding).startswith(": ties within rounding (at most 0 below")
+
+
+def test_in_float32_a_tie_is_an_error_that_says_how_near_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = _planted("float32")
+    with pytest.raises(VerificationError, match=r"from token 3 on: .* up to 0 below .* weights of this type must"):
+        _verified(both, _said(both), monkeypatch)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_another_token_is_no_tie_nor_is_one_behind_a_tie(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = _planted(dtype)
+    with pytest.raises(VerificationError, match="from token 3 on"):
+        _verified(both, _said(both, wrong=7), monkeypatch)
+    behind = _said(both)
+    behind[0, 5] = 7
+    with pytest.raises(VerificationError, match=r"from token 3 on: its logits lie up to 0\.\d+|[1-9]"):
+        _verified(both, behind, monkeypatch)
+
+
+def test_passes_over_several_tokens_that_say_others_are_no_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the margin: a cache that is read at wrong places would make its own ties."""
+    both, logits = _planted("bfloat16"), CachedPasses.logits
+    said = _said(both)
+
+    def elsewhere(self: CachedPasses, tokens: torch.Tensor, *, keep: int = 1) -> torch.Tensor:
+        return logits(self, tokens.flip(-1), keep=keep)
+
+    monkeypatch.setattr(CachedPasses, "logits", elsewhere)
+    with pytest.raises(VerificationError, match="more than their type rounds"):
+        _verified(both, said, monkeypatch)
+
+
+def test_an_answer_that_ends_too_soon_is_no_tie(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = _planted("bfloat16")
+    with pytest.raises(VerificationError, match="in its end, behind 5 tokens of 8"):
+        _verified(both, _said(both)[:, :5], monkeypatch)
+    first = _said(both)
+    first[0, 0] = 7
+    with pytest.raises(VerificationError, match="in token 0"):
+        _verified(both, first, monkeypatch)
+
+
+def test_tokens_behind_a_stop_are_not_judged() -> None:
+    network = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=[2], pad_token_id=0))
+    said = torch.tensor([[5, 2, 0, 0], [5, 6, 7, 2]])
+    assert ties._alive(said, network).tolist() == [[True, True, False, False], [True, True, True, True]]
 
 
 def test_clean_requests_say_what_each_round_yielded() -> None:
@@ -124,6 +213,26 @@ def test_clean_requests_say_what_each_round_yielded() -> None:
     assert request.beside is not None
     assert request.beside.vision_ns > 0
     assert request.beside.prefill_ns > 0
+
+
+def test_another_thread_is_timed_by_the_clock_of_its_own_device() -> None:
+    marks = Marks(torch.device("cpu"), adjoining=True)
+    assert marks.forked(torch.device("cuda:1"))._given == torch.device("cuda:1")
+
+
+def test_a_draft_on_another_device_is_over_before_its_end_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+
+    def stream(device: torch.device) -> Any:
+        return SimpleNamespace(synchronize=lambda: waited.append(device))
+
+    monkeypatch.setattr(torch.cuda, "current_stream", stream)
+    passes: Any = SimpleNamespace(device=torch.device("cuda:1"))
+    drafter = Drafter(passes, SharedIds(4, 4))
+    drafter.settle(torch.device("cuda:1"))
+    assert waited == []
+    drafter.settle(torch.device("cuda:0"))
+    assert waited == [torch.device("cuda:1")]
 
 
 def test_options_survive_the_way_to_another_process(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 from support.chrome import call, document, kernel, launch, module, operator
 
 from model.decoding.static import StaticDecoder
 from model.registry import COMPILE, GRAPH
 from tracer.document.graphs import OUTSIDE
+from tracer.recording import graphs
 from tracer.recording.graphs import COMPILED, captured, graphs_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,17 @@ def test_what_replays_no_graph_has_none_and_a_compiled_step_says_why(tmp_path: P
     assert graphs_of(_model("static", "cuda"), tmp_path) == ([], "")
     assert graphs_of(SimpleNamespace(device=torch.device("cuda")), tmp_path) == ([], "")  # type: ignore[arg-type]
     assert graphs_of(_model(COMPILE, "cuda"), tmp_path) == ([], COMPILED)
+
+
+def test_a_step_of_which_nothing_can_be_written_loses_no_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(GRAPH, "cuda")
+    model.decoders.each.append(None)
+    monkeypatch.setattr(graphs, "_graph_of", lambda *_: captured(b'{"traceEvents": [{'))
+    found, why = graphs_of(model, tmp_path)
+    assert found == []
+    assert why.startswith("torch.profiler left no trace of the step that can be read (")
 
 
 def test_a_step_is_launched_twice_from_an_empty_cache_which_is_left_empty() -> None:

@@ -86,7 +86,7 @@ def test_the_manifest_says_what_ran(run: Path) -> None:
     }  # fmt: skip
     assert manifest["verification"] == {
         "status": "passed", "tokens": TOKENS, "encoder_calls": 5, "expected_encoder_calls": 5, "first_difference": None,
-        "reason": "", "shapes": 1, "shapes_verified": 1,
+        "margin": None, "rounding": None, "reason": "", "shapes": 1, "shapes_verified": 1,
     }  # fmt: skip
     assert manifest["clock"] == "host"
     assert len(manifest["clean"]) == 2

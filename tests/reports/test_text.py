@@ -87,6 +87,11 @@ def test_what_was_done_on_purpose_is_said() -> None:
             {"verification": "differs", "first_difference": 2, "verified_shapes": 3, "shapes": 4},
             "from token 2 of 3 on, the tokens differ .*; in 3 of 4 shapes of requests they do not",
         ),
+        (
+            {"verification": "differs", "first_difference": 2, "tie": {"margin": 0.0156, "rounding": 0.0625}},
+            r"generate: ties within rounding \(at most 0.0156 below the likeliest",
+        ),
+        ({"verification": "differs", "first_difference": 2, "tie": ["anything"]}, "the model's own generate\n"),
     ],
 )
 def test_verification_says_of_how_many_shapes_it_speaks(run: dict[str, object], said: str) -> None:
@@ -148,7 +153,7 @@ def test_decode_steps_say_how_they_grow_and_which_stand_out() -> None:
 
 def test_warnings_are_shown() -> None:
     trace = trace_of(kernel("k", 0, 1), kernel("bad", 0, -1))
-    assert "warning: 1 event left out: negative duration" in " ".join(render(summarize(trace)).split())
+    assert "warning: 1 device op left out (bad): negative duration" in " ".join(render(summarize(trace)).split())
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 
 def model(
-    name: str, every: float, *, busy: float = 10, count: int = 10, at: float = 0, tid: int = MAIN, first: int = 1
+    name: str,
+    every: float,
+    *,
+    busy: float = 10,
+    count: int = 10,
+    at: float = 0,
+    tid: int = MAIN,
+    first: int = 1,
+    device: int = 0,
 ) -> list[Event]:
     """So many kernels of a model, one launched every so many microseconds, on a stream of its own."""
     events: list[Event] = []
@@ -19,12 +27,12 @@ def model(
         asked = at + number * every
         events += [
             launch(asked, 1, first + number, tid),
-            kernel(name, asked + 2, busy, first + number, stream=10 * tid),
+            kernel(name, asked + 2, busy, first + number, stream=10 * tid, device=device),
         ]
     return events
 
 
-def both(small_every: float = 60, large_every: float = 100, small_busy: float = 10) -> list[Event]:
-    """A small model beside a large one whose kernels take 80 us."""
+def both(small_every: float = 60, large_every: float = 100, small_busy: float = 10, device: int = 0) -> list[Event]:
+    """A small model beside a large one whose kernels take 80 us, which is on this device."""
     small = model("small", small_every, busy=small_busy, tid=MAIN)
-    return [*small, *model("large", large_every, busy=80, at=5, tid=OTHER, first=100)]
+    return [*small, *model("large", large_every, busy=80, at=5, tid=OTHER, first=100, device=device)]

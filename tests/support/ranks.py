@@ -80,6 +80,33 @@ def play(plan: Plan) -> list[list[Event]]:
     return [_moved(events, plan.clock.get(rank, 0), plan.devices.get(rank, rank)) for rank, events in enumerate(played)]
 
 
+def play_on_processors(plan: Plan) -> list[list[Event]]:
+    """The same on CPUs: a host does the work itself, and waits for each collective, which gloo runs on a thread."""
+    played: list[list[Event]] = [[] for _ in range(plan.ranks)]
+    host = [1_000_000] * plan.ranks
+    for step in range(plan.passes):
+        begun = list(host)
+        for layer in range(plan.layers):
+            planted, arrived = plan.at in (None, layer), []
+            for rank in range(plan.ranks):
+                host[rank] += LAUNCH_NS + (plan.host.get(rank, 0) if planted else 0)
+                length = KERNEL_NS + (plan.device.get(rank, 0) if planted else 0)
+                played[rank].append(_event("cpu_op", "aten::linear", host[rank], length, {}))
+                played[rank].append(_event("cpu_op", "aten::addmm", host[rank] + 1_000, length - 2_000, {}))
+                host[rank] += length
+                played[rank].append(_event("cpu_op", "c10d::allreduce_", host[rank], 2_000, {}))
+                arrived.append(host[rank] + LATENCY_NS)
+            for rank, start in enumerate(arrived):
+                end = max(arrived) + TRANSFER_NS + (plan.network.get(rank, 0) if planted else 0)
+                gloo = _event("user_annotation", "gloo:all_reduce", start, end - start, {})
+                played[rank].append({**gloo, "tid": 2 + layer % 2})
+                host[rank] = end
+        for rank in range(plan.ranks):
+            name = "tracer/prefill" if step == 0 else f"tracer/decode#{step}"
+            played[rank].append(_event("user_annotation", name, begun[rank], host[rank] - begun[rank], {}))
+    return [_moved(events, plan.clock.get(rank, 0), rank) for rank, events in enumerate(played)]
+
+
 def write(folder: Path, plan: Plan, played: list[list[Event]] | None = None) -> list[Path]:
     """A file for each rank, as torch.profiler writes it."""
     folder.mkdir(exist_ok=True)

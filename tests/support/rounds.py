@@ -20,6 +20,7 @@ def rounds(
     step: float = 30,
     alone: int = 4,
     mapping: float = 0,
+    draft_device: int = 0,
 ) -> list[Event]:
     """A request of a prompt, steps of the target alone, and rounds, each kernel behind the other without a gap.
 
@@ -28,15 +29,16 @@ def rounds(
         draft, verify, step: microseconds of a drafted token, of a check and of a step of the target by itself.
         alone: so many of these steps.
         mapping: microseconds of mapping a draft; without any it is no stage.
+        draft_device: where drafts run; all else is on device 0.
     """
     events: list[Event] = []
     at, number = 0.0, 0
 
-    def stage(name: str, busy: float, inside: str = "") -> None:
+    def stage(name: str, busy: float, inside: str = "", device: int = 0) -> None:
         nonlocal at, number
         number += 1
         events.append(span(name, at, busy))
-        events.extend([launch(at + 0.25, 0.25, number), kernel("k", at + 0.5, busy, number)])
+        events.extend([launch(at + 0.25, 0.25, number), kernel("k", at + 0.5, busy, number, device=device)])
         if inside:
             events.append(span(inside, at + 0.75, 0.125))
         at += busy
@@ -46,7 +48,7 @@ def rounds(
         stage(f"tracer/decode#{index}", step)
     for index, result in enumerate(results, start=1):
         drafted, accepted = result or (1, 0)
-        stage(f"tracer/draft#{index}", draft * max(1, drafted))
+        stage(f"tracer/draft#{index}", draft * max(1, drafted), device=draft_device)
         if mapping:
             stage(f"tracer/map#{index}", mapping)
         said = "" if result is None else f"tracer/result:drafted={drafted},accepted={accepted}"

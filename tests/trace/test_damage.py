@@ -96,7 +96,7 @@ def test_an_event_that_profilers_spoil_is_read_all_the_same(change: dict[str, st
 def test_an_event_without_a_usable_time_is_counted_and_costs_no_other(change: dict[str, str], reason: str) -> None:
     trace = read_bytes(_native({}, change, {}))
     assert _names(trace) == ["k", "k"]
-    assert trace.warnings == [f"1 event left out: {reason}"]
+    assert trace.warnings == [f"1 device op left out (k): {reason}"]
 
 
 @pytest.mark.parametrize("correlation", ["null", "[]", '"x"', "1e99", "99999999999999999999", "-5", "0", '"\\ud800"'])
@@ -349,3 +349,17 @@ def test_a_device_whose_own_name_is_not_escaped_is_read() -> None:
     head = b'{"deviceProperties": [{"id": 0, "name": "A\\Model"}], "traceEvents": [\n'
     (device,) = read_bytes(head + json.dumps(GOOD).encode() + b"\n]}").devices
     assert device.name == "A\\Model"
+
+
+@pytest.mark.parametrize(
+    "path", [r"C:\Users\me\trace.json", r"D:\out" + "\\", r"\\server\x", r"D:\\out \"q\" \y"],
+    ids=["drive", "folder", "share", "some of it escaped"],
+)  # fmt: skip
+def test_a_path_behind_the_events_that_nobody_escaped_tears_no_file(path: str) -> None:
+    behind = f'"traceName": "{path}", "deviceProperties": [{{"id": 0, "name": "H100"}}]'
+    text = document(kernel("k", 1, 2, 1)).removesuffix(b"}") + f", {behind}}}".encode()
+    trace = read_bytes(text)
+    assert (trace.warnings, trace.torn, [device.name for device in trace.devices]) == ([], False, ["H100"])
+    assert len(trace.ops) == len(read_bytes(text[:-3]).ops) == 1
+    many = document(*(kernel("k", n, 1, n) for n in range(3))).removesuffix(b"}") + f", {behind}}}".encode()
+    assert (read_bytes(many).warnings, len(read_bytes(many).ops), read_bytes(many[:-3]).torn) == ([], 3, True)

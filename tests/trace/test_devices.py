@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.chrome import Event, kernel, launch, span, trace_of
+from support.chrome import Event, call, kernel, launch, span, trace_of
 
 from tracer.charge import overlaps
 from tracer.charge.launches import find_launches
@@ -39,8 +39,9 @@ def _processes(trace: Trace) -> list[str]:
         (("rank0/0", "rank1/0"), ("rank0/77", "rank1/77")),
         (("1000000", "2000000"), ("1000830", "2000831")),
         (("830", "831"), ("830", "831")),
+        (("0_rank0", "0_rank1"), ("830_rank0", "831_rank1")),
     ],
-    ids=["sglang", "slashes", "offsets", "host tracks"],
+    ids=["sglang", "slashes", "offsets", "host tracks", "behind the number"],
 )
 def test_ranks_that_number_their_devices_alike_have_one_each(ops: tuple[str, str], hosts: tuple[str, str]) -> None:
     trace = trace_of(*_rank(0, ops[0], hosts[0]), *_rank(1, ops[1], hosts[1]))
@@ -73,6 +74,29 @@ def test_ranks_whose_tracks_are_one_are_told_by_who_launched() -> None:
     assert _processes(trace) == ["830"] * 5 + ["831"] * 5
     assert [(device.id, device.name) for device in trace.devices] == [(0, H100), (1, H100)]
     assert [token.ops for token in summarize(trace).tokens] == [1] * 10
+
+
+def test_ranks_in_step_that_number_devices_tracks_and_launches_alike_have_one_each() -> None:
+    waits = [call("cudaStreamSynchronize", 7000, 5, n) | {"pid": "831"} for n in range(900, 903)]
+    alone = [
+        event for n in range(900, 903) for event in (launch(6900 + n, 5, n) | {"pid": "830"}, kernel("k", 7900, 5, n))
+    ]
+    trace = trace_of(*_rank(0, "0", "830"), *_rank(1, "0", "831"), *waits, *alone)
+    assert trace.ops.device.tolist() == [0] * 5 + [1] * 5 + [0] * 3
+    assert _processes(trace) == ["830"] * 5 + ["831"] * 5 + ["830"] * 3
+
+
+def test_ranks_in_step_on_devices_of_their_own_are_given_their_own_launches() -> None:
+    ranks = [_of_device(rank, _rank(rank, str(rank), f"83{rank}")) for rank in range(3)]
+    assert _processes(trace_of(*ranks[0], *ranks[1], *ranks[2])) == ["830"] * 5 + ["831"] * 5 + ["832"] * 5
+    assert _processes(trace_of(*ranks[2], *ranks[0], *ranks[1])) == ["832"] * 5 + ["830"] * 5 + ["831"] * 5
+
+
+def test_one_process_of_two_that_drives_both_devices_keeps_both() -> None:
+    first = [launch(100 * n, 5, n) | {"pid": "830"} for n in range(1, 7)]
+    ops = [kernel("k", 100 * n + 10, 50, n, device=n % 2) for n in range(1, 7)]
+    other = [launch(5000 + n, 5, n) | {"pid": "831"} for n in range(1, 7)]
+    assert _processes(trace_of(*first, *ops, *other)) == ["830"] * 6
 
 
 def test_a_number_that_another_rank_launched_its_own_by_tells_of_no_process() -> None:

@@ -134,7 +134,7 @@ def test_gpu_annotations_are_never_work() -> None:
 def test_a_bad_event_is_counted_and_costs_no_other(change: dict[str, object], reason: str) -> None:
     trace = trace_of(kernel("good", 0, 1, 1), {**kernel("bad", 1, 1, 2), **change})
     assert [trace.strings[name] for name in trace.ops.name] == ["good"]
-    assert trace.warnings == [f"1 event left out: {reason}"]
+    assert trace.warnings == [f"1 device op left out (bad): {reason}"]
 
 
 def test_captures_are_joined_where_they_overlap() -> None:

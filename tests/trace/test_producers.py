@@ -42,8 +42,27 @@ XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hl
         ((_process("NPU", "labels"), operator("aten::mm", 1, 5), _plain("MatMulV3")), "Ascend"),
         ((operator("zeCommandListAppend", 1, 5), _plain("gemm", cat="gpu_op")), "unitrace"),
         ((_plain("model_loading_uri", cat="Session"), _plain("a_kernel_time", cat="Node")), "ONNX Runtime"),
+        ((_plain("aclnnMatmul", args={"Task Type": "AI_CORE", "Stream Id": 2}),), "Ascend"),
+        ((_plain("fusion.12"), _plain("PjitFunction(step)")), "XLA's profiler"),
+        (
+            (_plain("k", cat="Kernel", args={"stream": "7"}), _plain("SequentialExecutor", cat="Session")),
+            "ONNX Runtime",
+        ),
+        ((_plain("gemm", args={"dev-id": "0", "BeginNs": "1", "EndNs": "2"}),), "rocprof"),
     ],
-    ids=["jax", "tpu", "timeline", "cann", "npu", "unitrace", "onnx"],
+    ids=[
+        "jax",
+        "tpu",
+        "timeline",
+        "cann",
+        "npu",
+        "unitrace",
+        "onnx",
+        "npu tasks",
+        "jax unnamed",
+        "onnx gpu",
+        "rocprof",
+    ],
 )
 def test_a_producer_is_told_by_what_it_calls_its_processes_and_categories(
     events: tuple[dict[str, Any], ...], producer: str

@@ -34,6 +34,29 @@ def test_an_op_with_an_end_but_no_beginning_is_left_out_where_all_else_is_far() 
     assert _kernels(trace) == ["k"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"ts": -1_743_521_598_163_202.1}, "no usable timestamp"),
+        ({"ts": 18_446_744_073_709_551.615}, "no usable timestamp"),
+        ({"ts": None}, "no usable timestamp"),
+        ({"dur": 18_446_744_073_709_551.615}, "no usable duration"),
+        ({"dur": -5}, "negative duration"),
+    ],
+)
+def test_an_op_whose_time_no_clock_has_is_left_out_counted_and_named(fields: dict[str, object], reason: str) -> None:
+    trace = trace_of(launch(10, 5, 1), kernel("k", 20, 5, 1), launch(30, 5, 2), {**kernel("gemm", 40, 5, 2), **fields})
+    assert (_kernels(trace), trace.untimed) == (["k"], 1)
+    assert trace.warnings == [f"1 device op left out (gemm): {reason}"]
+
+
+def test_several_ops_at_zero_that_were_launched_later_have_no_time_and_a_single_one_has_a_clock_that_is_off() -> None:
+    at_zero = [event for n in range(2) for event in (launch(100 + n, 1, n), kernel("lost", 0, 30, n))]
+    others = [launch(200, 1, 7), kernel("k", 210, 30, 7)]
+    assert _kernels(trace_of(*at_zero, *others)) == ["k"]
+    assert _kernels(trace_of(*at_zero[:2], *others)) == ["lost", "k"]
+
+
 def test_details_of_what_is_left_out_go_with_it() -> None:
     first = kernel("lost", 0, 0, 2, args={"External id": 7})
     second = kernel("k", YEARS_US + 10, 5, 1, args={"External id": 8})

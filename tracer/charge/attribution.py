@@ -48,16 +48,17 @@ def attribute_ops(
     launched = np.flatnonzero(thread != NO_THREAD)
     stage = np.full(len(thread), -1, dtype=np.int64)
     stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
-    elsewhere = np.full(len(launched), -1, dtype=np.int64)
-    process_of_range, process_of_op = process[ranges.thread], process[thread[launched]]
+    rest = launched[stage[launched] < 0]
+    elsewhere = np.full(len(rest), -1, dtype=np.int64)
+    process_of_range, process_of_op = process[ranges.thread], process[thread[rest]]
     for number in distinct(process_of_range):
         own, asked = np.flatnonzero(process_of_range == number), np.flatnonzero(process_of_op == number)
-        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[launched[asked]])
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(asked_ns[rest[asked]])
         elsewhere[asked] = np.where(place >= 0, own[place], -1)
     if any_thread:
-        stage[launched] = np.where(stage[launched] >= 0, stage[launched], elsewhere)
+        stage[rest] = elsewhere
     reason = np.full(len(thread), Reason.NO_LAUNCH_RECORD, dtype=np.int8)
-    reason[launched] = np.where(elsewhere >= 0, Reason.OTHER_THREAD, Reason.OUTSIDE_RANGES)
+    reason[rest] = np.where(elsewhere >= 0, Reason.OTHER_THREAD, Reason.OUTSIDE_RANGES)
     reason[stage >= 0] = Reason.ATTRIBUTED
     return stage, int8(reason)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import ascending, int64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +73,8 @@ def place_copies(ops: Copies, nodes: Copies, labels: I64) -> I64:
         labels: [3, nodes] operator, module and layer.
     """
     found = np.full(len(ops.gap), -1, dtype=np.int64)
-    gaps = np.unique(ops.gap)
-    if not np.array_equal(gaps, np.unique(nodes.gap)):
+    gaps = ascending(ops.gap)
+    if not np.array_equal(gaps, ascending(nodes.gap)):
         return found
     for here, there in zip(_runs(ops.gap, gaps), _runs(nodes.gap, gaps), strict=True):
         own, captured, told = ops[here], nodes[there], labels[:, there]

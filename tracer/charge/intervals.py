@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tracer.arrays import I32, I64
 
 
+# So many intervals or times are looked at together: of all at once each step would take as much memory as all of them.
+PIECE = 1 << 15
+
+
 def sum_by(keys: I64, values: I64, size: int) -> I64:
     """Sum `values` by key 0..size-1, in integers (np.bincount would go through doubles)."""
     sums = np.zeros(size, dtype=np.int64)
@@ -41,6 +45,8 @@ def running_end(end_ns: I64) -> I64:
 
 def outermost(start_ns: I64, end_ns: I64) -> I64:
     """Indices of the intervals that lie inside no other, in the order of their start; of equal ones the first."""
+    if (start_ns[1:] > start_ns[:-1]).all() and (end_ns[1:] > end_ns[:-1]).all():
+        return np.arange(len(start_ns))
     order = np.lexsort((-end_ns, start_ns))
     return int64(order[end_ns[order] > running_end(end_ns[order])])
 
@@ -85,7 +91,17 @@ class Nest:
             pending = pending[self._end[found[pending]] <= times_ns[pending]]
             found[pending] = self._outer[found[pending]]
             pending = pending[found[pending] >= 0]
-        return int64(np.where(found >= 0, self._index[found], -1))
+        held = found >= 0
+        found[held] = self._index[found[held]]
+        return int64(found)
+
+
+def _union(start_ns: I64, end_ns: I64) -> tuple[I64, I64]:
+    """Start and end of what these intervals cover together, in order; those that touch are one."""
+    order = np.argsort(start_ns, kind="stable")
+    start, end = start_ns[order], end_ns[order]
+    begins = np.flatnonzero(start > running_end(end))
+    return start[begins], np.maximum.reduceat(end, begins) if len(begins) else end[:0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +115,38 @@ class Cover:
     @classmethod
     def of(cls, start_ns: I64, end_ns: I64) -> Cover:
         """Join overlapping and touching intervals."""
-        order = np.argsort(start_ns, kind="stable")
-        start, end = start_ns[order], end_ns[order]
-        begins = np.flatnonzero(start > running_end(end))
-        starts = start[begins]
-        ends = np.maximum.reduceat(end, begins) if len(begins) else end[:0]
-        lengths = np.concatenate([[0], np.cumsum(ends - starts)])
-        return cls(starts, ends, int64(lengths))
+        parts = [_union(start_ns[at : at + PIECE], end_ns[at : at + PIECE]) for at in range(0, len(start_ns), PIECE)]
+        if len(parts) == 1:
+            starts, ends = parts[0]
+        else:
+            none = int64([])
+            starts, ends = _union(*(np.concatenate([none, *(part[side] for part in parts)]) for side in (0, 1)))
+        lengths = np.zeros(len(starts) + 1, dtype=np.int64)
+        np.cumsum(ends - starts, out=lengths[1:])
+        return cls(starts, ends, lengths)
 
     def before(self, times_ns: I64) -> I64:
         """Covered nanoseconds before each time."""
-        place = np.searchsorted(self.start_ns, times_ns, side="right")
-        last = np.maximum(place - 1, 0)
-        if not len(self.start_ns):
-            return np.zeros_like(times_ns)
-        overshoot = np.where(place > 0, np.maximum(self.end_ns[last] - times_ns, 0), 0)
-        return int64(self._before[place] - overshoot)
+        found = np.zeros(len(times_ns), dtype=np.int64)
+        for at in range(0, len(times_ns) if len(self.start_ns) else 0, PIECE):
+            times = times_ns[at : at + PIECE]
+            place = np.searchsorted(self.start_ns, times, side="right")
+            overshoot = np.maximum(self.end_ns[np.maximum(place - 1, 0)] - times, 0)
+            found[at : at + PIECE] = self._before[place] - np.where(place > 0, overshoot, 0)
+        return found
 
     def within(self, start_ns: I64, end_ns: I64) -> I64:
         """Covered nanoseconds inside each [start, end); 0 where end <= start."""
-        return int64(np.where(end_ns > start_ns, self.before(end_ns) - self.before(start_ns), 0))
+        found = self.before(end_ns)
+        found -= self.before(start_ns)
+        found[end_ns <= start_ns] = 0
+        return found
 
-    def shared_within(self, other: Cover, start_ns: I64, end_ns: I64) -> I64:
-        """Nanoseconds that both cover inside each [start, end)."""
-        both = np.concatenate([self.start_ns, other.start_ns]), np.concatenate([self.end_ns, other.end_ns])
-        either = Cover.of(*both).within(start_ns, end_ns)
-        return int64(self.within(start_ns, end_ns) + other.within(start_ns, end_ns) - either)
+    def joined(self, other: Cover) -> Cover:
+        """What either covers."""
+        start_ns = np.concatenate([self.start_ns, other.start_ns])
+        end_ns = np.concatenate([self.end_ns, other.end_ns])
+        return Cover.of(start_ns, end_ns)
 
     @property
     def length_ns(self) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.words import counted, duration
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import NO_CORRELATION
 
@@ -62,11 +60,11 @@ def _without_used_again(trace: Trace, call: I64) -> I64:
     launched[-1] = False
     graph = np.array([*(launches_graph(name) for name in trace.strings), False], dtype=np.bool_)
     of_graph = graph[np.append(trace.calls.name, -1)[call]]
-    again = early & launched[call] & ~(of_graph & (_earlier_ns(trace, call) <= JITTER_NS))
+    again = early & launched[call] & ~(of_graph & (earlier_ns(trace, call) <= JITTER_NS))
     return int64(np.where(again, -1, call))
 
 
-def _earlier_ns(trace: Trace, call: I64) -> I64:
+def earlier_ns(trace: Trace, call: I64) -> I64:
     """How long before its launch each op began; 0 where it did not, or has none."""
     start = np.where(call >= 0, np.append(trace.calls.start_ns, 0)[call], trace.ops.start_ns)
     return int64(np.maximum(start - trace.ops.start_ns, 0))
@@ -75,85 +73,6 @@ def _earlier_ns(trace: Trace, call: I64) -> I64:
 def begins_before(trace: Trace, call: I64) -> Bools:
     """Which ops began before the call that bears their correlation; with one of -1 none did."""
     return np.asarray((call >= 0) & (trace.ops.start_ns < np.append(trace.calls.start_ns, 0)[call]), dtype=np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """What ops that begin before their launch say of their devices' clocks.
-
-    Attributes:
-        early: ops that begin before their launch by more than clocks differ.
-        distrusted: ops before which nothing is said of why the device was idle: the early ones, and all of a device
-            whose clock is off.
-        devices: those whose clock is off.
-        longest_ns: the furthest that one begins before its launch.
-    """
-
-    early: Bools
-    distrusted: Bools
-    devices: list[int]
-    longest_ns: int
-
-    @property
-    def off(self) -> bool:
-        """Whether the clock of any device is."""
-        return bool(self.devices)
-
-
-def clocks_of(trace: Trace, call: I64) -> Clocks:
-    """Compare the clocks of devices with the host's.
-
-    Args:
-        trace: with ops and calls.
-        call: of each op its launch.
-    """
-    earlier_ns = _earlier_ns(trace, call)
-    early = np.asarray(earlier_ns > JITTER_NS, dtype=np.bool_)
-    stated = None if trace.part is None else trace.part.clocks_off
-    if not early.any() and not stated:
-        return Clocks(early, early, [], 0)
-    devices = int64(distinct(trace.ops.device))
-    device = np.searchsorted(devices, trace.ops.device)
-    before = np.bincount(device[early], minlength=len(devices))
-    joined = np.bincount(device[call >= 0], minlength=len(devices))
-    # A part does not show how many of the whole's are.
-    off = before > CLOCK_IS_OFF * joined if stated is None else np.isin(devices, stated)
-    return Clocks(early, np.asarray(early | off[device], dtype=np.bool_), devices[off].tolist(), int(earlier_ns.max()))
-
-
-def doubtful_launches(trace: Trace, call: I64) -> list[str]:
-    """What to say of ops that have begun before their launch, and of those whose number another call bears."""
-    return [*_early_ops(trace, call), *_refused(trace, call)]
-
-
-def _early_ops(trace: Trace, call: I64) -> list[str]:
-    clocks = clocks_of(trace, call)
-    early = int(np.count_nonzero(clocks.early))
-    if not early:
-        return []
-    of = counted(len(trace.ops), "device op")
-    begin = f"{early:,} of {of} {'begins' if early == 1 else 'begin'} before {'its' if early == 1 else 'their'} launch"
-    means = (
-        "the device's clock is off against the host's, and nothing is said of why it was idle"
-        if clocks.off
-        else "nothing is said of why the device was idle before them"
-    )
-    return [f"{begin}, by up to {duration(clocks.longest_ns)}: {means}"]
-
-
-def _refused(trace: Trace, call: I64) -> list[str]:
-    known = distinct(trace.calls.correlation[trace.calls.correlation != NO_CORRELATION])
-    orphans = trace.ops.correlation[call < 0]
-    if not len(known) or not len(orphans):
-        return []
-    place = np.minimum(np.searchsorted(known, orphans), len(known) - 1)
-    refused = int(np.count_nonzero(int64(known)[place] == orphans))
-    if not refused:
-        return []
-    ops = counted(refused, "device op has", "device ops have")
-    count = "it counts" if refused == 1 else "they count"
-    why = "the number of a call that launched something else or is another process's"
-    return [f"{ops} {why}: {count} as without a launch record"]
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
@@ -239,14 +158,47 @@ def _process_of_device(trace: Trace, candidates: I64, names: list[int]) -> I64:
         distance = sum_by(device[known], np.abs(delay[known]), len(devices))
         joined = np.bincount(device[known], minlength=len(devices))
         scores.append(list(zip((-after).tolist(), (-joined).tolist(), distance.tolist(), strict=True)))
-    return int64(
-        [
-            row_of[trace.process_of_device[one]]
-            if trace.process_of_device.get(one) in row_of
-            else min(range(len(candidates)), key=lambda row: scores[row][number])
-            for number, one in enumerate(devices)
-        ]
-    )
+    told = [row_of.get(trace.process_of_device.get(one, ""), -1) for one in devices]
+    chosen = [
+        row if row >= 0 else min(range(len(candidates)), key=lambda row: scores[row][number])
+        for number, row in enumerate(told)
+    ]
+    free = [row for row in range(len(candidates)) if row not in told]
+    asking = [number for number, row in enumerate(told) if row < 0]
+    if len(free) == len(asking) > len({chosen[number] for number in asking}):
+        for number, row in _in_step(trace, candidates, device, free, asking):
+            chosen[number] = row
+    return int64(chosen)
+
+
+def _in_step(trace: Trace, candidates: I64, device: I64, rows: list[int], devices: list[int]) -> list[tuple[int, int]]:
+    """A process of its own for each device, where ranks that work in step number their launches alike.
+
+    Whose call came first on the average, of numbers that all have, its device worked first.
+
+    Args:
+        trace: with ops and calls.
+        candidates: see `_of_several`.
+        device: of each op, as a place among all devices.
+        rows, devices: those to be joined, as many of both.
+
+    Returns:
+        Pairs of a device and a row; none where the numbers are not alike, or a device worked before it was asked to.
+    """
+    shared = (candidates[rows] >= 0).all(axis=0)
+    own = [np.flatnonzero(shared & (device == number)) for number in devices]
+    if not all(len(ops) for ops in own):
+        return []
+    calls = np.unique(candidates[rows][:, np.flatnonzero(shared)], axis=1)
+    zero_ns = trace.ops.start_ns.min()
+    called = (trace.calls.start_ns[calls] - zero_ns).mean(axis=1)
+    ran = [(trace.ops.start_ns[ops] - zero_ns).mean() for ops in own]
+    pairs = list(zip(np.argsort(ran, kind="stable").tolist(), np.argsort(called, kind="stable").tolist(), strict=True))
+    for one, other in pairs:
+        asked_ns = trace.calls.start_ns[candidates[rows[other], own[one]]]
+        if (trace.ops.start_ns[own[one]] < asked_ns - JITTER_NS).mean() > CLOCK_IS_OFF:
+            return []
+    return [(devices[one], rows[other]) for one, other in pairs]
 
 
 def _numbers(trace: Trace) -> list[tuple[int, int]]:

@@ -9,17 +9,17 @@ between requests are the window, exactly; `charge_device_ops` checks it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import Cover, Nest, distinct, running_end, sum_by
+from tracer.arrays import ascending, compact, int64
+from tracer.charge.intervals import PIECE, Cover, Nest, distinct, running_end, sum_by
 from tracer.document.errors import InputError
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans, Trace
 
@@ -53,13 +53,14 @@ class Ledger:
         return int(sum(column.sum() for column in columns))
 
 
-def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
+def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools | None = None) -> Ledger:
     """Charge every device's window to its ops.
 
     Args:
         trace: with ops and calls.
         call: of each op the index of its launch, -1 without a record.
         ranges: the trace's stages; without any, nothing is between requests.
+        off: which ops are of a device whose clock is off: of its gaps nothing tells what lies between requests.
 
     Raises:
         InputError: the times are too wild to be added up.
@@ -79,20 +80,22 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges) -> Ledger:
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
     opened = _opened(ranges, ops.start_ns, ops.end_ns)
-    launched = call >= 0
-    called = np.clip(np.append(trace.calls.start_ns, 0)[call], gap_start, gap_end)
-    held = opened.within(gap_start, gap_end)
-    before_call = np.where(launched, opened.within(gap_start, called), 0)
-    sync = _waited(trace, call, gap_start, called, opened)
-    ledger = Ledger(
-        time_ns=ops.end_ns - ops.start_ns,
-        busy_ns=busy,
-        host_ns=before_call - sync,
-        sync_ns=sync,
-        launch_ns=np.where(launched, held - before_call, 0),
-        unknown_ns=np.where(launched, 0, held),
-        between_ns=gap_end - gap_start - held,
-    )
+    waits, begun = _waits(trace, opened), np.append(trace.calls.start_ns, 0)
+    host, sync, launch, unknown, between = (np.zeros(count, dtype=np.int64) for _ in range(5))
+    for at in range(0, count, PIECE):
+        piece = slice(at, at + PIECE)
+        own, low, high = call[piece], gap_start[piece], gap_end[piece]
+        launched = own >= 0
+        called = np.clip(begun[own], low, high)
+        held = opened.within(low, high)
+        held = held if off is None else np.where(off[piece], high - low, held)
+        before_call = np.where(launched, opened.within(low, called), 0)
+        sync[piece] = _waited(trace, own, low, called, waits)
+        host[piece] = before_call - sync[piece]
+        launch[piece] = np.where(launched, held - before_call, 0)
+        unknown[piece] = np.where(launched, 0, held)
+        between[piece] = high - low - held
+    ledger = Ledger(ops.end_ns - ops.start_ns, busy, host, sync, launch, compact(unknown), compact(between))
     _check_conserved(ledger, windows_ns)
     return ledger
 
@@ -138,22 +141,44 @@ def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
     )
 
 
-def _waited(trace: Trace, call: I64, gap_start_ns: I64, called_ns: I64, opened: Cover) -> I64:
-    """How long each op's thread waited in synchronising calls, in its gap before the launch and while `opened`.
+class _Wait(NamedTuple):
+    """When a thread waits in synchronising calls, when a stage or a request is open, and when either is so."""
 
-    Ops without a launch record or without such a gap get 0.
-    """
+    thread: int
+    waits: Cover
+    opened: Cover
+    either: Cover
+
+    def within(self, start_ns: I64, end_ns: I64) -> I64:
+        """How long it waits inside each [start, end) while a stage or a request is open."""
+        both = self.waits.within(start_ns, end_ns) + self.opened.within(start_ns, end_ns)
+        return int64(both - self.either.within(start_ns, end_ns))
+
+
+def _waits(trace: Trace, opened: Cover) -> list[_Wait]:
+    """When each thread waits that does."""
     calls = trace.calls
-    waited = np.zeros(len(call), dtype=np.int64)
-    launched = np.flatnonzero((call >= 0) & (called_ns > gap_start_ns))
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
-    thread = calls.thread[call[launched]]
+    found = []
     for number in distinct(calls.thread[waiting]):
         own = waiting[calls.thread[waiting] == number]
         cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
-        rows = launched[thread == number]
-        waited[rows] = cover.shared_within(opened, gap_start_ns[rows], called_ns[rows])
+        found.append(_Wait(number, cover, opened, cover.joined(opened)))
+    return found
+
+
+def _waited(trace: Trace, call: I64, gap_start_ns: I64, called_ns: I64, waits: list[_Wait]) -> I64:
+    """How long each op's thread waited in its gap before the launch.
+
+    Ops without a launch record or without such a gap get 0.
+    """
+    waited = np.zeros(len(call), dtype=np.int64)
+    launched = np.flatnonzero((call >= 0) & (called_ns > gap_start_ns))
+    thread = trace.calls.thread[call[launched]]
+    for wait in waits:
+        rows = launched[thread == wait.thread]
+        waited[rows] = wait.within(gap_start_ns[rows], called_ns[rows])
     return waited
 
 
@@ -198,7 +223,7 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
 def _self_times(spans: Spans, rows: I64) -> I64:
     """Time of each operator in which it is the innermost of its thread."""
     start, end = spans.start_ns[rows], spans.end_ns[rows]
-    edges = np.unique(np.concatenate([start, end]))
+    edges = ascending(np.concatenate([start, end]))
     owner = Nest.of(start, end).innermost(edges[:-1])
     owned = np.flatnonzero(owner >= 0)
     return sum_by(owner[owned], np.diff(edges)[owned], len(rows))

@@ -16,7 +16,7 @@ from tracer.arrays import int64
 from tracer.charge.attribution import attribute_ops
 from tracer.charge.intervals import distinct, outermost
 from tracer.charge.launches import process_of_thread
-from tracer.trace.api import begins_capture, ends_capture, launches_graph, moves_bytes, starts_work
+from tracer.trace.api import begins_capture, ends_capture, launches, launches_graph, moves_bytes, starts_work
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # The quickest fill or copy that put work on a device took 1,900 ns in 6,000 of them; those of no bytes 140 to 1,000.
 AT_ONCE_NS = 2_000
-# Real files whose records are whole have single launches without an op: none of a graph, and not one in so many.
+# Real files whose records are whole have single fills and copies without an op, not one in so many launches. Of kernels
+# and graphs Kineto's have none, those of Nsight Systems single kernels.
 STRAY_OF = 1_000
 # Fewer launches than this are few enough for a single one to matter.
 FEW_LAUNCHES = 100
@@ -135,7 +136,8 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
     """Those launches that have no op, although they moved bytes.
 
     Ops that were refused a launch, because it began after them, are there: nothing of it was lost. Nor was anything of
-    calls that share a number, as those of joined processes do, where as many ops bear it.
+    calls that share a number, as those of joined processes do, where as many ops bear it; and where no op has a number,
+    nothing is known to be lost.
     """
     calls = trace.calls
     launched = np.zeros(len(calls), dtype=np.bool_)
@@ -145,12 +147,14 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
     if not len(lacking):
         return lacking  # as in almost every trace, so that it costs next to nothing
     if work.on_device:
+        if (trace.ops.correlation == NO_CORRELATION).all():
+            return lacking[:0]  # nothing joins ops to launches, but they are there
         numbers, refused = calls.correlation[lacking], trace.ops.correlation[work.call < 0]
         there = np.isin(numbers, refused[refused != NO_CORRELATION])
         there |= _occurs(numbers, trace.ops.correlation) >= _occurs(numbers, calls.correlation[made])
         lacking = lacking[~there]
     lacking = lacking[~_encloses(trace, lacking, launched)]
-    return lacking[~_at_once(trace, lacking, made[launched[made]])]
+    return lacking[~_at_once(trace, lacking, made, launched)]
 
 
 def _occurs(values: I64, among: I64) -> I64:
@@ -172,22 +176,44 @@ def _encloses(trace: Trace, lacking: I64, launched: Bools) -> Bools:
     return found
 
 
-def _at_once(trace: Trace, lacking: I64, others: I64) -> Bools:
-    """Which fills and copies returned too soon to have asked for anything: sooner than any of their name with an op."""
+def _at_once(trace: Trace, lacking: I64, made: I64, launched: Bools) -> Bools:
+    """Which fills and copies returned too soon to have asked for anything: sooner than any of their name with an op.
+
+    Beside kernels that were lost, quick ones may have been lost with them.
+    """
     calls = trace.calls
     took_ns = calls.end_ns - calls.start_ns
+    others, beside = made[launched[made]], _beside_lost_kernels(trace, lacking, made)
     found = np.zeros(len(lacking), dtype=np.bool_)
     for name in distinct(calls.name[lacking]):
         if moves_bytes(trace.strings[name]):
             own = np.flatnonzero(calls.name[lacking] == name)
             with_op = took_ns[others[calls.name[others] == name]]
-            found[own] = took_ns[lacking[own]] < (max(AT_ONCE_NS, int(with_op.min())) if len(with_op) else AT_ONCE_NS)
+            quicker = took_ns[lacking[own]] < with_op.min() if len(with_op) else np.zeros(len(own), dtype=np.bool_)
+            found[own] = (took_ns[lacking[own]] < AT_ONCE_NS) | (quicker & ~beside[own])
     return found
 
 
+def _beside_lost_kernels(trace: Trace, lacking: I64, made: I64) -> Bools:
+    """Of each launch without an op, whether the kernel or graph launched before it or behind it has none either.
+
+    Args:
+        trace: with its calls.
+        lacking: some of `made`.
+        made: launches in the order of their start.
+    """
+    moves = np.array([moves_bytes(name) for name in trace.strings], dtype=np.bool_)
+    kernels = made[~moves[trace.calls.name[made]]]
+    lost = np.concatenate([[False], np.isin(kernels, lacking), [False]])
+    place = np.searchsorted(trace.calls.start_ns[kernels], trace.calls.start_ns[lacking])
+    return np.asarray(lost[place] | lost[place + 1], dtype=np.bool_)
+
+
 def _only_strays(trace: Trace, calls: I64, made: int) -> bool:
-    """Whether these are so few among all launches, and none a graph, that the records are whole."""
-    if any(launches_graph(trace.strings[name]) for name in distinct(trace.calls.name[calls])):
+    """Whether these are so few among all launches, and fills and copies, that the records are whole."""
+    names = [trace.strings[name] for name in distinct(trace.calls.name[calls])]
+    kernels = trace.format != "nsight" and any(launches(name) for name in names)
+    if kernels or any(launches_graph(name) for name in names):
         return False
     return len(calls) <= (max(1, made // STRAY_OF) if made >= FEW_LAUNCHES else 0)
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.spans import innermost_span
-from tracer.trace.columns import NO_CORRELATION
+from tracer.charge.intervals import PIECE
+from tracer.charge.spans import MOST_PIECES, innermost_span
+from tracer.trace.columns import NO_CORRELATION, NO_THREAD
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -48,44 +49,71 @@ def operators_of(trace: Trace, work: Work) -> Operators:
         trace: with its CPU operators, and details where ids are to be used.
         work: its device ops.
     """
-    launched = work.asked
-    times = np.where(launched, work.call_start_ns, work.start_ns)
-    row = np.full(len(work), -1, dtype=np.int64)
-    row[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[launched])
-    if trace.details is None:
-        return Operators(row)
-    of_call = np.append(trace.details.of_call, NO_CORRELATION)[work.call]
-    ids = np.where(trace.details.of_op == NO_CORRELATION, of_call, trace.details.of_op)
-    named = _named(trace, ids, times, row)
-    known = named >= 0
-    # Without a launch record all that is known is that the operator began before its work did.
-    end = np.where(launched, trace.cpu_ops.end_ns[named], np.iinfo(np.int64).max) if len(trace.cpu_ops) else times
-    fits = known & (times < end)
-    checked = known & launched
-    wrong = int((checked & ~fits).sum())
-    missing = fits & (row < 0)
-    if wrong > (1 - BELIEVED) * int(checked.sum()):
+    row, unique = np.full(len(work), -1, dtype=np.int64), _are_unique(trace)
+    by_id: list[tuple[I64, I64]] = []
+    wrong = checked = 0
+    # In parts: all together take many times their own memory.
+    size = max(PIECE, -(-len(work) // MOST_PIECES))
+    for at in range(0, len(work), size):
+        part = slice(at, at + size)
+        launched = work.call_thread[part] != NO_THREAD
+        times = np.where(launched, work.call_start_ns[part], work.start_ns[part])
+        own = np.full(len(times), -1, dtype=np.int64)
+        own[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[part][launched])
+        row[part] = own
+        if trace.details is None:
+            continue
+        of_op, call = trace.details.of_op[part], work.call[part]
+        told = of_op == NO_CORRELATION
+        told &= call >= 0
+        ids = of_op.copy()
+        ids[told] = trace.details.of_call[call[told]]
+        named = _named(trace, ids, times, own, unique=unique)
+        known = named >= 0
+        # Without a launch record all that is known is that the operator began before its work did.
+        end = np.where(launched, trace.cpu_ops.end_ns[named], np.iinfo(np.int64).max) if len(trace.cpu_ops) else times
+        fits = known & (times < end)
+        checked += int(np.count_nonzero(known & launched))
+        wrong += int(np.count_nonzero(known & launched & ~fits))
+        missing = np.flatnonzero(fits & (own < 0))
+        by_id.append((missing + at, named[missing]))
+    if wrong > (1 - BELIEVED) * checked:
         return Operators(row, wrong_ids=wrong)
-    return Operators(np.where(missing, named, row), by_id=int(missing.sum()), wrong_ids=wrong)
+    for rows, named in by_id:
+        row[rows] = named
+    return Operators(row, by_id=sum(len(rows) for rows, _ in by_id), wrong_ids=wrong)
 
 
-def _named(trace: Trace, ids: I64, times_ns: I64, row: I64) -> I64:
+def _are_unique(trace: Trace) -> bool:
+    """Whether no two operators have one id."""
+    if trace.details is None:
+        return True
+    numbers = trace.details.of_operator[trace.details.of_operator != NO_CORRELATION]
+    numbers.sort()
+    return not (numbers[1:] == numbers[:-1]).any()
+
+
+def _named(trace: Trace, ids: I64, times_ns: I64, row: I64, *, unique: bool) -> I64:
     """The operator that each id names at each time; -1 without one.
 
     Args:
         trace: with details.
         ids, times_ns: what to look for.
-        row: of each the operator that was open then, -1 without: where no two have one id, none else needs looking for.
+        row: of each the operator that was open then, -1 without: where ids are unique, none else needs looking for.
+        unique: whether no two operators have one id.
     """
-    of_operator = trace.details.of_operator if trace.details is not None else int64([])
-    numbers = np.sort(of_operator[of_operator != NO_CORRELATION])
-    if (numbers[1:] == numbers[:-1]).any():
+    if not unique:
         return _by_id(trace, ids, times_ns)
     given = ids != NO_CORRELATION
-    found = np.where(given & (np.append(of_operator, NO_CORRELATION)[row] == ids), row, -1)
+    found = np.full(len(ids), -1, dtype=np.int64)
+    if trace.details is not None:
+        open_then = np.flatnonzero(given & (row >= 0))
+        open_then = open_then[trace.details.of_operator[row[open_then]] == ids[open_then]]
+        found[open_then] = row[open_then]
     rest = np.flatnonzero((found < 0) & given)
-    found[rest] = _by_id(trace, ids[rest], times_ns[rest])
-    return int64(found)
+    if len(rest):
+        found[rest] = _by_id(trace, ids[rest], times_ns[rest])
+    return found
 
 
 def _by_id(trace: Trace, ids: I64, times_ns: I64) -> I64:

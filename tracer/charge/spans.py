@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import ascending, int64
 from tracer.charge.intervals import Nest, distinct, sum_by
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def self_times(spans: Spans | StageRanges) -> I64:
     for number in distinct(spans.thread):
         own = np.flatnonzero(spans.thread == number)
         start, end = spans.start_ns[own], spans.end_ns[own]
-        edges = np.unique(np.concatenate([start, end]))
+        edges = ascending(np.concatenate([start, end]))
         owner = Nest.of(start, end).innermost(edges[:-1])
         owned = np.flatnonzero(owner >= 0)
         found[own] = sum_by(owner[owned], np.diff(edges)[owned], len(own))

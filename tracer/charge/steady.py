@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.intervals import distinct
 from tracer.charge.window import within
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES, DECODE, MIXED
@@ -77,7 +78,7 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
 
 def _sustained(batches: I64) -> tuple[int, Bools]:
     """The batch that most steps hold within the tolerance, and which do."""
-    best = max(np.unique(batches).tolist(), key=lambda batch: (int(_near(batches, batch).sum()), batch))
+    best = max(distinct(batches), key=lambda batch: (int(_near(batches, batch).sum()), batch))
     return int(best), _near(batches, best)
 
 

@@ -79,6 +79,7 @@ def within(trace: Trace, start_ns: int, end_ns: int) -> tuple[Trace, Bools]:
         cpu_ops=trace.cpu_ops[operators],
         modules=trace.modules[open_in(trace.modules)],
         generation=trace.generation[open_in(trace.generation)],
+        stopped=None if trace.stopped is None else trace.stopped[open_in(trace.stopped)],
         details=None if trace.details is None else _details(trace.details, ops, calls, operators),
         launched=None if trace.launched is None else trace.launched[ops],
     ), ops

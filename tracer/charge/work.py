@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int8, int32, int64
+from tracer.arrays import compact, int8, int32, int64
 from tracer.charge.attribution import attribute_operators, attribute_ops
-from tracer.charge.launches import clocks_of, find_launches, process_of_thread
+from tracer.charge.clocks import clocks_of
+from tracer.charge.launches import find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.reach import until_done
 from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
+    from tracer.charge.clocks import Clocks
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
@@ -50,8 +52,7 @@ class Work:
         busy_ns: its share of the time in which anything ran.
         host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
         between_ns: the rest of that gap, which is nobody's.
-        clock_is_off: whether the clock of any device is off against the host's; the gaps of such a device are
-            `unknown_ns`, and nothing may rest on when it was idle.
+        clocks: how those of devices agree with the host's; None of operators.
     """
 
     on_device: bool
@@ -76,10 +77,15 @@ class Work:
     launch_ns: I64
     unknown_ns: I64
     between_ns: I64
-    clock_is_off: bool = False
+    clocks: Clocks | None = None
 
     def __len__(self) -> int:
         return int(self.time_ns.shape[0])
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether the clock of any device is off: its gaps are `unknown_ns`, and nothing may rest on when it idled."""
+        return self.clocks is not None and self.clocks.off
 
     @property
     def idle_ns(self) -> I64:
@@ -142,12 +148,12 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         # One more element, for the -1 of those without a call.
         return int64(np.append(column, without)[call])
 
-    start_ns, thread = of_call(calls.start_ns, 0), of_call(calls.thread, NO_THREAD)
+    start_ns, thread = of_call(calls.start_ns, 0), compact(of_call(calls.thread, NO_THREAD))
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
     told = int64(np.where(clocks.distrusted, NONE, call))
-    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns))
+    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns), off=clocks.off_device)
     return Work(
         on_device=True,
         name=ops.name,
@@ -171,7 +177,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         launch_ns=ledger.launch_ns,
         unknown_ns=ledger.unknown_ns,
         between_ns=ledger.between_ns,
-        clock_is_off=clocks.off,
+        clocks=clocks,
     )
 
 

@@ -10,23 +10,24 @@ from tracer.document.errors import MissingError, UsageError
 _DEVICE = re.compile(r"cpu|cuda(?::(\d{1,4}))?")
 
 
-def check_names(device: str | None, dtype: str | None) -> None:
+def check_names(device: str | None, dtype: str | None, *, option: str = "--device") -> None:
     """Refuse names that mean nothing, before torch is imported.
 
     Raises:
         UsageError: one does.
     """
     if device is not None and _DEVICE.fullmatch(device) is None:
-        raise UsageError(f"--device {device}: choose cpu, cuda or cuda:N")
+        raise UsageError(f"{option} {device}: choose cpu, cuda or cuda:N")
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"--dtype {dtype}: choose from {', '.join(DTYPES)}")
 
 
-def choose_device(name: str | None) -> str:
+def choose_device(name: str | None, *, option: str = "--device") -> str:
     """Look for a device, or choose one. Imports torch.
 
     Args:
         name: checked (`check_names`), or None.
+        option: that it was given by.
 
     Raises:
         MissingError: there is no such device here.
@@ -41,7 +42,7 @@ def choose_device(name: str | None) -> str:
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(match[1] or 0) >= found:
         build = "" if torch.version.cuda or torch.version.hip else " (this torch is a CPU build)"
-        raise MissingError(f"--device {name}: torch sees {found} GPUs here{build}; use --device cpu")
+        raise MissingError(f"{option} {name}: torch sees {found} GPU{'s' * (found != 1)} here{build}; use {option} cpu")
     return name
 
 

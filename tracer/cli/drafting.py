@@ -145,10 +145,33 @@ def _check_models(model: str, draft: str, given: Mapping[str, Any]) -> None:
     if size is not None and size not in entry.sizes:
         raise UsageError(f"--draft-size {size}: {draft} comes in {', '.join(entry.sizes) or 'the size of its folder'}")
     if device is not None:
-        check_names(device, None)
+        check_names(device, None, option="--draft-device")
     for path in (entry.folder, folder):
         if path is not None and not path.is_dir():
             raise InputError(f"{path}: not a checkpoint folder")
+
+
+def check_device(drafting: Drafting | None, of_target: str) -> None:
+    """Look for the draft's own device. Imports torch.
+
+    Args:
+        drafting: what is asked of it; None of one model alone.
+        of_target: the target's device.
+
+    Raises:
+        MissingError: there is none.
+        UsageError: one of them is a GPU alone, whose trace has nothing of the other.
+    """
+    from tracer.cli.choices import choose_device
+
+    if drafting is None or drafting.device is None:
+        return
+    choose_device(drafting.device, option="--draft-device")
+    if drafting.device.startswith("cuda") != of_target.startswith("cuda"):
+        raise UsageError(
+            f"--draft-device {drafting.device}: the target is on {of_target}, and a trace is of GPUs or of the CPU: "
+            "put both on the one or the other"
+        )
 
 
 def _mapping(text: str | None) -> str | None:

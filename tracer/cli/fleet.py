@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tracer.fleet.fill import Order, Tally
 
 QUERY, MERGE = "query", "merge"
+WORKER_MB = 667
 READING, ASKING = "Reading", "Asking"
 
 
@@ -42,8 +43,11 @@ def command(
         ),
     ] = None,
     worker_memory: Annotated[
-        int, typer.Option(min=256, metavar="MB", help="A process that takes more is ended.", rich_help_panel=READING)
-    ] = 667,
+        int | None,
+        typer.Option(
+            min=256, metavar="MB", help="A process that takes more is ended. [default: 667]", rich_help_panel=READING
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -107,11 +111,14 @@ def command(
     tracer fleet query store regressions --between build=1.1 build=1.2
     """
     reading = {
-        "--store": store, "--workers": workers, "--scheduler": scheduler, "--tag": tag, "--tags-from": tags_from,
-        "--date": day, "--marker": marker, "--retry": retry or None, "--nsys-path": nsys_path,
-        "--no-limit": no_limit or None,
+        "--store": store, "--workers": workers, "--worker-memory": worker_memory, "--scheduler": scheduler,
+        "--tag": tag, "--tags-from": tags_from, "--date": day, "--marker": marker, "--retry": retry or None,
+        "--nsys-path": nsys_path, "--no-limit": no_limit or None,
     }  # fmt: skip
-    asking = {"--between": between, "--top": top, "--output": output}
+    asking = {
+        "--between": between, "--top": top, "--output": output, "--width": width, "--force": force or None,
+        "--format": None if output_format is Format.TEXT else output_format,
+    }  # fmt: skip
     if paths[0] == QUERY:
         if len(paths) != 3:
             raise UsageError(f"{QUERY} takes a store and a question: tracer fleet {QUERY} STORE slowest")
@@ -125,6 +132,9 @@ def command(
     if store is None:
         raise UsageError("--store FOLDER: say where the tables go")
     _refuse(asking, f"is for questions, as in tracer fleet {QUERY} {store} regressions --between A B")
+    if scheduler is not None:
+        own = {"--workers": workers, "--worker-memory": worker_memory}
+        _refuse(own, "is for processes of our own; the workers of --scheduler are as they were started")
     from tracer.cli.summarize import patterns_of
     from tracer.fleet.fill import Order, read_pattern, read_tags
     from tracer.trace.parallel import processors
@@ -134,7 +144,7 @@ def command(
         store=store,
         workers=processors() if workers is None else workers,
         scheduler=scheduler,
-        memory_bytes=worker_memory * 1_000_000,
+        memory_bytes=(worker_memory or WORKER_MB) * 1_000_000,
         patterns=patterns_of(marker or []),
         tags=read_tags(tag or []),
         tags_from=read_pattern(tags_from),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
+# By which others end us: `kill` and `timeout`, and a terminal that closes.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+# What a shell makes of a signal.
+BY_SIGNAL = 128
 # Set to anything, it has unexpected errors shown as Python shows them.
 TRACEBACK_VARIABLE = "TRACER_TRACEBACK"
 
@@ -31,6 +35,7 @@ def main() -> NoReturn:
         from tracer.cli.app import run, spread_budgets
 
         _on_interrupt(_leave, signal.default_int_handler)
+        _on_ending()
         code = run(spread_budgets(sys.argv[1:]))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -49,12 +54,37 @@ def _on_interrupt(before: object, then: Callable[..., object]) -> None:
             pass
 
 
+_ended_by = 0
+
+
+def _on_ending() -> None:
+    """Have the signals that end us tidy up as an interrupt does, unless whoever started us has them ignored."""
+    ours = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        global _ended_by
+        if _ended_by or os.getpid() != ours:  # asked twice, or in a fork, which has nothing to tidy up
+            os._exit(BY_SIGNAL + number)
+        _ended_by = number
+        raise KeyboardInterrupt(number)
+
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            try:  # noqa: SIM105
+                signal.signal(number, end)
+            except ValueError:  # another thread than the main one
+                pass
+
+
 def _leave(*_: object) -> None:
     os.write(2, b"tracer: interrupted\n")
     os._exit(INTERRUPTED)
 
 
 def _interrupted() -> int:
+    if _ended_by:
+        _complain(f"ended by {signal.Signals(_ended_by).name}")
+        return BY_SIGNAL + _ended_by
     _complain("interrupted")
     return INTERRUPTED
 

@@ -329,12 +329,16 @@ def _record(
     from tracer.recording.recorder import record
 
     progress.advance()
-    return record(options(model_options=model_options()), progress)
+    asked = options(model_options=model_options())
+    drafting.check_device(asked.drafting, asked.model_options.device)
+    return record(asked, progress)
 
 
 def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tracks: bool) -> None:
     """Add the tracks if asked to; say what was proved, what was written, and what to type next."""
     import shlex
+
+    from tracer.document.words import tie_said
 
     if tracks:
         add_tracks(output)
@@ -355,6 +359,7 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         alike = f"; in {checked.shapes_verified} of {checked.shapes} shapes they are" if checked.shapes > 1 else ""
         typer.echo(
             f"from token {checked.first_difference} of {checked.tokens} on, these are not the model's own tokens{alike}"
+            f"{tie_said(checked.margin, checked.rounding)}"
         )
     if not manifest.options.get("warmed_up", True):
         typer.echo("nothing came before the measured requests to warm up: they hold what is slow the first time")
@@ -372,7 +377,6 @@ def _report(output: Path, manifest: Manifest, report: Path | None = None, *, tra
         typer.echo(f"wrote {report} ({report.stat().st_size / 1e6:.1f} MB), {how}")
     if manifest.world_size > 1:
         typer.echo(f"wrote a trace of each of {manifest.world_size} ranks: {say_files(output, manifest)}")
-    if manifest.world_size > 1 and manifest.device["type"] == "cuda":
         typer.echo(f"next: tracer ranks {say_files(output, manifest)}")
     else:
         typer.echo(f"next: tracer summarize {shlex.quote(str(output))}")

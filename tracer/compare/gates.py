@@ -12,7 +12,7 @@ from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
-from tracer.document.summary import UNREAD, Abstained
+from tracer.document.summary import UNJOINED, UNREAD, Abstained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +110,8 @@ def _check(summary: Summary, budget: Budget) -> Gate:
     found = figures(summary, source) if budget.kind == TIME else shares(summary, source)
     value = found.get(budget.of)
     unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+    if unread is None and not summary.stages:
+        unread = next((one for one in summary.abstained if one.what == UNJOINED), None)
     if unread is not None:
         return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, unread)
     if value is None and (lost := _why_unknown(summary, budget, source)) is not None:

@@ -63,11 +63,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of the verify pass.
 
     Attributes:
-        status: "passed", "skipped", or "differs" where steps made in another way chose other tokens than transformers'
-            own; any other failure ends the recording.
+        status: "passed", "skipped", or "differs" where steps made in another way, or passes over several tokens, chose
+            other tokens than transformers' own; any other failure ends the recording.
         tokens: tokens compared between the staged loop and both ways of calling `generate`.
         encoder_calls: how often the encoder ran in one staged request; of the first, where shapes differ.
         first_difference: index of the first token that differs, in the first shape that does.
+        margin, rounding: of rounds whose answer differs, how far its tokens' logits lie below the likeliest, and how
+            far passes over one token and over several lie apart, at most: ties that rounding decided. None elsewhere.
         expected_encoder_calls: how often it had to, to encode each picture once.
         reason: why the pass was skipped, where nobody asked for that.
         shapes: distinct shapes of the requests that were measured (tokens, sequences, padding); 0 in recordings that
@@ -80,6 +82,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     encoder_calls: Count = 0
     expected_encoder_calls: Count = 0
     first_difference: Count | None = None
+    margin: float | None = None
+    rounding: float | None = None
     reason: str = ""
     shapes: Count = 0
     shapes_verified: Count = 0
@@ -181,6 +185,7 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
         verified: whether draft and target by themselves were proved to be their models.
         ways: clean requests of each model alone and of both together.
         sweep: more of both together.
+        cost: the target's work in a request by itself; None where it cannot tell.
     """
 
     draft: dict[str, Any]
@@ -193,6 +198,7 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool = False
     ways: list[Way] = []
     sweep: list[Cell] = []
+    cost: Costs | None = None
 
 
 TARGET_ALONE, DRAFT_ALONE = "target alone", "draft alone"

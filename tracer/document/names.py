@@ -3,7 +3,7 @@
 One grammar for every back end: `tracer/<stage>` and `tracer/<stage>#<index>`, of one of several models
 `tracer/<role>/<stage>#<index>`. `tracer/request#3` encloses the stages of one request; `tracer/encoder` encloses each
 run of the vision encoder, wherever it happens; `tracer/result:drafted=4,accepted=2` says in a stage that checks a draft
-what came of it.
+what came of it, `tracer/passes:made=4` in any stage of a model how many forward passes it made.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ PREFIX = DOMAIN + "/"
 MARKED = (*STAGES, DRAFT, MAP, VERIFY)
 # What came of checking a draft.
 RESULT = "result"
+# How many passes a stage made, where that is not one, or nobody would know.
+PASSES_MADE = "passes"
 # So many digits may not fit 64 bits; so many letters a role has at most.
 DIGITS, ROLE_LETTERS = 19, 32
 _ROLE = re.compile(rf"[A-Za-z][\w.-]{{0,{ROLE_LETTERS - 1}}}", re.ASCII)
+_PASSES = re.compile(rf"{PREFIX}{PASSES_MADE}:made=(\d{{1,9}})", re.ASCII)
 _RESULT = re.compile(rf"{PREFIX}{RESULT}:drafted=(\d{{1,9}}),accepted=(\d{{1,9}})", re.ASCII)
 
 
@@ -95,3 +98,14 @@ def parse_result(name: str) -> tuple[int, int] | None:
     match = _RESULT.fullmatch(name)
     drafted, accepted = (int(match[1]), int(match[2])) if match is not None else (-1, 0)
     return (drafted, accepted) if accepted <= drafted else None
+
+
+def passes_kind(made: int) -> str:
+    """The kind of the range without extent in which a stage says how many forward passes it made."""
+    return f"{PASSES_MADE}:made={made}"
+
+
+def parse_passes(name: str) -> int | None:
+    """That number, of such a name; None of any other."""
+    match = _PASSES.fullmatch(name)
+    return None if match is None else int(match[1])

@@ -10,6 +10,7 @@ from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.findings import Finding
 
 SCHEMA = "tracer.ranks/1"
+CPU = "CPU"
 Cause = Literal["host", "device", "network"]
 HOST: Cause = "host"
 DEVICE: Cause = "device"
@@ -48,7 +49,8 @@ class Rank(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rank: its number.
         path: of its trace.
-        device: its device's name; "" where the trace does not say.
+        device: its device's name; "" where the trace does not say; "CPU" of a rank without one, whose work is its
+            operators and whose collectives are gloo's.
         clock_offset_ns: by which its clock is ahead of the first rank's; None where no collective joins them.
         clock_residual_ns: how far three quarters of the ends of its collectives are from others' at most.
         stages: in the order of a request.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tracer.document.names import DECODE, PREFILL
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Why nothing is said of idle time where a device's clock is off, and what to do.
-CLOCK = "the device's clock is off against the host's: ops begin before their own launch"
+CLOCK = "the device's clock is off against the host's: ops begin before their own launch, or end behind a wait for them"
 OTHER_CLOCK = "record again; if it stays so, update the driver and the profiler"
 LLM_STAGES = (PREFILL, DECODE)
 
@@ -25,6 +30,11 @@ def counted(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: vision; vision and prefill; vision, prefill and decode."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def unended(count: int) -> str:
     """That so many ranges of a trace have no end."""
     have = counted(count, "range has", "ranges have")
@@ -42,3 +52,13 @@ def duration(time_ns: float) -> str:
         if abs(time_ns) >= scale:
             return f"{time_ns / scale:.2f} {unit}"
     return f"{time_ns:.0f} ns"
+
+
+def tie_said(margin: object, rounding: object) -> str:
+    """That tokens which differ are ties within rounding, by how far logits lie apart; "" where nobody measured that."""
+    if not isinstance(margin, float) or not isinstance(rounding, float):
+        return ""
+    return (
+        f": ties within rounding (at most {margin:.3g} below the likeliest in logits that passes over one token and "
+        f"over several give up to {rounding:.3g} apart)"
+    )

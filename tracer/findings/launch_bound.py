@@ -17,10 +17,17 @@ IDLE = 0.5
 # Their work is the host's: files are read, pictures resized. The device waits for that, and no graph would shorten it.
 ON_HOST = (LOAD, PREPROCESS)
 
-LAYERS = {"launch_ns": "launching", "dispatch_ns": "operators", "python_ns": "Python between operators"}
+LAYERS = {
+    "launch_ns": "launching",
+    "dispatch_ns": "operators",
+    "python_ns": "Python between operators",
+    "blocked_ns": "asleep, or held up by other threads, which nothing here removes",
+}
+# Of these, what a remedy may remove.
+REMOVABLE = ("launch_ns", "dispatch_ns", "python_ns")
 # What would save time, and which layers each removes.
 REMEDIES = {
-    "graphs_ns": ("graphs remove launching, operators and Python", tuple(LAYERS)),
+    "graphs_ns": ("graphs remove launching, operators and Python", REMOVABLE),
     "fusing_ns": ("fusing removes launches", ("launch_ns",)),
     "inference_mode_ns": ("torch.inference_mode and static caches remove operators' work", ("dispatch_ns",)),
 }
@@ -149,7 +156,7 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
             if remedy == "graphs_ns" and _replays(evidence, name):
                 continue
             saves[remedy] += min(sum(each[layer] for layer in removed), time.waiting_ns) * time.runs
-    whole = {layer: sum(one[layer] for one in host.values()) for layer in LAYERS}
+    whole = {layer: sum(one.get(layer, 0) for one in host.values()) for layer in LAYERS}
     if not sum(whole.values()):
         return None
     most = max(whole, key=lambda layer: whole[layer])
@@ -169,7 +176,9 @@ def _known(stage: KnownStage) -> tuple[dict[str, int], float | None] | None:
     host = stage.host or None
     if host is None or host.dispatch_ns is None or host.python_ns is None:
         return None
-    return {"launch_ns": host.launch_ns, "dispatch_ns": host.dispatch_ns, "python_ns": host.python_ns}, host.slowed
+    told = {"blocked_ns": host.blocked_ns} if host.blocked_ns else {}
+    known = {"launch_ns": host.launch_ns, "dispatch_ns": host.dispatch_ns, "python_ns": host.python_ns}
+    return known | told, host.slowed
 
 
 def _host_share(evidence: Evidence, stage: KnownStage) -> float:

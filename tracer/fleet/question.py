@@ -15,7 +15,8 @@ from tracer.fleet.columns import TABLES
 from tracer.tables.sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from datetime import date
 
     from tracer.document.fleet import AnswerColumn
     from tracer.document.summary import Abstained
@@ -82,11 +83,16 @@ def ask(store: Store, question: Question, sides: tuple[Side, ...]) -> Answer:
     )
 
 
-def select(store: Store, sql: str) -> Any:
+def select(store: Store, sql: str, days: Collection[date] | None = None) -> Any:
     """The answer to a question in SQL as a `pyarrow.Table`; nothing but the store's tables is in reach.
+
+    Args:
+        store: asked.
+        sql: one query.
+        days: whose rows there are; None for all.
 
     Raises:
         MissingError: DuckDB or pyarrow is not installed.
         UsageError: it is not one query, or not of what there is.
     """
-    return query(sql, lambda names: {name: store.scanned(name) for name in names}, names=TABLES)
+    return query(sql, lambda names: {name: store.scanned(name, days) for name in names}, names=TABLES)

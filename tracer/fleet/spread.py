@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,10 @@ SETTINGS = {
 }
 
 
+class _GoneError(Exception):
+    """The scheduler is gone, and what was under way with it."""
+
+
 def dask_setup(_: Any) -> None:
     """Called by Dask in each of our own workers: Ctrl-C is for the process that asked, and so is standard error.
 
@@ -74,7 +78,7 @@ def local(workers: int, memory_bytes: int) -> Iterator[Any]:
     distributed = _dask()
     import dask
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
     with dask.config.set(SETTINGS):
         cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=memory_bytes, host="127.0.0.1",
@@ -91,17 +95,29 @@ def elsewhere(address: str, store: Path) -> Iterator[Any]:
     """A Dask client of a scheduler that runs.
 
     Raises:
-        MissingError: Dask is not installed, nobody answers, or its workers lack this version of tracer.
+        MissingError: Dask is not installed, nobody answers, it went away, or its workers lack this version of tracer.
         UsageError: its workers do not see the store.
     """
     distributed = _dask()
+    _silence()
     try:
         client = distributed.Client(address, timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         raise MissingError(f"--scheduler {address}: {str(error) or 'no answer'}") from None
     with client:
         check(client, address, store)
-        yield client
+        try:
+            yield client
+        except _GoneError:
+            raise MissingError(
+                f"--scheduler {address}: it is gone; what was finished is in {store}: the same command goes on there"
+            ) from None
+
+
+def _silence() -> None:
+    """Dask's own words are tracebacks, beside the line that says the same."""
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def check(client: Any, address: str, store: Path) -> None:
@@ -136,7 +152,8 @@ def spread(client: Any, tasks: Iterable[Task], done: Callable[[Outcome], None]) 
     suspects: list[Task] = []
 
     def settle(future: Any, task: Task) -> None:
-        if _killed(future):
+        # Others may restart the cluster's workers, which takes their tasks away.
+        if future.cancelled() or _killed(future):
             suspects.append(task)
         else:
             done(_outcome(future, task))
@@ -147,7 +164,11 @@ def spread(client: Any, tasks: Iterable[Task], done: Callable[[Outcome], None]) 
 
 
 def _run(client: Any, tasks: Iterable[Task], at_once: int, settle: Callable[[Any, Task], None]) -> None:
-    """So many at once; `settle` is called with each one's future."""
+    """So many at once; `settle` is called with each one's future.
+
+    Raises:
+        _GoneError: the scheduler is.
+    """
     waiting = iter(tasks)
     of_future: dict[str, Task] = {}
     running = _dask().as_completed(raise_errors=False)
@@ -163,11 +184,18 @@ def _run(client: Any, tasks: Iterable[Task], at_once: int, settle: Callable[[Any
         for _ in range(at_once):
             begin()
         for future in running:
+            if future.cancelled() and client.status != "running":
+                raise _GoneError
             settle(future, of_future.pop(future.key))
             future.release()
             begin()
-    except BaseException:
-        client.cancel(list(running.futures), force=True)
+    except BaseException as error:
+        with suppress(Exception):  # of a client that is closed there is nothing to give up
+            client.cancel(list(running.futures), force=True)
+        # Whoever asks the scheduler for something in that moment hears of it first.
+        gone = isinstance(error, _dask().comm.CommClosedError) or client.status != "running"
+        if gone and isinstance(error, Exception):
+            raise _GoneError from error
         raise
 
 
@@ -179,6 +207,8 @@ def _outcome(future: Any, task: Task) -> Outcome:
     if future.status == "finished":
         found: Outcome = future.result()
         return found
+    if future.cancelled():
+        return failed(task, "its reading was cancelled on the cluster, twice")
     if _killed(future):
         return failed(
             task, "each process that read it was ended, most likely for its memory; --worker-memory gives more"

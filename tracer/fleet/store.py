@@ -27,7 +27,7 @@ from tracer.document.errors import InputError, UsageError
 from tracer.fleet.columns import TABLES, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import date
 
 MARK = "tracer-fleet.json"
@@ -36,6 +36,9 @@ PARTIAL, DAY, MERGED, LISTED = ".partial", "date=", "merged-", "runs.txt"
 STALE_S = 24 * 3600
 _DAY = re.compile(r"date=\d{4}-\d{2}-\d{2}")
 _RUN = re.compile(r"[0-9a-f]{32}")
+LOOKED_S = 60.0
+# By store, when its merged sets were looked for, and their lists.
+_merged_of: dict[Path, tuple[float, list[Path]]] = {}
 ID_BYTES = 33  # with the end of its line
 
 
@@ -70,9 +73,14 @@ class Store:
         """Whether a trace was read before, or could not be."""
         return self.set_of(run) is not None or any(run in _Listed(one) for one in self._merged())
 
-    def _merged(self) -> Iterator[Path]:
-        for day in self.days():
-            yield from sorted(day.glob(f"{MERGED}*/{LISTED}"))
+    def _merged(self) -> list[Path]:
+        """The lists of merged sets, as of at most a minute ago: looking through days of a million sets takes longer
+        than reading a trace. Who misses one reads a trace again that `sets` then passes over."""
+        seen = _merged_of.get(self.root)
+        if seen is None or time.monotonic() - seen[0] > LOOKED_S:
+            lists = [path for day in self.days() for path in sorted(day.glob(f"{MERGED}*/{LISTED}"))]
+            seen = _merged_of[self.root] = time.monotonic(), lists
+        return seen[1]
 
     def sets(self, days: list[Path] | None = None) -> Iterator[Path]:
         """Every folder of files that counts."""
@@ -83,11 +91,18 @@ class Store:
             yield from (day / name for name in merged)
             yield from (day / name for name in names if is_run(name) and name not in replaced)
 
-    def scanned(self, name: str) -> Any:
-        """One table of the store as a `pyarrow.dataset`: its files are read when it is, and only as far as it is."""
+    def scanned(self, name: str, days: Collection[date] | None = None) -> Any:
+        """One table of the store as a `pyarrow.dataset`: its files are read when it is, and only as far as it is.
+
+        Args:
+            name: of the table.
+            days: whose folders to look into; None for all.
+        """
         from pyarrow import dataset
 
-        files = [str(one / f"{name}.parquet") for one in self.sets()]
+        wanted = None if days is None else {f"{DAY}{day.isoformat()}" for day in days}
+        folders = [day for day in self.days() if wanted is None or day.name in wanted]
+        files = [str(one / f"{name}.parquet") for one in self.sets(folders)]
         if not files:
             return schema(name).empty_table()
         return dataset.dataset(files, schema=schema(name), format="parquet")
@@ -117,6 +132,8 @@ class Store:
                 if not (target / name).is_dir():
                     raise
                 return False  # of the same bytes, by another process
+            if name.startswith(MERGED):
+                _merged_of.pop(self.root, None)
             kept(target)
             return True
         finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import MARKS, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
-from tracer.document.words import CLOCK, OTHER_CLOCK, counted
+from tracer.charge.joined import unjoined
+from tracer.document.summary import MARKS, UNJOINED, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.words import CLOCK, OTHER_CLOCK
 from tracer.measure.lost import NO_OPS
 from tracer.measure.unseen import unseen_device
 
@@ -58,12 +59,8 @@ def _clock(work: Work) -> Iterator[Abstained]:
 
 
 def _unlaunched(trace: Trace, work: Work) -> Iterator[Abstained]:
-    if work.on_device and not len(trace.calls):
-        yield Abstained(
-            what="the stages of device ops",
-            reason=f"none of {counted(len(work), 'op')} has a launch record: the trace holds no calls of a runtime",
-            next_step="record the host too (ProfilerActivity.CPU), with a profiler that records its launches",
-        )
+    if (untold := unjoined(trace, work)) is not None:
+        yield Abstained(what=untold.what, reason=untold.reason, next_step=untold.next_step)
 
 
 def _lost(stages: Sequence[Stage], lost: Lost | None, *, rated: bool) -> Iterator[Abstained]:
@@ -93,6 +90,8 @@ def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Ite
     if len(ranges) and otherwise is not None and len(work):
         yield Abstained(what=MARKS, reason=otherwise.reason, next_step=otherwise.next_step)
     untold = ranges.untold
+    if untold is not None and untold.what == UNJOINED:
+        return
     if untold is not None:
         yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
     elif not len(ranges) and len(work):

@@ -35,7 +35,8 @@ def annotation_rows(trace: Trace, work: Work, lost: LostWork | None = None) -> l
     Args:
         trace: with its ranges.
         work: of the trace.
-        lost: launches of it that have no device op: of the names that enclose them no device time is known.
+        lost: launches of it that have no device op: of the names that enclose them no device time is known, nor of any
+            where no op has a launch.
     """
     table = _rows(trace, work, trace.ranges, "push_pop", lost) + _rows(trace, work, trace.loose_ranges, "start_end")
     return [row for _, row in sorted(table, key=lambda row: (-row[0], -row[1].ops, row[1].name))]
@@ -70,6 +71,7 @@ def _rows(
     held = _launched_inside(work, ranges, name, size) if style == "push_pop" else (np.zeros(size, dtype=np.int64),) * 2
     missing = _inside(*_launched(trace, lost), ranges, name, size)[0] if lost is not None else held[0] * 0
     projections = project(work, ranges)
+    unjoined = work.on_device and not work.asked.any()
     columns = zip(
         [trace.strings[number] for number in names.tolist()],
         np.bincount(name, minlength=size).tolist(),
@@ -87,10 +89,10 @@ def _rows(
                 name=text,
                 count=count,
                 ops=ops,
-                device_time_ns=None if launches else time_ns,
+                device_time_ns=None if launches or unjoined else time_ns,
                 style=style,
-                projected_ns=None if launches else projected_ns,
-                kernel_ns=None if launches else kernel_ns,
+                projected_ns=None if launches or unjoined else projected_ns,
+                kernel_ns=None if launches or unjoined else kernel_ns,
                 cpu_ns=cpu_ns,
                 lost=LostOps(launches=launches) if launches else UNSET,
             ),

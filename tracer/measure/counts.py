@@ -12,10 +12,12 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.summary import Counts
-from tracer.trace.api import launches_graph, synchronises
+from tracer.trace.api import copies_to_host, launches_graph, synchronises
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.arrays import I64
     from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 NEEDS = Want.SUMMARY
 # Intel names copies by the kinds of memory: M is pageable, H is pinned.
 _TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device|\b[MH]2D\b", re.IGNORECASE)
-_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
         kernels=_tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size),
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
-        to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE, size),
-        to_host_bytes=_bytes(trace, work, copies, _TO_HOST, size),
+        to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE.search, size),
+        to_host_bytes=_bytes(trace, work, copies, copies_to_host, size),
     )
 
 
@@ -108,7 +109,7 @@ def _tally(keys: I64, size: int) -> I64:
     return int64(np.bincount(keys, minlength=size)) if size else int64([])
 
 
-def _bytes(trace: Trace, work: Work, copies: I64, direction: re.Pattern[str], size: int) -> I64:
-    names = {name for name in distinct(work.name[copies]) if direction.search(trace.strings[name])}
+def _bytes(trace: Trace, work: Work, copies: I64, told: Callable[[str], object], size: int) -> I64:
+    names = {name for name in distinct(work.name[copies]) if told(trace.strings[name])}
     chosen = copies[np.isin(work.name[copies], list(names))]
     return sum_by(work.stage[chosen], work.size_bytes[chosen], size)

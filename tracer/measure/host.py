@@ -65,6 +65,7 @@ def host_time(layers: Layers, own: I64, slowed: float | None = None) -> HostTime
         launch_ns=int(sums[Layer.LAUNCH]),
         copy_ns=int(sums[Layer.COPY]),
         sync_ns=int(sums[Layer.SYNC]),
+        blocked_ns=int(sums[Layer.BLOCKED]),
         dispatch_ns=int(sums[Layer.DISPATCH]) if told else None,
         python_ns=int(sums[Layer.PYTHON]) if told else None,
         untold_ns=0 if told else rest,

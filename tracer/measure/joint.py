@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import ascending, int64
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.ranges import StageRanges
@@ -190,17 +190,23 @@ def _cause(lost: Mapping[str, int]) -> str | None:
 
 
 def _together(trace: Trace, rows: list[I64]) -> tuple[int, int, int]:
-    """Time in which any ran, in which more than one did, and from the first op to the last; summed over devices."""
+    """Time in which any ran, in which more than one did, and from the first op to the last.
+
+    Summed over the devices that models share; of models on devices of their own it passes once.
+    """
     ops = trace.ops
     every = int64(np.concatenate(rows))
+    used = [distinct(ops.device[part]) for part in rows]
+    devices = distinct(ops.device[every])
+    apart = sum(map(len, used)) == len(devices)
     busy_ns = both_ns = window_ns = 0
-    for device in distinct(ops.device[every]):
+    for shared in [devices] if apart else [[device] for device in devices]:
         covers = [
             Cover.of(ops.start_ns[own], ops.end_ns[own])
             for part in rows
-            if len(own := part[ops.device[part] == device])
+            if len(own := part[np.isin(ops.device[part], shared)])
         ]
-        edges = np.unique(np.concatenate([side for cover in covers for side in (cover.start_ns, cover.end_ns)]))
+        edges = ascending(np.concatenate([side for cover in covers for side in (cover.start_ns, cover.end_ns)]))
         # How many models run in each piece between two edges.
         running = np.zeros(len(edges) - 1, dtype=np.int64)
         for cover in covers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import ascending, int64
 from tracer.charge.launches import process_of_thread
 from tracer.charge.layers import host_operators
 from tracer.charge.memory import Held, device_lines, freed_ns, unrecorded
@@ -104,7 +104,7 @@ def _largest(trace: Trace, memory: MemoryEvents, runs: Runs, lines: list[DeviceL
     for line in lines:
         peak_ns = line.held(int(line.time_ns[0]), int(line.time_ns[-1]) + 1).peak_ns
         rows = line.rows[memory.size_bytes[line.rows] > 0]
-        largest = np.unique(memory.size_bytes[rows])[-MOST:]
+        largest = ascending(memory.size_bytes[rows])[-MOST:]
         rows = rows[np.isin(memory.size_bytes[rows], largest)]
         time, thread = memory.time_ns[rows], int64(memory.thread[rows])
         place = innermost_span(runs.ranges, time, thread) if len(runs) else np.full(len(rows), -1)

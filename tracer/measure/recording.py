@@ -46,6 +46,7 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "verified_shapes": _verified_shapes(manifest),
         "shapes": _shapes(manifest),
         "first_difference": manifest.verification.first_difference,
+        "tie": _tie(manifest),
         "decode": manifest.model.get("decode", "eager"),
         "batch_frames": manifest.model.get("batch_frames", False),
         "missing_stages": manifest.model.get("missing_stages", {}),
@@ -55,3 +56,11 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "options": manifest.options,
         **({} if manifest.world_size == 1 else {"rank": manifest.rank, "world_size": manifest.world_size}),
     }
+
+
+def _tie(manifest: Manifest) -> dict[str, float] | None:
+    """How near the tokens that differ are to the model's own, in logits; None where nothing was measured."""
+    checked = manifest.verification
+    if checked.margin is None or checked.rounding is None:
+        return None
+    return {"margin": checked.margin, "rounding": checked.rounding}

@@ -76,7 +76,8 @@ class Runs:
         ops: pieces of work.
         time_ns, busy_ns, host_ns, sync_ns, launch_ns, unknown_ns: of these, added up over devices.
         together_busy_ns, together_idle_ns: time that passed while any of its devices worked, and while all of them
-            waited; see `tracer.measure.together`.
+            waited; of models that take turns on devices of their own, while those of all waited. See
+            `tracer.measure.together`.
         start_ns, end_ns: first instant and last of its work, or of its range where it asked for none.
         order, begin: the work sorted by run, and where each run's begins in it.
         lost: launch calls of each that have no device op; what its device did is unknown where there are any.
@@ -221,7 +222,7 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
     def total(column: I64) -> I64:
         return sum_by(run, column[order], size)
 
-    busy_ns, idle_ns = together(work, groups(work.stage, work.device))
+    busy_ns, idle_ns = together(work, _shared(ranges, work))
     requests, request = coded(ranges.request)
     samples = int64([sample_of(manifest, number) for number in requests.tolist()])
     return Runs(
@@ -245,6 +246,16 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
         lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
         in_gap=total(int64(np.zeros(len(work)) if lost is None else lost.in_gap)) > 0,
     )
+
+
+def _shared(ranges: StageRanges, work: Work) -> list[list[int]]:
+    """The devices that are one: those of a run, and those of models that take turns in a request."""
+    run, device = work.stage, work.device
+    if ranges.roles and not ranges.engine:
+        request = np.append(ranges.request, -1)[work.stage]
+        run = np.concatenate([run, np.where(request >= 0, len(ranges) + request, -1)])
+        device = np.concatenate([device, device])
+    return groups(int64(run), int64(device))
 
 
 def _numbered(ranges: StageRanges) -> I64:

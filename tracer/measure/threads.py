@@ -48,8 +48,9 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
     asked = np.flatnonzero(work.call_thread != NO_THREAD)
     threads, place = coded(work.call_thread[asked])
     size = len(threads)
-    calls, first = np.unique(work.call[asked], return_index=True)
-    launches = np.bincount(place[first], minlength=size) if len(calls) else np.zeros(size, dtype=np.int64)
+    launching = np.zeros(len(trace.calls), dtype=np.bool_)
+    launching[work.call[asked]] = True
+    launches = np.bincount(np.searchsorted(threads, trace.calls.thread[launching]), minlength=size)
     ops, time_ns = np.bincount(place, minlength=size), sum_by(place, work.time_ns[asked], size)
     spoken = _spoken(trace)
     # Where nothing at all was recorded but calls, or nobody looked, no thread is less recorded than others.

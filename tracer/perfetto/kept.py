@@ -14,7 +14,6 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Cover, distinct
-from tracer.charge.launches import clocks_of
 from tracer.charge.ledger import recorded_windows
 from tracer.charge.spans import innermost_span
 from tracer.charge.stages.reach import until_done
@@ -174,7 +173,7 @@ def _part(
         markers=ranges.markers,
         tokens=ranges.tokens,
         confidence=ranges.confidence,
-        clocks_off=clocks_of(trace, work.call).devices if work.on_device else [],
+        clocks_off=work.clocks.devices if work.clocks is not None else [],
         stages=[
             StagePlace(
                 start_ns=int(ranges.start_ns[row]),

@@ -221,7 +221,10 @@ class _Copier:
     def _pieces(self, content: bytes) -> Iterator[bytes]:
         *events, rest = content.split(self._layout.stop)
         for event in events:
-            yield event.strip(SEPARATORS) + b"}"
+            text = event.strip(SEPARATORS)
+            if text.startswith(b"]"):
+                return  # the list is over, and so is the document, whose end looks like an event's
+            yield text + b"}"
         if rest.strip(SEPARATORS):
             yield rest
 

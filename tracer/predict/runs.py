@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from tracer.document.summary import PricedSpeculation, RunTime, StagePrediction, Summary
 
 
+# Why nothing is known of a stage's work where a draft and its target were recorded together.
+OF_TWO = (
+    "a stage holds the work of two models, which no model's own account is of: ask it of a recording of the target by "
+    "itself"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of a stage.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.document.summary import UNREAD, Prediction, StagePrediction
+from tracer.document.summary import UNJOINED, UNREAD, Prediction, StagePrediction
 from tracer.document.words import runs_of
 from tracer.predict.asked import Changes, Speculate
 from tracer.predict.changes import (
@@ -42,8 +42,9 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         UsageError: a stage that does not occur.
     """
     if not summary.budget:
-        unread = next((one for one in summary.abstained if one.what == UNREAD), None)
-        why = "it has no stages" if unread is None else f"its work is not read: {unread.because}"
+        said = {one.what: one.because for one in summary.abstained}
+        unjoined = f"it has no stages: {said[UNJOINED]}" if UNJOINED in said else "it has no stages"
+        why = f"its work is not read: {said[UNREAD]}" if UNREAD in said else unjoined
         raise InputError(f"{summary.trace.path}: {why}, so there is nothing to predict from")
     now = {one.stage: Run(one.runs, one.busy_ns or 0.0, one.step_ns or 0.0) for one in summary.budget}
     case = Case(summary, dict(now))

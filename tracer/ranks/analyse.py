@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from tracer.document.ranks import Rank, Ranks
 from tracer.document.summary import Abstained
 from tracer.ranks.bandwidth import bandwidths
-from tracer.ranks.clocks import align, refuse_impossible
+from tracer.ranks.clocks import align, of_several, refuse_impossible
 from tracer.ranks.divided import divide
 from tracer.ranks.files import read_ranks, world_of
 from tracer.ranks.findings import find
 from tracer.ranks.late import lateness
 from tracer.ranks.matched import match
+from tracer.ranks.once import counted_once
 from tracer.ranks.rows import late_of_units, parts_of_units, request_rows, spans_of_units, stage_rows, step_rows
 from tracer.ranks.stragglers import find_stragglers
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from tracer.ranks.divided import Divided
     from tracer.ranks.matched import Matched
     from tracer.ranks.rank import RankTrace, Unit
+
+
+SEVERAL_GROUPS = "taken for those of one group of all ranks, they would end on a rank before they begin on another"
+BY_TORCH = "give ranks of one run; torch.profiler says of NCCL's kernels which of several groups they are of"
 
 
 def analyse(paths: Sequence[Path], choices: Choices) -> Ranks:
@@ -45,8 +50,8 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
     groups, clocks, abstained = on_one_clock(traces)
     groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
     divided = divide(traces, groups)
-    late = [(group, lateness(group, traces, divided, clocks)) for group in groups]
     residual_ns = clocks.worst_ns or 0
+    late = counted_once([(group, lateness(group, traces, divided, clocks)) for group in groups], residual_ns)
     late_ns = late_of_units(late)
     stragglers = find_stragglers(traces, late, spans_of_units(traces, clocks), residual_ns)
     rows = [_rank(rank, trace, divided[rank], late_ns, clocks) for rank, trace in traces.items()]
@@ -80,6 +85,11 @@ def on_one_clock(traces: dict[int, RankTrace]) -> tuple[list[Matched], Clocks, l
     """
     groups, abstained = match(traces)
     clocks = align(traces, groups)
+    several = [group.name for group in groups if of_several(group, clocks)]
+    if several:
+        groups = [group for group in match(traces)[0] if not (group.by_name and group.name in several)]
+        clocks = align(traces, groups)
+        abstained.append(Abstained(what="collectives told by names alone", reason=SEVERAL_GROUPS, next_step=BY_TORCH))
     refuse_impossible(traces, groups)
     return groups, clocks, abstained
 

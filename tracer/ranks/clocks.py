@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.document.errors import InputError
+from tracer.document.ranks import CPU
 from tracer.ranks.matched import everybody_waits
 from tracer.ranks.rank import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.ranks.matched import Matched
     from tracer.ranks.rank import RankTrace
 
@@ -28,6 +30,8 @@ SHARED_NS = 1_000_000
 AGREEING = 0.75
 # Of ranks of one run nobody leaves a collective that somebody has not entered; clocks that drift make some look so.
 IMPOSSIBLE = 0.25
+# Of collectives that nothing but a name tells of, so many: they are of several groups.
+SEVERAL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class Clocks:
 def align(traces: Mapping[int, RankTrace], groups: Sequence[Matched]) -> Clocks:
     """Find the offsets, and put the groups' times on one clock, in place."""
     clocks = Clocks({}, {}, {})
-    telling = [group for group in groups if len(_ends(group))]
+    # By those with the most to tell.
+    telling = sorted((group for group in groups if len(_ends(group))), key=lambda group: -len(_ends(group)))
     for rank in sorted(traces):
         if rank not in clocks.first:
             clocks.first[rank], clocks.offset_ns[rank] = rank, 0
@@ -81,16 +86,37 @@ def refuse_impossible(traces: Mapping[int, RankTrace], groups: Sequence[Matched]
         InputError: they do.
     """
     for group in groups:
-        columns = _ends(group)
-        early = group.start_ns[:, columns].max(axis=0) - group.end_ns[:, columns].min(axis=0)
-        if np.count_nonzero(early > 0) > IMPOSSIBLE * len(columns):
-            worst = int(early.argmax())
-            last = group.ranks[int(group.start_ns[:, columns[worst]].argmax())]
-            first = group.ranks[int(group.end_ns[:, columns[worst]].argmin())]
+        early = _too_early(group)
+        if _often(early > 0, IMPOSSIBLE):
+            column = _ends(group)[int(early.argmax())]
+            last = group.ranks[int(group.start_ns[:, column].argmax())]
+            first = group.ranks[int(group.end_ns[:, column].argmin())]
             raise InputError(
                 f"{traces[first].path}: its collectives end before the same ones begin in {traces[last].path}, by up "
-                f"to {early[worst] / 1e6:,.3g} ms: they are not of one run, or a clock ran away"
+                f"to {early.max() / 1e6:,.3g} ms: they are not of one run, or a clock ran away"
             )
+
+
+def of_several(group: Matched, clocks: Clocks) -> bool:
+    """Whether what was taken for one group's, as nothing but names tells, is that of several.
+
+    Then some of its collectives end on a rank before they begin on another, by more than clocks explain, or many do.
+    """
+    if not group.by_name:
+        return False
+    unknown_ns = max((clocks.residual_ns.get(rank, 0) for rank in group.ranks), default=0)
+    early = _too_early(group)
+    return _often(early > unknown_ns, SEVERAL) or _often(early > 0, IMPOSSIBLE)
+
+
+def _often(which: Bools, share: float) -> bool:
+    return int(np.count_nonzero(which)) > share * len(which)
+
+
+def _too_early(group: Matched) -> I64:
+    """By how much each telling collective ends on one rank before it begins on another; negative where it does not."""
+    columns = _ends(group)
+    return int64(group.start_ns[:, columns].max(axis=0) - group.end_ns[:, columns].min(axis=0))
 
 
 def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bool:
@@ -100,11 +126,23 @@ def _join(clocks: Clocks, group: Matched, traces: Mapping[int, RankTrace]) -> bo
     if known is None or not waiting:
         return False
     for rank in waiting:
-        one_host = traces[rank].device_id != traces[known].device_id
         own, other = group.ranks.index(rank), group.ranks.index(known)
-        offset_ns, clocks.residual_ns[rank] = _between(group, own, other, one_host=one_host)
+        offset_ns, residual_ns = _between(group, own, other, one_host=_of_one_host(traces[rank], traces[known]))
+        if _of_one_clock(traces[rank], traces[known]) and abs(offset_ns) <= SHARED_NS:
+            offset_ns = 0
+        clocks.residual_ns[rank] = residual_ns + clocks.residual_ns.get(known, 0)
         clocks.offset_ns[rank], clocks.first[rank] = clocks.offset_ns[known] + offset_ns, clocks.first[known]
     return True
+
+
+def _of_one_host(one: RankTrace, other: RankTrace) -> bool:
+    """Whether two ranks say so, or have devices of different numbers."""
+    return one.device_id != other.device_id or (one.distributed.host == other.distributed.host != "")
+
+
+def _of_one_clock(one: RankTrace, other: RankTrace) -> bool:
+    """Whether both ran on the CPU of one machine, whose clock both read."""
+    return one.device == other.device == CPU and one.distributed.host == other.distributed.host != ""
 
 
 def _ends(group: Matched) -> list[int]:

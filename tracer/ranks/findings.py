@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.ranks import DEVICE, HOST
+from tracer.document.ranks import CPU, DEVICE, HOST
 from tracer.document.summary import Finding
 from tracer.document.words import title
 from tracer.ranks.stragglers import median
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Of a stage's device time: half is most of it; a fourth of it, waited, is worth a word; ranks a fifth apart are uneven.
 MOST, MUCH, UNEVEN = 0.5, 0.25, 1.2
+RUN_AHEAD = "let the ranks' hosts run ahead of their devices: CUDA graphs, fewer launches"
 WHY = {
     HOST: "its host launches late",
     DEVICE: "its device takes longer before the collectives",
@@ -29,11 +30,18 @@ DO = {
     DEVICE: "look at that rank's share of the work and its device's clock and temperature",
     "network": "look at that rank's link: nvidia-smi topo -m and nvlink --status, and nccl-tests between the ranks",
 }
+# Of ranks on CPUs, whose work is operators and whose transfers are gloo's.
+WHY_ON_CPU = {**WHY, DEVICE: "its operators take longer before the collectives"}
+DO_ON_CPU = {
+    **DO,
+    DEVICE: "look at that rank's share of the work, and at what else runs on its cores",
+    "network": "look at that rank's cores, of which gloo's threads need some, and at its network interface",
+}
 RULES = {
     "rank-straggler": (
-        "in most runs of a stage one rank is later than the others by a twentieth of what the run takes, and by more "
-        "than the clocks' residual: in more than half of them beyond chance (sign test, p 0.05), in all of fewer than "
-        "five"
+        "in most runs of a stage one rank is later than the others by a twentieth of what the run takes (a fiftieth, "
+        "where its host loses much the same at one place of each), and by more than the clocks' residual: in more than "
+        "half of them beyond chance (sign test, p 0.05), in all of fewer than five"
     ),
     "communication-bound": "transfers take more than half of a stage's device time on the median rank",
     "collective-waits": "waiting in collectives is more than a quarter of a stage's device time, of all ranks together",
@@ -43,15 +51,17 @@ RULES = {
 
 def find(ranks: Sequence[Rank], stragglers: Sequence[Straggler], *, complete: bool) -> list[Finding]:
     """All findings, stragglers first; of ranks of which some are missing, none that rests on transfers alone."""
-    found = [_straggler(one) for one in stragglers]
+    on_cpu = all(rank.device == CPU for rank in ranks)
+    found = [_straggler(one, on_cpu=on_cpu) for one in stragglers]
     for stage in dict.fromkeys(row.stage for rank in ranks for row in rank.stages if row.stage):
         rows = {rank.rank: row for rank in ranks for row in rank.stages if row.stage == stage}
         if len(rows) > 1:
-            found += _of_stage(stage, rows, complete=complete)
+            found += _of_stage(stage, rows, complete=complete, on_cpu=on_cpu)
     return found
 
 
-def _straggler(one: Straggler) -> Finding:
+def _straggler(one: Straggler, *, on_cpu: bool) -> Finding:
+    why, do = (WHY_ON_CPU, DO_ON_CPU) if on_cpu else (WHY, DO)
     stage = one.stage or "work outside stages"
     each = (
         f"{one.pass_ns / 1e6:.2f} ms in a run of {one.stage_pass_ns / 1e6:.1f} ms, in {one.passes} of {one.of_passes}"
@@ -62,7 +72,7 @@ def _straggler(one: Straggler) -> Finding:
     return Finding(
         id="rank-straggler",
         severity="warning",
-        message=f"the others wait for rank {one.rank} in {stage}, {WHY[one.cause]}: {each}{where}",
+        message=f"the others wait for rank {one.rank} in {stage}, {why[one.cause]}: {each}{where}",
         evidence={
             "rank": one.rank,
             "stage": one.stage,
@@ -71,11 +81,11 @@ def _straggler(one: Straggler) -> Finding:
             "passes": one.passes,
         },
         rule=RULES["rank-straggler"],
-        next_step=DO[one.cause],
+        next_step=do[one.cause],
     )
 
 
-def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool) -> Iterator[Finding]:
+def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool, on_cpu: bool) -> Iterator[Finding]:
     matched = not any(row.unmatched_ns for row in rows.values()) and len({row.runs for row in rows.values()}) == 1
     device_ns = sum(row.device_time_ns for row in rows.values())
     wait_ns = sum(row.wait_ns for row in rows.values())
@@ -94,15 +104,16 @@ def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool) -> Iter
             f"{title(stage)}: {wait_ns / device_ns:.0%} of all ranks' device time is waiting in collectives, most on "
             f"rank {worst} ({rows[worst].wait_ns / 1e6:.1f} ms): it is not transfer, and no faster link would help",
             {"stage": stage, "wait_ns": wait_ns, "share": wait_ns / device_ns, "rank": worst},
-            "let the ranks' hosts run ahead of their devices: CUDA graphs, fewer launches; and see who is late",
+            "see who is late" if on_cpu else f"{RUN_AHEAD}; and see who is late",
             "info",
         )
     own = {rank: row.device_time_ns - row.collective_ns for rank, row in rows.items()}
     middle, most = median(list(own.values())), max(own, key=lambda rank: own[rank])
     if matched and middle > 0 and own[most] > UNEVEN * middle:
+        work = "operators" if on_cpu else "kernels"
         yield _found(
             "imbalance",
-            f"{title(stage)}: rank {most}'s own kernels take {own[most] / middle:.2f} times the median rank's",
+            f"{title(stage)}: rank {most}'s own {work} take {own[most] / middle:.2f} times the median rank's",
             {"stage": stage, "rank": most, "time_ns": own[most], "median_ns": middle},
             "split the work evenly: heads, experts or tokens by rank; or its device is slower",
         )

@@ -18,6 +18,7 @@ from tracer.arrays import int64
 from tracer.document.ranks import DEVICE, HOST, NETWORK
 from tracer.ranks.divided import waits
 from tracer.ranks.matched import everybody_waits
+from tracer.ranks.owed import given, owed
 from tracer.ranks.rank import UNKNOWN
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Lateness:
         cause: index into CAUSES; NOBODYS where it is another rank's doing, or launches are unknown.
         behind_ns: by how much each rank's host falls further behind the others since the collective before: a matrix.
         slower_ns: how much longer each rank's transfer takes than the others': a matrix.
+        own_ns: of `late_ns` what it has no other reason for: of a device no more than it was given to do, and nothing
+            that is counted at a collective of another group (`counted_once`).
     """
 
     last: I64
@@ -53,6 +56,7 @@ class Lateness:
     cause: I64
     behind_ns: I64
     slower_ns: I64
+    own_ns: I64
 
 
 def lateness(
@@ -64,12 +68,21 @@ def lateness(
     waited_for = np.array([everybody_waits(kind) for kind in group.kinds], dtype=np.bool_)
     late_ns = int64(np.where(waited_for, ordered[-1] - ordered[-2], 0))
     transfer_ns = group.end_ns - group.start_ns - waits(group)
+    cause = _causes(group, last, late_ns, _since(group, traces, divided, clocks))
+    of_device = cause == CAUSES.index(DEVICE)
+    work_ns = given(group, traces, clocks) if of_device.any() else None
+    own_ns = late_ns
+    if work_ns is not None:
+        own_ns = int64(
+            np.where(of_device, np.minimum(late_ns, owed(work_ns - others(work_ns), last, waited_for)), late_ns)
+        )
     return Lateness(
         last=last,
         late_ns=late_ns,
-        cause=_causes(group, last, late_ns, _since(group, traces, divided, clocks)),
+        cause=cause,
         behind_ns=_behind(group, _synced(group, traces, clocks)),
         slower_ns=int64(np.where(waited_for, transfer_ns - others(transfer_ns), 0)),
+        own_ns=own_ns,
     )
 
 
@@ -85,7 +98,7 @@ def others(values: I64) -> I64:
 def _since(
     group: Matched, traces: Mapping[int, RankTrace], divided: Mapping[int, Divided], clocks: Clocks
 ) -> tuple[I64, I64, I64, I64]:
-    """What each rank did between its collectives: idle, compute, waits and transfers of other groups; matrices."""
+    """What each rank did between its collectives: idle, compute, waits (or what may be) and transfers; matrices."""
     idle, busy, waited, moved = (np.zeros_like(group.start_ns) for _ in range(4))
     firsts = [int(traces[rank].start_ns.min()) - clocks.offset_ns.get(rank, 0) for rank in group.ranks]
     for row, rank in enumerate(group.ranks):
@@ -95,13 +108,17 @@ def _since(
         busy[row] = own.compute.within(begin, end)
         inside = own.all.within(begin, end) - busy[row]
         idle[row] = end - begin - busy[row] - inside
-        waited[row] = np.minimum(_sum_between(traces[rank], own.wait_ns, begin, end), inside)
+        trace = traces[rank]
+        # What was not matched may be a wait for anybody, as a receipt is for its sender.
+        unmatched = np.where((trace.kind >= 0) & (own.wait_ns < 0), trace.end_ns - trace.start_ns, -1)
+        unknown = _sum_between(trace, own.wait_ns, begin, end) + _sum_between(trace, int64(unmatched), begin, end)
+        waited[row] = np.minimum(unknown, inside)
         moved[row] = inside - waited[row]
     return idle, busy, waited, moved
 
 
 def _sum_between(trace: RankTrace, values: I64, begin: I64, end: I64) -> I64:
-    """Of matched collectives that begin in these intervals, the sum of their values."""
+    """Of ops that begin in these intervals and have a value, none below 0, the sum of these."""
     rows = np.flatnonzero(values >= 0)
     rows = rows[np.argsort(trace.start_ns[rows], kind="stable")]
     starts, sums = trace.start_ns[rows], np.append(0, np.cumsum(values[rows]))

@@ -36,6 +36,7 @@ class Matched:
         name: the group's.
         ranks: the rows.
         whole: whether these are all of its members.
+        by_name: whether kernels' names are all that tells of them, and that they are one group is but likely.
         units: of each column the run of a stage.
         kinds: of each column what it is.
         op: rows of each rank's ops.
@@ -45,6 +46,7 @@ class Matched:
     name: str
     ranks: list[int]
     whole: bool
+    by_name: bool
     units: list[Unit]
     kinds: list[Collective]
     op: I64
@@ -131,6 +133,7 @@ def _of_group(
         name=name,
         ranks=ranks,
         whole=len(ranks) >= max(len(members), *[first.kinds[first.kind[row]].size for row in op[0].tolist()]),
+        by_name=all(not kind.group and kind.ranks is None and not kind.size for kind in first.kinds),
         units=[unit for unit, _ in columns],
         kinds=[first.kinds[first.kind[row]] for row in op[0].tolist()],
         op=op,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.stages.find import find_stages
-from tracer.charge.work import work_of_ops
+from tracer.charge.work import NO_DEVICE, work_of_ops
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
+from tracer.document.ranks import CPU
+from tracer.document.words import counted
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
+from tracer.ranks import processor
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
 from tracer.trace.columns import NO_CORRELATION, Want
@@ -28,12 +31,14 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.choices import Choices
-    from tracer.trace.columns import Trace
+    from tracer.trace.columns import DeviceOps, Spans, Trace
 
 # A run of a stage: stage ("" outside all), token index, request, and which of those that are alike in all that.
 Unit: TypeAlias = tuple[str, int, int, int]
 NO_UNIT: Unit = ("", -1, -1, 0)
 UNKNOWN = -(1 << 62)
+# The columns with a row an op.
+OF_OPS = ("start_ns", "end_ns", "unit", "name", "kind", "launch_ns")
 # The times of two ranks must have a difference in 64 bits; this is the year 2043.
 FARTHEST_NS = 1 << 61
 
@@ -46,7 +51,7 @@ class RankTrace:
         path: of its file.
         rank: its number; None where nothing says it.
         distributed: what the file says of the run.
-        device, device_id: its device.
+        device, device_id: its device; without one `CPU`, and no number.
         warnings: of the reader.
         units: its runs of stages; the last is `NO_UNIT`.
         start_ns, end_ns, unit, name: of each device op, `unit` an index into units, `name` one into strings.
@@ -99,15 +104,62 @@ def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
             trace = read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
     if trace.unread is not None:
         raise InputError(f"{path}: {trace.unread.reason}; {trace.unread.next_step}")
-    if not len(trace.ops):
-        raise InputError(
-            f"{path}: it has no device work; ranks are compared by what their devices ran (a CPU's collectives are "
-            "operators of the host: tracer summarize --by op has their time)"
-        )
     ranges = find_stages(trace, choices.patterns)
-    work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
-    first, *others = (_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work))
+    if not len(trace.ops):
+        first, *others = _on_processor(path, trace, ranges)
+    else:
+        work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
+        first, *others = (_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work))
     return [first, *(replace(other, warnings=[]) for other in others)]  # a file's warnings are said once
+
+
+def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTrace]:
+    """The ranks in a file without device work: processes that had gloo's collectives.
+
+    Raises:
+        InputError: there is none, or nothing tells which ranks took part in a collective.
+    """
+    processes = processor.processes_of(trace)
+    if not processes:
+        raise InputError(
+            f"{path}: it has no device work and no collective of gloo's; ranks are compared by what their devices ran, "
+            "or by a CPU's operators between the collectives of gloo"
+        )
+    if trace.distributed is not None and processor.groups_differ(trace.distributed):
+        raise InputError(
+            f"{path}: its run has groups of different ranks, and gloo's ranges do not say which one a collective was "
+            "of; record a run with one group"
+        )
+    return [
+        _laid_out_processor(path, trace, ranges, process, None if len(processes) == 1 else place)
+        for place, process in enumerate(processes)
+    ]
+
+
+def _laid_out_processor(path: Path, trace: Trace, ranges: StageRanges, process: str, place: int | None) -> RankTrace:
+    """A process of a CPU; of several in a file with its place among them."""
+    base_ns = _base_ns(path, trace, trace.cpu_ops if len(trace.cpu_ops) else trace.ranges)
+    done = processor.processed(trace, ranges, process)
+    merged = merged_rank(process) if place is not None else None
+    unit, held = _unit_of_range(trace, ranges, None if place is None else process)
+    return _rank_trace(
+        path,
+        trace,
+        rank=_number(path, trace) if place is None else place if merged is None else merged,
+        alone=place is None,
+        device=CPU,
+        device_id=NO_DEVICE,
+        units=_units(ranges, held),
+        start_ns=done.start_ns + base_ns,
+        end_ns=done.end_ns + base_ns,
+        unit=unit[done.stage],
+        name=done.name,
+        kind=done.kind,
+        launch_ns=int64(np.where(done.asked, done.asked_ns + base_ns, UNKNOWN)),
+        # Whoever asks for the next collective when the one before is over has waited for it.
+        synced_ns=int64(np.sort(done.end_ns[done.kind >= 0])) + base_ns,
+        kinds=done.kinds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,39 +204,77 @@ def _process(trace: Trace, work: Work, device: int) -> str | None:
 
 
 def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member: _Member) -> RankTrace:
-    distributed = trace.distributed or Distributed()
-    farthest_ns = max(abs(int(trace.ops.start_ns.min())), abs(int(trace.ops.end_ns.max())))
-    if farthest_ns + distributed.base_ns > FARTHEST_NS:
-        raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
-    rank = distributed.rank if distributed.rank is not None else named_rank(path)
+    base_ns = _base_ns(path, trace, trace.ops)
     kind, kinds = _kinds(trace)
     rows = np.flatnonzero(work.device == member.device)
-    held = _of_process(trace, int64(ranges.thread), member.process)
-    place = np.append(np.where(held, np.cumsum(held) - 1, held.sum()), held.sum())
-    launch_ns = np.where(work.call >= 0, work.call_start_ns + distributed.base_ns, UNKNOWN)
-    return RankTrace(
-        path=str(path),
-        rank=rank if member.rank is None else member.rank,
-        distributed=distributed,
+    unit, held = _unit_of_range(trace, ranges, member.process)
+    launch_ns = np.where(work.call >= 0, work.call_start_ns + base_ns, UNKNOWN)
+    return _rank_trace(
+        path,
+        trace,
+        rank=_number(path, trace) if member.rank is None else member.rank,
+        alone=member.rank is None,
         device=next((one.name for one in trace.devices if one.id == member.device), ""),
         device_id=member.device,
-        warnings=[f"{path.name}: {warning}" for warning in trace.warnings],
         units=_units(ranges, held),
-        start_ns=work.start_ns[rows] + distributed.base_ns,
-        end_ns=work.end_ns[rows] + distributed.base_ns,
-        unit=int64(place[np.where(work.stage >= 0, work.stage, len(ranges))][rows]),
+        start_ns=work.start_ns[rows] + base_ns,
+        end_ns=work.end_ns[rows] + base_ns,
+        unit=unit[work.stage[rows]],
         name=int64(work.name)[rows],
         kind=kind[rows],
         launch_ns=int64(launch_ns)[rows],
-        synced_ns=_synced(trace, member.process) + distributed.base_ns,
+        synced_ns=_synced(trace, member.process) + base_ns,
         kinds=kinds,
+    )
+
+
+def _rank_trace(path: Path, trace: Trace, **own: Any) -> RankTrace:
+    """A rank with what is the file's, each collective once: some tools write an event twice."""
+    order = np.lexsort((own["kind"], own["end_ns"], own["start_ns"]))
+    alike = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
+    for column in ("start_ns", "end_ns", "kind", "launch_ns"):
+        alike &= np.diff(own[column][order]) == 0
+    again = order[1:][alike & (own["kind"][order[1:]] >= 0)]
+    if len(again):
+        kept = np.ones(len(order), dtype=np.bool_)
+        kept[again] = False
+        own |= {name: own[name][kept] for name in OF_OPS}
+    said = [f"{counted(len(again), 'collective')} stand in it twice and count once"] if len(again) else []
+    return RankTrace(
+        path=str(path),
+        distributed=trace.distributed or Distributed(),
+        warnings=[f"{path.name}: {warning}" for warning in [*trace.warnings, *said]],
         strings=trace.strings,
         format=trace.format,
         odd_ids=_odd_ids(trace),
         is_part=trace.part is not None,
         torn=trace.torn,
-        alone=member.rank is None,
+        **own,
     )
+
+
+def _number(path: Path, trace: Trace) -> int | None:
+    """The rank of a file's only process, as the file says it or its name."""
+    said = trace.distributed.rank if trace.distributed is not None else None
+    return said if said is not None else named_rank(path)
+
+
+def _base_ns(path: Path, trace: Trace, timed: DeviceOps | Spans) -> int:
+    """What the file's times count from.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    base_ns = trace.distributed.base_ns if trace.distributed is not None else 0
+    if max(abs(int(timed.start_ns.min())), abs(int(timed.end_ns.max()))) + base_ns > FARTHEST_NS:
+        raise InputError(f"{path}: its times lie too far from those of any other trace; one is damaged")
+    return base_ns
+
+
+def _unit_of_range(trace: Trace, ranges: StageRanges, process: str | None) -> tuple[I64, Bools]:
+    """Of each stage range its unit among those of a process, the last for none; and which ranges are of it."""
+    held = _of_process(trace, int64(ranges.thread), process)
+    return int64(np.append(np.where(held, np.cumsum(held) - 1, held.sum()), held.sum())), held
 
 
 def _of_process(trace: Trace, thread: I64, process: str | None) -> Bools:

@@ -1,4 +1,5 @@
-"""Ranks that the others wait for: in most runs of a stage, by a good part of what such a run takes.
+"""Ranks that the others wait for: in most runs of a stage, by a good part of what such a run takes, or by a small one
+that its host loses at the same place of each.
 
 Both are asked of the runs at once: so many must be late by that part that chance, which makes every other one so, would
 have it no more than once in twenty (a sign test); of runs too few for any such answer, all.
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 # Hosts of a healthy run on two H100 drifted apart by up to 4 % of a pass, its median. They may by a third, run after
 # run, if one host is slower for a whole recording: then it is late, and named.
 NOTABLE = 0.05
+# A host that loses much the same at one place of every run does something there that the others do not, however little.
+# Of two healthy H100 one lost 1.7 % at a place in some runs and nothing in others.
+SMALL, STEADY = 0.02, 0.5
 # Of so many runs all by chance is rarer than once in twenty; of more the sum of binomials is a bell.
 FEWEST_RUNS, MANY_RUNS, ONCE_IN, DEVIATIONS = 5, 400, 20, 1.645
 # A place at which a host falls behind at one go: by three times what it does at most others, at few of them.
@@ -74,7 +78,7 @@ def find_stragglers(
 def _named(rank: int, stage: str, cause: Cause, late: _Late, pass_ns: int, residual_ns: int) -> Straggler | None:
     middle = median(late.late_ns.tolist())
     notable = int(np.count_nonzero((late.late_ns > residual_ns) & (late.late_ns >= NOTABLE * pass_ns)))
-    if not mostly(notable, len(late.late_ns)):
+    if not mostly(notable, len(late.late_ns)) and not _steadily(late, middle, pass_ns, residual_ns):
         return None
     beyond = late.late_ns > residual_ns
     return Straggler(
@@ -89,6 +93,14 @@ def _named(rank: int, stage: str, cause: Cause, late: _Late, pass_ns: int, resid
         place=late.place,
         pace_ns=late.pace_ns,
     )
+
+
+def _steadily(late: _Late, middle_ns: int, pass_ns: int, residual_ns: int) -> bool:
+    """Whether a host loses much the same at one place in most runs, of which there are enough to tell."""
+    if late.place is None or len(late.late_ns) < FEWEST_RUNS or middle_ns < max(SMALL * pass_ns, residual_ns + 1):
+        return False
+    alike = np.abs(late.late_ns - middle_ns) <= STEADY * middle_ns
+    return mostly(int(np.count_nonzero(alike)), len(late.late_ns))
 
 
 def mostly(count: int, of: int) -> bool:
@@ -115,8 +127,8 @@ def _late(
         if rank not in group.ranks:
             continue
         row = group.ranks.index(rank)
-        own = (late.last == row) & (late.cause == CAUSES.index(cause)) & (late.late_ns > residual_ns)
-        felt = np.where(own, late.late_ns, 0)
+        own = (late.last == row) & (late.cause == CAUSES.index(cause)) & (late.own_ns > residual_ns)
+        felt = np.where(own, late.own_ns, 0)
         columns = _columns(group, units)
         if cause == NETWORK:
             worst = late.slower_ns.argmax(axis=0) == row

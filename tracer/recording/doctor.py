@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from model.extras import in_one_line, install
+from model.extras import fitting, in_one_line, install
 from tracer import nsys
 from tracer.document.errors import TracerError
 from tracer.recording.extras import FOR_DEVELOPERS, OPTIONAL
@@ -97,7 +97,7 @@ def check_optional(name: str, use: str) -> Check:
     try:
         import_module(OPTIONAL[name].module or name)
     except Exception as error:  # torchvision beside another torch than its own raises what torch raises
-        advice = "install the release that was made for this torch"
+        advice = fitting() if name == "torchvision" else f"pip install --force-reinstall {name}"
         return Check(name, "warning", f"{found} does not import: {in_one_line(error)}", advice)
     return Check(name, "ok", found)
 

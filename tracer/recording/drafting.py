@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
 
 from model import registry
+from model.speculative.loop import stops_of
 from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
 from model.staged import run_request
 from tracer.document.errors import InputError, VerificationError
@@ -16,6 +16,7 @@ from tracer.document.manifest import DRAFT_ALONE, TARGET_ALONE, Cell, Drafting, 
 from tracer.recording.own.files import called
 from tracer.recording.own.spelling import parse
 from tracer.recording.passes.clean import Clean, clean_pass
+from tracer.recording.passes.ties import Tie, tie_of
 from tracer.recording.passes.verify import STEPS, deterministic_kernels, first_difference, verify_pass
 from tracer.recording.write.output import atomic_writer
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from tracer.recording.options import RecordOptions
     from tracer.recording.progress import Progress
 
-# A pass over several tokens rounds otherwise than a step does. Another token than the step's may come of it where the
-# step's own logits lie no further apart than so many units of rounding of the largest.
-UNITS = 4
 SWEEP = ".sweep.json"
 
 
@@ -109,35 +107,50 @@ def _verify_rounds(
     inputs = pair.prepare(pair.load(number))
     features = pair.encode_vision(inputs)
     stock = pair.generate(inputs, features, max_new_tokens=max_new_tokens)
-    first = first_difference(said, stock)
-    if first is not None and not _rounded_otherwise(pair, inputs, features, said, stock, first):
-        raise VerificationError(
-            f"{pair.samples[number]}: what the rounds yield differs from the target's own generate from token {first} "
-            "on, and not by rounding; --no-verify records it all the same"
-        )
+    first, tie = first_difference(said, stock), None
+    if first is not None:
+        tie = _tie(pair, (inputs, features), (said, stock), first, max_new_tokens)
+        if not tie.by_rounding:
+            raise VerificationError(
+                f"{pair.samples[number]}: {_otherwise(tie, first)}; --no-verify records it all the same"
+            )
     advance()
     calls = pair.expected_encoder_calls(inputs)
     return Verification(
         status="passed" if first is None else "differs",
         tokens=said.numel(),
         first_difference=first,
+        margin=None if tie is None else tie.margin,
+        rounding=None if tie is None else tie.rounding,
         encoder_calls=calls,
         expected_encoder_calls=calls,
     )
 
 
-def _rounded_otherwise(
-    pair: SpeculativePair, inputs: Any, features: Any, said: torch.Tensor, stock: torch.Tensor, first: int
-) -> bool:
-    """Whether both tokens at the first difference are the likeliest, as nearly as the type of the weights can tell."""
-    if first == 0 or first >= min(said.shape[1], stock.shape[1]):
-        return False
-    passes = pair.target.begin(inputs.target, features[0])
-    logits = passes.logits(stock[:, :first].to(passes.device))[:, -1].float()
-    best = logits.max(dim=-1).values
-    allowed = UNITS * torch.finfo(pair.target.network.dtype).eps * logits.abs().max(dim=-1).values
-    chosen = logits.gather(-1, said[:, first : first + 1].to(logits.device))[:, 0]
-    return bool((best - chosen <= allowed).all())
+def _tie(pair: SpeculativePair, given: Any, answers: Any, first: int, limit: int) -> Tie:
+    """How near to the likeliest the tokens are that the rounds yield where their answer differs.
+
+    Raises:
+        VerificationError: no rounding explains where it differs: in token 0, which no round yields, or in its length.
+    """
+    (inputs, features), (said, stock) = given, answers
+    stops = stops_of(pair.target.network)[0]
+    ended = all(any(token in stops for token in row) for row in said.tolist())
+    if first == 0 or not (ended or said.shape[1] == limit):
+        what = "token 0" if first == 0 else f"its end, behind {said.shape[1]} tokens of {stock.shape[1]}"
+        raise VerificationError(
+            f"what the rounds yield differs from the target's own generate in {what}; --no-verify records it all the "
+            "same"
+        )
+    return tie_of(lambda: pair.target.begin(inputs.target, features[0]), pair.target.network, said, pair.how.count + 1)
+
+
+def _otherwise(tie: Tie, first: int) -> str:
+    """Why a difference is no tie."""
+    text = f"what the rounds yield differs from the target's own generate from token {first} on: {tie.said}"
+    if tie.exact:
+        return f"{text}, and weights of this type must give the same"
+    return f"{text}: that is no rounding" if tie.alike else f"{text}, which is more than their type rounds"
 
 
 def drafting_passes(

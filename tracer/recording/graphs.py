@@ -70,7 +70,10 @@ def graphs_of(model: StagedModel[Any, Any], folder: Path) -> tuple[list[Captured
         return [], ""
     if decoders.mode == COMPILE:
         return [], COMPILED
-    return ([_graph_of(decoder, folder) for decoder in decoders.each] if decoders.mode == GRAPH else []), ""
+    try:
+        return ([_graph_of(decoder, folder) for decoder in decoders.each] if decoders.mode == GRAPH else []), ""
+    except (OSError, ValueError) as error:  # what was measured until now is worth more
+        return [], f"torch.profiler left no trace of the step that can be read ({error})"
 
 
 def _graph_of(decoder: StaticDecoder, folder: Path) -> CapturedGraph:

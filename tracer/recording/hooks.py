@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import torch
+
     from tracer.recording.marks import Marks
 
 
@@ -25,9 +27,13 @@ class RecorderHook:
         """Say in a stage that checks a draft what came of it; see `model.speculative.loop.RoundHook`."""
         self._recorder.checked(drafted, accepted)
 
-    def beside(self) -> RecorderHook:
-        """The hook for another thread that works on the open request."""
-        return RecorderHook(self._recorder.forked())
+    def passed(self, made: int) -> None:
+        """Say in a stage how many forward passes it made."""
+        self._recorder.passed(made)
+
+    def beside(self, device: torch.device) -> RecorderHook:
+        """The hook for another thread that works on the open request, on a device that may be another."""
+        return RecorderHook(self._recorder.forked(device))
 
     def stage(self, stage: str, index: int | None = None) -> AbstractContextManager[None]:
         """Enclose one stage."""

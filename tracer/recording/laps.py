@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Label = tuple[str, int | None]
-# The time between two marks that lies in no stage, and that in which the profiler was being switched.
+# The time between two marks that lies in no stage, that in which something is drafted for the prompt's pass to check,
+# and that in which the profiler was being switched.
 GAP: Label = ("", None)
+AHEAD: Label = ("ahead", None)
 SWITCHING: Label = ("switching", None)
 
 
@@ -30,7 +32,8 @@ def measure(
         The latencies, and the stages that were marked. A gap directly before a decode step, and behind prefill or
         another step, belongs to that step: token k is there when step k ends, counted from the token before. A round of
         speculative decoding, its draft, its mapping and the pass that checks it, is a step that yields several tokens;
-        where not all rounds say how many, decoding is known as a whole.
+        where not all rounds say how many, decoding is known as a whole. What is drafted before the prompt's pass, which
+        checks it, is outside of the target's stages and before the first token.
     """
     counts = yielded or {}
     labels = _with_rounds(labels, counts)
@@ -40,7 +43,9 @@ def measure(
     outside = later = pending = 0
     prefilled = False
     for (stage, index), lap_ns in zip(labels, laps_ns, strict=True):
-        if (stage, index) == GAP or stage not in (*times, SWITCHING[0]):  # another model's stage is none of these
+        if (stage, index) == AHEAD:
+            outside += lap_ns
+        elif (stage, index) == GAP or stage not in (*times, SWITCHING[0]):  # another model's stage is none of these
             pending += lap_ns
         elif stage == DECODE and index is not None:
             steps[index] = steps.get(index, 0) + lap_ns + (pending if prefilled else 0)
@@ -74,6 +79,10 @@ def measure(
 
 def _with_rounds(labels: Sequence[Label], yielded: Mapping[Label, int]) -> list[Label]:
     """The labels, those of drafts and checks as the decode steps that they are parts of."""
+    first = next((place for place, (stage, _) in enumerate(labels) if stage in (DECODE, VERIFY)), len(labels))
+    prompt = max((place for place, (stage, _) in enumerate(labels[:first]) if stage == PREFILL), default=0)
+    ahead = [AHEAD if stage in (DRAFT, MAP) else (stage, index) for stage, index in labels[:prompt]]
+    labels = [*ahead, *labels[prompt:]]
     checks = {(stage, index) for stage, index in labels if stage == VERIFY}
     told = all(check in yielded and check[1] is not None for check in checks) and all(
         (VERIFY, index) in checks for stage, index in labels if stage in (DRAFT, MAP)

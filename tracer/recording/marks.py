@@ -20,6 +20,7 @@ import torch
 from torch._C._autograd import _profiler_enabled
 from torch.autograd import profiler
 
+from tracer.document.names import passes_kind, result_kind
 from tracer.recording.clocks import Clock, clock_for, synchronise
 from tracer.recording.laps import GAP, Label, measure
 from tracer.recording.world.world import ALONE
@@ -202,15 +203,24 @@ class Marks:
         if self._is_here() and self._open:
             self._yielded[self._open[-1]] += accepted + 1
             self._checks.append((drafted, accepted))
-            self._say(drafted, accepted)
+            self._say(result_kind(drafted, accepted))
 
-    def forked(self) -> Marks:
-        """Marks for another thread that works on the open request; it opens and ends the request for itself."""
-        self._fork = self._for_thread(self.number)
+    def passed(self, made: int) -> None:
+        """The stage that is open has made so many forward passes."""
+        if self._is_here() and self._open:
+            self._say(passes_kind(made))
+
+    def forked(self, device: torch.device) -> Marks:
+        """Marks for another thread that works on the open request; it opens and ends the request for itself.
+
+        Args:
+            device: where that thread's work is done, whose clock tells its time.
+        """
+        self._fork = self._for_thread(device, self.number)
         return self._fork
 
-    def _for_thread(self, number: int) -> Marks:
-        return ForkedMarks(self.device, adjoining=True, numbers=[number])
+    def _for_thread(self, device: torch.device, number: int) -> Marks:
+        return ForkedMarks(device, adjoining=True, numbers=[number])
 
     def _is_here(self) -> bool:
         """Whether the open request is of this thread and task."""
@@ -243,8 +253,8 @@ class Marks:
     def _after_stage(self) -> None:
         """Nor closed."""
 
-    def _say(self, drafted: int, accepted: int) -> None:
-        """Nor does any say what came of a draft."""
+    def _say(self, kind: str) -> None:
+        """Nor does any say what came of a stage."""
 
     def _before_end(self) -> None:
         """Nor that of the request."""

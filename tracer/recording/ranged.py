@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY, result_kind
+from tracer.document.names import DECODE, DRAFT, MAP, REQUEST, VERIFY
 from tracer.recording.clocks import synchronise
 from tracer.recording.laps import SWITCHING, Label
 from tracer.recording.marks import ForkedMarks, Marks
@@ -60,12 +60,12 @@ class RangedMarks(Marks):
             synchronise(self.device)
         self._emitter.pop()
 
-    def _say(self, drafted: int, accepted: int) -> None:
-        self._emitter.push(result_kind(drafted, accepted))
+    def _say(self, kind: str) -> None:
+        self._emitter.push(kind)
         self._emitter.pop()
 
-    def _for_thread(self, number: int) -> Marks:
-        return _ForkedRanges(self.device, adjoining=True, numbers=[number], emitter=self._emitter)
+    def _for_thread(self, device: torch.device, number: int) -> Marks:
+        return _ForkedRanges(device, adjoining=True, numbers=[number], emitter=self._emitter)
 
     def _before_end(self) -> None:
         self._emitter.close_down_to(self._outside)  # an interrupt may have left more open than the request's

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.staged import RequestShape, StageCost, StagedModel
+    from tracer.document.manifest import Drafting
     from tracer.recording.options import RecordOptions
+    from tracer.recording.passes.clean import Clean
     from tracer.recording.progress import Progress
     from tracer.recording.window import Schedule
     from tracer.recording.world.world import World
@@ -170,7 +172,7 @@ def _run_passes(
         graphs_unnamed=unnamed,
         rank=options.place.rank,
         world_size=options.place.size,
-        drafting=None if drafting is None else with_clean(drafting, clean),
+        drafting=_drafting(drafting, model, options, clean, shape),
     )
     progress.begin("write", 1)
     work.write(options.output, profiled.captures, manifest, world.meet)
@@ -188,6 +190,16 @@ def _model_errors() -> Iterator[None]:
         raise InputError(str(error)) from None
     except torch.OutOfMemoryError as error:
         raise InputError(f"out of memory on the device ({str(error).splitlines()[0]})") from None
+
+
+def _drafting(
+    drafting: Drafting | None, model: Any, options: RecordOptions, clean: Clean, shape: RequestShape
+) -> Drafting | None:
+    """With the pass that was asked for, and the work of the target by itself."""
+    if drafting is None:
+        return None
+    cost = _costs(model.target, shape, clean.samples, options.schedule)
+    return msgspec.structs.replace(with_clean(drafting, clean), cost=cost)
 
 
 def _settings(options: RecordOptions, requests: int) -> dict[str, Any]:

@@ -28,7 +28,17 @@ def synchronises(name: str) -> bool:
     return _SYNCHRONISES.fullmatch(name) is not None
 
 
-_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip)GraphLaunch(?:_ptsz)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+_WAITS_FOR_ALL = re.compile(
+    r"(?:cuda|hip|musa)DeviceSynchronize(?:_v\d+)?|cuCtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+)
+
+
+def waits_for_all(name: str) -> bool:
+    """Whether a call waits for all that a device was asked for."""
+    return _WAITS_FOR_ALL.fullmatch(name) is not None
+
+
+_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip|musa)GraphLaunch(?:_\w+)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
 
 
 def launches_graph(name: str) -> bool:
@@ -37,8 +47,11 @@ def launches_graph(name: str) -> bool:
 
 
 _RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
-# MTIA's has no word of it.
-_SUBMITS = re.compile(r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+# MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
+_SUBMITS = re.compile(
+    r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
+    r"|[lL]aunch_?[kK]ernel\w*"
+)
 
 
 def launches(name: str) -> bool:
@@ -51,7 +64,14 @@ def launches(name: str) -> bool:
     return bool(launch) and "HostFunc" not in behind
 
 
-_MOVES_BYTES = re.compile(r"(?:cuda|cu|hip)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*")
+# Of Intel's, with 2D and buffers, but not what is only fetched ahead or advised.
+_MOVES_BYTES = re.compile(
+    r"(?:cuda|cu|hip|musa)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*"
+    r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)\w*(?:Memcpy|Memset|Fill|Copy|Read|Write)\w*"
+    r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
+    r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
+    r"|aclrtMem(?:cpy|set)\w*"
+)
 
 
 def moves_bytes(name: str) -> bool:
@@ -76,3 +96,11 @@ def begins_capture(name: str) -> bool:
 def ends_capture(name: str) -> bool:
     """Whether a call ends that."""
     return _ENDS_CAPTURE.fullmatch(name) is not None
+
+
+_TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
+
+
+def copies_to_host(name: str) -> bool:
+    """Whether a device op of this name is a copy to the host: CUPTI's names, HIP's and Intel's."""
+    return _TO_HOST.search(name) is not None

@@ -56,9 +56,11 @@ class Distributed:
         world_size: ranks of the run; 0 where unknown.
         groups: members of each process group, by its name.
         base_ns: what the trace's times count from, on the host's clock: `baseTimeNanoseconds`.
+        host: the machine's name; "" where the file does not say; untrusted.
     """
 
     rank: int | None = None
     world_size: int = 0
     groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
     base_ns: int = 0
+    host: str = ""

@@ -167,7 +167,8 @@ class LaunchShape:
         grid, block: blocks, and threads of each, by dimension.
         registers: of a thread.
         shared_bytes: shared memory of a block, static and dynamic.
-        occupancy: the profiler's estimate of the warps that a multiprocessor holds, as a share of what it could.
+        occupancy: an estimate of the warps that a multiprocessor holds, as a share of what it could: the profiler's, or
+            by the limits of the device.
     """
 
     grid: tuple[int, int, int] | None = None
@@ -306,6 +307,8 @@ class Trace:
         graphs: what was captured in the graphs that it replays, as far as another trace says it; None where none was
             asked.
         origin: where and when it was made, as far as the file says it.
+        stopped: intervals in which a thread slept, waited for another, or was off its processor, by what they are
+            called; None where nothing read of the file tells any.
         had: what was asked for and read, if the reader leaves anything out.
     """
 
@@ -344,6 +347,7 @@ class Trace:
     part: Part | None = None
     graphs: list[CapturedGraph] | None = None
     origin: Origin | None = None
+    stopped: Spans | None = None
 
 
 def without_rows(trace: Trace, unread: Unread) -> Trace:

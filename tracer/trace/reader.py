@@ -8,6 +8,7 @@ from tracer.document.errors import InputError
 from tracer.trace.chrome.reader import read_chrome
 from tracer.trace.columns import Want
 from tracer.trace.limits import ADVICE, DEFAULT, Limits, OverLimitError
+from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.source import NSYS_REPORT, QDSTRM, SQLITE, Source
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def read_source(
         )
     if not source.magic.startswith((SQLITE, NSYS_REPORT)):
         try:
-            return read_chrome(source, want, jobs=jobs, strict=strict)
+            trace = read_chrome(source, want, jobs=jobs, strict=strict)
+            give_back_freed_pages(trace.events)  # what reading alone has held
+            return trace
         except OverLimitError as error:
             raise InputError(f"{source.name}: {error}; {ADVICE}") from None
     from tracer.trace.nsight.reader import read_export, read_report

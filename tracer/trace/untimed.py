@@ -1,7 +1,8 @@
 """Device ops without a usable time: profilers that lost one write 0 for it.
 
 A trace lives years or hours behind 0, or counts from its own beginning: an op of no length at exactly 0, before
-everything else in the file, did not run then. An op that has an end is only left out where all else is far away.
+everything else in the file, did not run then. One that has a length is only left out where all else is far away, or
+where several of its stream stand at 0 although each was launched later: of a clock that is off only one would.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.document.words import counted
+from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.arrays import Bools
     from tracer.trace.columns import Trace
 
 # So long before everything else no op of the same recording ran.
 FAR_NS = 60 * 10**9
+# Host and device stamp times by clocks of their own, which agree to this.
+NEAR_NS = 5_000
 NAMED = 3
 
 
@@ -41,10 +45,15 @@ class Timed:
         """What was left out, in words."""
         if not self.lost:
             return []
-        often = sorted(self.lost, key=lambda name: (-self.lost[name], strings[name]))[:NAMED]
-        ops = counted(sum(self.lost.values()), "device op", "device ops")
-        names = ", ".join(strings[name] for name in often)
-        return [f"{ops} left out ({names}): no usable time, written to have run at 0, before all else"]
+        named = {strings[name]: count for name, count in self.lost.items()}
+        return [left_out(named, "no usable time, written to have run at 0, before all else")]
+
+
+def left_out(named: Mapping[str, int], reason: str) -> str:
+    """That device ops were left out: how many there are by name, and why."""
+    often = sorted(named, key=lambda name: (-named[name], name))[:NAMED]
+    ops = counted(sum(named.values()), "device op", "device ops")
+    return f"{ops} left out ({', '.join(often)}): {reason}"
 
 
 def timed_ops(trace: Trace) -> Timed:
@@ -56,8 +65,27 @@ def timed_ops(trace: Trace) -> Timed:
     others = (ops.start_ns[~at_zero], *(spans.start_ns for spans in (trace.calls, trace.ranges, trace.cpu_ops)))
     first_ns = min((int(starts.min()) for starts in others if len(starts)), default=0)
     empty = at_zero & (ops.end_ns == 0)
-    lost = at_zero if first_ns > FAR_NS else empty if first_ns > 0 else np.zeros_like(at_zero)
+    if first_ns <= 0:
+        return Timed(np.ones(len(ops), dtype=np.bool_), {})
+    lost = at_zero if first_ns > FAR_NS else empty | _several_early(trace, at_zero)
     return Timed(np.asarray(~lost, dtype=np.bool_), dict(Counter(ops.name[lost].tolist())))
+
+
+def _several_early(trace: Trace, at_zero: Bools) -> Bools:
+    """Which of these ops were launched after they are written to have run, where several of their stream were."""
+    ops, calls = trace.ops, trace.calls
+    order = np.lexsort((calls.start_ns, calls.correlation))
+    rows = np.flatnonzero(at_zero & (ops.correlation != NO_CORRELATION))
+    place = np.searchsorted(calls.correlation[order], ops.correlation[rows])
+    first = order[np.minimum(place, len(order) - 1)] if len(order) else rows[:0]
+    if not len(first):
+        return np.zeros_like(at_zero)
+    early = rows[(calls.correlation[first] == ops.correlation[rows]) & (calls.start_ns[first] > NEAR_NS)]
+    found = np.zeros_like(at_zero)
+    for stream in np.unique(ops.stream[early]).tolist():
+        own = early[ops.stream[early] == stream]
+        found[own] = len(own) > 1
+    return found
 
 
 def keep(trace: Trace, timed: Timed) -> Trace:
@@ -73,5 +101,5 @@ def keep(trace: Trace, timed: Timed) -> Trace:
         launched=None if launched is None else launched[rows],
         collectives=None if collectives is None else replace(collectives, of_op=collectives.of_op[rows]),
         warnings=[*timed.warnings(trace.strings), *trace.warnings],
-        untimed=sum(timed.lost.values()),
+        untimed=trace.untimed + sum(timed.lost.values()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
-from reports.parts.ranks.stragglers import OUTSIDE
+from reports.parts.ranks.stragglers import OUTSIDE, on_cpu
 from reports.units import duration
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tracer.document.ranks import Ranks, RankStage
 
 
+ON_CPU = "own: operators of the threads that ask for collectives; these are gloo's ranges, on its own threads."
 # Of more ranks than that a table says nothing to a person.
 MANY = 16
 
@@ -46,7 +47,7 @@ def part(ranks: Ranks) -> Block | None:
             rows.append(_row(stage, f"{len(others):,} more", middle))
     says = note(
         "wait: in collectives, until the last rank arrived; transfer: after that.",
-        Sentence("own", "own: device time without collectives."),
+        Sentence("own", ON_CPU if on_cpu(ranks) else "own: device time without collectives."),
         Sentence("exposed", "exposed: collectives while nothing else ran on the device."),
         Sentence("late", "late: added up, what others' devices waited for this rank alone."),
         *(["more: the medians of the others, all of which --format json has."] if most_others else []),

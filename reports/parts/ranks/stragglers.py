@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, line, note
 from reports.units import duration, share, short_kernel
+from tracer.document.ranks import CPU
 
 if TYPE_CHECKING:
     from tracer.document.ranks import Ranks, Straggler
@@ -47,11 +48,17 @@ def part(ranks: Ranks) -> Block | None:
         )
         for one in ranks.stragglers
     ]
+    host, work = ("it comes", "operators") if on_cpu(ranks) else ("it launches", "kernels")
     says = note(
-        "host: it launches later than the others; device: its kernels before a collective are more or slower; network: "
+        f"host: {host} later than the others; device: its {work} before a collective are more or slower; network: "
         "its transfers are slower. late a run: the median.",
     )
     return block("late ranks", Table(columns, rows), says)
+
+
+def on_cpu(ranks: Ranks) -> bool:
+    """Whether all ranks ran on CPUs."""
+    return all(rank.device == CPU for rank in ranks.ranks)
 
 
 def _where(one: Straggler) -> str:

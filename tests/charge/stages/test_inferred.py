@@ -89,6 +89,28 @@ def test_requests_that_are_all_alike_are_no_steps_of_one() -> None:
     assert [count for _, _, count in _calls(_found(host))] == [1, 5] * 6
 
 
+@pytest.mark.parametrize("copy", ["CopyDeviceToHost", "Memcpy D2M (DEVICE -> MEMORY(Unknown))", "Memcpy D2H"])
+def test_what_is_read_back_ends_a_step_by_the_names_of_all_producers(copy: str) -> None:
+    host = Host()
+    answer(host, 20, choice=(copy,), grow=0.2)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 20)]
+    host = Host()
+    answer(host, 20, choice=("CopyHostToDevice",), grow=0.2)
+    assert _calls(_found(host)) == []
+
+
+ALIKE_BUT_FOR_SIZES = tuple(name.replace("gemv", "gemm_128").replace("splitkv", "fwd") for name in LAYER_OF_STEP)
+
+
+@pytest.mark.parametrize("requests", [2, 3])
+def test_a_later_prompt_of_as_many_kernels_as_a_step_is_none(requests: int) -> None:
+    host = Host()
+    for _ in range(requests):
+        answer(host, 12, prompt=ALIKE_BUT_FOR_SIZES)
+    counts = [(request, count) for request, _, count in _calls(_found(host))]
+    assert counts == [(request, count) for request in range(requests) for count in (1, 12)]
+
+
 @pytest.mark.parametrize("layers", [2, 3, 32, 80])
 def test_of_any_depth(layers: int) -> None:
     host = Host()

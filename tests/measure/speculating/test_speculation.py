@@ -312,3 +312,10 @@ def test_recordings_of_known_passes(name: str, passes: dict[str, int], rounds_: 
     found = _speculation(summarize_file(paths[0]))
     assert {role: work.passes for role, work in found.roles.items()} == passes
     assert (found.rounds, found.drafted_tokens, found.accepted_tokens) == (rounds_, drafted, None)
+
+
+def test_a_draft_on_another_device_takes_turns_and_neither_device_waits_twice() -> None:
+    told = [(2, 2), (2, 1), (2, 0), (2, 2)]
+    one, two = (summarize(trace_of(*rounds(told, draft_device=device, mapping=3))) for device in (0, 1))
+    assert one.speculation == two.speculation
+    assert [(row.stage, row.step_ns) for row in one.budget] == [(row.stage, row.step_ns) for row in two.budget]

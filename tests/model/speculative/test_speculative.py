@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from itertools import product
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -30,19 +31,25 @@ class _Log:
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.checks: list[tuple[int, int]] = []
+        self.passes: list[int] = []
         self.others: list[_Log] = []
+        self.thread = 0
 
     def request(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def stage(self, stage: str, index: int | None = None) -> AbstractContextManager[Any]:
         self.stages.append(stage if index is None else f"{stage}#{index}")
+        self.thread = get_ident()
         return nullcontext()
 
     def checked(self, drafted: int, accepted: int) -> None:
         self.checks.append((drafted, accepted))
 
-    def beside(self) -> _Log:
+    def passed(self, made: int) -> None:
+        self.passes.append(made)
+
+    def beside(self, device: torch.device) -> _Log:  # noqa: ARG002 -- the interface's
         self.others.append(_Log())
         return self.others[-1]
 
@@ -95,6 +102,7 @@ def test_the_stages_of_a_round_adjoin_and_have_its_number() -> None:
         "draft#1", "map#1", "verify#1", "verify#2",
     ]  # fmt: skip
     assert log.checks == [(1, 0), (0, 0)]
+    assert log.passes == [1]
 
 
 def test_overlapped_the_draft_begins_on_a_thread_of_its_own() -> None:
@@ -106,6 +114,15 @@ def test_overlapped_the_draft_begins_on_a_thread_of_its_own() -> None:
     assert other.stages == ["draft/vision", "draft/prefill", "draft#1"]
     assert log.stages[4:9] == ["vision", "prefill", "draft#1", "map#1", "verify#1"]
     assert log.checks == [(2, 2), (2, 2)]  # what was drafted ahead counts
+    assert (other.passes, log.passes) == ([2], [0, 2])
+
+
+def test_overlapped_requests_share_that_thread_whatever_else_they_change() -> None:
+    one = pair("video_llava", "eventgpt", Speculating(count=2, shares=(1.0,), schedule=OVERLAPPED))
+    logs = [_Log(), _Log()]
+    for way, log in zip((one, one.with_(count=1)), logs, strict=True):
+        way.run(max_new_tokens=4, hook=log)
+    assert logs[0].others[0].thread == logs[1].others[0].thread != logs[0].thread
 
 
 def test_an_overlapped_draft_with_another_first_token_drafts_again() -> None:

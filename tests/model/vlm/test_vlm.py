@@ -52,6 +52,35 @@ def test_staged_tokens_equal_the_stock_generate(name: str, batch_size: int) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_steps_over_a_static_cache_yield_the_models_own_tokens(name: str) -> None:
+    model = _build(name, decode="static", new_tokens=TOKENS)
+    assert model.describe()["decode"] == "static"
+    diary: list[None] = []
+    inputs = model.prepare(model.load())
+    features = model.encode_vision(inputs)
+    with EncoderWatch(model.encoders) as watch:
+        answer = model.answer(inputs, features, max_new_tokens=TOKENS, next_step=lambda: diary.append(None))
+        assert watch.calls == 0
+        assert torch.equal(model.answer(inputs, None, max_new_tokens=TOKENS, next_step=lambda: None), answer)
+        assert watch.calls == 1
+    assert len(diary) == TOKENS - 1
+    assert torch.equal(answer, model.generate(inputs, features, max_new_tokens=TOKENS))
+
+
+def test_steps_over_a_static_cache_end_where_the_models_own_do(tmp_path: Path) -> None:
+    network = _write_checkpoint(tmp_path)
+    free = _build("llava15", checkpoint=tmp_path, prompt="what is this")
+    inputs = free.prepare(free.load())
+    stop = free.generate(inputs, None, max_new_tokens=TOKENS)[0, 2].item()
+    network.generation_config.eos_token_id = [stop, WORDS - 1]
+    network.generation_config.save_pretrained(tmp_path)
+    model = _build("llava15", checkpoint=tmp_path, prompt="what is this", decode="static", new_tokens=TOKENS)
+    answer = run_request(model, max_new_tokens=TOKENS)
+    assert answer.shape[1] <= 3
+    assert torch.equal(answer, model.generate(inputs, None, max_new_tokens=TOKENS))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_batch_gives_each_sequence_its_own_answer(name: str) -> None:
     batched = run_request(_build(name, batch_size=2), max_new_tokens=TOKENS)
     alone = [run_request(_build(name), max_new_tokens=TOKENS)]
@@ -198,6 +227,9 @@ def test_ragged_prompts_are_padded_on_the_left_and_answer_as_alone(tmp_path: Pat
     inputs = together.prepare(together.load())
     assert inputs.attention_mask.tolist()[1][:2] == [0, 0]
     staged = run_request(together, max_new_tokens=TOKENS)
+    static = _build("llava15", checkpoint=checkpoint, dataset=samples, batch_size=2, decode="static", new_tokens=TOKENS)
+    for _ in range(2):  # the cache is used again
+        assert torch.equal(run_request(static, max_new_tokens=TOKENS), staged)
     assert torch.equal(staged, together.generate(inputs, None, max_new_tokens=TOKENS))
     alone = _build("llava15", checkpoint=checkpoint, dataset=samples)
     for number, row in enumerate(staged):
@@ -253,7 +285,7 @@ def test_a_quantised_checkpoint_says_what_is_missing(tmp_path: Path, monkeypatch
         ({"prompt": "what?"}, "needs a checkpoint"),
         ({"prompt_tokens": 4000}, "do not fit"),
         ({"size": "huge"}, "choose from 7b, tiny"),
-        ({"decode": "static"}, "as transformers does"),
+        ({"decode": "graph"}, "--decode static runs anywhere"),
         ({"input": Path("/nowhere.png")}, "no such file"),
     ],
 )

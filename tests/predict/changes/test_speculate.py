@@ -159,7 +159,7 @@ def test_of_measured_rounds_no_other_change_is_made_that_would_not_be_in_their_p
     slower = msgspec.structs.replace(
         in_trace, budget=[msgspec.structs.replace(one, step_ns=(one.step_ns or 0) + 9_000) for one in in_trace.budget]
     )
-    with pytest.raises(UsageError, match="ask for what else changes decode by itself"):
+    with pytest.raises(UsageError, match="ask for what else changes decode, draft and verify apart"):
         predict(slower, Changes(stages={}, launch_overhead=0.0, speculate=asked))
     # What a person says of a stage comes last.
     half = then(in_trace, {"verify": 0.5}, speculate=asked)["verify"]

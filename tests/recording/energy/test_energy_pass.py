@@ -33,15 +33,15 @@ class _Meter:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.closed = False
-        self.fails = False
+        self.fails: Exception | None = None
         self._drawn: list[tuple[int, int]] = []
 
     def busy(self, start_ns: int, end_ns: int) -> None:
         self._drawn.append((start_ns, end_ns))
 
     def total_uj(self) -> int:
-        if self.fails:
-            raise MeterError("lost")
+        if self.fails is not None:
+            raise self.fails
         now = time.perf_counter_ns() // (4 * MS) * 4 * MS
         return (now * 100 + 200 * sum(max(0, min(end, now) - start) for start, end in self._drawn)) // 1000
 
@@ -132,13 +132,18 @@ def _bounds_w(one: RunEnergy) -> tuple[float, float]:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_counter_that_is_lost_leaves_reasons_and_no_figures() -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(MeterError("lost"), "lost"), (AttributeError("no such call"), "AttributeError: no such call")],
+    ids=["as it says", "as its library fails"],
+)
+def test_a_counter_that_is_lost_leaves_reasons_and_no_figures(error: Exception, reason: str) -> None:
     meter = _Meter()
-    meter.fails = True
+    meter.fails = error
     model: Any = _Model(meter, steps=1)
     found = energy_pass(model, meter, _options(2), lambda: None, Patience(30 * MS, 30 * MS))
     assert {one.run_uj for one in found.stages} == {None}
-    assert {one.reason for one in found.stages} == {"lost"}
+    assert {one.reason for one in found.stages} == {reason}
     assert found.idle_mw is None
 
 

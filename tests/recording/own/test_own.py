@@ -147,7 +147,8 @@ def test_a_callable_is_recorded_by_its_marks(tmp_path: Path) -> None:
     assert manifest["stages"] == ["vision", "prefill", "decode"]
     assert manifest["verification"] == {
         "status": "skipped", "tokens": 0, "encoder_calls": 0, "expected_encoder_calls": 0, "first_difference": None,
-        "reason": "a plain callable has no generate to compare with", "shapes": 0, "shapes_verified": 0,
+        "margin": None, "rounding": None, "reason": "a plain callable has no generate to compare with",
+        "shapes": 0, "shapes_verified": 0,
     }  # fmt: skip
     assert len(manifest["clean"]) == 2
     assert [stage.stage for stage in summary.stages] == ["vision", "prefill", "decode"]

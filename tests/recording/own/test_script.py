@@ -8,12 +8,14 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from reports.text import render
 from tracer.document.errors import InputError, MissingError
+from tracer.recording.own import child, script
 from tracer.recording.own.script import ScriptOptions, ScriptRecording, name_of, record_script
 from tracer.recording.pieces import plan_apart
 from tracer.recording.window import DecodeWindow, Schedule
@@ -200,3 +202,36 @@ def test_recorded_requests_are_captures_of_their_own_with_a_warm_up_before_each(
         (-6, None, "NONE"), (-6, None, "WARMUP"),
         (5, None, "RECORD_AND_SAVE"), (5, 1, "WARMUP"), (5, 3, "RECORD_AND_SAVE"), (5, 5, "NONE"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "free", "message"),
+    [
+        (b"", 1 << 30, "it made requests and ended at once"),
+        (b'{"numbers": [0', 1 << 30, "it made requests and ended at once"),
+        (b"", 0, "no room is left in"),
+    ],
+)
+def test_requests_of_which_nothing_could_be_kept_are_not_called_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, free: int, message: str
+) -> None:
+    (tmp_path / "sitting-1.json").write_bytes(content)
+    monkeypatch.setattr(script.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(InputError, match=message):
+        script._left(tmp_path, "my_infer.py")
+    made = {**child.NO_REQUEST, "begun": 1, "strays": 0}
+    (tmp_path / "sitting-2.json").write_text(json.dumps(made))
+    assert [sitting.begun for sitting in script._left(tmp_path, "my_infer.py")] == [1]
+
+
+def test_a_process_that_makes_requests_is_known_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = tmp_path / "task.json"
+    task.write_text("null")
+    recorder = child._Waiting(task)
+    monkeypatch.setattr(child.staging, "attach", lambda _: None)
+    recorder.begin_request()
+    assert [path.read_bytes() for path in tmp_path.glob("sitting-*.json")] == [b""]
+    assert recorder._noticing is not None
+    recorder._noticing.__exit__(None, None, None)

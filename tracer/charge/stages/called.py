@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES, in_role
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def named_stages(ranges: StageRanges) -> tuple[list[str], I64]:
     if not ranges.roles:
         return names, int64(codes)
     roles = np.array(ranges.roles, dtype=np.str_)
-    for code in np.unique(codes[codes >= 0]).tolist():
+    for code in distinct(codes[codes >= 0]):
         own = np.flatnonzero(ranges.stage == code)
         found = list(dict.fromkeys(roles[own].tolist()))
         for role in [role for role in found if role] if len(found) > 1 else []:

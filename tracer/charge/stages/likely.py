@@ -21,8 +21,11 @@ from tracer.arrays import coded, int64
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
 from tracer.charge.stages.sequence import ATTENTION
 from tracer.statistics.robust import median, theil_sen
+from tracer.trace.api import copies_to_host
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.arrays import I64
     from tracer.charge.stages.sequence import Sequence
 
@@ -33,7 +36,6 @@ _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECA
 _TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
 _SIZES = re.compile(r"<.*|\d+")
-_READ = re.compile(r"DtoH|Device-to-Host", re.IGNORECASE)
 # A prompt's layers share less than this with a step's, or take this much longer.
 ALIKE, LONGER = 0.8, 1.5
 STANDS_OUT = 2
@@ -129,9 +131,9 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     exact = float((part[:-size] == part[size:]).mean())
     doubt = 1.0
     for weight, seen in (
-        (CHOOSES, _in_each(sequence, step, _CHOICE)),
+        (CHOOSES, _in_each(sequence, step, _CHOICE.search)),
         (GROWS, _grows(sequence, step)),
-        (READ_BACK, _in_each(sequence, step, _READ)),
+        (READ_BACK, _in_each(sequence, step, copies_to_host)),
     ):
         doubt *= 1 - weight if seen else 1
     if exact * (1 - doubt * (1 - PROMPTED)) < ENOUGH:
@@ -163,7 +165,7 @@ def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
     place = run.start + (layers.end % size if layers is not None else 0)
     outside = size if layers is None else size - (layers.end - layers.start)
     choices = np.flatnonzero(sequence.matching(place, place + outside, _CHOICE.search))
-    reads = np.flatnonzero(sequence.matching(place, place + outside, _READ.search))
+    reads = np.flatnonzero(sequence.matching(place, place + outside, copies_to_host))
     if len(choices):
         reads = reads[reads > choices[-1]]
     if layers is None and len(choices):
@@ -196,20 +198,33 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             cut = run.start + int(seen[0]) - int(alone[0]) if len(seen) else None
         if cut is None:
             continue
-        begins = _begins(run, cut)
-        while len(begins) > 1 and not _alike(sequence, begins[0], size):
-            begins.pop(0)
-        if len(begins) < 2 or begins[0] < behind:
-            continue
-        places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
-        prompt = _prompt(sequence, step, behind, places[0])
-        if prompt is None and found and places[0] - behind < size:
-            # The same answer, of which a step or two asked for something else.
-            before = found.pop()
-            part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
-            places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
-        found.append(Steps(tuple(places), prompt))
-        behind = places[-1]
+        for begins in _unbroken(sequence, _begins(run, cut), step):
+            if len(begins) < 2 or begins[0] < behind:
+                continue
+            places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
+            prompt = _prompt(sequence, step, behind, places[0])
+            if prompt is None and found and places[0] - behind <= size:
+                # The same answer, of which a step or two asked for something else.
+                before = found.pop()
+                part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
+                places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
+            found.append(Steps(tuple(places), prompt))
+            behind = places[-1]
+    return found
+
+
+def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[int]]:
+    """The rows of steps that ask for much the same as the others: what does not may be the next answer's prompt."""
+    size = step.run.distance
+    usual = sequence.own[step.cut : step.cut + size]
+    found: list[list[int]] = [[]]
+    for place in begins:
+        own = sequence.own[max(place, 0) : place + size]
+        there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
+        if (own == there).mean() >= ALIKE or _shared(own, usual) >= ALIKE:
+            found[-1].append(place)
+        elif found[-1]:
+            found.append([])
     return found
 
 
@@ -283,16 +298,16 @@ def _shared(own: I64, other: I64) -> float:
     return float(np.minimum(mine[:both], theirs[:both]).sum() / max(1, len(own)))
 
 
-def _in_each(sequence: Sequence, step: _Step, pattern: re.Pattern[str]) -> bool:
+def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> bool:
     """Whether each step has an op of such a name, outside its layers."""
     size, run = step.run.distance, step.run
-    told = sequence.matching(run.start, run.start + run.times * size, pattern.search).reshape(run.times, size)
+    found = sequence.matching(run.start, run.start + run.times * size, told).reshape(run.times, size)
     if step.layers is not None:
         inside = np.arange(step.layers.start, step.layers.end) % size
-        told = np.delete(told, inside, axis=1)
-    elif max(step.attentions, default=1) > 1 and int(told[0].sum()) % max(step.attentions) == 0:
+        found = np.delete(found, inside, axis=1)
+    elif max(step.attentions, default=1) > 1 and int(found[0].sum()) % max(step.attentions) == 0:
         return False
-    return bool(told.any(axis=1).all())
+    return bool(found.any(axis=1).all())
 
 
 def _grows(sequence: Sequence, step: _Step) -> bool:

@@ -23,6 +23,7 @@ from tracer.document.names import (
     TARGET,
     VERIFY,
     VISION,
+    parse_passes,
     parse_result,
 )
 
@@ -94,6 +95,7 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         # Where no other stage checks a draft, decoding does, and yields what it accepts.
         tokens=ALL_STAGES.index(DRAFT) not in stage or ALL_STAGES.index(VERIFY) in stage,
         roles=_roles(trace, readings, chosen, stage),
+        passes=_passes(trace, chosen, stage),
         results=_results(trace, chosen),
     )
 
@@ -126,6 +128,22 @@ def _results(trace: Trace, chosen: I64) -> tuple[tuple[int, int] | None, ...]:
     for row, holder in zip(said.tolist(), _enclosing(ranges, chosen, int64(said)).tolist(), strict=True):
         found[holder] = told[int(ranges.name[row])]
     return tuple(found.get(row) for row in chosen.tolist())
+
+
+def _passes(trace: Trace, chosen: I64, stage: I64) -> tuple[int, ...]:
+    """How many passes each range says that it made; where any does, one each of those that do not but draft."""
+    told = {
+        code: made for code in distinct(trace.ranges.name) if (made := parse_passes(trace.strings[code])) is not None
+    }
+    if not told:
+        return ()
+    said = np.flatnonzero(np.isin(trace.ranges.name, list(told)))
+    one_each = np.isin(stage, [ALL_STAGES.index(one) for one in (PREFILL, DECODE, VERIFY)])
+    found = np.where(one_each, 1, -1)
+    counts: dict[int, int] = {}
+    for row, holder in zip(said.tolist(), _enclosing(trace.ranges, chosen, int64(said)).tolist(), strict=True):
+        counts[holder] = counts.get(holder, 0) + told[int(trace.ranges.name[row])]
+    return tuple(counts.get(row, made) for row, made in zip(chosen.tolist(), found.tolist(), strict=True))
 
 
 def _by_string(trace: Trace, readings: Mapping[str, Reading]) -> tuple[I64, I64]:

@@ -3,6 +3,7 @@
 from tracer.document.summary.abstained import (
     IN_GRAPHS,
     MARKS,
+    UNJOINED,
     UNMARKED,
     UNMEASURED,
     UNREAD,
@@ -82,6 +83,7 @@ __all__ = [
     "PASSES",
     "SCHEMA",
     "TOKENS",
+    "UNJOINED",
     "UNMARKED",
     "UNMEASURED",
     "UNREAD",

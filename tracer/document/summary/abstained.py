@@ -16,6 +16,8 @@ UNMEASURED = "the trace holds no pass without a profiler"
 
 # What is not answered of a file whose work is not read at all.
 UNREAD = "device work"
+# What is not answered where no device op can be joined to a launch.
+UNJOINED = "the stages of device ops"
 # What marks the stages, where they are inferred from what repeats.
 MARKS = "marks of the stages"
 # What is not answered where clocks of devices are off.

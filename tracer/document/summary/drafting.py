@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tracer.document.summary.roofline import Roofline
+
 
 class WayRow(msgspec.Struct, frozen=True, kw_only=True):
     """One way of working; times are medians of its requests.
@@ -19,6 +21,9 @@ class WayRow(msgspec.Struct, frozen=True, kw_only=True):
         tokens: of an answer.
         rounds, drafted, accepted: in all requests; None of one model.
         decoding_speedup, request_speedup: against the target alone.
+        round_ns: a round that drafted all the tokens it was to, behind the first of a request, in whose time the
+            draft's prompt is; None where there is none, or it is not known how many a round drafted.
+        whole_rounds: that this is of.
     """
 
     way: str
@@ -36,6 +41,8 @@ class WayRow(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int | None = None
     decoding_speedup: float | None = None
     request_speedup: float | None = None
+    round_ns: int | None = None
+    whole_rounds: int = 0
 
 
 class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +71,7 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
         target_step_ns: the median step of the target alone; None where it made none.
         ways: each way of working.
         sweep: more of both together.
+        roofline: of a pass of the target over several positions, without stages; None where its work is not known.
     """
 
     draft: str
@@ -78,3 +86,4 @@ class Drafting(msgspec.Struct, frozen=True, kw_only=True):
     target_step_ns: int | None
     ways: list[WayRow]
     sweep: list[SweepRow]
+    roofline: Roofline | None = None

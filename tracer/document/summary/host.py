@@ -17,8 +17,9 @@ class HostTime(msgspec.Struct, frozen=True, kw_only=True):
         dispatch_ns: in operators, outside those calls: checks, shapes, allocation, finding the kernel. None where the
             profiler recorded no operators of the thread.
         python_ns: the rest of the ranges: Python and the framework between operators. None likewise.
-        blocked_ns: in which the thread did not run, or another held it up; 0, as no trace that is read tells it: such
-            time is part of the others, mostly of `python_ns`.
+        blocked_ns: in which the thread slept, waited for another, or was off its processor, outside those calls, as far
+            as it was read: stacks tell the first two (with `--by host`), Nsight's context switches the last. What is
+            not told is part of the others, mostly of `python_ns`.
         untold_ns: of operators and Python together, where they cannot be told apart.
         slowed: how many times longer such ranges take under the profiler than without; None where that was not
             measured. Divide by it for what is left without a profiler.
@@ -45,7 +46,7 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stage: in whose ranges.
-        layer: "launching", "copying", "waiting", "operators", "Python", or "untold" for operators or Python.
+        layer: "launching", "copying", "waiting", "held up", "operators", "Python", or "untold" for operators or Python.
         name: the call's, the operator's, the module's; "" of Python outside modules.
         count: how many of that name.
         time_ns: in which it was the innermost.

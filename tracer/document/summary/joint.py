@@ -69,7 +69,7 @@ class JointRole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Joint(msgspec.Struct, frozen=True, kw_only=True):
-    """Models whose work shares the devices; times are summed over these.
+    """Models at once. Times are summed over devices that they share; of models on their own ones they pass once.
 
     Attributes:
         roles: the models.

@@ -38,7 +38,7 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
             span from its first op to its last, and the kernels in it, added up over all; nested ones count again.
         cpu_ns: time on the host inside any of them, on each thread once.
         lost: launches inside them without a device op, so that what the device did for them is unknown: its times are
-            None; absent where there are none.
+            None, as where no op of the trace has a launch; absent where there are none.
     """
 
     name: str

@@ -10,6 +10,7 @@ from tracer.document.fleet import NAME, AnswerColumn
 from tracer.fleet.compared import COLUMNS, compared, row_of, runs_of_sides
 from tracer.fleet.families import Run, families_of, judge_families
 from tracer.fleet.question import Found, Question, select
+from tracer.fleet.store import is_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,19 +19,31 @@ if TYPE_CHECKING:
     from tracer.fleet.sides import Side
     from tracer.fleet.store import Store
 
-_SQL = "select run, coalesce(stage, '') as stage, name, time_ns, coalesce(runs, 1) as runs from kernels"
 # Of a stage, those that take the most on either side: a test of thousands finds less in each.
 MOST = 200
+# Of the runs of both sides, those kernels alone; and a row without a name for each run that has any of the stage.
+_SQL = """
+with each as (
+  select run, coalesce(stage, '') as stage, name, time_ns / greatest(1, coalesce(runs, 1)) as run_ns
+  from kernels where run in ({runs})
+), most as (
+  select stage, name, row_number() over (partition by stage order by sum(run_ns) desc, name) as place
+  from each group by stage, name
+)
+select run, stage, name, run_ns from each semi join (select * from most where place <= {most}) using (stage, name)
+union all select distinct run, stage, null, 0 from each
+order by run, stage, name
+"""
 _VERDICTS = "slower, faster, appeared, or vanished: by the medians of the sides"
 
 
 def _answer(store: Store, sides: tuple[Side, ...]) -> Found:
     of_run, rows, refused = runs_of_sides(store, sides)
     taken: dict[str, dict[str, dict[str, float]]] = {}  # by stage, by run, by kernel
-    for row in select(store, _SQL).to_pylist():
-        if row["run"] in rows:
-            of_stage = taken.setdefault(row["stage"], {}).setdefault(row["run"], {})
-            of_stage[row["name"]] = row["time_ns"] / max(1, row["runs"])
+    for row in _times(store, rows):
+        of_stage = taken.setdefault(row["stage"], {}).setdefault(row["run"], {})
+        if row["name"] is not None:
+            of_stage[row["name"]] = row["run_ns"]
     families = [
         family
         for stage, of_stage in sorted(taken.items())
@@ -43,6 +56,14 @@ def _answer(store: Store, sides: tuple[Side, ...]) -> Found:
     same = len(judged) - len(shown)
     notes = [f"{same} more kernels were tested, and no change of theirs was shown."] if same else []
     return Found(found.rows, found.abstained, [*found.notes, *notes])
+
+
+def _times(store: Store, rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What each kernel that matters takes in each of these runs; nothing else of the store is read."""
+    runs = ", ".join(f"'{run}'" for run in rows if is_run(run))  # digits: nothing of a file's own
+    sql = _SQL.format(runs=runs or "null", most=MOST)
+    found: list[dict[str, Any]] = select(store, sql, {row["date"] for row in rows.values()}).to_pylist()
+    return found
 
 
 def _runs(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import sum_by
-from tracer.charge.layers import Layer, host_operators, kinds_of_calls, layers_of, named_layers
+from tracer.charge.layers import CALLS, Layer, host_operators, kinds_of_calls, layers_of, named_layers, stopped
 from tracer.charge.spans import innermost_span
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
-WORDS = ("waiting", "copying", "launching", "operators", "Python")
+WORDS = ("waiting", "copying", "launching", "held up", "operators", "Python")
+# What Python calls its built-in functions: without what they are functions of by its address.
+_BUILT_IN = re.compile(r"<built-in (?:function|method) (.+?)(?: object at 0x[0-9a-fA-F]+)?>")
 UNTOLD = "untold"
 
 
@@ -57,36 +62,41 @@ def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
     if not work.on_device:
         instead = "; where operators are the work itself: --by op" if len(trace.cpu_ops) else ""
         raise InputError(f"{trace.path}: no device work in it; nothing waits for the host{instead}")
-    if not len(ranges):
-        which = (
-            "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
-        )
-        raise InputError(f"{trace.path}: no stages in it for --by host to divide; {which}")
     if not len(trace.calls):
         raise InputError(
             f"{trace.path}: no calls of the host in it for --by host; they are in a trace that was recorded with "
             "ProfilerActivity.CPU beside CUDA"
         )
+    if not len(ranges):
+        which = (
+            "--marker STAGE=REGEX says which are" if len(trace.ranges) else "mark them (tracer.stage) and record anew"
+        )
+        raise InputError(f"{trace.path}: no stages in it for --by host to divide; {which}")
 
 
 def _label(trace: Trace, layer: int, name: int) -> str:
     """What a name is called: of a module its class; "" without one."""
     if name < 0:
         return ""
-    return class_of(trace.strings[name]) if layer % len(Layer) == Layer.PYTHON else trace.strings[name]
+    text = trace.strings[name]
+    if layer % len(Layer) == Layer.BLOCKED:
+        found = _BUILT_IN.fullmatch(text)
+        return text if found is None else found[1]
+    return class_of(text) if layer % len(Layer) == Layer.PYTHON else text
 
 
 def _counts(trace: Trace, ranges: StageRanges) -> Counter[tuple[int, str, str]]:
     """How many calls, operators and modules begin in each stage, by stage, layer and what they are called."""
     found: Counter[tuple[int, str, str]] = Counter()
     for spans, layer in (
+        (stopped(trace), int(Layer.BLOCKED)),
         (host_operators(trace), int(Layer.DISPATCH)),
         (trace.modules, int(Layer.PYTHON)),
         (trace.generation, int(Layer.PYTHON)),
     ):
         _count(found, trace, ranges, (spans.start_ns, spans.thread, spans.name), layer)
     kind = kinds_of_calls(trace)
-    for layer in range(Layer.DISPATCH):
+    for layer in map(int, CALLS):
         own = kind == layer
         calls = trace.calls.start_ns[own], trace.calls.thread[own], trace.calls.name[own]
         _count(found, trace, ranges, calls, layer)
@@ -99,8 +109,9 @@ def _count(
     start_ns, thread, name = spans
     place = innermost_span(ranges, start_ns, int64(thread))
     held = place >= 0
-    pairs = zip(ranges.stage[place[held]].tolist(), name[held].tolist(), strict=True)
-    for (stage, number), count in Counter(pairs).items():
+    keys, key = coded(ranges.stage[place[held]] * len(trace.strings) + name[held])
+    for packed, count in zip(keys.tolist(), np.bincount(key).tolist(), strict=True):
+        stage, number = divmod(packed, len(trace.strings))
         found[stage, WORDS[layer], _label(trace, layer, number)] += count
 
 
@@ -109,7 +120,8 @@ WAY = HostWay(
     needs=Want.SUMMARY | Want.CPU_OPS | Want.MODULES,
     meaning=(
         "host: the launching thread's time in the stages, by what is innermost: calls that launch, copy or wait; "
-        "operators outside such calls; Python, by class of module where stacks were recorded. Time in which the thread "
-        "did not run, or another held it up, is in these; no trace tells it."
+        "operators outside such calls; Python, by class of module where stacks were recorded. held up: asleep, waiting "
+        "for another thread, or off the processor, as far as stacks or recorded context switches tell it; what they do "
+        "not tell, a wait for Python's own lock for one, is in the others."
     ),
 )

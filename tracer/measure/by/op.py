@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tracer.charge.graphs import name_replays
+from tracer.charge.graphs import known_graphs, name_replays
 from tracer.charge.operators import Operators, operators_of
 from tracer.document.errors import InputError
 from tracer.kernels.categories import compiled
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _keys(trace: Trace, work: Work) -> Keys:
     spans = trace.cpu_ops
-    if not len(spans):
+    if not len(spans) and not known_graphs(trace):
         raise InputError(
             f"{trace.path}: no operators in it for --by op; they are in a Chrome trace that "
             "torch.profiler recorded with ProfilerActivity.CPU"

@@ -23,7 +23,7 @@ from tracer.trace.columns import Want
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.document.manifest import Manifest
+    from tracer.document.manifest import Costs, Manifest
     from tracer.document.summary import Token
     from tracer.measure.known import KnownStage, KnownTime
 
@@ -78,6 +78,30 @@ def draw(
         stages=rows,
         visual_token=visual_token(manifest, rows, peak),
         step=pass_work(manifest.cost),
+    )
+
+
+def of_passes(manifest: Manifest, cost: Costs, *, device: str, **peaks: float | None) -> Roofline:
+    """The roof over passes of one of several models, whose stages nothing tells from the others' here.
+
+    Args:
+        manifest: of the recording.
+        cost: that model's work.
+        device: where it is, by name.
+        peaks: see `draw`.
+    """
+    dtype = product_type(manifest.dtype, (), allowed=rounds_float32(manifest))
+    threads = manifest.device.get("threads")
+    peak = find_peak(device, dtype, threads=threads if isinstance(threads, int) else None, **peaks)
+    return Roofline(
+        device=device,
+        dtype=dtype,
+        peak_tflops=peak.tflops,
+        peak_gbs=peak.gbs,
+        peak_source=peak.source,
+        stages=[],
+        visual_token=None,
+        step=pass_work(cost),
     )
 
 

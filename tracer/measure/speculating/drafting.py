@@ -9,13 +9,15 @@ import msgspec
 
 from tracer.document.manifest import TARGET_ALONE
 from tracer.document.summary import Drafting, SweepRow, WayRow
+from tracer.measure.roofline import analytic
 from tracer.measure.speculating.speculation import speculation
 from tracer.statistics.intervals import median_interval
 
 if TYPE_CHECKING:
+    from tracer.choices import Choices
     from tracer.document import manifest as manifests
     from tracer.document.manifest import Latencies, Manifest
-    from tracer.document.summary import Speculation
+    from tracer.document.summary import Roofline, Speculation
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -23,10 +25,21 @@ if TYPE_CHECKING:
 TOLD_BY_CLEAN = ("target_step_ns", "target_alone_ns", "speedup", "break_even_acceptance")
 
 
-def told(trace: Trace, runs: Runs) -> tuple[Speculation | None, Drafting | None]:
+def told(trace: Trace, runs: Runs, choices: Choices) -> tuple[Speculation | None, Drafting | None]:
     """The rounds of a trace, and what its recording measured of two models without a profiler."""
     drafted = drafting(trace.manifest)
+    if drafted is not None:
+        drafted = msgspec.structs.replace(drafted, roofline=_roofline(trace.manifest, choices))
     return with_clean(speculation(trace, runs), trace.manifest, drafted), drafted
+
+
+def _roofline(manifest: Manifest | None, choices: Choices) -> Roofline | None:
+    """The roof over the target's passes."""
+    if manifest is None or manifest.drafting is None or manifest.drafting.cost is None:
+        return None
+    device = str(manifest.device.get("name", ""))
+    peaks = {"tflops": choices.peak_tflops, "gbs": choices.peak_gbs}
+    return analytic.of_passes(manifest, manifest.drafting.cost, device=device, **peaks)
 
 
 def drafting(manifest: Manifest | None) -> Drafting | None:
@@ -46,9 +59,9 @@ def drafting(manifest: Manifest | None) -> Drafting | None:
         acceptance=said.acceptance,
         seed=said.seed,
         target_step_ns=_step_ns(said),
-        ways=[_row(way, alone) for way in said.ways if way.requests],
+        ways=[_row(way, alone, said.tokens) for way in said.ways if way.requests],
         sweep=[
-            SweepRow(drafted=cell.tokens, acceptance=cell.acceptance, measured=_row(cell.way, alone))
+            SweepRow(drafted=cell.tokens, acceptance=cell.acceptance, measured=_row(cell.way, alone, cell.tokens))
             for cell in said.sweep
             if cell.way.requests
         ],
@@ -60,7 +73,8 @@ def _step_ns(said: manifests.Drafting) -> int | None:
     return round(median(steps)) if steps else None
 
 
-def _row(way: manifests.Way, alone: WayRow | None) -> WayRow:
+def _row(way: manifests.Way, alone: WayRow | None, drafted: int = 0) -> WayRow:
+    whole = _whole_rounds(way, drafted) if way.rounds else []
     decoding = [_decoding_ns(one) for one in way.requests]
     interval = median_interval(decoding)
     decoding_ns, request_ns = round(median(decoding)), round(median(map(_request_ns, way.requests)))
@@ -80,7 +94,31 @@ def _row(way: manifests.Way, alone: WayRow | None) -> WayRow:
         accepted=sum(way.accepted) if way.rounds else None,
         decoding_speedup=alone.decoding_ns / decoding_ns if alone is not None and decoding_ns and way.rounds else None,
         request_speedup=alone.request_ns / request_ns if alone is not None and request_ns and way.rounds else None,
+        round_ns=round(median(whole)) if whole else None,
+        whole_rounds=len(whole),
     )
+
+
+def _whole_rounds(way: manifests.Way, drafted: int) -> list[int]:
+    """What rounds took that had room for all tokens they were to draft, but the first of a request.
+
+    A round drafts fewer where its answer ends. None where a mapping cut some, which no time tells from the others.
+    """
+    found: list[int] = []
+    wanted = 0
+    for one in way.requests:
+        have, total = one.prefill_tokens, _tokens(one)
+        for place, (time_ns, tokens) in enumerate(zip(one.decode_ns, _of_steps(one), strict=True)):
+            room = total - have - 1
+            wanted += min(drafted, room)
+            if place and room >= drafted:
+                found.append(time_ns)
+            have += tokens
+    return found if sum(way.drafted) >= wanted else []
+
+
+def _of_steps(one: Latencies) -> list[int]:
+    return one.step_tokens or [1] * len(one.decode_ns)
 
 
 def _ttft_ns(one: Latencies) -> int:
@@ -96,7 +134,7 @@ def _request_ns(one: Latencies) -> int:
 
 
 def _tokens(one: Latencies) -> int:
-    return one.prefill_tokens + (sum(one.step_tokens) if one.step_tokens else len(one.decode_ns))
+    return one.prefill_tokens + sum(_of_steps(one))
 
 
 def with_clean(found: Speculation | None, manifest: Manifest | None, drafted: Drafting | None) -> Speculation | None:

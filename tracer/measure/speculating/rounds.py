@@ -83,7 +83,7 @@ def _drafts(ranges: StageRanges, row: int) -> bool:
 
     A lookup in the prompt never runs one.
     """
-    if not ranges.passes or ranges.passes[row] != 0:
+    if ranges.markers != "generation" or not ranges.passes or ranges.passes[row] != 0:
         return True
     return not any(
         made > 0 for made, stage in zip(ranges.passes, ranges.stage.tolist(), strict=True) if stage == _DRAFT
@@ -148,7 +148,7 @@ def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
                 draft_ns=_took(runs, int64(parts.drafts)) if known else None,
                 map_ns=_took(runs, int64(parts.maps)) if known and (parts.maps or (maps and drafted == 0)) else None,
                 verify_ns=_took(runs, int64([check])) if known else None,
-                waiting_ns=int(runs.idle_ns[own].sum()) if known else None,
+                waiting_ns=int(runs.together_idle_ns[own].sum()) if known else None,
             )
         )
     return found
@@ -181,5 +181,5 @@ def _tokens(
 
 
 def _took(runs: Runs, own: I64) -> int:
-    """Busy and idle time as charged; of what asked for nothing none."""
-    return int(runs.busy_ns[own].sum() + runs.idle_ns[own].sum())
+    """Busy and idle time that passed, on however many devices; of what asked for nothing none."""
+    return int(runs.together_busy_ns[own].sum() + runs.together_idle_ns[own].sum())

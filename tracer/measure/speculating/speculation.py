@@ -159,7 +159,7 @@ def _drafted(pairing: Pairing, rounds: Sequence[Round]) -> dict[int, int]:
 
 def _waiting(runs: Runs, parts: Sequence[Parts]) -> Waiting:
     def idle_ns(rows: list[int]) -> int:
-        return int(runs.idle_ns[rows].sum()) if rows else 0
+        return int(runs.together_idle_ns[rows].sum()) if rows else 0
 
     return Waiting(
         draft_ns=sum(idle_ns(one.drafts) for one in parts),
@@ -210,5 +210,5 @@ def _step_ns(runs: Runs, pairing: Pairing) -> int | None:
     own = runs.whole(int64(pairing.alone))
     if len(own) < FEWEST_STEPS:
         return None
-    typical: float = median((runs.busy_ns[own] + runs.idle_ns[own]).tolist())
+    typical: float = median((runs.together_busy_ns[own] + runs.together_idle_ns[own]).tolist())
     return round(typical)

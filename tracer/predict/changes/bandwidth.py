@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
+from tracer.predict.runs import OF_TWO
 
 if TYPE_CHECKING:
     from tracer.predict.asked import Changes
@@ -19,7 +20,8 @@ def apply(case: Case, changes: Changes) -> list[str]:
     roofline = case.summary.roofline
     bound = [row.stage for row in (roofline.stages if roofline else []) if row.bound == "memory"]
     if not bound:
-        raise InputError(f"{case.path}: no stage of it is known to be bound by memory (see --peak-gbs)")
+        why = " (see --peak-gbs)" if case.summary.drafting is None else f": {OF_TWO}"
+        raise InputError(f"{case.path}: no stage of it is known to be bound by memory{why}")
     for stage in bound:
         case.runs[stage] = case.runs[stage].busy_for(case.runs[stage].busy_ns / factor)
     text = (

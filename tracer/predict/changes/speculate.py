@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import DECODE, DRAFT, MAP, VERIFY
 from tracer.document.summary import PricedLength, PricedSpeculation, StagePrediction
+from tracer.document.words import listed
 from tracer.predict.speculating.acceptance import break_even, by_position, expected_tokens
 from tracer.predict.speculating.prices import Prices, prices_of
 
@@ -114,7 +115,7 @@ def _change_rounds(case: Case, priced: PricedSpeculation, scale: float) -> None:
     if changed := [stage for stage in NOT_OF_A_ROUND if stage in case.runs and case.changed(stage)]:
         raise UsageError(
             f"--speculate: rounds of {case.path} are priced as they were measured: ask for what else changes "
-            f"{' and '.join(changed)} by itself"
+            f"{listed(changed)} apart"
         )
     fewer = told.timed_yielded_tokens / told.timed_rounds / priced.tokens
     checks = VERIFY if VERIFY in case.runs else DECODE

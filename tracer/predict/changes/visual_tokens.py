@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.document.names import DECODE, PREFILL
+from tracer.predict.runs import OF_TWO
 
 if TYPE_CHECKING:
     from tracer.predict.asked import Changes
@@ -18,7 +19,8 @@ def apply(case: Case, changes: Changes) -> list[str]:
         return []
     token = case.summary.roofline.visual_token if case.summary.roofline else None
     if token is None:
-        raise InputError(f"{case.path}: its recording does not say what a visual token costs")
+        pair = "" if case.summary.drafting is None else f": {OF_TWO}"
+        raise InputError(f"{case.path}: its recording does not say what a visual token costs{pair}")
     gone = 1 - changes.visual_tokens
     prefill = case.needed(PREFILL, "--visual-tokens")
     case.runs[PREFILL] = prefill.busy_for(max(0.0, prefill.busy_ns * (1 - gone * token.prefill_share)))

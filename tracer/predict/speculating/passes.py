@@ -12,7 +12,7 @@ from tracer.document.words import duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.document.summary import Check, PassWork, Roofline
+    from tracer.document.summary import PassWork, Roofline
     from tracer.predict.runs import Run
 
 
@@ -57,12 +57,37 @@ class Roof:
         return max(step_ns, self.reading_ns(positions) * as_a_step, self.reckoning_ns(positions) * slower)
 
 
-def roof_of(roofline: Roofline | None) -> Roof | None:
-    """Of the model that was recorded; None where its work or the device's peaks are not known, or contradict a step."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What checking so many drafted tokens took.
+
+    Attributes:
+        drafted: tokens.
+        verify_ns: of a check.
+        rounds: that it was measured in.
+        place: where these are: "the trace", or another.
+    """
+
+    drafted: int
+    verify_ns: float
+    rounds: int
+    place: str = "the trace"
+
+
+def roof_of(roofline: Roofline | None, *, of_target: bool = False) -> Roof | None:
+    """Of the model that was recorded; None where its work or the device's peaks are not known, or contradict a step.
+
+    Args:
+        roofline: of the recording.
+        of_target: whether it is of the target's passes among those of two models, and has no stages.
+    """
     if roofline is None or roofline.step is None or not roofline.peak_tflops or not roofline.peak_gbs:
         return None
     rows = {row.stage: row for row in roofline.stages}
     step, prefill = rows.get(DECODE), rows.get(PREFILL)
+    if of_target:
+        roof = Roof(roofline.step, roofline.peak_tflops, roofline.peak_gbs)
+        return roof if roof.floor_ns(1) >= LEAST_NS else None
     if step is None or step.error:
         return None
     slower = prefill.busy_ns / prefill.floor_ns if prefill and prefill.bound == "compute" and prefill.floor_ns else None
@@ -70,12 +95,12 @@ def roof_of(roofline: Roofline | None) -> Roof | None:
     return roof if roof.floor_ns(1) >= LEAST_NS else None
 
 
-def checked(drafted: int, checks: Sequence[Check], step: Run | None, roof: Roof | None) -> tuple[float, str] | None:
+def checked(drafted: int, checks: Sequence[Measured], step: Run | None, roof: Roof | None) -> tuple[float, str] | None:
     """What checking so many drafted tokens takes, in nanoseconds, and what that is known from; None where nothing is.
 
     Args:
         drafted: tokens; the pass has one position more.
-        checks: of rounds in the trace.
+        checks: that were measured, by how many tokens they checked.
         step: of the target by itself.
         roof: of the target.
     """
@@ -87,7 +112,7 @@ def checked(drafted: int, checks: Sequence[Check], step: Run | None, roof: Roof 
     if checks:
         near = checks[0] if drafted < checks[0].drafted else checks[-1]
         grown = roof.floor_ns(drafted + 1) / roof.floor_ns(near.drafted + 1)
-        return near.verify_ns * grown, f"checks of {near.drafted} in the trace, grown as the model's roofline is"
+        return near.verify_ns * grown, f"checks of {near.drafted} in {near.place}, grown as the model's roofline is"
     if step is None or not step.busy_ns:
         return None
     busy_ns = roof.busy_ns(step.busy_ns, drafted + 1)
@@ -96,15 +121,17 @@ def checked(drafted: int, checks: Sequence[Check], step: Run | None, roof: Roof 
     return step.busy_for(busy_ns).step_ns, f"a step, and the model's roofline: its floor goes from {floors}{waits}"
 
 
-def _measured(drafted: int, checks: Sequence[Check]) -> tuple[float, str] | None:
+def _measured(drafted: int, checks: Sequence[Measured]) -> tuple[float, str] | None:
     lengths = [one.drafted for one in checks]
     place = bisect_left(lengths, drafted)
     if place < len(checks) and lengths[place] == drafted:
         one = checks[place]
-        return one.verify_ns, f"measured, {one.rounds:,} round{'s' * (one.rounds > 1)} of the trace"
+        return one.verify_ns, f"measured, {one.rounds:,} round{'s' * (one.rounds > 1)} of {one.place}"
     if not 0 < place < len(checks):
         return None
     below, above = checks[place - 1], checks[place]
     share = (drafted - below.drafted) / (above.drafted - below.drafted)
     taken = below.verify_ns + share * (above.verify_ns - below.verify_ns)
-    return taken, f"between checks of {below.drafted} and {above.drafted} in the trace"
+    if below.place == above.place:
+        return taken, f"between checks of {below.drafted} and {above.drafted} in {below.place}"
+    return taken, f"between checks of {below.drafted} in {below.place} and of {above.drafted} in {above.place}"

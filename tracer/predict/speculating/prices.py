@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tracer.document.errors import InputError
 from tracer.document.names import DECODE
-from tracer.predict.speculating.passes import Roof, checked, roof_of
+from tracer.predict.speculating.passes import Measured, Roof, checked, roof_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracer.document.summary import Roofline, RunTime, Speculation, Summary
     from tracer.predict.runs import Case, Run
 
@@ -21,8 +24,10 @@ NO_DRAFT = (
     "what drafting a token takes is unknown: give a recording of the draft (--draft FILE), or a trace with rounds that "
     "say how many tokens they drafted"
 )
-NO_CHECK = "what a pass over {positions} tokens takes is unknown: no rounds in it checked so many, and {roof}"
+NO_CHECK = "what a pass over {positions} tokens takes is unknown: no rounds in it checked so many, and {roof}{instead}"
+INSTEAD = "; to measure it, record a sweep of so many drafted tokens (tracer record --sweep k=1:{drafted})"
 NO_WORK = "its model's work is not known (tracer record says it of a built-in model, of at least four tokens)"
+SWEEP = "the sweep, without a profiler, less drafting"
 NO_PEAKS = "the device's peaks are not known: give --peak-tflops and --peak-gbs"
 
 
@@ -40,6 +45,7 @@ class Prices:
         scale: what rounds took without a profiler, over what they took in the trace; 1 where the step is the trace's.
         roof: of the target.
         no_roof: why there is none.
+        checks: what checks took, as measured, by how many tokens they checked, rising.
     """
 
     path: str
@@ -51,10 +57,11 @@ class Prices:
     scale: float
     roof: Roof | None
     no_roof: str
+    checks: Sequence[Measured] = ()
 
     def check(self, drafted: int) -> tuple[float, str] | None:
         """Of checking so many drafted tokens; None where that is unknown."""
-        return checked(drafted, self.told.checks if self.told else [], self.run, self.roof)
+        return checked(drafted, self.checks, self.run, self.roof)
 
     def needed_check(self, drafted: int) -> tuple[float, str]:
         """The same.
@@ -64,7 +71,8 @@ class Prices:
         """
         found = self.check(drafted)
         if found is None:
-            why = NO_CHECK.format(positions=drafted + 1, roof=self.no_roof)
+            instead = INSTEAD.format(drafted=drafted) if self.told is not None else ""
+            why = NO_CHECK.format(positions=drafted + 1, roof=self.no_roof, instead=instead)
             raise InputError(f"{self.path}: --speculate: {why}")
         return found
 
@@ -81,17 +89,41 @@ def prices_of(case: Case, draft: Summary | None) -> Prices:
     """
     told, scale = _like_the_step(case.summary.speculation)
     run = None if told is not None else case.needed(DECODE, "--speculate")
+    drafting, mapping = _of_draft(draft) if draft is not None else _of_rounds(case, told), _mapping(told)
+    pair = case.summary.drafting
+    roofline = case.summary.roofline if pair is None or told is None else pair.roofline
     return Prices(
         path=case.path,
-        draft=_of_draft(draft) if draft is not None else _of_rounds(case, told),
-        mapping=_mapping(told),
+        draft=drafting,
+        mapping=mapping,
         step=_step(case, told, run),
         told=told,
         run=run,
         scale=scale,
-        roof=roof_of(case.summary.roofline),
-        no_roof=_no_roof(case.summary.roofline),
+        roof=roof_of(roofline, of_target=pair is not None and told is not None),
+        no_roof=_no_roof(roofline),
+        checks=_checks(told, case.summary, None if draft is not None else drafting[0] + mapping[0]),
     )
+
+
+def _checks(told: Speculation | None, summary: Summary, token_ns: float | None) -> list[Measured]:
+    """Of the trace's rounds, and before these of a sweep's, whose rounds were measured whole.
+
+    Args:
+        told: the trace's rounds, without a profiler where that is known.
+        summary: of the trace.
+        token_ns: what drafting and mapping a token takes of a sweep's rounds; None where another draft is asked for.
+    """
+    if told is None:
+        return []
+    found = {one.drafted: Measured(one.drafted, one.verify_ns, one.rounds) for one in told.checks}
+    rows = summary.drafting.sweep if summary.drafting is not None and told.clean_took_ns is not None else []
+    for count in {row.drafted for row in rows} if token_ns is not None else ():
+        own = [row.measured for row in rows if row.drafted == count and row.measured.round_ns is not None]
+        check_ns = median([one.round_ns or 0 for one in own]) - count * (token_ns or 0) if own else 0
+        if check_ns > 0:
+            found[count] = Measured(count, check_ns, sum(one.whole_rounds for one in own), SWEEP)
+    return [found[count] for count in sorted(found)]
 
 
 def _like_the_step(told: Speculation | None) -> tuple[Speculation | None, float]:

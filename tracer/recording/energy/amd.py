@@ -76,7 +76,7 @@ class AmdMeter:
     def _asked(self, question: Callable[[], int]) -> int | None:
         try:
             return max(0, int(question()))
-        except (self._smi.AmdSmiException, KeyError, TypeError, ValueError):  # some say "N/A"
+        except (self._smi.AmdSmiException, KeyError, TypeError, ValueError, AttributeError):  # some say "N/A"
             return None
 
     def close(self) -> None:

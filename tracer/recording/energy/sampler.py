@@ -70,6 +70,8 @@ class Sampler(AbstractContextManager["Sampler"]):
             self._read()
         except MeterError as error:
             self.error = str(error)
+        except Exception as error:  # of a driver's library, on a thread whose end nobody would hear
+            self.error = f"{type(error).__name__}: {error}"
 
     def _read(self) -> None:
         said_ns = time.perf_counter_ns()

@@ -1,10 +1,10 @@
 """`--auto`: a script without marks is marked where it calls transformers' `generate`.
 
 Each call is a request. It begins with prefill, which ends with the first token: a prompt may be taken in in several
-forward passes. A decode step begins where `generate` prepares the inputs of the first pass behind a token; a step may
-yield several, where candidates were guessed or drafted. `generate` prepares each pass once, and behind each that yields
-tokens it says how many, in every release since 4.45; vision is the model's own feature call. Nothing is changed but who
-is told. Nothing is imported before transformers is.
+forward passes. A decode step begins where `generate` prepares the inputs of the first pass behind a token. `generate`
+prepares each pass once, and behind each that yields tokens it says how many, in every release since 4.45; vision is the
+model's own feature call. Where an assistant or a lookup in the prompt proposes candidates, that is a draft, and the
+pass behind it checks it (`steps.py`). Nothing is changed but who is told. Nothing is imported before transformers is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tracer import staging
-from tracer.document.names import DECODE, PREFILL, VISION
+from tracer.document.names import VISION
+from tracer.recording.own.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +32,19 @@ FEATURE_CALLS = ("get_image_features", "get_video_features")
 PREPARE = "prepare_inputs_for_generation"
 # Called behind each pass that yields tokens, with their number where that is not one.
 APPENDED = "_update_model_kwargs_for_generation"
+# Makes what proposes candidates, and what that does so with.
+CANDIDATES, PROPOSE = "_get_candidate_generator", "get_candidates"
+# Those whose passes are all made by an assistant's `generate`, or which make none; others may make some by themselves.
+COUNTED = (
+    "AssistedCandidateGenerator",
+    "AssistedCandidateGeneratorDifferentTokenizers",
+    "UniversalSpeculativeDecodingGenerator",
+    "EarlyExitCandidateGenerator",
+    "PromptLookupCandidateGenerator",
+)
 
 # Of each thread: whether it is in `generate`, and in a feature call, and the steps of its request; no steps while an
-# assistant's call is on.
+# assistant's call is on, but how many passes that made.
 _inside = threading.local()
 # How many threads have a method of an object replaced, and what the object itself had in its place.
 _replacements: dict[tuple[int, str], tuple[int, Any]] = {}
@@ -95,25 +106,28 @@ def hook(module: Any) -> None:
 
 
 def _drafting(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A call inside another: an assistant's. Its passes are part of the step, also where it is the network itself."""
+    """A call inside another: an assistant's. Its passes are part of the draft, also where it is the network itself."""
     before, _inside.steps = _inside.steps, None
     try:
-        return original(*args, **kwargs)
+        with _replaced(args[0], PREPARE, _as_step):
+            return original(*args, **kwargs)
     finally:
         _inside.steps = before
 
 
 @contextmanager
-def _marked(network: Any) -> Iterator[_Steps]:
+def _marked(network: Any) -> Iterator[Steps]:
     """While open, the network's forward passes are stages of the request on this thread."""
     with ExitStack() as stack:
-        steps = _Steps(counted=hasattr(network, APPENDED))
+        steps = Steps(counted=hasattr(network, APPENDED))
         stack.push(steps.close)
         stack.callback(setattr, _inside, "steps", None)
         _inside.steps = steps
         stack.enter_context(_replaced(network, PREPARE, _as_step))
         if steps.counted:
             stack.enter_context(_replaced(network, APPENDED, _as_tokens))
+            if hasattr(network, CANDIDATES):
+                stack.enter_context(_replaced(network, CANDIDATES, _as_candidates))
         for owner in {id(module): module for module in (network, network.base_model)}.values():
             for name in FEATURE_CALLS:
                 if hasattr(owner, name):
@@ -121,49 +135,16 @@ def _marked(network: Any) -> Iterator[_Steps]:
         yield steps
 
 
-class _Steps:
-    """Prefill, then one decode step after the other: one stage is always open.
-
-    Args:
-        counted: whether somebody tells of tokens; where nobody does, each pass is taken to yield one.
-    """
-
-    def __init__(self, *, counted: bool) -> None:
-        self.counted = counted
-        self.tokens = 0
-        self._steps = 0
-        self._fresh = False  # whether tokens have come since the open stage began
-        self._open = staging.stage(PREFILL)
-        self._open.__enter__()
-
-    def before_pass(self) -> None:
-        """A forward pass begins. It begins a step if there is a token to begin from."""
-        if self._fresh:
-            self._steps += 1
-            self._open.__exit__(None, None, None)
-            self._open = staging.stage(DECODE, index=self._steps)
-            self._open.__enter__()
-        self._fresh = not self.counted
-
-    def after_pass(self, tokens: int) -> None:
-        """A pass has yielded tokens."""
-        self.tokens += tokens
-        self._fresh = True
-        staging.yielded(tokens)
-
-    def close(self, *error: Any) -> None:
-        """End the last step."""
-        self._open.__exit__(*error)
-
-
 def _as_step(prepare: Callable[..., Any]) -> Callable[..., Any]:
     """The function that `generate` calls before each forward pass."""
 
     @wraps(prepare)
     def prepare_and_mark(*args: Any, **kwargs: Any) -> Any:
-        steps: _Steps | None = getattr(_inside, "steps", None)  # other threads have steps of their own, or none
+        steps: Steps | None = getattr(_inside, "steps", None)  # other threads have steps of their own, or none
         if steps is not None:
             steps.before_pass()
+        else:
+            _inside.passes = getattr(_inside, "passes", 0) + 1
         return prepare(*args, **kwargs)
 
     return prepare_and_mark
@@ -174,12 +155,50 @@ def _as_tokens(append: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(append)
     def append_and_count(*args: Any, **kwargs: Any) -> Any:
-        steps: _Steps | None = getattr(_inside, "steps", None)
+        steps: Steps | None = getattr(_inside, "steps", None)
         if steps is not None:
             steps.after_pass(int(kwargs.get("num_new_tokens", 1)))
         return append(*args, **kwargs)
 
     return append_and_count
+
+
+def _as_candidates(make: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that `generate` makes by what proposes candidates: each of its proposals is a draft."""
+
+    @wraps(make)
+    def make_and_mark(*args: Any, **kwargs: Any) -> Any:
+        proposer = make(*args, **kwargs)
+        if getattr(_inside, "steps", None) is not None and hasattr(proposer, PROPOSE):
+            counted = type(proposer).__name__ in COUNTED
+            setattr(proposer, PROPOSE, _as_draft(getattr(proposer, PROPOSE), counted=counted))
+        return proposer
+
+    return make_and_mark
+
+
+def _as_draft(propose: Callable[..., Any], *, counted: bool) -> Callable[..., Any]:
+    @wraps(propose)
+    def propose_and_mark(input_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        steps: Steps | None = getattr(_inside, "steps", None)
+        if steps is None:
+            return propose(input_ids, *args, **kwargs)
+        steps.before_draft()
+        _inside.passes = 0
+        found = propose(input_ids, *args, **kwargs)
+        steps.after_draft(_drafted(input_ids, found), _inside.passes if counted else None)
+        return found
+
+    return propose_and_mark
+
+
+def _drafted(input_ids: Any, found: Any) -> int | None:
+    """How many candidates stand behind the tokens so far, [B, N]; None where that is not what was returned."""
+    try:
+        count = int(found[0].shape[1]) - int(input_ids.shape[1])
+    except (AttributeError, IndexError, TypeError):
+        return None
+    return count if count >= 0 else None
 
 
 def _as_vision(encode: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tracer import staging
-from tracer.document.names import REQUEST, range_name, result_kind
+from tracer.document.names import REQUEST, passes_kind, range_name, result_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +61,15 @@ class Bystander:
 
     def checked(self, drafted: int, accepted: int) -> None:
         """A range without extent says it."""
+        self._say(result_kind(drafted, accepted))
+
+    def passed(self, made: int) -> None:
+        """Likewise."""
+        self._say(passes_kind(made))
+
+    def _say(self, kind: str) -> None:
         if self._listens():
-            for one in self._range(result_kind(drafted, accepted), None):
+            for one in self._range(kind, None):
                 one.__exit__(None, None, None)
 
     def _listens(self) -> bool:

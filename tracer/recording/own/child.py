@@ -64,7 +64,9 @@ class _Waiting:
     def begin_request(self) -> None:
         """The first one."""
         with self._lock:  # several threads may think that theirs is
-            self._marks = self._marks or self._make_marks()
+            if self._marks is None:
+                self._keep(b"")  # so that whoever waits knows of requests, however this process ends
+                self._marks = self._make_marks()
             staging.attach(self._marks)
         self._marks.begin_request()
 
@@ -103,6 +105,9 @@ class _Waiting:
     def checked(self, drafted: int, accepted: int) -> None:
         """Likewise."""
 
+    def passed(self, made: int) -> None:
+        """Likewise."""
+
     def finish(self) -> None:
         """Write what was measured, if there was anything to measure."""
         if os.getpid() != self._process or not (self._marks or self._strays):
@@ -111,6 +116,9 @@ class _Waiting:
         outcome = json.dumps(NO_REQUEST | {"strays": self._strays}).encode()
         if self._marks is not None:
             outcome = _outcome(self._marks)
+        self._keep(outcome)
+
+    def _keep(self, outcome: bytes) -> None:
         with suppress(OSError):  # of a process that outlives the command nobody waits for the outcome
             (self._task.parent / RESULT.format(self._process)).write_bytes(outcome)
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracer.document.errors import InputError, MissingError
+from tracer.document.errors import InputError
 from tracer.recording.own.child import RESULT
+from tracer.recording.own.running import run_to_end
 from tracer.recording.own.sitting import Profiling, Sitting, check_marks, manifest_of
-from tracer.recording.write.workspace import workspace
+from tracer.recording.write.workspace import FULL_BYTES, workspace
 from tracer.staging import TASK_VARIABLE
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
         paths = [str(INJECTED), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     _start(options.command, environment, "" if asked is None else UNDER_PROFILER)
-    left = [msgspec.json.decode(path.read_bytes(), type=Sitting) for path in folder.glob(RESULT.format("*"))]
-    with_requests = [sitting for sitting in left if sitting.begun]
     name, advice = name_of(options.command), ADVICE_AUTO if options.auto else ADVICE
+    left = _left(folder, name)
+    with_requests = [sitting for sitting in left if sitting.begun]
     if not left:
         raise InputError(f"{name}: it opened no request; {advice}")
     if len(with_requests) > 1:
@@ -153,6 +154,29 @@ def _run(options: ScriptOptions, folder: Path, asked: Profiling | None) -> Sitti
     if asked is None:
         check_marks(sitting, name, advice)
     return sitting
+
+
+def _left(folder: Path, name: str) -> list[Sitting]:
+    """What the processes of a command left: each one that made requests or stages.
+
+    Raises:
+        InputError: none left anything that can be read, though there were requests.
+    """
+    contents = [path.read_bytes() for path in folder.glob(RESULT.format("*"))]
+    left, damaged = [], False
+    for content in contents:
+        try:
+            left.append(msgspec.json.decode(content, type=Sitting))
+        except ValueError:
+            damaged = True
+    if damaged and not any(sitting.begun for sitting in left):
+        if shutil.disk_usage(folder).free < FULL_BYTES:
+            raise InputError(f"{name}: what it measured could not be kept: no room is left in {folder.parents[1]}")
+        raise InputError(
+            f"{name}: it made requests and ended at once (os._exit, or a signal that its starter did not pass on), so "
+            "that nothing could be kept of them; let Python end by itself"
+        )
+    return left
 
 
 def _start(command: Sequence[str], environment: dict[str, str], under: str) -> None:
@@ -167,14 +191,7 @@ def _start(command: Sequence[str], environment: dict[str, str], under: str) -> N
         InputError: it failed.
         MissingError: there is no such program.
     """
-    try:
-        code = subprocess.run(command, env=environment, check=False).returncode
-    except FileNotFoundError:
-        raise MissingError(f"{command[0]}: no such program") from None
-    except OSError as error:
-        raise MissingError(
-            f"{command[0]}: cannot be started ({error.strerror}); for a script, type: python {command[0]}"
-        ) from None
+    code = run_to_end(command, environment)
     if code:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise InputError(f"{name_of(command)}: it {ended}{under}; nothing was written")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Of a terminal that closes; a blocked signal would be heard though it is ignored (nohup).
+HANG_UP = signal.SIGHUP
 # What a shell makes of a signal.
 BY_SIGNAL = 128
 
@@ -30,10 +32,11 @@ def listen(tidy: Callable[[], None], orphaned: Callable[[], None], *, pipe: int 
         orphaned: likewise, when nobody is left to ask.
         pipe: a file descriptor whose other end closes with whoever started us.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    heard = SIGNALS if signal.getsignal(HANG_UP) is signal.SIG_IGN else (*SIGNALS, HANG_UP)
+    signal.pthread_sigmask(signal.SIG_BLOCK, heard)
 
     def by_signal() -> None:
-        code = BY_SIGNAL + signal.sigwait(SIGNALS)
+        code = BY_SIGNAL + signal.sigwait(heard)
         try:
             tidy()
         finally:

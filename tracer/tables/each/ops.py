@@ -100,7 +100,7 @@ TABLE = Table(
         Column("block", "threads of a block, likewise", TEXT),
         Column("registers", "of a thread"),
         Column("shared_bytes", "shared memory of a block, static and dynamic"),
-        Column("occupancy", "the profiler's estimate of the warps held, as a share of what could be", FLOAT),
+        Column("occupancy", "an estimate of the warps held, as a share of what could be", FLOAT),
         Column("reason", "why it belongs to no stage", TEXT),
     ),
     rows=_rows,

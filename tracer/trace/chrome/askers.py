@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import ascending, coded, int64
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ class Askers:
     def __init__(self, names: Iterable[str], thread_of_track: I32, calls: Sequence[Column], ids: Column) -> None:
         self._telling = np.array([name in TELLING for name in names], dtype=np.bool_)
         self._thread = thread_of_track
-        start, thread = calls[0], thread_of_track[calls[3]]
-        self._asked = {number: np.sort(start[thread == number]) for number in coded(thread)[0].tolist()}
-        ids = np.sort(ids)
+        thread = thread_of_track[calls[3]]
+        numbers = np.flatnonzero(np.bincount(thread)).tolist()
+        self._asked = {number: ascending(calls[0][thread == number]) for number in numbers}
+        ids = ascending(ids)
         self._ids = ids[np.searchsorted(ids, NO_CORRELATION, side="right") :]  # nothing is less
 
     def among(self, start_ns: I64, end_ns: I64, name: I64, track: I64, of_operator: I64, shape: I64) -> Bools:

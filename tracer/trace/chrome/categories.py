@@ -72,6 +72,13 @@ _GENERATION_FRAME = (
     r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates)"
 )
 _GENERATION = re.compile(_GENERATION_FRAME)
+# How built-in functions are called in which a thread sleeps, or waits for another thread or for a file.
+WAITING = (
+    "<built-in function sleep>",
+    "<built-in function select>",
+    "<built-in method acquire of _thread.",
+    "<built-in method poll of select.",
+)
 # How names begin that are no such frame's: of built-in functions, of what has no file, and of torch's own.
 SELDOM_TELLING = ("<", "torch/")
 # Frames that cannot tell where a person's code waits for a device: those of torch, modules (a frame of their class's
@@ -111,6 +118,16 @@ def passed_over(name: str) -> bool:
 def generation_frame(name: str) -> bool:
     """Whether a Python frame of this name is one by which `generate` of transformers tells its passes."""
     return not name.startswith(SELDOM_TELLING) and _GENERATION.fullmatch(name) is not None
+
+
+def waiting_frame(name: str) -> bool:
+    """Whether a Python frame of this name is a built-in function in which a thread waits, and not for a device."""
+    return name.startswith(WAITING)
+
+
+def model_frame(name: str) -> bool:
+    """Whether a Python frame that is no module's is read with them."""
+    return generation_frame(name) or waiting_frame(name)
 
 
 def telling_frame(name: str) -> bool:

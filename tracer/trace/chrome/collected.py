@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import int8, int32, int64
+from tracer.arrays import compact, int8, int32, int64
 from tracer.document.words import counted, unended
 from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import Group
@@ -16,6 +16,7 @@ from tracer.trace.chrome.launched import Shape, parsed
 from tracer.trace.collectives import Collectives
 from tracer.trace.columns import MISSING, Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
 from tracer.trace.names import cut
+from tracer.trace.untimed import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ class Columns:
         op_tracks: dict[tuple[Id, Id], int],
         rows: dict[Group, list[Column]],
         skipped: Counter[str],
+        untimed: Counter[tuple[str, str]],
         shapes: list[tuple[bytes, bytes, bytes]],
         launches: list[Shape],
         kinds: list[Kind] | None,
@@ -64,6 +66,7 @@ class Columns:
         self.strings = list(names)
         self.all_operators = all_operators
         self._skipped = skipped
+        self._untimed = untimed
         self._thread_of_track, self.threads = threads_of(tracks)
         self.op_tracks = [(cut(str(pid)), cut(str(tid))) for pid, tid in op_tracks]
         self._rows = rows
@@ -90,19 +93,19 @@ class Columns:
         start, end, name, _, kind, device, stream, correlation, size = self._rows[Group.OP][:9]
         return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
 
-    def track_of_op(self) -> I64:
+    def track_of_op(self) -> I32:
         """The track of each op, an index into `op_tracks`."""
         return self._rows[Group.OP][3]
 
     def calls(self) -> HostCalls:
         """The host calls."""
         start, end, name, track, correlation = self._rows[Group.CALL][:5]
-        return HostCalls(start, end, int32(name), self._thread_of_track[track], correlation)
+        return HostCalls(start, end, int32(name), compact(self._thread_of_track[track]), correlation)
 
     def spans(self, group: Group) -> Spans:
         """Annotations, CPU operators, modules or frames."""
         start, end, name, track = self._rows[group][:4]
-        return Spans(start, end, int32(name), self._thread_of_track[track])
+        return Spans(start, end, int32(name), compact(self._thread_of_track[track]))
 
     def hosts(self) -> frozenset[tuple[str, str]]:
         """The threads that made calls, ran operators or opened ranges."""
@@ -114,7 +117,7 @@ class Columns:
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
-        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, shape, self._shapes)
+        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, compact(shape), self._shapes)
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""
@@ -148,10 +151,18 @@ class Columns:
             reach = high if reach is None else max(reach, high)
         return int64(starts)
 
+    @property
+    def untimed(self) -> int:
+        """How many device ops were left out because they have no usable time."""
+        return self._untimed.total()
+
     def warnings(self) -> list[str]:
         """What was left out, in words."""
         skipped = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
         warnings = [f"{counted(count, 'event')} left out: {reason}" for reason, count in skipped]
+        for reason in sorted({reason for reason, _ in self._untimed}):
+            named = {name: count for (why, name), count in self._untimed.items() if why == reason}
+            warnings.append(left_out(named, reason))
         if self._unended:
             warnings.append(unended(self._unended))
         return warnings

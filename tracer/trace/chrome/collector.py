@@ -13,8 +13,8 @@ from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
     OP_KINDS,
     Group,
-    generation_frame,
     groups,
+    model_frame,
     passed_over,
     telling_frame,
 )
@@ -39,6 +39,7 @@ from tracer.trace.columns import (
     Want,
 )
 from tracer.trace.limits import OverLimitError
+from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class _Names(Numbering):
 class Collector:
     """Takes in batches of events and keeps the wanted columns, of so many events at most.
 
-    One bad event never costs the good ones beside it: it is left out and counted in `skipped`.
+    One bad event never costs the good ones beside it: it is left out and counted in `skipped`, a device op in `untimed`
+    by why and by its name.
     """
 
     def __init__(self, want: Want, most_events: int | None = None) -> None:
         self._room = most_events
         self.skipped: Counter[str] = Counter()
+        self.untimed: Counter[tuple[str, str]] = Counter()
         self._groups = groups(want)
         self._detailed = bool(want & Want.DETAILS)
         self._shapes = Numbering()
@@ -166,7 +169,7 @@ class Collector:
     def _of_model(self, name: str) -> bool:
         known = self._models.get(name)
         if known is None:
-            known = self._models[name] = name.startswith(MODULE_PREFIX) or generation_frame(name)
+            known = self._models[name] = name.startswith(MODULE_PREFIX) or model_frame(name)
         return known
 
     def _intervals(self, group: Group, events: Sequence[Event]) -> tuple[I64, I64, Bools]:
@@ -187,8 +190,11 @@ class Collector:
             (NEGATIVE, has_start & negative),
             (ENDLESS, has_start & endless),
         ):
-            if count := int(np.count_nonzero(bad)):
-                self.skipped[reason] += count
+            rows = np.flatnonzero(bad).tolist()
+            if group is Group.OP:
+                self.untimed.update((reason, cut(events[row].name)) for row in rows)
+            elif rows:
+                self.skipped[reason] += len(rows)
         end = np.where(open_ended, np.iinfo(np.int64).max, start + duration)
         return start, int64(end), has_start & has_duration & ~negative & ~endless
 
@@ -250,6 +256,7 @@ class Collector:
                     columns[number] = pack(new[of][columns[number].unpacked()])
                 self._rows[group].append((place, columns))
         self.skipped.update(other.skipped)
+        self.untimed.update(other.untimed)
 
     def _numbered(self, group: Group) -> dict[int, str]:
         """Which columns of a group are numbers that a collector gave, and to what."""
@@ -268,10 +275,13 @@ class Collector:
                 found[9 + self._communicates] = "launch"
         return found
 
-    def columns(self) -> Columns:
+    def columns(self, events: int = 0) -> Columns:
         """All that was collected, in the order of the file; the collector is empty then.
 
         Of very many operators only `Askers`, where these alone were asked for and there is work that they asked for.
+
+        Args:
+            events: in the file, by which it is large or not.
         """
         others = [group for group in Group if group is not Group.CPU_OP]
         rows: dict[Group, list[Column]] = {group: self._joined(group) for group in others}
@@ -279,10 +289,13 @@ class Collector:
         some = self._askers_alone and self._detailed and many and len(rows[Group.OP][0]) > 0
         if some:
             self._leave_askers(rows[Group.CALL], rows[Group.OP])
+            give_back_freed_pages(events)
         rows[Group.CPU_OP] = self._joined(Group.CPU_OP)
         kinds = list(self._collectives) if self._communicates else None
         told = (list(self._shapes), list(self._launches), kinds)
-        return Columns(self._names, self._tracks, self._op_tracks, rows, self.skipped, *told, all_operators=not some)
+        return Columns(
+            self._names, self._tracks, self._op_tracks, rows, self.skipped, self.untimed, *told, all_operators=not some
+        )
 
     def _leave_askers(self, calls: Sequence[Column], ops: Sequence[Column]) -> None:
         ids = np.concatenate([ops[-1], calls[-1]])
@@ -297,8 +310,12 @@ class Collector:
         width += (2 * self._launched + self._communicates) if group is Group.OP else 0
         # No longer kept here: of a large file the pieces are much memory beside the whole.
         chunks = [columns for _, columns in sorted(self._rows.pop(group), key=lambda chunk: chunk[0])]
-        small = [number for number, of in self._numbered(group).items() if of in ("name", "shape")]
-        kinds = [np.int32 if number in small else np.int64 for number in range(width)]
+        small = self._numbered(group)  # all of them are numbers of what there are few of
+        kinds: list[type[np.int8 | np.int32 | np.int64]] = [np.int64] * width
+        for number in small:
+            kinds[number] = np.int32
+        if group is Group.OP:
+            kinds[4] = np.int8  # an `OpKind`
         return [joined([columns[number] for columns in chunks], kind) for number, kind in enumerate(kinds)]
 
 

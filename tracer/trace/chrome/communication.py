@@ -40,8 +40,8 @@ def parsed(kind: Kind) -> Collective:
     )
 
 
-def distributed(info: bytes, base: bytes) -> Distributed:
-    """What the keys `distributedInfo` and `baseTimeNanoseconds` of a trace say."""
+def distributed(info: bytes, base: bytes, host: bytes = b"") -> Distributed:
+    """What the keys `distributedInfo`, `baseTimeNanoseconds` and `host_name` of a trace say."""
     said = _value(info)
     said = said if isinstance(said, dict) else {}
     rank = _whole(said.get("rank"), -1)
@@ -56,6 +56,7 @@ def distributed(info: bytes, base: bytes) -> Distributed:
         world_size=min(_whole(said.get("world_size"), 0), MOST_RANKS),
         groups=groups,
         base_ns=_whole(_value(base), 0, most=1 << 62),
+        host=cut(name) if isinstance(name := _value(host), str) else "",
     )
 
 

@@ -41,26 +41,43 @@ def settled(ops: DeviceOps, calls: HostCalls) -> Correlations:
     return Correlations(*(_without(column, none) for column in (ops.correlation, calls.correlation)))
 
 
-def launching_process(correlation: Correlations, device: I64, process_of_call: I64) -> I64:
-    """The process whose calls alone bear each op's correlation; -1 where several do, or none.
+def launching_process(ops: DeviceOps, device: I64, calls: HostCalls, process_of_call: I64, starts: Bools) -> I64:
+    """The process that launched each op, as far as correlations tell; -1 where they don't.
 
+    That is the one whose calls alone bear the op's correlation. Where the calls of several do, and as many ops of one
+    device, each process launched one of these, in their order: ranks that work in step number their launches alike.
     Where ops of several devices bear one, one of them at least was launched by somebody whose call was not recorded.
 
     Args:
-        correlation: of ops and of calls.
+        ops, calls: with settled correlations.
         device: of each op.
         process_of_call: the number of each call's process.
+        starts: which calls put work on a device by their name; of one number the others, as waits, launched nothing.
     """
-    op, call = correlation.of_ops, correlation.of_calls
-    known = np.flatnonzero(call != NO_CORRELATION)
-    order = known[np.lexsort((process_of_call[known], call[known]))]
-    number, process = call[order], process_of_call[order]
-    first = np.searchsorted(number, op, side="left")
-    last = np.searchsorted(number, op, side="right") - 1
-    found = last >= first
-    low, high = (process[np.where(found, place, 0)] if len(process) else np.zeros_like(op) for place in (first, last))
-    known_op = (op != NO_CORRELATION) & ~_on_several(op, device)
-    return int64(np.where(found & (low == high) & known_op, low, -1))
+    known = (calls.correlation != NO_CORRELATION) & (starts | ~np.isin(calls.correlation, calls.correlation[starts]))
+    known = np.flatnonzero(known)
+    order = known[np.lexsort((calls.start_ns[known], process_of_call[known], calls.correlation[known]))]
+    number, process = calls.correlation[order], process_of_call[order]
+    # Of a runtime's call and the driver's inside it the first.
+    outer = np.append(True, (np.diff(number) != 0) | (np.diff(process) != 0))[: len(order)]
+    order = order[outer]
+    order = order[np.lexsort((calls.start_ns[order], calls.correlation[order]))]
+    number, process = calls.correlation[order], process_of_call[order]
+    first, callers = _places(number, ops.correlation)
+    known_op = (ops.correlation != NO_CORRELATION) & (callers > 0) & ~_on_several(ops.correlation, device)
+    rank = np.zeros(len(device), dtype=np.int64)
+    by_time = np.lexsort((ops.start_ns, ops.correlation))
+    begin, alike = _places(ops.correlation[by_time], ops.correlation)
+    rank[by_time] = np.arange(len(by_time)) - begin[by_time]
+    told = known_op & ((callers == 1) | (callers == alike))
+    place = np.where(told, first + np.where(callers == 1, 0, rank), 0)
+    return int64(np.where(told, process[place] if len(process) else -1, -1))
+
+
+def _places(among: I64, values: I64) -> tuple[I64, I64]:
+    """Where each value begins in a sorted column, and how often it stands there."""
+    first = np.searchsorted(among, values, side="left")
+    return int64(first), int64(np.searchsorted(among, values, side="right") - first)
 
 
 def _on_several(op: I64, device: I64) -> Bools:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _NUMBER = re.compile(r"(\d+)\D*$", re.ASCII)
+_BEHIND = re.compile(r"\d+(\D.*)", re.ASCII | re.DOTALL)
 # Device of ops that name none, where the file describes none either.
 UNTOLD = -1
 NAMED = 4
@@ -154,7 +155,11 @@ def _number_of(text: str) -> int:
 
 
 def _rank_of(pid: str) -> str:
-    """What stands before the number in the id of a rank's process: `[TP01] ` of `[TP01] 830`."""
+    """What stands before the number in the id of a rank's process, or behind it: `[TP01] ` of `[TP01] 830`, `_1` of
+    `830_1`."""
+    behind = _BEHIND.fullmatch(pid)
+    if behind is not None:
+        return behind[1]
     match = _NUMBER.search(pid)
     return pid[: match.start()] if match else pid
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tracer.trace.columns import Want
 
+# So much of a text is looked at for the end of a list that is no trace's.
+LONGEST_LIST = 1 << 16
 NOT_JSON = "neither JSON nor anything like it"
 _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
 # Where an event begins in text that may not be JSON: behind the list's bracket or a comma.
@@ -92,7 +94,7 @@ def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
 def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Document:
     """No JSON as a whole: cut at the heads of events and read each by itself."""
     opening = _LIST.search(data)
-    heads = [match.end() for match in _HEAD.finditer(data, opening.end())] if opening else []
+    heads = _heads(data, opening.end()) if opening else []
     if opening is None or not heads:
         raise InputError(f"{name}: not JSON ({str(error).splitlines()[0]})")
     bounds = [*heads, len(data)]
@@ -106,6 +108,21 @@ def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Do
         return _collected(events, len(events), want, (data[: opening.end()] + b"]}",), len(tail))
     metadata = (data[: opening.end()] + b"]}", b'{"traceEvents": [' + tail)
     return _collected(events, len(events), want, metadata)
+
+
+def _heads(data: bytes, begin: int) -> list[int]:
+    """Where events begin behind the list's bracket: not in lists inside of them, nor in those of other keys."""
+    found: list[int] = []
+    inner = begin
+    for match in _HEAD.finditer(data, begin):
+        if match.end() < inner:
+            continue
+        bracket = match.start() - 1
+        if bracket >= begin and data[bracket : bracket + 1] == b"[":
+            inner = bracket + (end_of_value(data[bracket : bracket + LONGEST_LIST]) or 0)
+        else:
+            found.append(match.end())
+    return found
 
 
 def _split_last(text: bytes, decode: Decoders) -> tuple[list[bytes], bytes]:

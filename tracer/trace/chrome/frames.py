@@ -13,13 +13,17 @@ import msgspec
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.trace.chrome.categories import MODULE_PREFIX, SELDOM_TELLING, Group, generation_frame, telling_frame
+from tracer.trace.chrome.categories import MODULE_PREFIX, SELDOM_TELLING, WAITING, Group, model_frame, telling_frame
 from tracer.trace.chrome.events import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from tracer.arrays import I64
+
+    U64 = npt.NDArray[np.uint64]
 
 FRAME = "python_function"
 # As Kineto writes it, and json.dumps: the name follows the category at once. Compared from here on, eight bytes each.
@@ -35,7 +39,7 @@ _P, _Y = FRAME[:2].encode()
 def frames_of(wanted: Group | None) -> Frames | None:
     """The choice among frames that this group asks for, if it is one of frames."""
     if wanted is Group.MODULE:
-        return Frames(generation_frame, always=MODULE_PREFIX, never=SELDOM_TELLING)
+        return Frames(model_frame, always=MODULE_PREFIX, never=SELDOM_TELLING, but=WAITING)
     return Frames(telling_frame, always="", never=("torch/",)) if wanted is Group.FRAME else None
 
 
@@ -46,13 +50,17 @@ class Frames:
         tell: whether a frame of this name is wanted.
         always: how names begin that are wanted whatever `tell` says; "" if there are none such.
         never: how names begin of which `tell` says no; eight bytes at most.
+        but: how names begin of which it says yes all the same.
     """
 
-    def __init__(self, tell: Callable[[str], bool], always: str, never: tuple[str, ...]) -> None:
+    def __init__(
+        self, tell: Callable[[str], bool], always: str, never: tuple[str, ...], but: tuple[str, ...] = ()
+    ) -> None:
         self._tell = tell
         self._always = always
         self._kept = [_word(always)] if always else []
         self._left = [_word(prefix) for prefix in never]
+        self._but = [[_word(prefix[at:]) for at in range(0, len(prefix), 8)] for prefix in but]
         self._known: dict[bytes, bool] = {}
 
     def chosen(self, content: bytes, places: I64, values: I64, end: int) -> I64:
@@ -81,6 +89,8 @@ class Frames:
         decided = keep.copy()
         for mask, word in self._left:
             decided |= (head & mask) == word
+        for prefix in self._but:
+            keep[_beginning(words, value + len(_TO_NAME), prefix)] = True
         asked = np.flatnonzero(~(decided & plain))
         names = np.where(plain[asked], value[asked] + len(_TO_NAME), -1)
         keep[asked] = self._wanted(content, names.tolist(), value[asked].tolist(), end)
@@ -123,6 +133,16 @@ class Frames:
             self._known.clear()
         found = self._known[text] = bool(self._always and name.startswith(self._always)) or self._tell(name)
         return found
+
+
+def _beginning(words: U64, at: I64, prefix: list[tuple[np.uint64, np.uint64]]) -> I64:
+    """Which of the places a text begins at; those too, so near the end that it would not fit."""
+    rows = np.arange(len(at))
+    for number, (mask, word) in enumerate(prefix):
+        place = at[rows] + 8 * number
+        beyond = place >= len(words)
+        rows = rows[beyond | ((words[np.minimum(place, len(words) - 1)] & mask) == word)]
+    return int64(rows)
 
 
 def _word(prefix: str) -> tuple[np.uint64, np.uint64]:

@@ -14,7 +14,7 @@ from tracer.document.manifest import Manifest
 from tracer.trace import part as parts
 from tracer.trace.chrome import merged
 from tracer.trace.chrome.communication import distributed
-from tracer.trace.chrome.events import UNREADABLE, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, end_of_value, escaped
 from tracer.trace.collectives import Distributed
 from tracer.trace.columns import Device
 from tracer.trace.names import cut
@@ -29,6 +29,7 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     deviceProperties: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815 -- the JSON's own names
     distributedInfo: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
     baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+    host_name: msgspec.Raw = msgspec.Raw(b"")
     cuda_runtime_version: msgspec.Raw = msgspec.Raw(b"")
     cuda_driver_version: msgspec.Raw = msgspec.Raw(b"")
     hip_runtime_version: msgspec.Raw = msgspec.Raw(b"")
@@ -82,7 +83,9 @@ def read_metadata(*documents: bytes) -> Metadata:
         part = None
     elif part is not None:
         warnings.append(f"a part of a trace: {part.of}; totals are of this part and of what ran beside it")
-    ranked = distributed(bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")))
+    ranked = distributed(
+        bytes(first("distributedInfo")), bytes(first("baseTimeNanoseconds")), bytes(first("host_name"))
+    )
     if bytes(joined := first("merged")):
         warnings += merged.said(bytes(joined))
     return Metadata(
@@ -123,13 +126,9 @@ def _decode(document: bytes) -> _Keys | None:
         return _picked_out(document)
 
 
-# A backslash that begins none of JSON's escapes, as in a path of Windows that nobody escaped.
-_LONE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
-
-
 def _picked_out(document: bytes) -> _Keys | None:
     """The keys of a text that is no JSON as a whole, each value by itself; None where it has none of them."""
-    document = _LONE.sub(rb"\\\\", document)
+    document = escaped(document)
     found = {}
     for field_ in msgspec.structs.fields(_Keys):
         key = re.search(rb'"' + field_.encode_name.encode() + rb'"\s*:\s*', document)

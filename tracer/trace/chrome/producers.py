@@ -35,6 +35,11 @@ def _of_category(*names: str) -> re.Pattern[bytes]:
     return re.compile(rf'"cat"\s*:\s*"(?:{"|".join(names)})"'.encode())
 
 
+def _has(key: str, *values: str) -> re.Pattern[bytes]:
+    """Matches an argument."""
+    return re.compile(rf'"{key}"\s*:\s*"(?:{"|".join(values)})"'.encode())
+
+
 def _either(*patterns: re.Pattern[bytes]) -> re.Pattern[bytes]:
     return re.compile(b"|".join(pattern.pattern for pattern in patterns))
 
@@ -53,13 +58,20 @@ _RECORD = "record with torch.profiler, Nsight Systems or tracer record"
 _PRODUCERS = (
     _Producer(
         "Ascend PyTorch Profiler (torch_npu)",
-        _either(_called("Ascend Hardware", "CANN", "NPU", "AscendCL"), _of_category("async_npu")),
+        _either(
+            _called("Ascend Hardware", "CANN", "NPU", "AscendCL"),
+            _of_category("async_npu"),
+            _has("Task Type", "AI_CORE", "AI_VECTOR_CORE", "MIX_AIC", "MIX_AIV", "AI_CPU"),
+        ),
         "NPU tasks are written without the categories that say what they are",
         "its own tools (MindStudio Insight, msprof-analyze) read it",
     ),
     _Producer(
         "XLA's profiler (JAX or TensorFlow)",
-        _called(r"/device:(?:GPU|TPU|CUSTOM)[^\"]{0,200}", "/host:CPU", "/host:metadata", "XLA Ops", "XLA Modules"),
+        _either(
+            _called(r"/device:(?:GPU|TPU|CUSTOM)[^\"]{0,200}", "/host:CPU", "/host:metadata", "XLA Ops", "XLA Modules"),
+            re.compile(rb'"hlo_(?:module|op|category)"\s*:|"name"\s*:\s*"PjitFunction\('),
+        ),
         "device ops are written without categories and launches",
         "XProf or TensorBoard read it",
     ),
@@ -79,11 +91,17 @@ _PRODUCERS = (
         "ONNX Runtime",
         re.compile(
             rb'"provider"\s*:\s*"\w{1,60}ExecutionProvider"'
-            rb'|"cat"\s*:\s*"Session"[^{}]{0,300}"name"\s*:\s*"(?:model_(?:loading|run)|session_init)'
-            rb'|"name"\s*:\s*"(?:model_(?:loading|run)|session_init)[^{}]{0,300}"cat"\s*:\s*"Session"'
+            rb'|"cat"\s*:\s*"Session"[^{}]{0,300}"name"\s*:\s*"(?:model_(?:loading|run)|session_init|SequentialExec)'
+            rb'|"name"\s*:\s*"(?:model_(?:loading|run)|session_init|SequentialExec)[^{}]{0,300}"cat"\s*:\s*"Session"'
         ),
         "its kernels do not say on which device they ran nor which call launched them",
         "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
+    ),
+    _Producer(
+        "AMD's rocprof",
+        re.compile(rb'"(?:BeginNs|dev-id|queue-id)"\s*:'),
+        "its kernels are written without categories",
+        _RECORD,
     ),
     _Producer(
         "Intel's unitrace",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import compact, int64
 from tracer.document.errors import InputError
-from tracer.trace.chrome.categories import MODULE_PREFIX, Group
+from tracer.trace.api import starts_work
+from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import Correlations, launching_process, settled
 from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
@@ -75,14 +76,16 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs)
     metadata = read_metadata(*content.metadata)
-    columns = content.collector.columns()
+    give_back_freed_pages(content.events)  # from here on columns are given back as they go
+    columns = content.collector.columns(content.events)
     give_back_freed_pages(content.events)
     correlation = settled(columns.ops(), columns.calls())
     placed = _placed(columns, metadata.devices, correlation)
-    ops = replace(columns.ops(), device=placed.device, stream=placed.stream, correlation=correlation.of_ops)
+    ops = replace(
+        columns.ops(), device=compact(placed.device), stream=compact(placed.stream), correlation=correlation.of_ops
+    )
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
-    modules, generation = _of_model(columns)
     trace = Trace(
         path=source.name,
         format="chrome",
@@ -95,8 +98,6 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         calls=replace(columns.calls(), correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
-        modules=modules,
-        generation=generation,
         frames=columns.spans(Group.FRAME),
         details=columns.details() if want & Want.DETAILS else None,
         launched=columns.launched() if want & Want.LAUNCHED else None,
@@ -114,6 +115,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         part=metadata.part,
         origin=metadata.origin,
         torn=torn is not None,
+        **_of_model(columns),
     )
     if not len(ops) or (placed.by_track and not metadata.kinetos):
         unread = of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))
@@ -125,7 +127,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
 def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
     """The trace without the ops that have no time, those without a correlation joined to their calls by arrows."""
     timed = timed_ops(trace)
-    trace = keep(trace, timed)
+    trace = keep(replace(trace, untimed=columns.untimed), timed)
     if lack_correlation(trace):
         stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
@@ -135,21 +137,33 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
 def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
     """Where each op ran."""
     ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
+    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
         return found
     process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-    launched = launching_process(correlation, found.device, process_of_call)
+    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
+    starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
+    launched = launching_process(ops, found.device, calls, process_of_call, starts)
     return apart_by_launch(found, launched, processes)
 
 
-def _of_model(columns: Columns) -> tuple[Spans, Spans]:
-    """Calls of modules, and of transformers' generation."""
-    both = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)
-    return both[is_module[both.name]], both[~is_module[both.name]]
+class _OfModel(TypedDict):
+    """Columns of a trace."""
+
+    modules: Spans
+    generation: Spans
+    stopped: Spans | None
+
+
+def _of_model(columns: Columns) -> _OfModel:
+    """Calls of modules, of transformers' generation, and of functions in which a thread waits."""
+    every = columns.spans(Group.MODULE)
+    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)[every.name]
+    waits = np.array([waiting_frame(name) for name in columns.strings], dtype=np.bool_)[every.name]
+    stopped = every[waits] if waits.any() else None
+    return _OfModel(modules=every[is_module], generation=every[~is_module & ~waits], stopped=stopped)
 
 
 def _torn(source: Source, content: _Content) -> str | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import OF_A_MOMENT, Collector
-from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
+from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value, escaped
 from tracer.trace.chrome.frames import FRAME, frames_of
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
@@ -335,8 +335,13 @@ def _ends_well(behind: bytes, layout: Layout) -> bool:
     """Whether a document that has this behind its list of events is whole."""
     if layout.bare:
         return not behind.strip()
+    text = b'{"traceEvents": []' + behind
+    return _is_json(text) or (b"\\" in behind and _is_json(escaped(text)))
+
+
+def _is_json(text: bytes) -> bool:
     try:
-        msgspec.json.decode(b'{"traceEvents": []' + behind, type=msgspec.Raw)
+        msgspec.json.decode(text, type=msgspec.Raw)
     except UNREADABLE:
         return False
     return True

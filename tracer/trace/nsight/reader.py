@@ -22,6 +22,7 @@ from tracer.trace.nsight.database import Database
 from tracer.trace.nsight.launched import read_launched
 from tracer.trace.nsight.names import Names
 from tracer.trace.nsight.origin import read_origin
+from tracer.trace.nsight.scheduling import read_stopped
 from tracer.trace.nsight.tables import (
     CALLS,
     COMMON,
@@ -167,6 +168,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
         calls=host_calls,
         ranges=ranges.stacked,
         loose_ranges=ranges.loose,
+        stopped=read_stopped(database, threads, names),
         cpu_ops=Spans.none(),
         captures=int64([]),
         manifest=manifest,

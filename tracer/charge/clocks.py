@@ -1,0 +1,195 @@
+"""Whether a device's clock agrees with the host's: no op begins before its launch, nor ends behind a wait for it.
+
+In forty real files whose clocks agree no wait ended before what it had waited for: the host learns of it microseconds
+later. Of what an op waits for where they don't, nothing is said.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import distinct
+from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
+from tracer.document.words import counted, duration
+from tracer.trace.api import copies_to_host, synchronises, waits_for_all
+from tracer.trace.columns import NO_CORRELATION, OpKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer.arrays import I64, Bools
+    from tracer.trace.columns import Trace
+
+# A wait for a stream that takes so long had something to wait for; one for an idle stream returns at once.
+WAITED_NS = 20_000
+# A single wait may have been for something else.
+FEWEST_WAITS = 2
+_OF_STREAM = re.compile(r"[sS]tream|Queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What ops that begin before their launch, or end behind a wait for them, say of their devices' clocks.
+
+    Attributes:
+        early: ops that begin before their launch by more than clocks differ.
+        distrusted: ops before which nothing is said of why the device was idle: the early ones, and all of a device
+            whose clock is off.
+        off_device: ops of a device whose clock is off.
+        devices: those whose clock is off.
+        longest_ns: the furthest that one begins before its launch.
+        waits, outlasted: waits of the host for a certain op, and those that ended before that op did.
+        latest_ns: the furthest that one ends behind its wait.
+    """
+
+    early: Bools
+    distrusted: Bools
+    off_device: Bools
+    devices: list[int]
+    longest_ns: int
+    waits: int = 0
+    outlasted: int = 0
+    latest_ns: int = 0
+
+    @property
+    def off(self) -> bool:
+        """Whether the clock of any device is."""
+        return bool(self.devices)
+
+
+def clocks_of(trace: Trace, call: I64) -> Clocks:
+    """Compare the clocks of devices with the host's.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch.
+    """
+    earlier = earlier_ns(trace, call)
+    early = np.asarray(earlier > JITTER_NS, dtype=np.bool_)
+    stated = None if trace.part is None else trace.part.clocks_off
+    waited, behind_ns = _waited_for(trace, call)
+    late = behind_ns > JITTER_NS
+    none = np.zeros(len(early), dtype=np.bool_)
+    if not early.any() and not late.any() and not stated:
+        return Clocks(early, early, none, [], 0)
+    devices = int64(distinct(trace.ops.device))
+    device = np.searchsorted(devices, trace.ops.device)
+    before, joined = (np.bincount(device[rows], minlength=len(devices)) for rows in (early, call >= 0))
+    waits, outlasted = (np.bincount(device[rows], minlength=len(devices)) for rows in (waited, waited[late]))
+    # A part does not show how many of the whole's are.
+    off = before > CLOCK_IS_OFF * joined if stated is None else np.isin(devices, stated)
+    slow = (outlasted >= FEWEST_WAITS) & (2 * outlasted > waits)
+    off |= slow
+    off_device = np.asarray(off[device], dtype=np.bool_)
+    return Clocks(
+        early=early,
+        distrusted=np.asarray(early | off_device, dtype=np.bool_),
+        off_device=off_device,
+        devices=devices[off].tolist(),
+        longest_ns=int(earlier.max()),
+        waits=int(waits[slow].sum()),
+        outlasted=int(outlasted[slow].sum()),
+        latest_ns=int(behind_ns[late & slow[device[waited]]].max(initial=0)),
+    )
+
+
+def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
+    """Ops that the host certainly waited for, and how long behind the end of the wait each ended (before: negative).
+
+    Those are: what a blocking call copies to the host (to the device it returns when it has read the host's memory); a
+    copy, with the wait for a stream that is the next call of its thread (one for an event may be for an earlier copy);
+    and the last op that a thread asked for of its one device before it waited for all of it, or long for its only
+    stream.
+    """
+    ops, calls = trace.ops, trace.calls
+    rows = np.flatnonzero(call >= 0)
+    waits = _named(trace, synchronises)
+    if not len(rows) or not len(calls) or not waits[calls.name].any():
+        return int64([]), int64([])
+    order = np.lexsort((calls.start_ns, calls.thread))
+    following = np.full(len(calls), -1, dtype=np.int64)
+    following[order[:-1]] = np.where(calls.thread[order[1:]] == calls.thread[order[:-1]], order[1:], -1)
+    copies = rows[ops.kind[rows] == OpKind.MEMCPY]
+    own = call[copies]
+    blocks, wait = waits[calls.name[own]], following[own]
+    to_host = _named(trace, copies_to_host)[ops.name[copies]]
+    in_order = waits & (_named(trace, _OF_STREAM.search) | _named(trace, waits_for_all))
+    waited = ~blocks & (wait >= 0) & in_order[calls.name[wait]]
+    found = [(copies[blocks & to_host], own[blocks & to_host]), (copies[waited], wait[waited])]
+    found += [_last_before(trace, call, rows, thread, waits) for thread in distinct(calls.thread[waits[calls.name]])]
+    op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
+    return op, int64(ops.end_ns[op] - calls.end_ns[by])
+
+
+def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
+    """Of each string of the trace whether something is true of it."""
+    return np.array([bool(tells(name)) for name in trace.strings], dtype=np.bool_)
+
+
+def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) -> tuple[I64, I64]:
+    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`."""
+    ops, calls = trace.ops, trace.calls
+    own = rows[calls.thread[call[rows]] == thread]
+    nothing = int64([])
+    if not len(own) or len(distinct(ops.device[own])) > 1:
+        return nothing, nothing
+    whole, of_stream = _named(trace, waits_for_all), _named(trace, _OF_STREAM.search) & waits
+    streams = distinct(ops.stream[ops.device == ops.device[own[0]]])
+    took_ns = calls.end_ns - calls.start_ns
+    tells = whole[calls.name] | (of_stream[calls.name] & (took_ns > WAITED_NS) & (len(streams) == 1))
+    asked = np.flatnonzero((calls.thread == thread) & tells)
+    own = own[np.argsort(calls.end_ns[call[own]], kind="stable")]
+    last = np.maximum.accumulate(ops.end_ns[own])
+    # Of each place the op that reaches furthest so far.
+    reach = own[np.maximum.accumulate(np.where(ops.end_ns[own] == last, np.arange(len(own)), 0))]
+    place = np.searchsorted(calls.end_ns[call[own]], calls.start_ns[asked], side="right") - 1
+    held = place >= 0
+    return int64(reach[place[held]]), int64(asked[held])
+
+
+def doubtful_launches(trace: Trace, call: I64, clocks: Clocks) -> list[str]:
+    """What to say of clocks that are off, and of ops whose number another call bears."""
+    return [*_early_ops(trace, clocks), *_outlasting(clocks), *_refused(trace, call)]
+
+
+def _early_ops(trace: Trace, clocks: Clocks) -> list[str]:
+    early = int(np.count_nonzero(clocks.early))
+    if not early:
+        return []
+    of = counted(len(trace.ops), "device op")
+    begin = f"{early:,} of {of} {'begins' if early == 1 else 'begin'} before {'its' if early == 1 else 'their'} launch"
+    means = (
+        "the device's clock is off against the host's, and nothing is said of why it was idle"
+        if clocks.off
+        else "nothing is said of why the device was idle before them"
+    )
+    return [f"{begin}, by up to {duration(clocks.longest_ns)}: {means}"]
+
+
+def _outlasting(clocks: Clocks) -> list[str]:
+    if not clocks.outlasted:
+        return []
+    waits = counted(clocks.waits, "wait of the host", "waits of the host")
+    end = f"{clocks.outlasted:,} of {waits} {'ends' if clocks.outlasted == 1 else 'end'} before the op waited for"
+    means = "the device's clock is off against the host's, and nothing is said of why it was idle"
+    return [f"{end}, by up to {duration(clocks.latest_ns)}: {means}"]
+
+
+def _refused(trace: Trace, call: I64) -> list[str]:
+    known = distinct(trace.calls.correlation[trace.calls.correlation != NO_CORRELATION])
+    orphans = trace.ops.correlation[call < 0]
+    if not len(known) or not len(orphans):
+        return []
+    place = np.minimum(np.searchsorted(known, orphans), len(known) - 1)
+    refused = int(np.count_nonzero(int64(known)[place] == orphans))
+    if not refused:
+        return []
+    ops = counted(refused, "device op has", "device ops have")
+    count = "it counts" if refused == 1 else "they count"
+    why = "the number of a call that launched something else or is another process's"
+    return [f"{ops} {why}: {count} as without a launch record"]
