@@ -12,6 +12,7 @@ import torch
 from support.folders import CONFIGS, MLLAMA, build_folder, write_folder
 from support.pairs import built
 
+from model.decoding.caches import NAME
 from model.decoding.passes import CachedPasses
 from model.errors import ModelError
 from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
@@ -72,7 +73,7 @@ def test_a_cache_with_a_state_that_sums_up_all_tokens_is_refused_at_once(croppab
     cache = SimpleNamespace(is_croppable=croppable)
 
     def network(**_: Any) -> Any:
-        return SimpleNamespace(past_key_values=cache, logits=torch.zeros((1, 1, 4)))
+        return SimpleNamespace(**{NAME: cache}, logits=torch.zeros((1, 1, 4)))
 
     with nullcontext() if croppable else pytest.raises(ModelError, match=r"cannot be rolled back.*sums up all tokens"):
         CachedPasses(network, {}, torch.ones((1, 3)))
