@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from model.extras import EXTRA, fitting, in_one_line, install
+from model.extras import fitting, in_one_line, install
 from tracer import nsys
 from tracer.document.errors import TracerError
 from tracer.recording.extras import FOR_DEVELOPERS, OPTIONAL
