@@ -37,7 +37,7 @@ def command(
     """Say which rank the others wait for, and why: its host, its device, or the network.
 
     Collectives are matched over the traces of one run's ranks, and each one's time is divided into waiting for the
-    last rank and transfer. A single rank's trace cannot tell one from the other.
+    last rank and transfer. A single rank's trace cannot tell one from the other. tracer report draws it.
 
     Example:
 

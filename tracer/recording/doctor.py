@@ -97,7 +97,8 @@ def check_optional(name: str, use: str) -> Check:
     try:
         import_module(OPTIONAL[name].module or name)
     except Exception as error:  # torchvision beside another torch than its own raises what torch raises
-        return Check(name, "warning", f"{found} does not import: {in_one_line(error)}", fitting())
+        advice = fitting() if name == "torchvision" else f"pip install --force-reinstall {name}"
+        return Check(name, "warning", f"{found} does not import: {in_one_line(error)}", advice)
     return Check(name, "ok", found)
 
 

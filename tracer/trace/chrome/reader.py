@@ -65,8 +65,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     """Read a Chrome trace.
 
     Args:
-        source: the file.
-        want: which events to read.
+        source, want: the file, and which events of it to read.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file instead of reading it up to where it is torn.
 
