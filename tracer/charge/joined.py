@@ -21,9 +21,10 @@ NO_NUMBERS = "record with a profiler that writes which launch each op is of (a c
 def without_joins(trace: Trace, ranges: StageRanges, work: Work) -> StageRanges | None:
     """No stages, and why, where no device op has a launch; None where the stages may stay as they are.
 
-    A stage with no op would else seem to have asked for nothing.
+    A stage with no op would else seem to have asked for nothing. What is cut out of a trace has its stages from there,
+    where some ops had launches, although none of these may be in it.
     """
-    untold = unjoined(trace, work) if len(ranges) else None
+    untold = unjoined(trace, work) if len(ranges) and trace.part is None else None
     return None if untold is None else replace(StageRanges.none(), untold=untold)
 
 

@@ -64,10 +64,11 @@ def launches(name: str) -> bool:
     return bool(launch) and "HostFunc" not in behind
 
 
-# Of Intel's, with 2D and buffers, but not what is only fetched ahead or advised.
+# Of Intel's, with 2D and buffers, but not what is only fetched ahead or advised; what is looked for ahead is not looked
+# for again where the rest does not match, however often it stands there.
 _MOVES_BYTES = re.compile(
     r"(?:cuda|cu|hip|musa)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*"
-    r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)\w*(?:Memcpy|Memset|Fill|Copy|Read|Write)\w*"
+    r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)(?=\w*?(?:Memcpy|Memset|Fill|Copy|Read|Write))\w*"
     r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
     r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
     r"|aclrtMem(?:cpy|set)\w*"
