@@ -147,8 +147,8 @@ def _without_op(trace: Trace, work: Work, made: I64) -> I64:
     if not len(lacking):
         return lacking  # as in almost every trace, so that it costs next to nothing
     if work.on_device:
-        if (trace.ops.correlation == NO_CORRELATION).all():
-            return lacking[:0]  # nothing joins ops to launches, but they are there
+        if trace.part is None and (trace.ops.correlation == NO_CORRELATION).all():
+            return lacking[:0]  # nothing joins ops to launches, but they are there; a part is of a trace with numbers
         numbers, refused = calls.correlation[lacking], trace.ops.correlation[work.call < 0]
         there = np.isin(numbers, refused[refused != NO_CORRELATION])
         there |= _occurs(numbers, trace.ops.correlation) >= _occurs(numbers, calls.correlation[made])
