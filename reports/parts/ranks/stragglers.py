@@ -19,9 +19,8 @@ def part(ranks: Ranks) -> Block | None:
     if not ranks.matched:
         return None
     if not ranks.stragglers:
-        return block(
-            "late ranks", line("none: no rank is late in most runs of a stage by a twentieth of what it takes")
-        )
+        least = "by a twentieth of what it takes, nor a host at one place of each by a fiftieth"
+        return block("late ranks", line(f"none: no rank is late in most runs of a stage {least}"))
     columns = [
         Column("rank"),
         Column("stage", right=False),
