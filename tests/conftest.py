@@ -25,6 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Nobody pulls the plug while tests run: waiting for a disk would leave a core idle.
+os.fsync = lambda _: None
+
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
 MORE_TRACES = os.environ.get("TRACER_MORE_TRACES", "")
