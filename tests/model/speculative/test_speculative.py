@@ -60,7 +60,7 @@ def test_all_pairs_give_the_targets_own_tokens(target: str, draft: str) -> None:
     assert pair(target, draft, how).run(max_new_tokens=TOKENS).tolist() == stock(target, TOKENS)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     count=st.integers(1, 12),
     shares=st.one_of(st.just([]), st.lists(st.floats(0, 1), min_size=1, max_size=4)),
