@@ -169,10 +169,6 @@ class SpeculativePair:
         forced = self._forced(number, max_new_tokens)
         return self._run(number, max_new_tokens, watched, forced)
 
-    def teach(self, number: int, max_new_tokens: int) -> None:
-        """Find out what the target says to a sample, where acceptance is forced; it is remembered."""
-        self._forced(number, max_new_tokens)
-
     def _run(self, number: int, limit: int, hook: RoundHook, forced: Forced | None) -> torch.Tensor:
         with hook.request():
             inputs = self._inputs(number, hook)
