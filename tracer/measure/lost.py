@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from tracer.arrays import coded
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
+from tracer.document.words import listed
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _reason(by_call: dict[str, int], of_calls: dict[str, int], *, untimed: bool)
     parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in by_call.items()]
     have = "has" if sum(by_call.values()) == 1 else "have"
     op = "device op with a usable time" if untimed else "device op"
-    return f"{' and '.join(parts)} {have} no {op}: what was launched there was not recorded"
+    return f"{listed(parts)} {have} no {op}: what was launched there was not recorded"
 
 
 def _next_step(trace: Trace, lost: LostWork) -> str:
