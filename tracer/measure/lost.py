@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from tracer.arrays import coded
+from tracer.arrays import coded, int64
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
 from tracer.trace.api import launches_graph
@@ -89,7 +89,7 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     start_ns = trace.calls.start_ns
     # Copies of no bytes return at once and have no op either.
     with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
-    whole = lost.made[with_op & ~np.isin(lost.made, lost.calls)]
+    whole = int64(lost.made[with_op & ~np.isin(lost.made, lost.calls)])
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
     # Where other graphs' kernels were recorded, the profiler does see into them.
