@@ -167,6 +167,14 @@ def _count(count: int | None, without: str = "unknown") -> str:
     return without if count is None else f"{count:,}"
 
 
+def _averaged(found: Speculation) -> str | None:
+    """Which rounds the average is of, where not of all."""
+    left_out = ["those with a prompt"] if any(one.prompt for one in found.each) else []
+    if any(one.draft_ns is None and one.verify_ns is not None for one in found.each):
+        left_out.append("those whose draft no range shows")
+    return f"On average: without {' and '.join(left_out)}." if left_out and found.timed_rounds else None
+
+
 def _reading(found: Speculation) -> Element:
     return note(
         "round: a draft and the pass of the target that checks it.",
@@ -174,7 +182,7 @@ def _reading(found: Speculation) -> Element:
         f"drafting,{' mapping,' if _mapped(found) else ''} verifying: busy and idle time as charged to each, in the "
         "trace, under the profiler.",
         "waiting: idle time within them.",
-        "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,
+        _averaged(found),
         Sentence("yielded", "yielded: accepted tokens and the target's own one.") if found.accepted_tokens else None,
         "Without a profiler: by the rounds behind the first, in whose time the draft's prompt is."
         if found.clean_took_ns is not None
