@@ -62,6 +62,7 @@ def test_all_pairs_give_the_targets_own_tokens(target: str, draft: str) -> None:
 
 @settings(max_examples=15)
 @given(
+    names=st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)),
     count=st.integers(1, 12),
     shares=st.one_of(st.just([]), st.lists(st.floats(0, 1), min_size=1, max_size=4)),
     schedule=st.sampled_from(SCHEDULES),
@@ -69,13 +70,13 @@ def test_all_pairs_give_the_targets_own_tokens(target: str, draft: str) -> None:
     tokens=st.integers(1, TOKENS),
     seed=st.integers(0, 9),
 )
-def test_any_count_acceptance_schedule_and_batch_gives_the_targets_own_tokens(
-    count: int, shares: list[float], schedule: str, batch_size: int, tokens: int, seed: int
+def test_any_pair_count_acceptance_schedule_and_batch_gives_the_targets_own_tokens(
+    names: tuple[str, str], count: int, shares: list[float], schedule: str, batch_size: int, tokens: int, seed: int
 ) -> None:
     how = Speculating(count=count, shares=tuple(shares), schedule=schedule, seed=seed)
     log = _Log()
-    answer = pair("video_llava", "eventgpt", how, batch_size=batch_size).run(max_new_tokens=tokens, hook=log)
-    assert answer.tolist() == stock("video_llava", tokens, batch_size)
+    answer = pair(*names, how, batch_size=batch_size).run(max_new_tokens=tokens, hook=log)
+    assert answer.tolist() == stock(names[0], tokens, batch_size)
     # Prefill yields one, and each check what it accepts and one more.
     assert 1 + sum(accepted + 1 for _, accepted in log.checks) == tokens
     assert all(0 <= accepted <= drafted <= count for drafted, accepted in log.checks)
