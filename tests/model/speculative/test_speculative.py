@@ -195,6 +195,25 @@ def test_a_mapping_of_ones_own_changes_what_is_accepted_and_no_token() -> None:
     assert sum(accepted for _, accepted in log.checks) < 8
 
 
+class _Few:
+    """The draft's vocabulary has next to nothing of the target's."""
+
+    def to_target(self, ids: Any) -> list[int | None]:
+        return [one if one < 3 else None for one in ids]
+
+    def to_draft(self, ids: Any) -> list[int]:
+        return [one if one < 3 else 0 for one in ids]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_forced_acceptance_is_reached_where_the_draft_lacks_the_targets_tokens(schedule: str) -> None:
+    log = _Log()
+    how = Speculating(count=4, shares=(1.0,), schedule=schedule)
+    answer = pair("video_llava", "eventgpt", how, mapping=_Few()).run(max_new_tokens=11, hook=log)
+    assert answer.tolist() == stock("video_llava", 11)
+    assert log.checks == [(4, 4), (4, 4)]
+
+
 def test_shared_ids_end_where_the_smaller_vocabulary_does() -> None:
     shared = SharedIds(10, 12)
     assert known_part(shared, [3, 9, 11, 4]) == [3, 9]
