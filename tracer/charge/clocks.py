@@ -14,10 +14,10 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
-from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
+from tracer.charge.launches import CLOCK_IS_OFF, earlier_ns
 from tracer.document.words import counted, duration
 from tracer.trace.api import copies_to_host, synchronises, waits_for_all
-from tracer.trace.columns import NO_CORRELATION, OpKind
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,10 +118,11 @@ def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     own = call[copies]
     blocks, wait = waits[calls.name[own]], following[own]
     to_host = _named(trace, copies_to_host)[ops.name[copies]]
-    in_order = waits & (_named(trace, _OF_STREAM.search) | _named(trace, waits_for_all))
-    waited = ~blocks & (wait >= 0) & in_order[calls.name[wait]]
+    whole, of_stream = _named(trace, waits_for_all), waits & _named(trace, _OF_STREAM.search)
+    waited = ~blocks & (wait >= 0) & (of_stream | whole)[calls.name[wait]]
     found = [(copies[blocks & to_host], own[blocks & to_host]), (copies[waited], wait[waited])]
-    found += [_last_before(trace, call, rows, thread, waits) for thread in distinct(calls.thread[waits[calls.name]])]
+    threads = distinct(calls.thread[waits[calls.name]])
+    found += [_last_before(trace, call, rows, thread, whole, of_stream) for thread in threads]
     op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
     return op, int64(ops.end_ns[op] - calls.end_ns[by])
 
@@ -131,14 +132,21 @@ def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
     return np.array([bool(tells(name)) for name in trace.strings], dtype=np.bool_)
 
 
-def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) -> tuple[I64, I64]:
-    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`."""
+def _last_before(trace: Trace, call: I64, rows: I64, thread: int, whole: Bools, of_stream: Bools) -> tuple[I64, I64]:
+    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch.
+        rows: ops that have one.
+        thread: that waits.
+        whole, of_stream: which of the trace's strings are waits for a device and for a stream.
+    """
     ops, calls = trace.ops, trace.calls
     own = rows[calls.thread[call[rows]] == thread]
     nothing = int64([])
     if not len(own) or len(distinct(ops.device[own])) > 1:
         return nothing, nothing
-    whole, of_stream = _named(trace, waits_for_all), _named(trace, _OF_STREAM.search) & waits
     streams = distinct(ops.stream[ops.device == ops.device[own[0]]])
     took_ns = calls.end_ns - calls.start_ns
     tells = whole[calls.name] | (of_stream[calls.name] & (took_ns > WAITED_NS) & (len(streams) == 1))

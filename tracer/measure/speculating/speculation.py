@@ -29,7 +29,7 @@ UNCOUNTED = "nothing in the trace says how many tokens a draft proposed"
 UNTIMED = "work of the rounds was launched and not recorded"
 UNDRAFTED = "no range says when what a pass checks was drafted"
 PROMPTS = "each recorded pass that checks a draft processes a prompt too"
-NO_STEPS = f"the trace has no {FEWEST_STEPS} steps in which the target decodes by itself"
+NO_STEPS = f"the trace has fewer than {FEWEST_STEPS} steps in which the target decodes by itself"
 SHAPES = "record shapes too (record_shapes=True) and ask for them (--shapes): the cache's length tells; or mark it: "
 SAY_IT = 'say it in the pass that checks: with tracer.stage("verify", index=k) as s: s.result(drafted=4, accepted=2)'
 AT_ENGINE = "read it in the engine's own metrics of acceptance"

@@ -83,11 +83,11 @@ def roof_of(roofline: Roofline | None, *, of_target: bool = False) -> Roof | Non
     """
     if roofline is None or roofline.step is None or not roofline.peak_tflops or not roofline.peak_gbs:
         return None
-    rows = {row.stage: row for row in roofline.stages}
-    step, prefill = rows.get(DECODE), rows.get(PREFILL)
     if of_target:
         roof = Roof(roofline.step, roofline.peak_tflops, roofline.peak_gbs)
         return roof if roof.floor_ns(1) >= LEAST_NS else None
+    rows = {row.stage: row for row in roofline.stages}
+    step, prefill = rows.get(DECODE), rows.get(PREFILL)
     if step is None or step.error:
         return None
     slower = prefill.busy_ns / prefill.floor_ns if prefill and prefill.bound == "compute" and prefill.floor_ns else None
