@@ -24,14 +24,13 @@ import time
 import traceback
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from packed import pack, working_folder
+from speculation_table import ALONE, Found, Turn, write_table
 
 from model.registry import ModelOptions, find
-from model.speculative.forced import yielded
 from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
 from model.staged import run_request
 from tracer.choices import Choices
@@ -40,31 +39,15 @@ from tracer.predict.asked import Changes, Speculate
 from tracer.predict.whatif import predict
 from tracer.recording import marks as recorders
 from tracer.recording.hooks import RecorderHook
-from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.options import Drafting, RecordOptions
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
-from tracer.statistics.intervals import median_interval
 from tracer.summarize import summarize_file
 
 TARGET, DRAFT = "video_llava", "eventgpt"
 COUNTS, SHARES = [4, 1, 8], [0.5, 0.24, 0.8]
 TURNS = [3, 4]  # of each number of drafted tokens, before those of the next; then more
-ALONE = ("target alone", "draft alone")
 MS = 1e6
-READING = (
-    "Acceptance is forced. Medians of speed-ups against the target alone in the same turn, with their 95 % interval "
-    "(of fewer than five turns the extremes). Decoding: rounds against steps, as many tokens. Request: vision, "
-    "prefill and all behind, the draft's too."
-)
-HEADINGS = (
-    "k", "acceptance", "schedule", "accepted", "tokens/round (expected)", "draft/token", "verify", "decoding",
-    "predicted", "off", "of the turn's own steps", "off", "request", "same tokens",
-)  # fmt: skip
-
-
-Turn = tuple[int, int]  # the number of drafted tokens, and which turn of it
-Found = dict[str, dict[Turn, dict[str, Any]]]
 
 
 class _Progress:
@@ -269,142 +252,8 @@ class _Turns:
         began = time.monotonic()
         self._found.setdefault(name, {})[turn] = self._timed(kind, self._tokens)
         self._longest[name] = max(self._longest.get(name, 0.0), time.monotonic() - began)
-        _write(self._out, self._found, self._predicted, self._pair, self._tokens)
+        write_table(self._out, self._found, self._predicted, self._pair, self._tokens)
         return True
-
-
-def _interval(values: list[float]) -> list[float]:
-    found = median_interval(values)
-    ends = (min(values), max(values)) if found is None else (found.low, found.high)
-    return [round(median(values), 3), *[round(one, 3) for one in ends]]
-
-
-def _write(
-    out: Path,
-    found: Found,
-    predicted: dict[str, dict[str, float]],
-    pair: SpeculativePair,
-    tokens: int,
-) -> None:
-    rows = [_row(name, made, found, predicted) for name, made in found.items() if "@" in name and made]
-    about = {
-        "device": describe_device(pair.device),
-        "software": describe_software(),
-        "target": pair.target.describe()["name"],
-        "draft": pair.draft.describe()["name"],
-        "tokens": tokens,
-        "devices": [str(pair.target.device), str(pair.draft.device)],
-    }
-    requests = {
-        name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
-        for name, made in found.items()
-    }
-    whole = {"about": about, "rows": rows, "predicted": predicted, "requests": requests}
-    (out / "speculation.json").write_text(json.dumps(whole, indent=1))
-    (out / "speculation.md").write_text(_table(about, rows, found))
-
-
-def _row(
-    name: str,
-    by_turn: dict[Turn, dict[str, Any]],
-    found: Found,
-    predicted: dict[str, dict[str, float]],
-) -> dict[str, Any]:
-    made = list(by_turn.values())
-    alone, draft_alone = ([found[kind][turn] for turn in by_turn] for kind in ALONE)
-    key, schedule = name.split()
-    count, share = int(key.split("@")[0]), float(key.split("@")[1])
-    checks = [check for one in made for check in one["checks"]]
-    whole = [accepted + 1 for drafted, accepted in checks if drafted == count]
-    drafted = sum(one[0] for one in checks)
-    # Both yield the same number of tokens.
-    decoding = [own["rounds_ms"] / one["rounds_ms"] for own, one in zip(alone, made, strict=True)]
-    request = [own["request_ms"] / one["request_ms"] for own, one in zip(alone, made, strict=True)]
-    price = predicted.get(key)
-    speedup = _interval(decoding)
-    of_turns = None
-    if price is not None:
-        pairs = zip(alone, draft_alone, decoding, strict=True)
-        of_turns = [(_of_turn(price, count, _step_ms(own), _step_ms(other)), real) for own, other, real in pairs]
-    return {
-        "drafted": count,
-        "acceptance": share,
-        "schedule": schedule,
-        "turns": len(made),
-        "accepted_share": sum(one[1] for one in checks) / drafted if drafted else None,
-        "tokens_a_round": sum(whole) / len(whole) if whole else None,
-        "tokens_expected": yielded((share,), count),
-        "draft_token_ms": _per(made, "draft#", [one[0] for one in checks]),
-        "map_round_ms": _per(made, "map#", [1 for one in checks if one[0]]),
-        "verify_ms": _per(made, "verify#", [1 for _ in checks]),
-        "speedup_decoding": speedup,
-        "speedup_request": _interval(request),
-        "predicted": price,
-        "predicted_off": None if price is None else price["speedup"] / speedup[0] - 1,
-        "predicted_of_turns": of_turns and _interval([guess for guess, _ in of_turns]),
-        "of_turns_off": of_turns and _interval([guess / real - 1 for guess, real in of_turns]),
-        "same_answer": sum(own["answer"] == one["answer"] for own, one in zip(alone, made, strict=True)),
-    }
-
-
-def _step_ms(request: dict[str, Any]) -> float:
-    return float(request["stages_ms"]["decode#"] / (len(request["answer"]) - 1))
-
-
-def _of_turn(price: dict[str, Any], count: int, step_ms: float, draft_step_ms: float) -> float:
-    """The speed-up as `whatif --speculate` reckons it, from steps of one turn; a check in steps is as it says."""
-    check_ms = price["verify_ms"] / price["step_ms"] * step_ms
-    return float(price["tokens_a_round"] * step_ms / (count * draft_step_ms + check_ms))
-
-
-def _per(made: list[dict[str, Any]], stage: str, counts: list[int]) -> float | None:
-    total = sum(one["stages_ms"].get(stage, 0.0) for one in made)
-    return round(total / sum(counts), 4) if sum(counts) else None
-
-
-def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> str:
-    lines = [
-        f"# {about['draft']} drafting for {about['target']}",
-        "",
-        f"{about['device'].get('name')}, {' and '.join(about['devices'])}, {about['tokens']} tokens an answer.",
-        READING,
-        "",
-    ]
-    for name in (one for one in ALONE if found[one]):
-        stages = {
-            stage: median([one["stages_ms"].get(stage, 0.0) for one in found[name].values()])
-            for stage in ("vision", "prefill", "decode#")
-        }
-        lines.append(f"{name}: " + ", ".join(f"{stage} {value:.2f} ms" for stage, value in stages.items()))
-        lines.append("")
-    lines += [
-        f"| {' | '.join(HEADINGS)} |",
-        "|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows:
-        price = row["predicted"]
-        cells = [
-            f"{row['drafted']}",
-            f"{row['acceptance']}",
-            row["schedule"],
-            _cell(row["accepted_share"], "{:.0%}"),
-            f"{_cell(row['tokens_a_round'], '{:.2f}')} ({row['tokens_expected']:.2f})",
-            _cell(row["draft_token_ms"], "{:.2f} ms"),
-            _cell(row["verify_ms"], "{:.2f} ms"),
-            "{} ({} to {})".format(*row["speedup_decoding"]),
-            _cell(price and price["speedup"], "{:.3f}"),
-            _cell(row["predicted_off"], "{:+.1%}"),
-            "–" if not row["predicted_of_turns"] else "{} ({} to {})".format(*row["predicted_of_turns"]),
-            "–" if not row["of_turns_off"] else "{:+.1%} ({:+.1%} to {:+.1%})".format(*row["of_turns_off"]),
-            "{} ({} to {})".format(*row["speedup_request"]),
-            f"{row['same_answer']} of {row['turns']}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if value is None else form.format(value)
 
 
 def _summary(trace: Path) -> None:

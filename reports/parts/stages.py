@@ -80,7 +80,7 @@ def _unknown(summary: Summary) -> str:
     """What is unknown of which stage."""
     lost = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
     idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
-    said = [f"unknown: launches of {listed(lost)} have no device op."] if lost else []
+    said = [f"unknown: launches of {listed(lost)} lack device ops."] if lost else []
     said += [f"Of {listed(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
     return " ".join(said)
 

@@ -21,6 +21,7 @@ from model.speculative.forced import CANDIDATES, draws, yielded
 from model.speculative.loop import Answer
 from model.speculative.mapping import SharedIds, known_part
 from model.speculative.pair import OVERLAPPED, SCHEDULES, SEQUENTIAL, Speculating, SpeculativePair
+from tracer.recording.passes.verify import deterministic_kernels
 
 TOKENS = 9
 
@@ -86,6 +87,25 @@ def test_acceptance_is_what_was_asked_for(share: float, accepted: int) -> None:
     log = _Log()
     pair("video_llava", "eventgpt", Speculating(count=4, shares=(share,))).run(max_new_tokens=11, hook=log)
     assert {one for one in log.checks if one[0] == 4} == {(4, accepted)}
+
+
+def test_acceptance_is_what_was_asked_for_where_other_kernels_gave_another_answer_before() -> None:
+    """As verification's kernels do, which round otherwise than those of the requests that are measured."""
+
+    def other(_module: Any, _inputs: Any, logits: torch.Tensor) -> torch.Tensor:
+        return logits.roll(1, dims=-1) if torch.are_deterministic_algorithms_enabled() else logits
+
+    two = pair("video_llava", "eventgpt", Speculating(count=4, shares=(1.0,)))
+    changed = two.target.network.get_output_embeddings().register_forward_hook(other)
+    log = _Log()
+    try:
+        with deterministic_kernels():
+            before = two.run(max_new_tokens=11)
+        answer = two.run(max_new_tokens=11, hook=log)
+    finally:
+        changed.remove()
+    assert before.tolist() != answer.tolist() == stock("video_llava", 11)
+    assert log.checks == [(4, 4), (4, 4)]
 
 
 def test_a_model_that_drafts_for_itself_has_every_token_accepted() -> None:

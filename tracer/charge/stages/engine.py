@@ -24,7 +24,7 @@ from tracer.document.names import ALL_STAGES, DECODE, DRAFT, TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 _DECODE, _DRAFT = ALL_STAGES.index(DECODE), ALL_STAGES.index(DRAFT)
@@ -84,7 +84,7 @@ def _find(
     settle: Callable[[Sequence[Range]], list[str]],
 ) -> StageRanges | None:
     names = {code: trace.strings[code] for code in distinct(trace.ranges.name)}
-    meaning = {code: found for code, name in names.items() if (found := read(name)) is not None}
+    meaning = {code: _of_somebody(found) for code, name in names.items() if (found := read(name)) is not None}
     if not any(one.kind is Kind.STEP and one.stage for one in meaning.values()):
         return None
 
@@ -94,11 +94,32 @@ def _find(
         return int64(rows[np.lexsort((-trace.ranges.end_ns[rows], trace.ranges.start_ns[rows]))])
 
     steps, parts, around = (rows_of(kind) for kind in (Kind.STEP, Kind.PART, Kind.AROUND))
+    drafting = int64([row for row in parts.tolist() if meaning[int(trace.ranges.name[row])].stage == DRAFT])
+    # A draft model's own steps are what is inside; where drafting has ranges, nobody has to guess which they are.
+    steps = steps[~_within(trace, steps, drafting)]
+    settle = _as_they_are if len(drafting) else settle
     labels = _told_around(trace, steps, around, meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
     alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
     beside = _ranges(trace, markers, parts, alone, [NO_LABEL] * len(parts))
     return _with_parts(_holding(whole, beside), beside)
+
+
+def _of_somebody(one: Range) -> Range:
+    """The same; a step that holds no request is of no stage, as where a rank only keeps the others company."""
+    return replace(one, stage="") if one.kind is Kind.STEP and one.label.requests == 0 else one
+
+
+def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
+    """Which of these ranges begin inside one of `outer` on their thread."""
+    ranges = trace.ranges
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for thread in distinct(ranges.thread[outer]):
+        own = outer[ranges.thread[outer] == thread]
+        asked = np.flatnonzero(ranges.thread[rows] == thread)
+        nest = Nest.of(ranges.start_ns[own], ranges.end_ns[own])
+        found[asked] = nest.innermost(ranges.start_ns[rows[asked]]) >= 0
+    return found
 
 
 def _settled(

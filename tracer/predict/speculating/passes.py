@@ -112,7 +112,10 @@ def checked(drafted: int, checks: Sequence[Measured], step: Run | None, roof: Ro
     if checks:
         near = checks[0] if drafted < checks[0].drafted else checks[-1]
         grown = roof.floor_ns(drafted + 1) / roof.floor_ns(near.drafted + 1)
-        return near.verify_ns * grown, f"checks of {near.drafted} in {near.place}, grown as the model's roofline is"
+        return (
+            near.verify_ns * grown,
+            f"checks of {near.drafted} drafted in {near.place}, grown as the model's roofline is",
+        )
     if step is None or not step.busy_ns:
         return None
     busy_ns = roof.busy_ns(step.busy_ns, drafted + 1)
@@ -133,5 +136,5 @@ def _measured(drafted: int, checks: Sequence[Measured]) -> tuple[float, str] | N
     share = (drafted - below.drafted) / (above.drafted - below.drafted)
     taken = below.verify_ns + share * (above.verify_ns - below.verify_ns)
     if below.place == above.place:
-        return taken, f"between checks of {below.drafted} and {above.drafted} in {below.place}"
-    return taken, f"between checks of {below.drafted} in {below.place} and of {above.drafted} in {above.place}"
+        return taken, f"between checks of {below.drafted} and {above.drafted} drafted in {below.place}"
+    return taken, f"between checks of {below.drafted} drafted in {below.place} and of {above.drafted} in {above.place}"

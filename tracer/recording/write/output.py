@@ -51,13 +51,11 @@ def check_output(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path}: cannot be written there ({error.strerror})") from None
 
 
-def write_run(
-    path: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] | None = None
-) -> None:
+def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
     """Join the captures into one Chrome trace with the manifest under its key.
 
     The metadata is the first capture's; events keep the profiler's own text, digit for digit. Without captures it is a
-    run without events, which has the latencies. `agreed` returns when the file may take its place.
+    run without events, which has the latencies.
 
     Raises:
         InputError: a capture is not the JSON that torch.profiler should have written.
@@ -81,8 +79,6 @@ def write_run(
                 file.write((b",\n" if written else b"\n") + events)
                 written = True
         file.write(b"\n]\n}\n")
-        if agreed is not None:
-            agreed()
 
 
 def _top_level(capture: Path) -> dict[str, msgspec.Raw]:
