@@ -1,14 +1,14 @@
 """EventGPT drafting for Video-LLaVA: what rounds take and yield, each way of working beside the target alone.
 
 python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16] [--without-both]
-    [--draft-device cuda:1]
+    [--draft-device cuda:1] [--schedules sequential]
 
 First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
 predictions, `tracer whatif --speculate`. A host's speed may change between those recordings and the turns, so each
-prediction is made anew from the turn's own requests of either model alone: the same formula, with the target's and the
-draft's steps of the turn, and what a check takes of a step as the recording predicts it. Then, for one number of
-drafted tokens after the other, turns: in each one request of each kind, the target alone, the draft alone, and both for
-each acceptance and schedule, so that a device that warms up or slows down does so for all alike. A kind's answers are
+prediction is made anew from requests of either model alone just before: the same formula, with their steps, with what a
+check takes of a step as the recording predicts it, and with what the rounds drafted and yielded. Then, for one number
+of drafted tokens after the other, turns: in each, for each acceptance and schedule, one request of the target alone, of
+the draft alone, and of both, so that a device that warms up or slows down does so for all alike. A kind's answers are
 settled directly before its first request. Acceptance is forced: the weights are random. `speculation.json` has every
 request, `speculation.md` the table; both are written anew after each request, into `OUT/work` until all is packed.
 With `--draft-device` the draft is on another GPU than the target, which is on the first, in all of it. `--seconds`
@@ -46,7 +46,7 @@ from tracer.summarize import summarize_file
 
 TARGET, DRAFT = "video_llava", "eventgpt"
 COUNTS, SHARES = [4, 1, 8], [0.5, 0.24, 0.8]
-TURNS = [3, 4]  # of each number of drafted tokens, before those of the next; then more
+TURNS = [3, 4, 4, 4]  # of each number of drafted tokens, before those of the next; then more
 MS = 1e6
 
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--without-both", action="store_true", help="record each alone only")
     parser.add_argument("--draft-device", default=None)
+    parser.add_argument("--schedules", default=",".join(SCHEDULES))
     asked = parser.parse_args()
     if asked.tiny:
         COUNTS[:], SHARES[:] = [4, 1], [0.5]
@@ -89,7 +90,7 @@ def main() -> None:
     predicted = parts.do("predictions", lambda: _predictions(out)) or {}
     pair = parts.do("building", lambda: _pair(options, of_draft))
     if pair is not None:
-        parts.do("turns", lambda: _Turns(pair, tokens, predicted, out, parts.end).make())
+        parts.do("turns", lambda: _Turns(pair, asked, predicted, out, parts.end).make())
     print("packed:", *pack(out, ["speculation.md", "speculation.json", "both.txt", "both.json.gz"]), flush=True)
 
 
@@ -213,9 +214,16 @@ class _Turns:
     """Turns of requests, and all that was measured, by kind and then by number of drafted tokens and turn."""
 
     def __init__(
-        self, pair: SpeculativePair, tokens: int, predicted: dict[str, dict[str, float]], out: Path, end: float
+        self,
+        pair: SpeculativePair,
+        asked: argparse.Namespace,
+        predicted: dict[str, dict[str, float]],
+        out: Path,
+        end: float,
     ) -> None:
-        self._pair, self._tokens, self._predicted, self._out, self._end = pair, tokens, predicted, out, end
+        self._pair, self._predicted, self._out, self._end = pair, predicted, out, end
+        self._tokens: int = asked.tokens
+        self._schedules: list[str] = asked.schedules.split(",")
         self._timed = _Timed(pair.device)
         self._found: Found = {name: {} for name in ALONE}
         self._longest: dict[str, float] = {}
@@ -228,16 +236,21 @@ class _Turns:
                 kinds = self._kinds(count)
                 for _ in range(more):
                     done[count] += 1
-                    if not all(self._one(name, kind, (count, done[count])) for name, kind in kinds.items()):
+                    if not all(self._three(name, kind, (count, done[count], name)) for name, kind in kinds.items()):
                         return sum(len(made) for made in self._found.values())
         return sum(len(made) for made in self._found.values())
 
     def _kinds(self, count: int) -> dict[str, Any]:
-        kinds: dict[str, Any] = dict(zip(ALONE, (self._pair.target, self._pair.draft), strict=True))
-        for share in SHARES:
-            for schedule in SCHEDULES:
-                kinds[f"{count}@{share} {schedule}"] = self._pair.with_(count=count, shares=(share,), schedule=schedule)
-        return kinds
+        return {
+            f"{count}@{share} {schedule}": self._pair.with_(count=count, shares=(share,), schedule=schedule)
+            for share in SHARES
+            for schedule in self._schedules
+        }
+
+    def _three(self, name: str, kind: Any, turn: Turn) -> bool:
+        """Each model alone, and both."""
+        three = zip((*ALONE, name), (self._pair.target, self._pair.draft, kind), strict=True)
+        return all(self._one(each, model, turn) for each, model in three)
 
     def _one(self, name: str, kind: Any, turn: Turn) -> bool:
         """A request, if there is time; the first of a kind is another, which is not kept, and settles its answers."""

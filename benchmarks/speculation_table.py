@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 ALONE = ("target alone", "draft alone")
 READING = (
-    "Acceptance is forced. Medians of speed-ups against the target alone in the same turn, with their 95 % interval "
+    "Acceptance is forced. Medians of speed-ups against the target alone just before, with their 95 % interval "
     "(of fewer than five turns the extremes). Decoding: rounds against steps, as many tokens. Request: vision, "
     "prefill and all behind, the draft's too."
 )
 HEADINGS = (
     "k", "acceptance", "schedule", "accepted", "tokens/round (expected)", "draft/token", "verify", "decoding",
-    "predicted", "off", "of the turn's own steps", "off", "request", "same tokens",
+    "predicted", "off", "of what was drafted, at the steps beside", "off", "request", "same tokens",
 )  # fmt: skip
 
-Turn = tuple[int, int]  # the number of drafted tokens, and which turn of it
+# The number of drafted tokens, which turn of it, and which requests of both: each has its own of either model alone.
+Turn = tuple[int, int, str]
 Found = dict[str, dict[Turn, dict[str, Any]]]
 
 
@@ -54,7 +55,7 @@ def write_table(
         "devices": [str(pair.target.device), str(pair.draft.device)],
     }
     requests = {
-        name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
+        name: [{"drafted": count, "turn": turn, "beside": cell, **one} for (count, turn, cell), one in made.items()]
         for name, made in found.items()
     }
     whole = {"about": about, "rows": rows, "predicted": predicted, "requests": requests}
@@ -82,8 +83,8 @@ def _row(
     speedup = _interval(decoding)
     of_turns = None
     if price is not None:
-        pairs = zip(alone, draft_alone, decoding, strict=True)
-        of_turns = [(_of_turn(price, count, _step_ms(own), _step_ms(other)), real) for own, other, real in pairs]
+        pairs = zip(made, alone, draft_alone, decoding, strict=True)
+        of_turns = [(_of_turn(price, one, _step_ms(own), _step_ms(other)), real) for one, own, other, real in pairs]
     return {
         "drafted": count,
         "acceptance": share,
@@ -109,10 +110,15 @@ def _step_ms(request: dict[str, Any]) -> float:
     return float(request["stages_ms"]["decode#"] / (len(request["answer"]) - 1))
 
 
-def _of_turn(price: dict[str, Any], count: int, step_ms: float, draft_step_ms: float) -> float:
-    """The speed-up as `whatif --speculate` reckons it, from steps of one turn; a check in steps is as it says."""
+def _of_turn(price: dict[str, Any], made: dict[str, Any], step_ms: float, draft_step_ms: float) -> float:
+    """The speed-up as `whatif --speculate` reckons it, from the steps beside and what rounds drafted and yielded.
+
+    A check in steps is as it says. The last round of an answer drafts what is left of it, and yields no more.
+    """
     check_ms = price["verify_ms"] / price["step_ms"] * step_ms
-    return float(price["tokens_a_round"] * step_ms / (count * draft_step_ms + check_ms))
+    drafted = sum(one[0] for one in made["checks"])
+    tokens = len(made["answer"]) - 1
+    return float(tokens * step_ms / (drafted * draft_step_ms + len(made["checks"]) * check_ms))
 
 
 def _per(made: list[dict[str, Any]], stage: str, counts: list[int]) -> float | None:
