@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
-# Kinds times names: piecewise graphs of large models are a quarter of it. More is nothing that a server replays, and their
-# table would take what the file has no use for.
+# Kinds times names: piecewise graphs of large models are a quarter of it. More is nothing that a server replays, and a
+# table of them would take far more memory than the file.
 MOST_CELLS = 1 << 22
 
 
