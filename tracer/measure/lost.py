@@ -104,11 +104,11 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     start_ns = trace.calls.start_ns
     # Copies of no bytes return at once and have no op either.
     with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
-    whole = lost.made[with_op & ~np.isin(lost.made, lost.calls)]
+    whole = int64(lost.made[with_op & ~np.isin(lost.made, lost.calls)])
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
     # Where most graphs' kernels were recorded, the profiler does see into them.
-    cut = 2 * np.count_nonzero(lost.in_part) > len(_graphs(trace, lost.made))
+    cut = 2 * np.count_nonzero(lost.in_part) > len(_graphs(trace, int64(lost.made)))
     without_op, known = lost.calls[~lost.in_part], len(_graphs(trace, whole)) > 0
     if cut or (len(_graphs(trace, without_op)) and not (at_last and known)):
         return IN_GRAPHS
