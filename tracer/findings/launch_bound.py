@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import CLOCK, OTHER_CLOCK, duration, title
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration, listed, title
 from tracer.findings.engines import REPLAY
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
@@ -91,7 +91,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     )
     return Found(
         message
-        + (f" ({' and '.join(others)} too)" if others else "")
+        + (f" ({listed(others)} too)" if others else "")
         + (layers.words if layers else "")
         + _speed(evidence, worst),
         {
