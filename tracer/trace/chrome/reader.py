@@ -337,23 +337,22 @@ def scan_shares(
     shares = in_processes(work, jobs, here=False)
     source.damage = next((share.damage for share in shares if share.damage is not None), source.damage)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
-    if not source.packed:
-        recent = _before(source, begin, source.size_bytes - len(rest))
-    text, behind = recent + rest, len(recent)
-    del recent
-    last = new()
+    text = recent + rest if source.packed else _with_what_is_before(source, begin, rest)
+    behind, last = len(text) - len(rest), new()
     tail = scan_tail(last, text, behind, layout)
     return Scanned([*(share.found for share in shares), last.found()], tail, text)
 
 
-def _before(source: Source, begin: int, end: int) -> bytes:
-    """What stands before offset `end` of a plain file, from `begin` on at the earliest."""
+def _with_what_is_before(source: Source, begin: int, rest: bytes) -> bytes:
+    """The rest of a plain file behind what stands before it, from offset `begin` on at the earliest."""
+    end = source.size_bytes - len(rest)
     start = max(begin, end - TAIL_BYTES)
     text = BytesIO()  # of which what it was made of is gone at once
     for block in source.blocks(start):
         text.write(block[: end - start - text.tell()])
         if text.tell() >= end - start:
             break
+    text.write(rest)
     return text.getvalue()
 
 
