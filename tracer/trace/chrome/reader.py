@@ -10,6 +10,7 @@ import numpy as np
 
 from tracer.arrays import compact, int64
 from tracer.document.errors import InputError
+from tracer.document.words import counted
 from tracer.trace.api import starts_work
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
 from tracer.trace.chrome.collector import Collector
@@ -23,7 +24,7 @@ from tracer.trace.chrome.metadata import read_metadata, without_marks
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Device, Trace, Want, without_rows
+from tracer.trace.columns import NO_CORRELATION, Device, Trace, Want, without_rows
 from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
@@ -33,6 +34,7 @@ from tracer.trace.untimed import keep, timed_ops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tracer.arrays import Bools
     from tracer.trace.chrome.collected import Columns
     from tracer.trace.columns import Spans
     from tracer.trace.source import Source
@@ -77,9 +79,10 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     metadata = read_metadata(*content.metadata)
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
-    placed = _placed(columns, metadata.devices, correlation)
+    placed, untold = _placed(columns, metadata.devices, correlation)
     where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    ops = replace(columns.ops(), correlation=correlation.of_ops, **where)
+    numbers = np.where(untold, NO_CORRELATION, correlation.of_ops) if untold.any() else correlation.of_ops
+    ops = replace(columns.ops(), correlation=numbers, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -104,7 +107,13 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
-        warnings=[*([torn] if torn else []), *columns.warnings(), *metadata.warnings, *placed.warnings],
+        warnings=[
+            *([torn] if torn else []),
+            *columns.warnings(),
+            *metadata.warnings,
+            *placed.warnings,
+            *_untold(untold),
+        ],
         had=content.had | (Want.CPU_OPS if content.had & Want.ASKERS and columns.all_operators else Want(0)),
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
@@ -137,19 +146,28 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
     return trace
 
 
-def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
-    """Where each op ran."""
+def _untold(untold: Bools) -> list[str]:
+    """What to say of ops of which nothing tells whose they are."""
+    if not untold.any():
+        return []
+    ops = counted(int(untold.sum()), "device op bears", "device ops bear")
+    do = "summarise the ranks' own traces, or join them with tracer annotate --merge"
+    return [f"{ops} the number of launches of several processes, and nothing tells whose: they have no launch; {do}"]
+
+
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, Bools]:
+    """Where each op ran, and of which nothing tells the process that launched them."""
     ops, calls = columns.ops(), columns.calls()
     tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
-        return found
+        return found, np.zeros(len(ops), dtype=np.bool_)
     process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
     ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
     starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
-    launched = launching_process(ops, found.device, calls, process_of_call, starts)
-    return apart_by_launch(found, launched, processes)
+    launched, untold = launching_process(ops, found.device, calls, process_of_call, starts)
+    return apart_by_launch(found, launched, processes), untold
 
 
 class _OfModel(TypedDict):
