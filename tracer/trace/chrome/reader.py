@@ -34,7 +34,7 @@ from tracer.trace.untimed import keep, timed_ops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tracer.arrays import Bools
+    from tracer.arrays import I64
     from tracer.trace.chrome.collected import Columns
     from tracer.trace.columns import Spans
     from tracer.trace.source import Source
@@ -79,9 +79,8 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
     metadata = read_metadata(*content.metadata)
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
-    placed, untold = _placed(columns, metadata.devices, correlation)
+    placed, numbers = _placed(columns, metadata.devices, correlation)
     where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    numbers = np.where(untold, NO_CORRELATION, correlation.of_ops) if untold.any() else correlation.of_ops
     ops = replace(columns.ops(), correlation=numbers, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
@@ -107,13 +106,7 @@ def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: 
         stacks=metadata.stacks,
         captures=columns.captures(),
         manifest=metadata.manifest,
-        warnings=[
-            *([torn] if torn else []),
-            *columns.warnings(),
-            *metadata.warnings,
-            *placed.warnings,
-            *_untold(untold),
-        ],
+        warnings=[*([torn] if torn else []), *columns.warnings(), *metadata.warnings, *placed.warnings],
         had=content.had | (Want.CPU_OPS if content.had & Want.ASKERS and columns.all_operators else Want(0)),
         process_of_device=placed.process_of_device,
         own_tracks_bytes=content.own.size_bytes,
@@ -146,28 +139,30 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
     return trace
 
 
-def _untold(untold: Bools) -> list[str]:
-    """What to say of ops of which nothing tells whose they are."""
-    if not untold.any():
-        return []
-    ops = counted(int(untold.sum()), "device op bears", "device ops bear")
+def _untold(count: int) -> str:
+    """What to say of so many ops of which nothing tells whose they are."""
+    ops = counted(count, "device op bears", "device ops bear")
     do = "summarise the ranks' own traces, or join them with tracer annotate --merge"
-    return [f"{ops} the number of launches of several processes, and nothing tells whose: they have no launch; {do}"]
+    return f"{ops} the number of launches of several processes, and nothing tells whose: they have no launch; {do}"
 
 
-def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, Bools]:
-    """Where each op ran, and of which nothing tells the process that launched them."""
+def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, I64]:
+    """Where each op ran, and the correlations of the ops, without those of which nothing tells whose they are."""
     ops, calls = columns.ops(), columns.calls()
     tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
-        return found, np.zeros(len(ops), dtype=np.bool_)
+        return found, correlation.of_ops
     process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
     ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
     starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
     launched, untold = launching_process(ops, found.device, calls, process_of_call, starts)
-    return apart_by_launch(found, launched, processes), untold
+    placed = apart_by_launch(found, launched, processes)
+    if not untold.any():
+        return placed, correlation.of_ops
+    placed = replace(placed, warnings=[*placed.warnings, _untold(int(untold.sum()))])
+    return placed, int64(np.where(untold, NO_CORRELATION, correlation.of_ops))
 
 
 class _OfModel(TypedDict):
