@@ -30,6 +30,25 @@ SHOWN = 3
 _OF_LIBRARIES = re.compile(r".*::.*|.*#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*")
 
 
+def _kept_as_operators(trace: Trace) -> Abstained | None:
+    names = _ranges_among_operators(trace)
+    if not names:
+        return None
+    return Abstained(
+        what=STAGES,
+        reason=f"there is no range in the file, but operators that hold others have names as ranges do "
+        f"({_shown(names)}): old profilers kept ranges as operators",
+        next_step=(
+            "say which are stages, if some are: --marker prefill=REGEX --marker decode=REGEX, which match operators too; "
+            f"else {OWN_MARKS}"
+        ),
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
 def _ranges_among_operators(trace: Trace) -> list[str]:
     """The names of operators that lie in no other and hold some, as a person's ranges do; the commonest first."""
     spans, found = trace.cpu_ops, Counter[str]()
@@ -72,10 +91,9 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             next_step="record with vLLM's own profiler (/start_profile), which labels each step, see docs/serving.md",
         )
     if annotations:
-        shown = ", ".join(repr(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         return Abstained(
             what=STAGES,
-            reason=f"no range has a name that says which stage it is ({shown})",
+            reason=f"no range has a name that says which stage it is ({_shown(names)})",
             next_step=(
                 "say which ranges are stages, if some are: --marker prefill=REGEX --marker decode=REGEX; else "
                 f"{OWN_MARKS}"
@@ -85,17 +103,8 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         return Abstained(
             what=STAGES, reason="there is no NVTX range in the report", next_step=f"trace NVTX too, and {OWN_MARKS}"
         )
-    if kept := _ranges_among_operators(trace):
-        shown = ", ".join(repr(name) for name in kept[:SHOWN]) + (", ..." if len(kept) > SHOWN else "")
-        return Abstained(
-            what=STAGES,
-            reason=f"there is no range in the file, but operators that hold others have names as ranges do ({shown}): "
-            "old profilers kept ranges as operators",
-            next_step=(
-                "say which are stages, if some are: --marker prefill=REGEX --marker decode=REGEX, which match "
-                f"operators too; else {OWN_MARKS}"
-            ),
-        )
+    if (kept := _kept_as_operators(trace)) is not None:
+        return kept
     if len(trace.modules):
         return Abstained(
             what=STAGES,
