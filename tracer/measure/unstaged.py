@@ -39,8 +39,8 @@ def _kept_as_operators(trace: Trace) -> Abstained | None:
         reason=f"there is no range in the file, but operators that hold others have names as ranges do "
         f"({_shown(names)}): old profilers kept ranges as operators",
         next_step=(
-            "say which are stages, if some are: --marker prefill=REGEX --marker decode=REGEX, which match operators too; "
-            f"else {OWN_MARKS}"
+            "say which are stages, if some are: --marker prefill=REGEX --marker decode=REGEX, which match operators "
+            f"too; else {OWN_MARKS}"
         ),
     )
 
