@@ -185,3 +185,11 @@ def _closed_up(trace: Trace, rows: I64, since_ns: int) -> Trace:
         ops=replace(ops, start_ns=earlier(ops.start_ns), end_ns=earlier(ops.start_ns) + ops.end_ns - ops.start_ns),
         calls=replace(calls, start_ns=calls.start_ns - shift, end_ns=calls.end_ns - shift),
     )
+
+
+def test_of_more_different_graphs_than_a_table_may_hold_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [_replay(number) for number in (1, 2, 4)] + [_replay(3, WHOLE[3:])]
+    monkeypatch.setattr("tracer.charge.replayed.MOST_CELLS", 2 * NODES)
+    assert _cut(*events) == [3]
+    monkeypatch.setattr("tracer.charge.replayed.MOST_CELLS", 2 * NODES - 1)
+    assert _cut(*events) == []

@@ -20,9 +20,9 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import sum_by
-from tracer.charge.launches import JITTER_NS
 from tracer.charge.left_empty import left_empty
 from tracer.charge.replayed import replayed
+from tracer.trace.columns import JITTER_NS
 
 if TYPE_CHECKING:
     from tracer.arrays import F64, I64, Bools

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int32, int64, is_ascending
 from tracer.charge.attribution import attribute_ops
 from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
@@ -24,7 +24,7 @@ from tracer.trace.columns import NO_CORRELATION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -51,7 +51,7 @@ class LostWork:
         in_gap: of each piece of work, whether some of the lost work may have run in the gap that it ended.
     """
 
-    made: I64
+    made: I32
     calls: I64
     in_part: Bools
     stage: I64
@@ -92,7 +92,7 @@ def find_lost(
     in_gap = _gaps(work, start_ns, thread)
     if len(graphs):
         in_gap |= np.isin(work.call, graphs) & (work.gap_ns > 0)
-    return LostWork(made=made, calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
+    return LostWork(made=int32(made), calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
 
 
 def cut_launches(trace: Trace) -> I64:
@@ -154,9 +154,12 @@ def _launches(trace: Trace) -> I64:
     """The outermost launch calls outside captures that can be joined to an op, in the order of their start."""
     calls = trace.calls
     rows = outermost_calls(trace, starts_work)
-    rows = rows[(calls.correlation[rows] != NO_CORRELATION) & (calls.correlation[rows] != 0)]
+    numbers = calls.correlation[rows]
+    rows = rows[(numbers != NO_CORRELATION) & (numbers != 0)]
+    del numbers
     rows = rows[~_captured(trace, rows)]
-    return int64(rows[np.argsort(calls.start_ns[rows], kind="stable")])
+    started_ns = calls.start_ns[rows]
+    return int64(rows if is_ascending(started_ns) else rows[np.argsort(started_ns, kind="stable")])
 
 
 def _captured(trace: Trace, rows: I64) -> Bools:
@@ -276,12 +279,13 @@ def _gaps(work: Work, start_ns: I64, thread: I64) -> Bools:
     if not len(start_ns) or not len(asked):
         return found
     strangers = ~np.isin(thread, work.call_thread[asked])
+    called_ns = work.call_start_ns
     for device in distinct(work.device[asked]):
         on_device = asked[work.device[asked] == device]
         counts = strangers | np.isin(thread, work.call_thread[on_device])
         for stream in distinct(work.track[on_device]):
             own = on_device[work.track[on_device] == stream]
-            own = own[np.lexsort((work.start_ns[own], work.call_start_ns[own]))]
-            place = np.searchsorted(work.call_start_ns[own], start_ns[counts], side="right")
+            own = own[np.lexsort((work.start_ns[own], called_ns[own]))]
+            place = np.searchsorted(called_ns[own], start_ns[counts], side="right")
             found[own[place[place < len(own)]]] = True
     return np.asarray(found & (work.gap_ns > 0), dtype=np.bool_)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
+# Kinds times names: piecewise graphs of large models are a quarter of it. More is nothing that a server replays, and a
+# table of them would take far more memory than the file.
+MOST_CELLS = 1 << 22
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
     """Replays that worked on one device each, in the order of their launch.
@@ -61,7 +66,7 @@ class Replayed:
 
 
 def replayed(trace: Trace, call: I64) -> Replayed | None:
-    """All of them; None where there are none.
+    """All of them; None where there are none, or too many different ones to lay beside each other.
 
     Args:
         trace: with ops and calls.
@@ -84,6 +89,8 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
         begins, ends = _parts(call[rows])
     names, name = coded(int64(ops.name[rows]))
     of_kind, kind = coded(np.add.reduceat(_scattered(len(names))[name], begins))
+    if len(of_kind) * len(names) > MOST_CELLS:
+        return None
     first = np.zeros(len(of_kind), dtype=np.int64)
     first[kind[::-1]] = np.arange(len(kind))[::-1]
     counts = [np.bincount(name[begins[one] : ends[one]], minlength=len(names)) for one in first.tolist()]

@@ -30,7 +30,7 @@ MEASURE_ENERGY = "record it with tracer record --energy, on a GPU with an energy
 MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
-_JOULES = re.compile(rf"\s*{JOULES}/([a-z]+)\s*<=\s*{_NUMBER}\s*(m?J)?\s*", re.ASCII)
+_JOULES = re.compile(rf"\s*+{JOULES}/([a-z]+)\s*+<=\s*+{_NUMBER}\s*+(?:(m?J)\s*+)?", re.ASCII)
 _PERCENT = re.compile(rf"\s*{_NUMBER}\s*%\s*", re.ASCII)
 
 

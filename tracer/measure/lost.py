@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from tracer.arrays import coded, int64
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
+from tracer.document.words import listed
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ AT_LAST_OF_NSIGHT = (
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
+TORN = "fetch the file again, whole: it breaks off, and the missing ops may lie behind that place"
 ANYWHERE = "record a shorter piece: a profiler whose buffers are full drops records"
 
 
@@ -88,7 +90,7 @@ def _reason(by_call: dict[str, int], in_part: dict[str, int], of_calls: dict[str
 
 def _counted(calls: dict[str, int], of_calls: dict[str, int]) -> str:
     parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in calls.items()]
-    return f"{' and '.join(parts)} {'has' if sum(calls.values()) == 1 else 'have'}"
+    return f"{listed(parts)} {'has' if sum(calls.values()) == 1 else 'have'}"
 
 
 def _their(calls: dict[str, int]) -> str:
@@ -96,6 +98,8 @@ def _their(calls: dict[str, int]) -> str:
 
 
 def _next_step(trace: Trace, lost: LostWork) -> str:
+    if trace.torn:
+        return TORN
     if trace.untimed:
         return UNTIMED
     if not len(trace.ops):
@@ -103,11 +107,11 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     start_ns = trace.calls.start_ns
     # Copies of no bytes return at once and have no op either.
     with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
-    whole = lost.made[with_op & ~np.isin(lost.made, lost.calls)]
+    whole = int64(lost.made[with_op & ~np.isin(lost.made, lost.calls)])
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
     # Where most graphs' kernels were recorded, the profiler does see into them.
-    cut = 2 * np.count_nonzero(lost.in_part) > len(_graphs(trace, lost.made))
+    cut = 2 * np.count_nonzero(lost.in_part) > len(_graphs(trace, int64(lost.made)))
     without_op, known = lost.calls[~lost.in_part], len(_graphs(trace, whole)) > 0
     if cut or (len(_graphs(trace, without_op)) and not (at_last and known)):
         return IN_GRAPHS

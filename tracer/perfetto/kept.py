@@ -154,10 +154,11 @@ def _calls(
     waits = np.array([*map(synchronises, trace.strings)], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
     asked = own[work.call[own] >= 0]
+    called_ns = work.call_start_ns
     for number in distinct(calls.thread[waiting]):
         mine = waiting[calls.thread[waiting] == number]
         gaps = asked[work.call_thread[asked] == number]
-        low, high = work.start_ns[gaps] - work.gap_ns[gaps], np.maximum(work.call_start_ns[gaps], work.start_ns[gaps])
+        low, high = work.start_ns[gaps] - work.gap_ns[gaps], np.maximum(called_ns[gaps], work.start_ns[gaps])
         zone = zones.get(number)
         cover = Cover.of(
             np.concatenate([low, zone.start_ns if zone else low[:0]]),
