@@ -38,6 +38,11 @@ def compact(values: Column) -> Column:
     return np.broadcast_to(values[:1].copy(), values.shape) if alike else values
 
 
+def is_ascending(values: Column) -> bool:
+    """Whether no value is less than the one before it."""
+    return bool((values[1:] >= values[:-1]).all())
+
+
 def ascending(values: I64) -> I64:
     """The distinct values in ascending order. (np.unique would import numpy.ma.)"""
     values = np.sort(values)

@@ -12,7 +12,7 @@ from reports.palette import NONE
 from reports.parts import first
 from reports.parts.words import UNKNOWN, known, lost_of, on_cpu
 from reports.units import counted, duration, share
-from tracer.document.words import runs_of
+from tracer.document.words import listed, runs_of
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -78,10 +78,12 @@ def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
 
 def _unknown(summary: Summary) -> str:
     """What is unknown of which stage."""
+    if lost_of(summary) is None:
+        return ""
     lost = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
     idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
-    said = [f"unknown: launches of {' and '.join(lost)} have no device op."] if lost else []
-    said += [f"Of {' and '.join(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
+    said = [f"unknown: launches of {listed(lost)} lack device ops."] if lost else []
+    said += [f"Of {listed(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
     return " ".join(said)
 
 

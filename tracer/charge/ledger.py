@@ -32,13 +32,11 @@ class Ledger:
     """What each op (or CPU operator) is charged with; one row an op.
 
     Attributes:
-        time_ns: its duration (a CPU operator's self time).
-        busy_ns: its share of the time in which anything ran.
+        busy_ns: its share of the time in which anything ran; of a CPU operator its self time.
         host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
         between_ns: the rest of that gap.
     """
 
-    time_ns: I64
     busy_ns: I64
     host_ns: I64
     sync_ns: I64
@@ -80,7 +78,7 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
     opened = _opened(ranges, ops.start_ns, ops.end_ns)
-    ledger = Ledger(ops.end_ns - ops.start_ns, busy, *_by_cause(trace, call, gap_start, gap_end, opened, off))
+    ledger = Ledger(busy, *_by_cause(trace, call, gap_start, gap_end, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
 
@@ -218,7 +216,6 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     held = _opened(ranges, spans.start_ns, spans.end_ns).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
-        time_ns=self_ns,
         busy_ns=self_ns,
         host_ns=held,
         sync_ns=nothing,

@@ -54,10 +54,11 @@ def operators_of(trace: Trace, work: Work) -> Operators:
     wrong = checked = 0
     # In parts: all together take many times their own memory.
     size = max(PIECE, -(-len(work) // MOST_PIECES))
+    called_ns = work.call_start_ns
     for at in range(0, len(work), size):
         part = slice(at, at + size)
         launched = work.call_thread[part] != NO_THREAD
-        times = np.where(launched, work.call_start_ns[part], work.start_ns[part])
+        times = np.where(launched, called_ns[part], work.start_ns[part])
         own = np.full(len(times), -1, dtype=np.int64)
         own[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[part][launched])
         row[part] = own

@@ -35,7 +35,7 @@ def command(
     jobs: Jobs = None,
     no_limit: NoLimit = False,
 ) -> None:
-    """Write a trace as tables: ops, launches, calls, ranges, stages, tokens, requests, memory,
+    """Write a trace as tables: ops, launches, calls, ranges, stages, tokens, requests, memory, footprint, energy and
     findings.
 
     One file each; docs/tables.md says what each column means. Times are integer nanoseconds on the trace's own clock.

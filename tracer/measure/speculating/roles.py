@@ -24,12 +24,12 @@ _PASSES = tuple(map(ALL_STAGES.index, (PREFILL, DECODE, VERIFY)))
 def role_work(trace: Trace, runs: Runs) -> dict[str, RoleWork]:
     """By role, in the order of their first ranges; work in no role's stage is in none."""
     ranges, work = runs.ranges, runs.work
-    role = np.array([*ranges.roles, ""], dtype=np.str_)
-    of_work = role[work.stage]
+    role = np.array(ranges.roles, dtype=np.str_)
     inside = _in_passes(trace, runs)
     found = {}
     for name in dict.fromkeys(one for one in ranges.roles if one):
-        own, rows = role[:-1] == name, of_work == name
+        own = role == name
+        rows = np.append(own, False)[work.stage]
         recorded = not runs.lost[own].any()
         forward = None if inside is None else rows & inside
         found[str(name)] = RoleWork(

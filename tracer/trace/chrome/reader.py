@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
 from tracer.trace.columns import Device, Trace, Want, without_rows
-from tracer.trace.memory import give_back_freed_pages
+from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from tracer.trace.chrome.collected import Columns
     from tracer.trace.columns import Spans
+    from tracer.trace.moments import Moments
     from tracer.trace.source import Source
 
 FoundT = TypeVar("FoundT")
@@ -61,19 +63,22 @@ class _Content:
     had: Want
 
 
-def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+def read_chrome(
+    source: Source, want: Want, *, jobs: int | None = None, strict: bool = False, at: Moments | None = None
+) -> Trace:
     """Read a Chrome trace.
 
     Args:
         source, want: the file, and which events of it to read.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file instead of reading it up to where it is torn.
+        at: see `read_source`.
 
     Raises:
         InputError: the file is no Chrome trace, or is torn and `strict` is set.
     """
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
-    content = _read(source, want, jobs)
+    content = _read(source, want, jobs, at)
     metadata = read_metadata(*content.metadata)
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
@@ -177,7 +182,7 @@ def _torn(source: Source, content: _Content) -> str | None:
     return f"the file is {cause}: read up to its last whole event, {content.lost_bytes or 0:,} bytes behind it lost"
 
 
-def _read(source: Source, want: Want, jobs: int) -> _Content:
+def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _Content:
     head, mark = _head(source)
     if not head and source.damage:
         raise InputError(f"{source.name}: damaged ({source.damage}); nothing of it can be read")
@@ -190,7 +195,10 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
         want |= Want(0) if _labelled(source) else Want.MODULES
     if layout is not None:
         try:
-            return _scan(source, head, mark + layout.events, layout, want, jobs)
+            most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
+            return _scan(
+                source, head, mark + layout.events, layout, jobs, lambda: Scanner(layout, want, most, at), want
+            )
         except UnscannableError:
             pass  # read it the slow way
     data = source.read_all().removeprefix(BOM)
@@ -248,11 +256,13 @@ class _Share(Generic[FoundT]):
         found: by its scanner.
         rest: what is left at the end of the file, behind the last end of an event; None unless this process met it.
         recent: what comes before that, where the file cannot be read again from there.
+        damage: of the packing, where it met some.
     """
 
     found: FoundT
     rest: bytes | None
     recent: bytes
+    damage: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +280,15 @@ class Scanned(Generic[FoundT]):
     text: bytes
 
 
-def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, jobs: int) -> _Content:
-    """Scan the file from offset `begin` on in `jobs` processes.
+def _scan(
+    source: Source, head: bytes, begin: int, layout: Layout, jobs: int, new: Callable[[], Scanner], want: Want
+) -> _Content:
+    """Scan the file from offset `begin` on in `jobs` processes, with `new` scanners for what is wanted.
 
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
-    scanned = scan_shares(source, begin, layout, jobs, lambda: Scanner(layout, want, most))
+    scanned = scan_shares(source, begin, layout, jobs, new)
     (events, collector), *others = scanned.found
     for more, other in others:
         events += more
@@ -310,6 +321,7 @@ def scan_shares(
     handover = Handover(jobs - 1) if source.packed else None
 
     def work(share: int) -> _Share[FoundT]:
+        keep_freed_pages()
         scanner, rest, recent = new(), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
@@ -318,21 +330,31 @@ def scan_shares(
                 scanner.scan(text, place)
         else:
             rest, recent = _scan_and_hand_over(scanner, source, layout, begin, handover)
-        return _Share(scanner.found(), rest, recent)
+        return _Share(scanner.found(), rest, recent, source.damage)
 
-    shares = in_processes(work, jobs)
+    # Decoding leaves holes in memory between the columns that it makes: in processes that end with it.
+    give_back_columns()
+    shares = in_processes(work, jobs, here=False)
+    source.damage = next((share.damage for share in shares if share.damage is not None), source.damage)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
     if not source.packed:
         recent = _before(source, begin, source.size_bytes - len(rest))
+    text, behind = recent + rest, len(recent)
+    del recent
     last = new()
-    tail = scan_tail(last, recent, rest, layout)
-    return Scanned([*(share.found for share in shares), last.found()], tail, recent + rest)
+    tail = scan_tail(last, text, behind, layout)
+    return Scanned([*(share.found for share in shares), last.found()], tail, text)
 
 
 def _before(source: Source, begin: int, end: int) -> bytes:
     """What stands before offset `end` of a plain file, from `begin` on at the earliest."""
     start = max(begin, end - TAIL_BYTES)
-    return b"".join(source.blocks(start))[: end - start]
+    text = BytesIO()  # of which what it was made of is gone at once
+    for block in source.blocks(start):
+        text.write(block[: end - start - text.tell()])
+        if text.tell() >= end - start:
+            break
+    return text.getvalue()
 
 
 def _scan_part(
