@@ -117,6 +117,24 @@ def test_replays_that_each_lack_something_else_are_found_without_a_whole_one_and
     assert _cut(*[_other(number, nodes) for number, nodes in enumerate(some, 1)]) == []
 
 
+def _waiting(*, lacking: int, behind: str = SYNC) -> list[Event]:
+    """Five replays of a graph of kernels of 2 ms, of which all lack the last ones."""
+    events: list[Event] = []
+    for number in range(1, 6):
+        at = 20_000.0 * number
+        events += [call("cudaGraphLaunch", at, 8, number)]
+        events += [kernel(f"k{node}", at + 10 + 2000 * node, 1999, number) for node in WHOLE[: NODES - lacking]]
+        events.append(call(behind, at + 20, 2000 * NODES + 30))
+    return events
+
+
+def test_where_the_host_waits_long_behind_all_replays_of_a_graph_they_all_lack_the_rest() -> None:
+    assert _cut(_waiting(lacking=3)) == [1, 2, 3, 4, 5]
+    assert _cut(_waiting(lacking=0)) == []
+    assert _cut(_waiting(lacking=3, behind="cudaFree")) == []
+    assert _cut(_waiting(lacking=3)[:10]) == []
+
+
 def test_a_clock_of_its_own_tells_nothing_of_the_time_before_and_behind() -> None:
     early = [
         {**event, "ts": event["ts"] - 300} if event["cat"] == "kernel" else event
@@ -167,3 +185,11 @@ def _closed_up(trace: Trace, rows: I64, since_ns: int) -> Trace:
         ops=replace(ops, start_ns=earlier(ops.start_ns), end_ns=earlier(ops.start_ns) + ops.end_ns - ops.start_ns),
         calls=replace(calls, start_ns=calls.start_ns - shift, end_ns=calls.end_ns - shift),
     )
+
+
+def test_of_more_different_graphs_than_a_table_may_hold_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [_replay(number) for number in (1, 2, 4)] + [_replay(3, WHOLE[3:])]
+    monkeypatch.setattr("tracer.charge.replayed.MOST_CELLS", 2 * NODES)
+    assert _cut(*events) == [3]
+    monkeypatch.setattr("tracer.charge.replayed.MOST_CELLS", 2 * NODES - 1)
+    assert _cut(*events) == []

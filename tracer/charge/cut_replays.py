@@ -6,17 +6,19 @@ the same with a branch not taken, a node switched off, or updated; in real files
 Time tells them apart: what ran and was not recorded leaves its time empty on the device. So a replay has lost nodes if,
 beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`).
 Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
-with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped.
+with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
+replays of a graph lack the same, the host still waits for their end: long behind what was recorded of each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import sum_by
 from tracer.charge.left_empty import left_empty
 from tracer.charge.replayed import replayed
@@ -24,6 +26,7 @@ from tracer.trace.columns import JITTER_NS
 
 if TYPE_CHECKING:
     from tracer.arrays import F64, I64, Bools
+    from tracer.charge.clocks import Clocks
     from tracer.charge.left_empty import LeftEmpty
     from tracer.charge.replayed import Replayed
     from tracer.trace.columns import Trace
@@ -34,29 +37,32 @@ WITHIN = 2
 USUAL = 0.9
 # Nodes that take less are not looked for; where it takes the host's clock to find them, less than twice that.
 SHORTEST_NS = JITTER_NS
-# So many replays, each without something else, show together what their graph has.
+# In forty real files no wait ended later than 60 us behind the last op that it can have waited for.
+OVERLONG_NS = 500_000
+# So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
 # So many graphs are looked at, those that were replayed most, whether others are parts of them; for each the nearest.
 MOST_GRAPHS, NEAREST = 256, 16
 
 
-def cut_replays(trace: Trace, call: I64) -> I64:
+def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
     """The launches of graphs of whose ops a part is missing, as indices among the host's calls.
 
     Args:
         trace: with ops and calls.
         call: of each op its launch, or -1.
+        clocks: how devices' clocks agree with the host's, if that is known.
     """
     replays = replayed(trace, call)
-    if replays is None or len(replays.counts) < 2:
+    if replays is None or len(replays) < 2:
         return int64([])
     times = np.bincount(replays.kind)
     common = int64(np.lexsort((-replays.sizes, -times))[:MOST_GRAPHS])
     wider = [replays.wider(kind, common) for kind in range(len(replays.counts))]
     alone = np.asarray(times == 1, dtype=np.bool_)
-    if not any(len(kinds) for kinds in wider) and np.count_nonzero(alone) < FEWEST:
-        return int64([])
-    empty = left_empty(trace, call, replays)
+    off = (clocks or clocks_of(trace, call)).off_device
+    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST
+    empty = left_empty(trace, call, replays, off=off, inside=inside)
     usual = {kind: _usual(replays, empty, kind) for kind in {one for kinds in wider for one in kinds.tolist()}}
     look = _Look(trace, replays, empty, common, wider, alone, usual)
     found = [kind for kind in range(len(wider)) if look.lacks(kind)]
@@ -71,6 +77,7 @@ class _Look:
         common: kinds that were replayed most.
         wider, alone: of each kind, those that have more, and whether it has one replay.
         usual: see `_usual`, of the wider kinds.
+        families: see `_family`, by their kinds.
     """
 
     trace: Trace
@@ -80,13 +87,16 @@ class _Look:
     wider: list[I64]
     alone: Bools
     usual: dict[int, tuple[float, F64]]
+    families: dict[bytes, tuple[F64, F64, float]] = field(default_factory=dict)
 
     def lacks(self, kind: int) -> bool:
         """Whether the replays of this kind lost nodes."""
         others = self.wider[kind][:NEAREST].tolist()
+        own = self.replays.of_kind(kind)
+        if len(own) >= FEWEST and np.median(self.empty.waited_ns[own]) > OVERLONG_NS:
+            return True
         if not others:
             return bool(self.alone[kind]) and self._part_of_all(kind)
-        own = self.replays.of_kind(kind)
         # Of several the usual one: the time before and behind one replay may be long for other reasons.
         took_ns = float(np.median(self.replays.time_ns[own]))
         left_ns = np.median(self.empty.times_ns[:, own], axis=1)
@@ -97,24 +107,33 @@ class _Look:
 
     def _part_of_all(self, kind: int) -> bool:
         """Whether its one replay lacks what others have that lack something else each, so that none is whole."""
-        replays, ops = self.replays, self.trace.ops
+        replays = self.replays
         counts, sizes = replays.counts, replays.sizes
         family = self.common[self.alone[self.common]]
         shared = np.minimum(counts[family], counts[kind]).sum(axis=1)
         family = family[2 * shared >= np.maximum(sizes[family], sizes[kind])]
         if len(family) < FEWEST:
             return False
-        members = int64([replays.of_kind(one)[0] for one in family.tolist()])
+        key = family.tobytes()
+        if key not in self.families:
+            self.families[key] = self._family(family)
+        mean_ns, usual_ns, gap_ns = self.families[key]
+        missing_ns = float(((counts[family].max(axis=0) - counts[kind]) * mean_ns).sum())
+        usual_ns = np.where(np.arange(3) == 1, WITHIN * gap_ns * sizes[kind], usual_ns)
+        return _explains(missing_ns, self.empty.times_ns[:, replays.of_kind(kind)[0]] - usual_ns)
+
+    def _family(self, kinds: I64) -> tuple[F64, F64, float]:
+        """Of kinds of one replay each: what ops of each name take, what is left empty, and the gap between two ops."""
+        replays, ops = self.replays, self.trace.ops
+        names = replays.counts.shape[1]
+        members = int64([replays.of_kind(kind)[0] for kind in kinds.tolist()])
         parts = [replays.part(one) for one in members.tolist()]
         rows = np.concatenate([replays.rows[part] for part in parts])
-        names = np.concatenate([replays.name[part] for part in parts])
-        gap_ns = np.maximum(ops.start_ns[rows[1:]] - ops.end_ns[rows[:-1]], 0)
-        usual_ns = np.median(self.empty.times_ns[:, members], axis=1)
-        usual_ns[1] = WITHIN * (float(np.median(gap_ns)) if len(gap_ns) else 0.0) * sizes[kind]
-        took_ns = sum_by(names, ops.end_ns[rows] - ops.start_ns[rows], counts.shape[1])
-        mean_ns = took_ns / np.maximum(np.bincount(names, minlength=counts.shape[1]), 1)
-        missing_ns = float(((counts[family].max(axis=0) - counts[kind]) * mean_ns).sum())
-        return _explains(missing_ns, self.empty.times_ns[:, replays.of_kind(kind)[0]] - usual_ns)
+        name = np.concatenate([replays.name[part] for part in parts])
+        took_ns = sum_by(name, ops.end_ns[rows] - ops.start_ns[rows], names)
+        gaps_ns = np.maximum(ops.start_ns[rows[1:]] - ops.end_ns[rows[:-1]], 0)
+        mean_ns = took_ns / np.maximum(np.bincount(name, minlength=names), 1)
+        return mean_ns, np.median(self.empty.times_ns[:, members], axis=1), float(np.median(np.append(gaps_ns, 0)))
 
     def _beginning(self, kind: int) -> bool:
         """Whether its one replay has the beginning of its neighbours' ops, and nothing tells how long it ran."""

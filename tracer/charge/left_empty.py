@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import Cover
 from tracer.charge.ledger import recorded_windows
 from tracer.trace.api import starts_work, synchronises
@@ -35,26 +34,29 @@ class LeftEmpty:
         hidden_ns: when the host asked for the next op or began to wait: of what ran until then, if its record is
             missing, nothing tells. BEFORE_ALL where that is not known.
         last: whether nothing follows on the device, and the host did not wait for that.
+        waited_ns: of what is behind its last op, that in which the host waited.
     """
 
     times_ns: I64
     hidden_ns: I64
     last: Bools
+    waited_ns: I64
 
 
-def left_empty(trace: Trace, call: I64, replays: Replayed) -> LeftEmpty:
+def left_empty(trace: Trace, call: I64, replays: Replayed, *, off: Bools, inside: bool) -> LeftEmpty:
     """Look for it on each device, in each recorded window.
 
     Args:
         trace: with ops and calls.
         call: of each op its launch, or -1.
         replays: of the same.
+        off: which ops are of a device whose clock is off: it says nothing of what the host did meanwhile.
+        inside: whether to look among the replays' ops too.
     """
     times_ns, hidden_ns = np.zeros((3, len(replays)), dtype=np.int64), np.full(len(replays), BEFORE_ALL)
-    last = np.zeros(len(replays), dtype=np.bool_)
+    last, waited_ns = np.zeros(len(replays), dtype=np.bool_), np.zeros(len(replays), dtype=np.int64)
     begun_by = np.full(len(trace.ops), -1, dtype=np.int64)
     begun_by[replays.rows[replays.begins[:-1]]] = np.arange(len(replays))
-    off = clocks_of(trace, call).off_device
     waits, asked_ns = _waits(trace), _asked_last(trace)
     for rows in recorded_windows(trace, trace.ops.device, trace.ops.start_ns):
         own = begun_by[rows]
@@ -62,19 +64,21 @@ def left_empty(trace: Trace, call: I64, replays: Replayed) -> LeftEmpty:
         if not len(own):
             continue
         window = _Window.of(trace, rows)
-        times_ns[1, own] = window.inside(replays.start_ns[own], replays.end_ns[own])
+        if inside:
+            times_ns[1, own] = _uncovered(trace, rows, replays.start_ns[own], replays.end_ns[own])
         if off[rows[0]]:
-            continue  # a clock of its own says nothing of what the host did meanwhile
+            continue
         times_ns[0, own] = window.before(replays.start_ns[own], trace.calls.end_ns[replays.call[own]])
-        times_ns[2, own], hidden_ns[own], nothing = window.behind(trace, call, replays, own, waits)
+        queued_ns, waited_ns[own], hidden_ns[own], nothing = window.behind(trace, call, replays, own, waits)
+        times_ns[2, own] = np.maximum(queued_ns, waited_ns[own])
         later = asked_ns[trace.calls.thread[replays.call[own]]] > trace.calls.start_ns[replays.call[own]]
         last[own] = nothing & ((hidden_ns[own] == BEFORE_ALL) | later)
-    return LeftEmpty(times_ns, hidden_ns, last)
+    return LeftEmpty(times_ns, hidden_ns, last, waited_ns)
 
 
 def _waits(trace: Trace) -> I64:
-    """The calls that wait for a device, as they end."""
-    waits = np.array([*map(synchronises, trace.strings)], dtype=np.bool_)
+    """The calls that wait for a device, as they end; giving memory back takes time of its own."""
+    waits = np.array([synchronises(name) and "Free" not in name for name in trace.strings], dtype=np.bool_)
     rows = np.flatnonzero(waits[trace.calls.name])
     return int64(rows[np.argsort(trace.calls.end_ns[rows], kind="stable")])
 
@@ -95,24 +99,20 @@ class _Window:
     rows: I64
     start_ns: I64
     reach_ns: I64
-    cover: Cover
 
     @classmethod
     def of(cls, trace: Trace, rows: I64) -> _Window:
         start_ns, end_ns = trace.ops.start_ns[rows], trace.ops.end_ns[rows]
         order = np.argsort(start_ns, kind="stable")
-        return cls(rows[order], start_ns[order], np.maximum.accumulate(end_ns[order]), Cover.of(start_ns, end_ns))
-
-    def inside(self, start_ns: I64, end_ns: I64) -> I64:
-        return int64(end_ns - start_ns - self.cover.within(start_ns, end_ns))
+        return cls(rows[order], start_ns[order], np.maximum.accumulate(end_ns[order]))
 
     def before(self, start_ns: I64, asked_ns: I64) -> I64:
         place = np.searchsorted(self.start_ns, start_ns)
         reach_ns = np.where(place > 0, self.reach_ns[np.maximum(place - 1, 0)], asked_ns)
         return int64(np.maximum(start_ns - np.maximum(asked_ns, reach_ns), 0))
 
-    def behind(self, trace: Trace, call: I64, replays: Replayed, own: I64, waits: I64) -> tuple[I64, I64, Bools]:
-        """Empty time, from when it is hidden, and behind which of these replays nothing follows."""
+    def behind(self, trace: Trace, call: I64, replays: Replayed, own: I64, waits: I64) -> tuple[I64, I64, I64, Bools]:
+        """Empty time for what was asked for, and while the host waited; `hidden_ns`; where nothing follows."""
         calls, end_ns = trace.calls, replays.end_ns[own]
         place = np.searchsorted(self.start_ns, end_ns)
         nothing = np.asarray(place == len(self.rows), dtype=np.bool_)
@@ -126,7 +126,13 @@ class _Window:
         waited_ns, began_ns = _waited(trace, waits, calls.start_ns[replays.call[own]], end_ns, next_ns)
         hidden_ns = np.minimum(asked_ns, began_ns)
         hidden_ns[hidden_ns == NEVER] = BEFORE_ALL
-        return int64(np.maximum(np.maximum(queued_ns, waited_ns), 0)), int64(hidden_ns), nothing
+        return int64(np.maximum(queued_ns, 0)), waited_ns, int64(hidden_ns), nothing
+
+
+def _uncovered(trace: Trace, rows: I64, start_ns: I64, end_ns: I64) -> I64:
+    return int64(
+        end_ns - start_ns - Cover.of(trace.ops.start_ns[rows], trace.ops.end_ns[rows]).within(start_ns, end_ns)
+    )
 
 
 def _waited(trace: Trace, waits: I64, since_ns: I64, end_ns: I64, until_ns: I64) -> tuple[I64, I64]:
@@ -142,4 +148,4 @@ def _waited(trace: Trace, waits: I64, since_ns: I64, end_ns: I64, until_ns: I64)
     began_ns, over_ns = trace.calls.start_ns[wait], trace.calls.end_ns[wait]
     held = (place < len(waits)) & (began_ns >= since_ns) & (began_ns < until_ns)
     waited_ns = np.minimum(over_ns, until_ns) - np.maximum(end_ns, began_ns)
-    return int64(np.where(held, waited_ns, 0)), int64(np.where(held, began_ns, NEVER))
+    return int64(np.where(held, np.maximum(waited_ns, 0), 0)), int64(np.where(held, began_ns, NEVER))

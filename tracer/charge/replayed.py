@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
+# Kinds times names: piecewise graphs of large models are a quarter of it. More is nothing that a server replays, and a
+# table of them would take far more memory than the file.
+MOST_CELLS = 1 << 22
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
     """Replays that worked on one device each, in the order of their launch.
@@ -28,6 +33,7 @@ class Replayed:
         time_ns: of its ops together.
         kind: which ops it has, whatever their order: those of one kind have the same.
         counts: [kinds, names] how often a kind has a name.
+        sizes: how many ops each kind has.
     """
 
     rows: I64
@@ -39,14 +45,10 @@ class Replayed:
     time_ns: I64
     kind: I64
     counts: I64
+    sizes: I64
 
     def __len__(self) -> int:
         return len(self.call)
-
-    @property
-    def sizes(self) -> I64:
-        """How many ops each kind has."""
-        return int64(self.counts.sum(axis=1))
 
     def part(self, replay: int) -> slice:
         """Where its ops are among `rows`."""
@@ -58,13 +60,13 @@ class Replayed:
 
     def wider(self, kind: int, among: I64) -> I64:
         """The kinds, of some, that have all ops of this one, and more; the nearest first."""
-        counts, size = self.counts[among], self.counts[kind].sum()
-        found = among[(counts >= self.counts[kind]).all(axis=1) & (counts.sum(axis=1) > size)]
+        more = among[self.sizes[among] > self.sizes[kind]]
+        found = more[(self.counts[more] >= self.counts[kind]).all(axis=1)]
         return int64(found[np.argsort(self.sizes[found], kind="stable")])
 
 
 def replayed(trace: Trace, call: I64) -> Replayed | None:
-    """All of them; None where there are none.
+    """All of them; None where there are none, or too many different ones to lay beside each other.
 
     Args:
         trace: with ops and calls.
@@ -77,7 +79,7 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
     if not len(rows):
         return None
     ops = trace.ops
-    rows = rows[np.lexsort((ops.start_ns[rows], call[rows], trace.calls.start_ns[call[rows]]))]
+    rows = _in_order(rows, (ops.start_ns[rows], call[rows], trace.calls.start_ns[call[rows]]))
     begins, ends = _parts(call[rows])
     elsewhere = ops.device[rows] != ops.device[rows[begins]].repeat(ends - begins)
     if elsewhere.any():  # of one that works on several devices nothing is asked
@@ -87,6 +89,8 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
         begins, ends = _parts(call[rows])
     names, name = coded(int64(ops.name[rows]))
     of_kind, kind = coded(np.add.reduceat(_scattered(len(names))[name], begins))
+    if len(of_kind) * len(names) > MOST_CELLS:
+        return None
     first = np.zeros(len(of_kind), dtype=np.int64)
     first[kind[::-1]] = np.arange(len(kind))[::-1]
     counts = [np.bincount(name[begins[one] : ends[one]], minlength=len(names)) for one in first.tolist()]
@@ -100,7 +104,17 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
         time_ns=np.add.reduceat(ops.end_ns[rows] - ops.start_ns[rows], begins),
         kind=kind,
         counts=int64(counts),
+        sizes=(ends - begins)[first],
     )
+
+
+def _in_order(rows: I64, keys: tuple[I64, I64, I64]) -> I64:
+    """Sorted by the last key, then by those before it; as most files have them, which takes no sorting."""
+    steps = [np.diff(key) for key in keys]
+    least, middle, most = (step < 0 for step in steps)
+    if not (most | ((steps[2] == 0) & (middle | ((steps[1] == 0) & least)))).any():
+        return rows
+    return int64(rows[np.lexsort(keys)])
 
 
 def _scattered(count: int) -> I64:

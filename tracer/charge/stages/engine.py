@@ -111,14 +111,14 @@ def _of_somebody(one: Range) -> Range:
 
 
 def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
-    """Which of these ranges begin inside one of `outer` on their thread."""
+    """Which of these ranges lie inside one of `outer` on their thread."""
     ranges = trace.ranges
     found = np.zeros(len(rows), dtype=np.bool_)
     for thread in distinct(ranges.thread[outer]):
         own = outer[ranges.thread[outer] == thread]
         asked = np.flatnonzero(ranges.thread[rows] == thread)
-        nest = Nest.of(ranges.start_ns[own], ranges.end_ns[own])
-        found[asked] = nest.innermost(ranges.start_ns[rows[asked]]) >= 0
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[rows[asked]])
+        found[asked] = (place >= 0) & (ranges.end_ns[rows[asked]] <= ranges.end_ns[own[place]])
     return found
 
 

@@ -163,7 +163,7 @@ def with_clean(found: Speculation | None, manifest: Manifest | None, drafted: Dr
     later = [
         (time_ns, tokens)
         for one in manifest.clean
-        for time_ns, tokens in zip(one.decode_ns[1:], (one.step_tokens or [1] * len(one.decode_ns))[1:], strict=False)
+        for time_ns, tokens in zip(one.decode_ns[1:], _of_steps(one)[1:], strict=True)
     ]
     ways = [] if manifest.drafting is None else manifest.drafting.ways
     own = next((way for way in ways if way.name == drafted.schedule), None)
