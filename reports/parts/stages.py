@@ -28,7 +28,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     rest_ns = summary.device.unattributed.time_ns
     times = [stage.whole_time_ns for stage in summary.stages]
     # Of a whole that is not known there are no shares.
-    whole_ns = 0 if None in times else sum(time_ns or 0 for time_ns in times) + rest_ns
+    whole_ns = 0 if None in times or lost_of(summary) is not None else sum(time_ns or 0 for time_ns in times) + rest_ns
     shown = [stage for stage in summary.stages if asked.shows(stage.stage)]
     rows = [_row(stage, whole_ns) for stage in shown]
     marks: list[Role] = ["caution" if stage.device_time_ns is None else "" for stage in shown]
@@ -129,7 +129,8 @@ def _outside(summary: Summary) -> str:
         for name, reason in rest.reasons.items()
         if reason.ops
     ]
+    recorded = "" if lost_of(summary) is None else "recorded "
     if reasons:
-        return f"In no stage: {share(rest.time_ns, whole_ns)}: {', '.join(reasons)}."
-    recorded = "recorded " if lost_of(summary) is not None else ""
+        of = "of what was recorded" if recorded else share(rest.time_ns, whole_ns)
+        return f"In no stage: {of}: {', '.join(reasons)}."
     return f"Every {recorded}op belongs to a stage." if whole_ns else ""

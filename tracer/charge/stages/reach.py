@@ -2,9 +2,10 @@
 
 vLLM annotates the model's execution; logits, sampling and the copy of the tokens to the host come behind that range
 since late 2025. A step lasts from the beginning of its range to the last call that its thread makes before the next
-step. Where the next step decodes, requests were in flight in between, so what is left of the time is theirs as well:
-where the engine processes prompts too, none gets there otherwise. Engines that only decode get requests from elsewhere
-and have pauses; there what is longer than all of the step is nobody's. The last step has none behind it;
+step. Where the next step decodes, requests were in flight in between, so what is left of the time is theirs as well,
+unless it is longer than all of the step. Between two steps that decode it is theirs however long, if the engine
+processes prompts too: no request gets there otherwise. Engines that only decode get theirs from elsewhere, and have
+pauses. The last step has none behind it;
 it reaches as far as the others do at most, for whoever stops a profiler makes calls too.
 """
 
@@ -65,13 +66,13 @@ def until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
 def _following(ranges: StageRanges, steps: I64, start: I64, over: I64, last_ns: int) -> I64:
     """Where each step ends that is over by some time: with the next, if requests of that were in flight by then.
 
-    They were if it decodes, and either the engine processes prompts too or it follows within the step's length. A step
-    of no stage may hand over requests from elsewhere.
+    They were if it decodes, and follows within the step's length, or follows one that decodes where the engine
+    processes prompts too.
     """
     following = np.append(start[1:], last_ns)
     stage = ranges.stage[steps]
     in_flight = np.append(np.isin(stage[1:], _IN_FLIGHT), False)
-    known = bool(np.isin(stage, _PROMPTS).any()) & (stage >= 0)
+    known = bool(np.isin(stage, _PROMPTS).any()) & np.isin(stage, _IN_FLIGHT)
     at_once = in_flight & (following > over) & (known | (following - over <= over - start))
     return int64(np.where(at_once, following, over))
 
