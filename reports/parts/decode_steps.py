@@ -60,7 +60,8 @@ def _steps(summary: Summary) -> str:
     """How many, and of how many."""
     count = len(summary.tokens)
     part = next((one for one in summary.coverage if one.stage == DECODE), None)
-    return counted(count, "step") if part is None else f"{count:,} of {part.of_runs:,} steps recorded"
+    one, several = ("pass", "passes") if summary.trace.steps == PASSES else ("step", "steps")
+    return counted(count, one, several) if part is None else f"{count:,} of {part.of_runs:,} {several} recorded"
 
 
 def _per_token(tokens: list[Token]) -> str:
