@@ -36,9 +36,7 @@ _CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
 _VISION = re.compile(
     r"\A(?>(?s:.*)(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder))(?!\w*Projector)\w*_\d+$"
 )
-_PROJECTOR = re.compile(
-    r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor))\w*_\d+$", re.IGNORECASE
-)
+_PROJECTOR = re.compile(r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor))\w*_\d+$", re.IGNORECASE)
 _WHOSE = Untold(
     what="which passes of the model are prefill and which are decode steps",
     reason="several language models take turns, as in speculative decoding, and no frame says which of them drafts",
