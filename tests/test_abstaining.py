@@ -44,6 +44,10 @@ def _replays(*cut: int) -> list[Event]:
     return [*events, *[kernel("add", 100 * k + 31, 15, k) for k in range(1, 9) if k not in cut]]
 
 
+def _ranges() -> list[Event]:
+    return [one for one in _decode() if one["cat"] == "user_annotation"]
+
+
 def _plain(events: Iterable[Event]) -> list[Event]:
     """Without the ranges that tell the stages."""
     return [one for one in events if not one["name"].startswith("tracer/")]
@@ -140,6 +144,14 @@ ROWS = {
         predicted="it has no stages",
         compared=("device work in A", LACK),
         judged="no tpot",
+    ),
+    "nothing but ranges": Row(
+        events=_ranges(),
+        whole=_decode(),
+        summary=("device, busy and idle time", "no device op, no launch and no CPU operator"),
+        compared=UNTESTED,
+        budget="decode<=99%",
+        judged="the trace holds ranges and no work",
     ),
     "no stages": Row(
         events=_plain(_decode()),

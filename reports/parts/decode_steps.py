@@ -21,7 +21,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     if not tokens or not asked.shows(DECODE):
         return None
     passes = summary.trace.steps == PASSES
-    on_device = any(token.ops or token.device_time_ns is None for token in tokens)
+    on_device = any(token.ops or token.lost for token in tokens)
     times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
     return block(
         f"decode {summary.trace.steps}",

@@ -81,7 +81,10 @@ def _file(summary: Summary) -> Line:
 
 
 def _devices(summary: Summary) -> str:
-    names = [device.name or f"device {device.id}" for device in summary.trace.devices]
+    names = [
+        device.name or (f"device {device.id}" if device.id >= 0 else "a device without a number")
+        for device in summary.trace.devices
+    ]
     unique = list(dict.fromkeys(names))
     return ", ".join(f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in unique)
 

@@ -78,6 +78,8 @@ def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
 
 def _unknown(summary: Summary) -> str:
     """What is unknown of which stage."""
+    if lost_of(summary) is None:
+        return ""
     lost = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
     idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
     said = [f"unknown: launches of {listed(lost)} lack device ops."] if lost else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import listed, title
+from tracer.findings.engines import COMPILE
 from tracer.findings.rule import EACH_STAGE, Found, Rule
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def find(evidence: Evidence) -> Found | None:
             "their whole time, in stages that do not mostly wait for their host; of a stage that has nothing else, all "
             "but one kernel a run; at most",
         ),
+        instead=COMPILE if evidence.ranges.engine else None,
     )
 
 

@@ -37,6 +37,7 @@ AT_LAST_OF_NSIGHT = (
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
+TORN = "fetch the file again, whole: it breaks off, and the missing ops may lie behind that place"
 ANYWHERE = "record a shorter piece: a profiler whose buffers are full drops records"
 
 
@@ -97,6 +98,8 @@ def _their(calls: dict[str, int]) -> str:
 
 
 def _next_step(trace: Trace, lost: LostWork) -> str:
+    if trace.torn:
+        return TORN
     if trace.untimed:
         return UNTIMED
     if not len(trace.ops):

@@ -71,6 +71,20 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             reason="modules were recorded, and none that is a language model's with decoder layers in it",
             next_step=f"break time down by them with --by module; for stages {OWN_MARKS}",
         )
+    return _without_names(trace)
+
+
+def _without_names(trace: Trace) -> Abstained:
+    """Of a trace in which nothing has a name that could tell."""
+    if trace.stacks:
+        return Abstained(
+            what=STAGES,
+            reason="there is no range in the file, and no Python frame of the thread that launched tells a stage",
+            next_step=(
+                "start the profiler in the thread that runs the model, if that was another: frames are those of one "
+                f"thread alone; or {OWN_MARKS}"
+            ),
+        )
     return Abstained(
         what=STAGES,
         reason="there is no range in the file, and no Python frame from which stages could be told",

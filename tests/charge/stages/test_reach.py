@@ -67,12 +67,20 @@ def test_pauses_of_traffic_are_no_launch_overhead_of_a_prefill() -> None:
 
 def test_a_step_ends_with_the_last_call_before_a_prefill_and_reaches_to_the_next_decode() -> None:
     steps = [span(PREFILL, 0, 100), span(DECODE, 300, 100), span(PREFILL, 600, 100), launch(410, 50, 1)]
-    assert _ends(*steps) == [100, 460, 700]  # a pause of 200 is longer than the first step
+    assert _ends(*steps) == [300, 460, 700]
     assert _ends(span(PREFILL, 0, 100), span(DECODE, 150, 100)) == [150, 250]
 
 
 def test_a_pause_longer_than_the_step_is_no_part_of_it_even_before_a_decode_step() -> None:
     assert _ends(span(DECODE, 0, 100), launch(110, 10, 1), span(DECODE, 1000, 100)) == [120, 1100]
+
+
+def test_where_prompts_are_processed_too_what_decodes_next_was_in_flight_however_long_the_pause() -> None:
+    """Else a scheduler slower than the steps would look like traffic that stays away."""
+    slow = [span(PREFILL, 0, 100), span(DECODE, 1000, 100), span(DECODE, 2000, 100), span(PREFILL, 9000, 100)]
+    assert _ends(*slow) == [1000, 2000, 2100, 9100]
+    handed = [span(f"step[{step}]", 1000 * k, 100) for k, step in enumerate(("EXTEND bs=1 toks=9", "PREBUILT bs=1"))]
+    assert _ends(*handed, span("step[DECODE bs=1]", 2000, 100)) == [100, 2100]
 
 
 def test_the_last_step_reaches_as_far_as_the_others_at_most() -> None:

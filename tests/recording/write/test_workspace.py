@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.manifests import latencies, manifest
+from support.room import room_for
 
 from tracer.document.errors import InputError
 from tracer.recording.world.place import Place, told_path
@@ -20,17 +18,6 @@ from tracer.recording.write.workspace import Workspace, workspace
 from tracer.summarize import summarize_file
 
 MANIFEST = manifest([latencies()])
-
-
-@contextmanager
-def _room_for(size_bytes: int) -> Iterator[None]:
-    """No file grows beyond this, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def _captures(folder: Path, events: int) -> list[Path]:
@@ -62,7 +49,7 @@ def test_what_succeeds_leaves_the_run_and_nothing_else(tmp_path: Path) -> None:
 def test_where_the_run_has_no_room_it_is_kept_packed_beside(tmp_path: Path) -> None:
     with workspace() as work:
         captures = _captures(work.folder, 5000)
-        with _room_for(100_000):
+        with room_for(100_000):
             said = _fails(work, tmp_path / "run.json", captures)
     assert said == f"{tmp_path}/run.json: File too large; the recording is kept in {tmp_path}/run.json.gz"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json.gz", "temporary"]
@@ -73,7 +60,7 @@ def test_a_file_that_is_there_already_is_not_what_it_is_kept_in(tmp_path: Path) 
     (tmp_path / "run.json.gz").write_text("another")
     with workspace() as work:
         captures = _captures(work.folder, 5000)
-        with _room_for(100_000):
+        with room_for(100_000):
             said = _fails(work, tmp_path / "run.json", captures)
     assert said.endswith(f"the recording is kept in {work.folder}/run.json.gz")
     assert (tmp_path / "run.json.gz").read_text() == "another"
@@ -90,7 +77,7 @@ def test_where_the_folder_is_gone_it_is_kept_in_the_temporary_one(tmp_path: Path
 def test_where_nothing_can_be_written_the_captures_stay(tmp_path: Path) -> None:
     with workspace() as work:
         captures = _captures(work.folder, 3)
-        with _room_for(0):
+        with room_for(0):
             said = _fails(work, tmp_path / "run.json", captures)
     assert said.endswith(f"what the profiler left is kept in {work.folder}")
     assert captures[0].is_file()
@@ -191,7 +178,7 @@ def test_a_rank_that_cannot_write_tells_the_others_and_keeps_its_own(tmp_path: P
     world = Ranks(tmp_path / "temporary", "", "")
     with workspace() as work:
         captures = _captures(work.folder, 5000)
-        with _room_for(100_000), pytest.raises(InputError) as raised:
+        with room_for(100_000), pytest.raises(InputError) as raised:
             work.write(tmp_path / "run.rank1.json", captures, MANIFEST, world)
     assert str(raised.value).endswith(f"File too large; the recording is kept in {tmp_path}/run.rank1.json.gz")
     assert (_there(tmp_path), world.said) == (["run.rank1.json.gz"], "failed")

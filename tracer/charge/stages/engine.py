@@ -111,14 +111,14 @@ def _of_somebody(one: Range) -> Range:
 
 
 def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
-    """Which of these ranges begin inside one of `outer` on their thread."""
+    """Which of these ranges lie inside one of `outer` on their thread."""
     ranges = trace.ranges
     found = np.zeros(len(rows), dtype=np.bool_)
     for thread in distinct(ranges.thread[outer]):
         own = outer[ranges.thread[outer] == thread]
         asked = np.flatnonzero(ranges.thread[rows] == thread)
-        nest = Nest.of(ranges.start_ns[own], ranges.end_ns[own])
-        found[asked] = nest.innermost(ranges.start_ns[rows[asked]]) >= 0
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[rows[asked]])
+        found[asked] = (place >= 0) & (ranges.end_ns[rows[asked]] <= ranges.end_ns[own[place]])
     return found
 
 
@@ -192,7 +192,7 @@ def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
     stage = stage[order]
     decodes = stage == _DECODE
     labels = [labels[place] for place in order.tolist()]
-    drafted = bool((stage == _DRAFT).any()) or any("VERIFY" in one.mode for one in labels)
+    drafted = bool((stage == _DRAFT).any()) or any(one.checks for one in labels)
     return replace(
         steps,
         start_ns=start[order],
@@ -204,12 +204,6 @@ def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
         labels=tuple(labels),
         engine=True,
         # A pass that checks a draft yields as many tokens as it accepts, and one more.
-        tokens=not drafted and not any(_several(one) for one in labels),
+        tokens=not drafted,
         roles=tuple(_ROLES.get(ALL_STAGES[code], "") for code in stage.tolist()) if drafted else (),
     )
-
-
-def _several(one: Label) -> bool:
-    """Whether a step computes several tokens of a sequence that decodes."""
-    tokens, requests = one.generation.tokens, one.generation.requests
-    return tokens is not None and requests is not None and tokens > requests
