@@ -38,7 +38,7 @@ def _expected(path: Path) -> dict[str, Any]:
     return spelled_out(_as_document(gzip.decompress(path.read_bytes())))
 
 
-def _one_after_another(work: Callable[[int], Any], count: int) -> list[Any]:
+def _one_after_another(work: Callable[[int], Any], count: int, *, here: bool) -> list[Any]:
     return [work(share) for share in range(count)]
 
 

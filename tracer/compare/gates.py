@@ -149,7 +149,7 @@ def _check_energy(summary: Summary, budget: Budget) -> Gate:
     )  # fmt: skip
 
 
-def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | None:
+def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | Abstained | None:
     """Why a figure that the trace should have is unknown; a share is as soon as one stage's time is."""
     occurs = {stage.stage for stage in summary.stages}
     if (DECODE if budget.of == TPOT else budget.of) not in occurs:
