@@ -235,6 +235,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     )  # fmt: skip
     found, unasked = ask(evidence)
     window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
+    give_back_freed_pages(trace.events)
     breakdown = break_down(trace, ranges, work, choices.by) if choices.by else None
     return Summary(
         schema_=SCHEMA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tracer.document.summary import Coverage, Summary
 
 
+# Kinds of devices named one by one.
+NAMED = 8
 # What told the stages apart.
 FOUND_BY = {
     "tracer": "the ranges that tracer record writes",
@@ -85,8 +88,9 @@ def _devices(summary: Summary) -> str:
         device.name or (f"device {device.id}" if device.id >= 0 else "a device without a number")
         for device in summary.trace.devices
     ]
-    unique = list(dict.fromkeys(names))
-    return ", ".join(f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in unique)
+    often = Counter(names)
+    said = [f"{count} × {name}" if count > 1 else name for name, count in often.items()]
+    return ", ".join(said[:NAMED]) + (f" and {len(said) - NAMED:,} more" if len(said) > NAMED else "")
 
 
 def _work(summary: Summary) -> str:

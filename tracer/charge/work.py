@@ -84,10 +84,14 @@ class Work:
         """Its duration; of an operator its self time."""
         return self.busy_ns if self.calls is None else int64(self.end_ns - self.start_ns)
 
+    def called_ns(self, rows: I64 | slice) -> I64:
+        """When some of it was asked for; see `call_start_ns`."""
+        return self.start_ns[rows] if self.calls is None else _of_call(self.calls.start_ns, self.call[rows], 0)
+
     @property
     def call_start_ns(self) -> I64:
         """When it was asked for: the start of its call, 0 without a record; an operator asks for itself."""
-        return self.start_ns if self.calls is None else _of_call(self.calls.start_ns, self.call, 0)
+        return self.called_ns(slice(None))
 
     @property
     def call_end_ns(self) -> I64:

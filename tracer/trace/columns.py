@@ -149,7 +149,7 @@ class Details:
 
     Attributes:
         of_op, of_call, of_operator: the profiler's "External id" of each op, call and CPU operator, which is that of
-            the operator; NO_CORRELATION where there is none.
+            the operator; NO_CORRELATION where there is none. Of calls they are kept if some op has none of its own.
         shape: of each CPU operator, index into shapes; -1 where none was recorded.
         shapes: its inputs' "Input Dims", "Input type" and "Concrete Inputs", JSON as it stands in the file.
     """
