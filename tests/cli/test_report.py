@@ -57,12 +57,13 @@ def test_a_saved_summary_will_do(trace: Path, tmp_path: Path) -> None:
 def test_models_at_once_are_held_against_their_own_traces_on_the_page_too(trace: Path, tmp_path: Path) -> None:
     beside, page = write(tmp_path / "both.json", *both()), tmp_path / "models.html"
     alone = [
-        f"--solo={role}={write(tmp_path / f'{role}.json', *model(name, 60, busy=busy))}"
-        for role, name, busy in (("S", "small", 10), ("L", "large", 80))
+        f"--solo={role}={write(tmp_path / f'{role}.json', *model(name, every, busy=busy))}"
+        for role, name, every, busy in (("S", "small", 20, 10), ("L", "large", 100, 80))
     ]
     done = typed("report", beside, *alone, "-o", page)
     assert done.returncode == 0, done.stderr
     assert "models at once" in page.read_text()
+    assert "host: 360 µs" in page.read_text()  # of what the small one loses, as the finding's evidence has it
     for refused in ([trace, trace], [tmp_path]):
         done = typed("report", *refused, alone[0], "-o", tmp_path / "no.html")
         assert (done.returncode, "--solo is of one trace" in done.stderr) == (2, True)
