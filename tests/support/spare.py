@@ -43,6 +43,7 @@ ABOVE = 700
 
 def _prepare(modules: tuple[str, ...]) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # as `record` sets it before it imports torch
+    gc.disable()  # of what is imported hardly anything is garbage
     for module in modules:
         import_module(module)
     for module in OPTIONAL:
@@ -50,6 +51,7 @@ def _prepare(modules: tuple[str, ...]) -> None:
             import_module(module)
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _light() -> tuple[str, ...]:
