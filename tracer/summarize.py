@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tracer.charge import overlaps
 from tracer.charge.clocks import doubtful_launches
 from tracer.charge.joined import without_joins
-from tracer.charge.lost import find_lost
+from tracer.charge.lost import cut_launches, find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.stages.ranges import StageRanges
@@ -55,6 +55,7 @@ from tracer.measure.unstaged import no_stages
 from tracer.trace.beside import beside
 from tracer.trace.columns import NOTHING, Want
 from tracer.trace.memory import give_back_freed_pages
+from tracer.trace.moments import waiting_moments
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
 
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     )
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
+    from tracer.trace.moments import Moments
 
     # What reads the same file once more, if anybody asks for it.
     Again: TypeAlias = Callable[[], Trace] | None
@@ -154,8 +156,8 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
 
 
 def frames_of(source: Source, trace: Trace, choices: Choices) -> Again:
-    """What reads the same file for its Python frames, where it has some."""
-    return (lambda: _read(source, python_lines.NEEDS, choices)) if trace.stacks else None
+    """What reads the same file for its Python frames in which a thread waited for a device, where it has some."""
+    return (lambda: _read(source, python_lines.NEEDS, choices, waiting_moments(trace))) if trace.stacks else None
 
 
 def launches_of(source: Source, trace: Trace, choices: Choices) -> Again:
@@ -164,8 +166,8 @@ def launches_of(source: Source, trace: Trace, choices: Choices) -> Again:
     return None if large else (lambda: _read(source, occupancy.NEEDS, choices))
 
 
-def _read(source: Source, want: Want, choices: Choices) -> Trace:
-    return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys)
+def _read(source: Source, want: Want, choices: Choices, at: Moments | None = None) -> Trace:
+    return read_source(source, want, jobs=choices.jobs, strict=choices.strict, nsys=choices.nsys, at=at)
 
 
 def summarize(trace: Trace, choices: Choices | None = None, *, frames: Again = None, launches: Again = None) -> Summary:
@@ -191,6 +193,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     steady = None
+    # What tells that of a replay a part was recorded may lie outside what is chosen.
+    cut = cut_launches(trace) if choices.steady or choices.request is not None else None
     if choices.steady:
         trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
     overlapping = overlaps.measure(trace.ops)
@@ -201,7 +205,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     if choices.request is not None:
         trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
-    lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+    lost = find_lost(trace, ranges, work, any_thread=choices.any_thread, cut=cut)
     # What was lost is said of its stages.
     if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
         ranges, work = untold, work_of(trace, untold)
@@ -214,6 +218,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     ranges, work = charged.ranges, charged.work
     trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
+    give_back_freed_pages(trace.events)
     known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
@@ -230,6 +235,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     )  # fmt: skip
     found, unasked = ask(evidence)
     window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
+    give_back_freed_pages(trace.events)
     breakdown = break_down(trace, ranges, work, choices.by) if choices.by else None
     return Summary(
         schema_=SCHEMA,

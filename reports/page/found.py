@@ -77,7 +77,8 @@ def _spelled(value: Any, key: str, deep: int) -> str:
     """A figure with its unit, by its name; lists and what is named within are spelled out, as far as is sensible."""
     if isinstance(value, dict) and deep:
         return " · ".join(
-            f"{one}: {_spelled(each, str(one), deep - 1)}" for one, each in list(value.items())[:MOST_ENTRIES]
+            f"{one}: {_spelled(each, key if key.endswith('_ns') else str(one), deep - 1)}"
+            for one, each in list(value.items())[:MOST_ENTRIES]
         )
     if isinstance(value, list) and deep:
         inner = [_spelled(each, key, deep - 1) for each in value[:MOST_ENTRIES]]

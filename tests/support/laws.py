@@ -153,5 +153,5 @@ def _small_pieces() -> Iterator[None]:
         yield
 
 
-def _one_after_another(work: Callable[[int], Any], count: int) -> list[Any]:
+def _one_after_another(work: Callable[[int], Any], count: int, *, here: bool) -> list[Any]:
     return [work(share) for share in range(count)]

@@ -99,11 +99,12 @@ def _launched(trace: Trace, work: Work, layers: Spans) -> Iterator[Launches]:
     rows = np.flatnonzero(work.asked & ~in_graphs(trace, work)) if work.on_device else int64([])
     row = np.append(operators_of(trace, work).row, -1) if len(rows) else int64([])
     alike = _alike(events_of(trace.strings))
+    called_ns = work.call_start_ns
     for thread in distinct(work.call_thread[rows]):
         own = rows[work.call_thread[rows] == thread]
-        own = own[np.lexsort((work.start_ns[own], work.call_start_ns[own]))]
+        own = own[np.lexsort((work.start_ns[own], called_ns[own]))]
         operators = _names(trace.cpu_ops, row[own])
-        labels = np.stack([operators, *_modules(trace, layers, work.call_start_ns[own], work.call_thread[own])])
+        labels = np.stack([operators, *_modules(trace, layers, called_ns[own], work.call_thread[own])])
         name = int64(work.name[own])
         yield Launches(name, alike[name], work.kind[own] != OpKind.KERNEL, labels, whole=False)
 

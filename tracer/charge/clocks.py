@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import distinct
-from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
+from tracer.arrays import int32, int64, is_ascending
+from tracer.charge.intervals import distinct, grouped
+from tracer.charge.launches import CLOCK_IS_OFF, earlier_ns
 from tracer.document.words import counted, duration
 from tracer.trace.api import copies_to_host, synchronises, waits_for_all
-from tracer.trace.columns import NO_CORRELATION, OpKind
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.trace.columns import Trace
 
 # A wait for a stream that takes so long had something to wait for; one for an idle stream returns at once.
@@ -111,19 +111,30 @@ def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     waits = _named(trace, synchronises)
     if not len(rows) or not len(calls) or not waits[calls.name].any():
         return int64([]), int64([])
-    order = np.lexsort((calls.start_ns, calls.thread))
-    following = np.full(len(calls), -1, dtype=np.int64)
-    following[order[:-1]] = np.where(calls.thread[order[1:]] == calls.thread[order[:-1]], order[1:], -1)
     copies = rows[ops.kind[rows] == OpKind.MEMCPY]
     own = call[copies]
-    blocks, wait = waits[calls.name[own]], following[own]
+    blocks, wait = waits[calls.name[own]], _following(trace)[own]
     to_host = _named(trace, copies_to_host)[ops.name[copies]]
-    in_order = waits & (_named(trace, _OF_STREAM.search) | _named(trace, waits_for_all))
-    waited = ~blocks & (wait >= 0) & in_order[calls.name[wait]]
+    whole, of_stream = _named(trace, waits_for_all), waits & _named(trace, _OF_STREAM.search)
+    waited = ~blocks & (wait >= 0) & (of_stream | whole)[calls.name[wait]]
     found = [(copies[blocks & to_host], own[blocks & to_host]), (copies[waited], wait[waited])]
-    found += [_last_before(trace, call, rows, thread, waits) for thread in distinct(calls.thread[waits[calls.name]])]
+    asked, launched = np.flatnonzero((whole | of_stream)[calls.name]), grouped(calls.thread[call[rows]])
+    streams = {device: len(distinct(ops.stream[own])) for device, own in grouped(ops.device).items()}
+    for thread, own_waits in grouped(calls.thread[asked]).items():
+        if thread in launched:
+            found.append(_last_before(trace, call, rows[launched[thread]], asked[own_waits], whole, streams))
     op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
     return op, int64(ops.end_ns[op] - calls.end_ns[by])
+
+
+def _following(trace: Trace) -> I32:
+    """The next call of each one's thread; -1 of the last."""
+    calls = trace.calls
+    order = int32(np.lexsort((calls.start_ns, calls.thread)))
+    thread = calls.thread[order]
+    following = np.full(len(calls), -1, dtype=np.int32)
+    following[order[:-1]] = np.where(thread[1:] == thread[:-1], order[1:], -1)
+    return following
 
 
 def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
@@ -131,25 +142,37 @@ def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
     return np.array([bool(tells(name)) for name in trace.strings], dtype=np.bool_)
 
 
-def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) -> tuple[I64, I64]:
-    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`."""
+def _last_before(
+    trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, streams: Mapping[int, int]
+) -> tuple[I64, I64]:
+    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch.
+        own: the ops that the thread launched.
+        asked: its waits for a device or a stream.
+        whole: which of the trace's strings are waits for a device.
+        streams: how many each device has.
+    """
     ops, calls = trace.ops, trace.calls
-    own = rows[calls.thread[call[rows]] == thread]
-    nothing = int64([])
-    if not len(own) or len(distinct(ops.device[own])) > 1:
-        return nothing, nothing
-    whole, of_stream = _named(trace, waits_for_all), _named(trace, _OF_STREAM.search) & waits
-    streams = distinct(ops.stream[ops.device == ops.device[own[0]]])
-    took_ns = calls.end_ns - calls.start_ns
-    tells = whole[calls.name] | (of_stream[calls.name] & (took_ns > WAITED_NS) & (len(streams) == 1))
-    asked = np.flatnonzero((calls.thread == thread) & tells)
-    own = own[np.argsort(calls.end_ns[call[own]], kind="stable")]
-    last = np.maximum.accumulate(ops.end_ns[own])
-    # Of each place the op that reaches furthest so far.
-    reach = own[np.maximum.accumulate(np.where(ops.end_ns[own] == last, np.arange(len(own)), 0))]
-    place = np.searchsorted(calls.end_ns[call[own]], calls.start_ns[asked], side="right") - 1
+    devices = distinct(ops.device[own])
+    if len(devices) > 1:
+        return int64([]), int64([])
+    took_ns = calls.end_ns[asked] - calls.start_ns[asked]
+    asked = asked[whole[calls.name[asked]] | ((took_ns > WAITED_NS) & (streams[devices[0]] == 1))]
+    returned_ns = calls.end_ns[call[own]]
+    if not is_ascending(returned_ns):
+        own = own[np.argsort(returned_ns, kind="stable")]
+        returned_ns.sort()
+    end_ns = ops.end_ns[own]
+    # Of each place that of the op that reaches furthest so far.
+    reach = np.arange(len(own), dtype=np.int32)
+    reach[end_ns != np.maximum.accumulate(end_ns)] = 0
+    np.maximum.accumulate(reach, out=reach)
+    place = np.searchsorted(returned_ns, calls.start_ns[asked], side="right") - 1
     held = place >= 0
-    return int64(reach[place[held]]), int64(asked[held])
+    return int64(own[reach[place[held]]]), int64(asked[held])
 
 
 def doubtful_launches(trace: Trace, call: I64, clocks: Clocks) -> list[str]:
@@ -181,12 +204,11 @@ def _outlasting(clocks: Clocks) -> list[str]:
 
 
 def _refused(trace: Trace, call: I64) -> list[str]:
-    known = distinct(trace.calls.correlation[trace.calls.correlation != NO_CORRELATION])
     orphans = trace.ops.correlation[call < 0]
-    if not len(known) or not len(orphans):
+    if not len(orphans):
         return []
-    place = np.minimum(np.searchsorted(known, orphans), len(known) - 1)
-    refused = int(np.count_nonzero(int64(known)[place] == orphans))
+    known = trace.calls.correlation[trace.calls.correlation != NO_CORRELATION]
+    refused = int(np.count_nonzero(np.isin(orphans, known)))
     if not refused:
         return []
     ops = counted(refused, "device op has", "device ops have")

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.intervals import distinct, sum_by
+from tracer.charge.intervals import PIECE, distinct, sum_by
 from tracer.trace.api import launches_graph
-from tracer.trace.columns import NO_CORRELATION
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 
-# Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
-JITTER_NS = 5_000
 # Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
 CLOCK_IS_OFF = 0.01
 
@@ -32,9 +30,7 @@ def find_launches(trace: Trace) -> I64:
     launched nothing else, has that launch all the same: the device's clock is off then, see `Clocks`.
     """
     ops, calls = trace.ops, trace.calls
-    usable = np.flatnonzero(calls.correlation != NO_CORRELATION)
-    order = usable[np.lexsort((-calls.end_ns[usable], calls.start_ns[usable], calls.correlation[usable]))]
-    order = _without_inner_calls(trace, order)
+    order = _without_inner_calls(trace, _by_number(trace))
     if not len(order) or not len(ops):
         return np.full(len(ops), -1, dtype=np.int64)
     processes = process_of_thread(trace)[calls.thread[order]]
@@ -45,6 +41,16 @@ def find_launches(trace: Trace) -> I64:
         rows = np.stack([_last_before(trace, order[processes == process]) for process in names])
         found = _of_several(trace, rows, names)
     return _without_used_again(trace, found)
+
+
+def _by_number(trace: Trace) -> I64:
+    """The calls that have a correlation, in the order of these; of one, in that of their starts, the longest first."""
+    calls = trace.calls
+    usable = np.flatnonzero(calls.correlation != NO_CORRELATION)
+    numbers = calls.correlation[usable]
+    if (numbers[1:] > numbers[:-1]).all():  # as a profiler writes the calls of one thread
+        return usable
+    return usable[np.lexsort((-calls.end_ns[usable], calls.start_ns[usable], numbers))]
 
 
 def _without_used_again(trace: Trace, call: I64) -> I64:
@@ -66,19 +72,27 @@ def _without_used_again(trace: Trace, call: I64) -> I64:
 
 def earlier_ns(trace: Trace, call: I64) -> I64:
     """How long before its launch each op began; 0 where it did not, or has none."""
-    start = np.where(call >= 0, np.append(trace.calls.start_ns, 0)[call], trace.ops.start_ns)
-    return int64(np.maximum(start - trace.ops.start_ns, 0))
+    earlier = _called_ns(trace, call)
+    earlier -= trace.ops.start_ns
+    earlier[call < 0] = 0
+    return np.maximum(earlier, 0, out=earlier)
 
 
 def begins_before(trace: Trace, call: I64) -> Bools:
     """Which ops began before the call that bears their correlation; with one of -1 none did."""
-    return np.asarray((call >= 0) & (trace.ops.start_ns < np.append(trace.calls.start_ns, 0)[call]), dtype=np.bool_)
+    return np.asarray((call >= 0) & (trace.ops.start_ns < _called_ns(trace, call)), dtype=np.bool_)
+
+
+def _called_ns(trace: Trace, call: I64) -> I64:
+    """When each op's call began; of one without a call anything."""
+    return trace.calls.start_ns[call] if len(trace.calls) else np.zeros(len(call), dtype=np.int64)
 
 
 def _without_inner_calls(trace: Trace, order: I64) -> I64:
     """Drop calls that lie inside one that began before them with the same correlation and thread."""
     calls = trace.calls
-    again = np.flatnonzero(calls.correlation[order[1:]] == calls.correlation[order[:-1]])
+    numbers = calls.correlation[order]
+    again = np.flatnonzero(numbers[1:] == numbers[:-1])
     if not len(again):
         return order
     several = order[coded(np.concatenate([again, again + 1]))[0]]
@@ -100,11 +114,15 @@ def _without_inner_calls(trace: Trace, order: I64) -> I64:
 def _only(trace: Trace, order: I64) -> I64:
     """For each op, the call with its correlation, of several the last before it, or -1; of calls of one process."""
     correlation = trace.calls.correlation[order]
-    first = np.searchsorted(correlation, trace.ops.correlation, side="left")
-    count = np.searchsorted(correlation, trace.ops.correlation, side="right") - first
-    if (count > 1).any():
-        return _last_before(trace, order)
-    return int64(np.where(count == 1, order[np.minimum(first, len(order) - 1)], -1))
+    found = np.full(len(trace.ops), -1, dtype=np.int64)
+    for at in range(0, len(found), PIECE):
+        asked = trace.ops.correlation[at : at + PIECE]
+        first = np.searchsorted(correlation, asked, side="left")
+        count = np.searchsorted(correlation, asked, side="right") - first
+        if (count > 1).any():
+            return _last_before(trace, order)
+        found[at : at + PIECE][count == 1] = order[first[count == 1]]
+    return found
 
 
 def _of_several(trace: Trace, candidates: I64, names: list[int]) -> I64:

@@ -19,7 +19,7 @@ from tracer.charge.spans import MOST_PIECES, innermost_span
 from tracer.trace.columns import NO_CORRELATION, NO_THREAD
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
@@ -37,7 +37,7 @@ class Operators:
         wrong_ids: how many External ids name an operator that was not open at the launch.
     """
 
-    row: I64
+    row: I32
     by_id: int = 0
     wrong_ids: int = 0
 
@@ -49,7 +49,7 @@ def operators_of(trace: Trace, work: Work) -> Operators:
         trace: with its CPU operators, and details where ids are to be used.
         work: its device ops.
     """
-    row, unique = np.full(len(work), -1, dtype=np.int64), _are_unique(trace)
+    unique, row = _are_unique(trace), np.full(len(work), -1, dtype=np.int32)
     by_id: list[tuple[I64, I64]] = []
     wrong = checked = 0
     # In parts: all together take many times their own memory.
@@ -57,7 +57,7 @@ def operators_of(trace: Trace, work: Work) -> Operators:
     for at in range(0, len(work), size):
         part = slice(at, at + size)
         launched = work.call_thread[part] != NO_THREAD
-        times = np.where(launched, work.call_start_ns[part], work.start_ns[part])
+        times = np.where(launched, work.called_ns(part), work.start_ns[part])
         own = np.full(len(times), -1, dtype=np.int64)
         own[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[part][launched])
         row[part] = own

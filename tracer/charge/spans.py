@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import ascending, int64
-from tracer.charge.intervals import Nest, distinct, sum_by
+from tracer.arrays import ascending, int64, is_ascending
+from tracer.charge.intervals import PIECE, Nest, distinct, sum_by
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -36,7 +36,9 @@ def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I6
     found = np.full(len(times_ns), -1, dtype=np.int64)
     for number in distinct(spans.thread):
         asked = np.flatnonzero(thread == number)
-        asked = asked[np.argsort(times_ns[asked])]
+        if not is_ascending(times := times_ns[asked]):
+            asked = asked[np.argsort(times)]
+        del times
         # In pieces, of which each needs few of the spans: all together take several times their own memory.
         size = max(LEAST_PIECE, -(-len(asked) // MOST_PIECES))
         for begin in range(0, len(asked), size):
@@ -47,6 +49,18 @@ def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I6
                 place = Nest.of(spans.start_ns[own], spans.end_ns[own]).innermost(times)
                 found[piece] = np.where(place >= 0, own[place], -1)
     return found
+
+
+def holding(spans: Spans, times_ns: I64, thread: I64) -> I64:
+    """Which spans hold any of these times of their thread, in the order of the spans."""
+    kept = np.zeros(len(spans), dtype=np.bool_)
+    for number in distinct(thread):
+        asked = np.sort(times_ns[thread == number])
+        for at in range(0, len(spans), PIECE):
+            start, end = spans.start_ns[at : at + PIECE], spans.end_ns[at : at + PIECE]
+            held = np.searchsorted(asked, start) < np.searchsorted(asked, end)
+            kept[at : at + PIECE] |= held & (spans.thread[at : at + PIECE] == number)
+    return int64(np.flatnonzero(kept))
 
 
 def _holding(spans: Spans | StageRanges, thread: int, times_ns: I64) -> I64:

@@ -20,10 +20,10 @@ from tracer.charge.stages.reach import until_done
 from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
-    from tracer.arrays import I8, I32, I64, Bools
+    from tracer.arrays import I8, I32, I64, Bools, Column
     from tracer.charge.clocks import Clocks
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import Trace
+    from tracer.trace.columns import HostCalls, Trace
 
 # Of operators: they ran on none.
 NO_DEVICE = MISSING
@@ -34,6 +34,8 @@ NONE = -1
 class Work:
     """One row for each device op, or for each CPU operator of a trace without device ops; in the trace's order.
 
+    What other columns tell is made anew for whoever asks: of a million ops, each column kept is eight megabytes.
+
     Attributes:
         on_device: whether the rows are device ops.
         name: index into the trace's strings.
@@ -42,14 +44,12 @@ class Work:
         track: the stream; of operators the thread.
         start_ns, end_ns: when it ran.
         size_bytes: moved by a copy or fill; 0 where unknown.
+        calls: those of the host that launch work; None of operators, which ask for themselves.
         call: index of the host call that launched it; NONE without a record, and of operators.
-        call_start_ns, call_end_ns, call_thread: when and on which thread it was asked for: by that call; an operator by
-            itself. Without a record 0, 0 and NO_THREAD.
-        call_name: of the call, index into the strings; NONE without one.
+        call_thread: on which thread it was asked for: that of the call; NO_THREAD without a record.
         stage: index of its stage range; NONE outside all.
         reason: a `Reason` why it has none.
-        time_ns: its duration (an operator's self time).
-        busy_ns: its share of the time in which anything ran.
+        busy_ns: its share of the time in which anything ran; of an operator its self time.
         host_ns, sync_ns, launch_ns, unknown_ns: the gap it ended, by cause, as far as a stage or a request was open.
         between_ns: the rest of that gap, which is nobody's.
         clocks: how those of devices agree with the host's; None of operators.
@@ -63,14 +63,11 @@ class Work:
     start_ns: I64
     end_ns: I64
     size_bytes: I64
+    calls: HostCalls | None
     call: I64
-    call_start_ns: I64
-    call_end_ns: I64
     call_thread: I64
-    call_name: I32
     stage: I64
     reason: I8
-    time_ns: I64
     busy_ns: I64
     host_ns: I64
     sync_ns: I64
@@ -80,7 +77,31 @@ class Work:
     clocks: Clocks | None = None
 
     def __len__(self) -> int:
-        return int(self.time_ns.shape[0])
+        return int(self.start_ns.shape[0])
+
+    @property
+    def time_ns(self) -> I64:
+        """Its duration; of an operator its self time."""
+        return self.busy_ns if self.calls is None else int64(self.end_ns - self.start_ns)
+
+    def called_ns(self, rows: I64 | slice) -> I64:
+        """When some of it was asked for; see `call_start_ns`."""
+        return self.start_ns[rows] if self.calls is None else _of_call(self.calls.start_ns, self.call[rows], 0)
+
+    @property
+    def call_start_ns(self) -> I64:
+        """When it was asked for: the start of its call, 0 without a record; an operator asks for itself."""
+        return self.called_ns(slice(None))
+
+    @property
+    def call_end_ns(self) -> I64:
+        """The end of its call, 0 without a record; an operator's own."""
+        return self.end_ns if self.calls is None else _of_call(self.calls.end_ns, self.call, 0)
+
+    @property
+    def call_name(self) -> I32:
+        """The name of its call, index into the strings; NONE without one."""
+        return int32(self.call) if self.calls is None else int32(_of_call(self.calls.name, self.call, NONE))
 
     @property
     def clock_is_off(self) -> bool:
@@ -143,13 +164,9 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     """
     ops, calls = trace.ops, trace.calls
     call = find_launches(trace)
-
-    def of_call(column: I64 | I32, without: int) -> I64:
-        # One more element, for the -1 of those without a call.
-        return int64(np.append(column, without)[call])
-
-    start_ns, thread = of_call(calls.start_ns, 0), compact(of_call(calls.thread, NO_THREAD))
+    start_ns, thread = _of_call(calls.start_ns, call, 0), compact(int64(_of_call(calls.thread, call, NO_THREAD)))
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
+    del start_ns
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
     told = int64(np.where(clocks.distrusted, NONE, call))
@@ -163,14 +180,11 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         start_ns=ops.start_ns,
         end_ns=ops.end_ns,
         size_bytes=ops.size_bytes,
+        calls=calls,
         call=call,
-        call_start_ns=start_ns,
-        call_end_ns=of_call(calls.end_ns, 0),
         call_thread=thread,
-        call_name=int32(of_call(calls.name, NONE)),
         stage=stage,
         reason=reason,
-        time_ns=ledger.time_ns,
         busy_ns=ledger.busy_ns,
         host_ns=ledger.host_ns,
         sync_ns=ledger.sync_ns,
@@ -179,6 +193,13 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
         between_ns=ledger.between_ns,
         clocks=clocks,
     )
+
+
+def _of_call(column: Column, call: I64, without: int) -> Column:
+    """What a column of calls has of each call, and this of -1."""
+    found = column[call] if len(column) else np.empty(len(call), dtype=column.dtype)
+    found[call < 0] = without
+    return found
 
 
 def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
@@ -201,14 +222,11 @@ def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
         start_ns=spans.start_ns,
         end_ns=spans.end_ns,
         size_bytes=np.zeros(len(spans), dtype=np.int64),
+        calls=None,
         call=none,
-        call_start_ns=spans.start_ns,
-        call_end_ns=spans.end_ns,
         call_thread=thread,
-        call_name=int32(none),
         stage=stage,
         reason=reason,
-        time_ns=ledger.time_ns,
         busy_ns=ledger.busy_ns,
         host_ns=ledger.host_ns,
         sync_ns=ledger.sync_ns,

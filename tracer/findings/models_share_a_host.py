@@ -56,7 +56,7 @@ def find(evidence: Evidence) -> Found | None:
             "wall_ns": worst.wall_ns,
             "alone_ns": worst.alone.wall_ns,
             "slowdown": worst.slowdown,
-            "lost": dict(worst.lost),
+            "lost_ns": dict(worst.lost),
             "one_process": told.one_process,
         },
         Saving(

@@ -40,7 +40,9 @@ def break_down(trace: Trace, ranges: StageRanges, work: Work, by: str) -> Breakd
     keys = way.keys(trace, work)
     names = keys.names
     # Both in one number: the stage is -1 where there is none.
-    cell = (work.stage_code(ranges) + 1) * len(names) + keys.number
+    cell = work.stage_code(ranges) + 1
+    cell *= len(names)
+    cell += keys.number
     size = (len(ALL_STAGES) + 1) * len(names)
     count = np.bincount(cell, minlength=size)
     time_ns, busy_ns = sum_by(cell, work.time_ns, size), sum_by(cell, work.busy_ns, size)

@@ -18,7 +18,7 @@ from tracer.trace.columns import OpKind, Want
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
@@ -41,6 +41,7 @@ class RangeCounts:
         waits: synchronising calls, of nested ones the outer.
         wait_ns: how long those took on the host.
         to_device_bytes, to_host_bytes: copied between host and device.
+        unrecorded: whether the trace holds no work at all.
     """
 
     launches: I64
@@ -51,10 +52,11 @@ class RangeCounts:
     wait_ns: I64
     to_device_bytes: I64
     to_host_bytes: I64
+    unrecorded: bool = False
 
     def of(self, ranges: I64) -> Counts:
         """The sums over some ranges."""
-        recorded = not self.lost[ranges].any()
+        recorded = not self.unrecorded and not self.lost[ranges].any()
         return Counts(
             launches=int(self.launches[ranges].sum()),
             graphs=int(self.graphs[ranges].sum()),
@@ -71,11 +73,13 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
     size = len(ranges)
     calls = trace.calls
     held = np.flatnonzero((work.stage >= 0) & (work.call >= 0))
-    stage_of_call = np.full(len(calls), -1, dtype=np.int64)
+    copies = held[work.kind[held] == OpKind.MEMCPY]
+    kernels = _tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size)
+    stage_of_call = np.full(len(calls), -1, dtype=np.int32)
     stage_of_call[work.call[held]] = work.stage[held]
+    del held
     if lost is not None:
         stage_of_call[lost.calls] = lost.stage
-    copies = held[work.kind[held] == OpKind.MEMCPY]
     known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
     replays = stage_of_call[known[calls.name]] if len(calls) else stage_of_call
     waits = outermost_waits(trace)
@@ -85,11 +89,12 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
         launches=_tally(stage_of_call[stage_of_call >= 0], size),
         graphs=_tally(replays[replays >= 0], size),
         lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
-        kernels=_tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size),
+        kernels=kernels,
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
         to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE.search, size),
         to_host_bytes=_bytes(trace, work, copies, copies_to_host, size),
+        unrecorded=not len(work),
     )
 
 
@@ -105,7 +110,7 @@ def outermost_waits(trace: Trace) -> I64:
     return np.concatenate(found) if found else rows
 
 
-def _tally(keys: I64, size: int) -> I64:
+def _tally(keys: I64 | I32, size: int) -> I64:
     return int64(np.bincount(keys, minlength=size)) if size else int64([])
 
 

@@ -67,11 +67,13 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
         return None
     fusible, gone = _by_name(trace.strings, work.name[rows])
     rows = rows[~gone[work.name[rows]]]
-    rows = rows[np.lexsort((work.start_ns[rows], work.track[rows], work.device[rows], work.stage[rows]))]
+    # Those by which the rows differ at all.
+    tracks = [track for track in (work.track, work.device, work.stage) if track.min() < track.max()]
+    rows = rows[np.lexsort((work.start_ns[rows], *(track[rows] for track in tracks)))]
     fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
     begins = np.ones(len(rows), dtype=np.bool_)
     begins[1:] = ~(fuses[1:] & fuses[:-1])
-    for track in (work.stage, work.device, work.track):
+    for track in tracks:
         begins[1:] |= track[rows][1:] != track[rows][:-1]
     if not len(rows):
         return 0

@@ -22,7 +22,7 @@ from tracer.trace.chrome.categories import MODULE_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.graphs import Replays
     from tracer.charge.work import Work
     from tracer.trace.columns import Spans, Trace
@@ -62,7 +62,7 @@ class Labels:
     of_kernel: Callable[[str], bool] | None = None
 
 
-def keys_by_span(trace: Trace, work: Work, spans: Spans, row: I64, labels: Labels) -> Keys:
+def keys_by_span(trace: Trace, work: Work, spans: Spans, row: I64 | I32, labels: Labels) -> Keys:
     """What each piece of work goes by.
 
     Args:
@@ -77,7 +77,8 @@ def keys_by_span(trace: Trace, work: Work, spans: Spans, row: I64, labels: Label
     without = outside if labels.recorded else f"{labels.spans} not recorded"
     names = [*map(labels.of_span, trace.strings), without, GRAPH, UNKNOWN, outside]
     nothing, graph, unknown, nowhere = range(len(trace.strings), len(names))
-    key = np.where(work.asked, nothing, unknown)
+    key = np.full(len(work), unknown, dtype=np.int32)
+    key[work.asked] = nothing
     known = row >= 0
     key[known] = spans.name[row[known]]
     key[of_graph] = graph

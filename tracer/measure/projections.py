@@ -51,12 +51,13 @@ def project(work: Work, ranges: Spans) -> Projections:
     # The reports leave out whole graphs.
     launched = np.flatnonzero((work.call >= 0) & (work.kind != OpKind.GRAPH))
     threads = work.call_thread[launched]
+    called_ns, returned_ns = work.call_start_ns, work.call_end_ns
     for thread in distinct(ranges.thread):
         rows = np.flatnonzero(ranges.thread == thread)
         low_ns, high_ns = ranges.start_ns[rows], ranges.end_ns[rows]
-        for ops in _sequences(work, launched[threads == thread]):
-            low = np.searchsorted(work.call_start_ns[ops], low_ns, side="left")
-            high = np.searchsorted(work.call_end_ns[ops], high_ns, side="right")
+        for ops in _sequences(launched[threads == thread], called_ns, returned_ns):
+            low = np.searchsorted(called_ns[ops], low_ns, side="left")
+            high = np.searchsorted(returned_ns[ops], high_ns, side="right")
             held = np.flatnonzero(high > low)
             own, slices = rows[held], np.stack([low[held], high[held]], axis=1).ravel()
             start, end = work.start_ns[ops], work.end_ns[ops]
@@ -69,15 +70,14 @@ def project(work: Work, ranges: Spans) -> Projections:
     return Projections(int64(np.where(last > first, last - first, 0)), kernel_ns)
 
 
-def _sequences(work: Work, ops: I64) -> Iterator[I64]:
+def _sequences(ops: I64, called_ns: I64, returned_ns: I64) -> Iterator[I64]:
     """Part the ops of one thread so that in each part the calls are in the order of both their starts and their ends.
 
     Only calls inside calls need more than one.
     """
-    start, end = work.call_start_ns[ops], work.call_end_ns[ops]
-    ops = ops[np.lexsort((end, start))]
+    ops = ops[np.lexsort((returned_ns[ops], called_ns[ops]))]
     while len(ops):
-        end = work.call_end_ns[ops]
+        end = returned_ns[ops]
         in_order = end >= np.maximum.accumulate(end)
         yield ops[in_order]
         ops = ops[~in_order]

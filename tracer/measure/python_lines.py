@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64
-from tracer.charge.spans import innermost_span
+from tracer.charge.spans import holding, innermost_span
 from tracer.trace.columns import Spans, Want
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ def places_of(trace: Trace, calls: I64, framed: Trace) -> list[tuple[str, str]]:
         calls: indices of host calls.
         framed: another reading of the same file, with its `frames`.
     """
-    frames, names = framed.frames, framed.strings
+    names = framed.strings
     built_in = np.array([_BUILT_IN.match(name) is not None for name in names], dtype=np.bool_)
     own = np.array([is_own(name) for name in names], dtype=np.bool_)
     number = {thread: place for place, thread in enumerate(framed.threads)}
     renumbered = int64([number.get(thread, -1) for thread in trace.threads])
     times, thread = trace.calls.start_ns[calls], renumbered[trace.calls.thread[calls]]
+    frames = framed.frames[holding(framed.frames, times, thread)]
 
     def innermost(kind: Bools) -> list[int]:
         rows = np.flatnonzero(kind[frames.name])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64
-from tracer.charge.intervals import distinct, sum_by
+from tracer.arrays import coded, int64, is_ascending
+from tracer.charge.intervals import distinct
 from tracer.charge.spans import self_times
 from tracer.charge.work import NO_DEVICE
 from tracer.document.names import ALL_STAGES
@@ -82,6 +82,7 @@ class Runs:
         order, begin: the work sorted by run, and where each run's begins in it.
         lost: launch calls of each that have no device op; what its device did is unknown where there are any.
         in_gap: whether work that was not recorded may have run in a gap that its work ended.
+        unrecorded: whether the trace holds no work at all, nor launches of any: what ran is unknown of all of them.
     """
 
     ranges: StageRanges
@@ -103,6 +104,7 @@ class Runs:
     begin: I64
     lost: I64
     in_gap: Bools
+    unrecorded: bool = False
 
     def __len__(self) -> int:
         return len(self.ranges)
@@ -145,6 +147,8 @@ class Runs:
 
     def recorded(self, own: I64) -> I64:
         """Those of these runs whose work was recorded, all of it."""
+        if self.unrecorded:
+            return own[:0]
         if not self.lost[own].any():
             return own
         return own[~np.isin(self.number[own], self.number[own[self.lost[own] > 0]])]
@@ -171,11 +175,14 @@ class Runs:
 
         Copies alone are no work where there are kernels.
         """
+        device = self.work.device
+        if self.work.on_device and device.min() == device.max():
+            return int(self.ops[own].any())
         rows = self.rows(own)
-        rows = rows[self.work.device[rows] != NO_DEVICE]
+        rows = rows[device[rows] != NO_DEVICE]
         kernels = rows[self.work.kind[rows] == OpKind.KERNEL]
         rows = kernels if len(kernels) else rows
-        return devices_of_a_run(self.number[self.work.stage[rows]], self.work.device[rows])
+        return devices_of_a_run(self.number[self.work.stage[rows]], device[rows])
 
     def cpu_ns(self, own: I64) -> int:
         """Time on the host inside the ranges of these runs, without the stages within them; on each thread once."""
@@ -208,21 +215,26 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
         lost: launches of the trace that have no device op; None of a trace without any.
     """
     size = len(ranges)
-    held = np.flatnonzero(work.stage >= 0)
-    order = int64(held[np.argsort(work.stage[held], kind="stable")])
+    order = int64(np.flatnonzero(work.stage >= 0))
     run = work.stage[order]
-    begin = np.searchsorted(run, np.arange(size + 1))
-    ops = np.diff(begin)
+    ops = np.bincount(run, minlength=size)[:size] if size else int64([])
+    if not is_ascending(run):
+        order = order[np.argsort(run, kind="stable")]
+    del run
+    begin = np.concatenate([[0], np.cumsum(ops)])
+    some = np.flatnonzero(ops)
     first, last = ranges.start_ns.copy(), ranges.end_ns.copy()
     if len(order):
-        some = np.flatnonzero(ops)
         first[some] = np.minimum.reduceat(work.start_ns[order], begin[some])
         last[some] = np.maximum.reduceat(work.end_ns[order], begin[some])
 
     def total(column: I64) -> I64:
-        return sum_by(run, column[order], size)
+        sums = np.zeros(size, dtype=np.int64)
+        if len(order):
+            sums[some] = np.add.reduceat(column[order], begin[some])
+        return sums
 
-    busy_ns, idle_ns = together(work, _shared(ranges, work))
+    together_busy_ns, together_idle_ns = map(total, together(work, _shared(ranges, work)))
     requests, request = coded(ranges.request)
     samples = int64([sample_of(manifest, number) for number in requests.tolist()])
     return Runs(
@@ -237,20 +249,23 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
         sync_ns=total(work.sync_ns),
         launch_ns=total(work.launch_ns),
         unknown_ns=total(work.unknown_ns),
-        together_busy_ns=total(busy_ns),
-        together_idle_ns=total(idle_ns),
+        together_busy_ns=together_busy_ns,
+        together_idle_ns=together_idle_ns,
         start_ns=first,
         end_ns=last,
         order=order,
         begin=int64(begin),
         lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
-        in_gap=total(int64(np.zeros(len(work)) if lost is None else lost.in_gap)) > 0,
+        in_gap=np.zeros(size, dtype=np.bool_) if lost is None else total(int64(lost.in_gap)) > 0,
+        unrecorded=not len(work) and (lost is None or not len(lost)),
     )
 
 
 def _shared(ranges: StageRanges, work: Work) -> list[list[int]]:
     """The devices that are one: those of a run, and those of models that take turns in a request."""
     run, device = work.stage, work.device
+    if len(distinct(device)) < 2:
+        return []
     if ranges.roles and not ranges.engine:
         request = np.append(ranges.request, -1)[work.stage]
         run = np.concatenate([run, np.where(request >= 0, len(ranges) + request, -1)])

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int32, int64, is_ascending
 from tracer.charge.intervals import distinct
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.measure.counts import outermost_waits
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -52,26 +52,36 @@ def waits_of_decode(trace: Trace, ranges: StageRanges, work: Work) -> Waits:
 def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
     calls = trace.calls
     first_op = _first_op_of_call(len(calls), work)
-    launches = np.flatnonzero(first_op >= 0)
+    launches = int32(np.flatnonzero(first_op >= 0))
     dry: set[int] = set()
     for thread in distinct(calls.thread[waits]):
         own = launches[calls.thread[launches] == thread]
         starts = calls.start_ns[own]
-        if (starts[1:] < starts[:-1]).any():
+        if not is_ascending(starts):
             own = own[np.argsort(starts, kind="stable")]
+            starts.sort()
         ends = calls.end_ns[waits[calls.thread[waits] == thread]]
-        place = np.searchsorted(calls.start_ns[own], ends)
+        place = np.searchsorted(starts, ends)
         ends, place = ends[place < len(own)], place[place < len(own)]
-        behind = first_op[own[place]]
-        dry.update(behind[work.start_ns[behind] - work.gap_ns[behind] <= ends].tolist())
-    return int(work.idle_ns[sorted(dry)].sum()) if dry else 0
+        behind = int64(first_op[own[place]])
+        gap_ns = _idle_ns(work, behind) + work.between_ns[behind]
+        dry.update(behind[work.start_ns[behind] - gap_ns <= ends].tolist())
+    return int(_idle_ns(work, int64(sorted(dry))).sum())
 
 
-def _first_op_of_call(calls: int, work: Work) -> I64:
+def _idle_ns(work: Work, rows: I64) -> I64:
+    """`Work.idle_ns` of some of it alone."""
+    return int64(sum(column[rows] for column in (work.host_ns, work.sync_ns, work.launch_ns, work.unknown_ns)))
+
+
+def _first_op_of_call(calls: int, work: Work) -> I32:
     """For each host call the op of it that started first, or -1."""
     call = work.call
-    launched = np.flatnonzero(call >= 0)
-    latest_first = launched[np.argsort(work.start_ns[launched], kind="stable")][::-1]
-    first = np.full(calls, -1, dtype=np.int64)
+    launched = int32(np.flatnonzero(call >= 0))
+    if not is_ascending(starts := work.start_ns[launched]):
+        launched = launched[np.argsort(starts, kind="stable")]
+    del starts
+    latest_first = launched[::-1]
+    first = np.full(calls, -1, dtype=np.int32)
     first[call[latest_first]] = latest_first
     return first

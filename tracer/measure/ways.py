@@ -17,7 +17,7 @@ from tracer.trace.columns import Want
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.document.summary import HostRow
@@ -80,7 +80,7 @@ def ways() -> dict[str, Way | HostWay]:
     return {name: import_module(f"{folder.__name__}.{name}").WAY for name in names}
 
 
-def numbered(labels: Sequence[str], key: I64) -> Keys:
+def numbered(labels: Sequence[str], key: I64 | I32) -> Keys:
     """Number those of the labels that occur; equal ones are one.
 
     Args:

@@ -28,6 +28,8 @@ NO_CORRELATION = MISSING
 NO_STREAM = MISSING
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
+# Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
+JITTER_NS = 5_000
 
 
 def stream_name(stream: int) -> str:
@@ -147,7 +149,7 @@ class Details:
 
     Attributes:
         of_op, of_call, of_operator: the profiler's "External id" of each op, call and CPU operator, which is that of
-            the operator; NO_CORRELATION where there is none.
+            the operator; NO_CORRELATION where there is none. Of calls they are kept if some op has none of its own.
         shape: of each CPU operator, index into shapes; -1 where none was recorded.
         shapes: its inputs' "Input Dims", "Input type" and "Concrete Inputs", JSON as it stands in the file.
     """

@@ -8,7 +8,7 @@ import ctypes
 MANY_EVENTS = 1_000_000
 # Of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGE, _COLUMN = 1 << 30, 1 << 18
+_LARGE, _COLUMN = 1 << 30, 1 << 17
 
 
 def keep_freed_pages() -> None:
@@ -31,8 +31,14 @@ def give_back_freed_pages(events: int) -> None:
     """
     if events < MANY_EVENTS:
         return
-    library = ctypes.CDLL(None)
-    trim, mallopt = (getattr(library, name, None) for name in ("malloc_trim", "mallopt"))
-    if trim is not None and mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _COLUMN)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        give_back_columns()
         trim(0)
+
+
+def give_back_columns() -> None:
+    """Have glibc give the system what is freed of columns as soon as it is freed; elsewhere, do nothing."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _COLUMN)

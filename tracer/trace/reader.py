@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.trace.columns import Trace
+    from tracer.trace.moments import Moments
 
 
 def read_trace(
@@ -45,9 +46,19 @@ def read_trace(
 
 
 def read_source(
-    source: Source, want: Want, *, jobs: int | None = None, strict: bool = False, nsys: Path | None = None
+    source: Source,
+    want: Want,
+    *,
+    jobs: int | None = None,
+    strict: bool = False,
+    nsys: Path | None = None,
+    at: Moments | None = None,
 ) -> Trace:
     """Read an open trace file; it may be read again.
+
+    Args:
+        source, want, jobs, strict, nsys: as for `read_trace`.
+        at: of Python frames those alone are needed that were open at one of these times.
 
     Raises:
         InputError, MissingError: as `read_trace`.
@@ -58,7 +69,7 @@ def read_source(
         )
     if not source.magic.startswith((SQLITE, NSYS_REPORT)):
         try:
-            trace = read_chrome(source, want, jobs=jobs, strict=strict)
+            trace = read_chrome(source, want, jobs=jobs, strict=strict, at=at)
             give_back_freed_pages(trace.events)  # what reading alone has held
             return trace
         except OverLimitError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tracer.arrays import int32
 from tracer.charge.graphs import known_graphs, name_replays
 from tracer.charge.operators import Operators, operators_of
 from tracer.document.errors import InputError
@@ -25,7 +26,7 @@ def _keys(trace: Trace, work: Work) -> Keys:
             f"{trace.path}: no operators in it for --by op; they are in a Chrome trace that "
             "torch.profiler recorded with ProfilerActivity.CPU"
         )
-    found = operators_of(trace, work) if work.on_device else Operators(open_span(spans, work))
+    found = operators_of(trace, work) if work.on_device else Operators(int32(open_span(spans, work)))
     replays = name_replays(trace, work)
     labels = Labels(str, "operators", len(spans) > 0, replays, replays.op, of_kernel=compiled)
     keys = keys_by_span(trace, work, spans, found.row, labels)

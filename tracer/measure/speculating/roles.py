@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.spans import innermost_span
+from tracer.charge.stages.batch import NO_LABEL
 from tracer.charge.stages.modules import model_calls
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, PREFILL, VERIFY
 from tracer.document.summary import RoleWork
@@ -24,12 +25,12 @@ _PASSES = tuple(map(ALL_STAGES.index, (PREFILL, DECODE, VERIFY)))
 def role_work(trace: Trace, runs: Runs) -> dict[str, RoleWork]:
     """By role, in the order of their first ranges; work in no role's stage is in none."""
     ranges, work = runs.ranges, runs.work
-    role = np.array([*ranges.roles, ""], dtype=np.str_)
-    of_work = role[work.stage]
+    role = np.array(ranges.roles, dtype=np.str_)
     inside = _in_passes(trace, runs)
     found = {}
     for name in dict.fromkeys(one for one in ranges.roles if one):
-        own, rows = role[:-1] == name, of_work == name
+        own = role == name
+        rows = np.append(own, False)[work.stage]
         recorded = not runs.lost[own].any()
         forward = None if inside is None else rows & inside
         found[str(name)] = RoleWork(
@@ -49,7 +50,9 @@ def _passes(ranges: StageRanges, own: Bools) -> int | None:
         made = [ranges.passes[row] for row in rows]
         return None if any(count < 0 for count in made) else sum(made)
     if ranges.engine:
-        return len(rows)
+        # A step is a pass; what has no label of its own, as a range around all drafting, may hold several, as loops do.
+        labels = [ranges.labels[row] for row in rows]
+        return None if any(one == NO_LABEL or "LOOP" in one.mode for one in labels) else len(rows)
     drafts = bool((ranges.stage[rows] == _DRAFT).any())
     return None if drafts else len(rows)
 

@@ -14,7 +14,7 @@ from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.flows import Flows
 from tracer.trace.chrome.launched import Shape, parsed
 from tracer.trace.collectives import Collectives
-from tracer.trace.columns import MISSING, Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
+from tracer.trace.columns import MISSING, NO_CORRELATION, Details, DeviceOps, HostCalls, Launched, MemoryEvents, Spans
 from tracer.trace.names import cut
 from tracer.trace.untimed import left_out
 
@@ -117,7 +117,10 @@ class Columns:
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
-        return Details(self._rows[Group.OP][-1], self._rows[Group.CALL][-1], of_operator, compact(shape), self._shapes)
+        of_op, of_call = self._rows[Group.OP][-1], self._rows[Group.CALL][-1]
+        if not (of_op == NO_CORRELATION).any():
+            of_call = np.broadcast_to(np.int64(NO_CORRELATION), of_call.shape)
+        return Details(of_op, of_call, of_operator, compact(shape), self._shapes)
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""

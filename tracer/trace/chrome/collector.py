@@ -40,12 +40,14 @@ from tracer.trace.columns import (
 )
 from tracer.trace.limits import OverLimitError
 from tracer.trace.memory import give_back_freed_pages
+from tracer.trace.moments import open_at
 from tracer.trace.names import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.arrays import I64, Bools, Column
+    from tracer.trace.moments import Moments
 
 # No single event lasts three months; a duration beyond is damage, and sums of it would leave 64 bits.
 LONGEST_NS = 1 << 53
@@ -73,10 +75,16 @@ class Collector:
 
     One bad event never costs the good ones beside it: it is left out and counted in `skipped`, a device op in `untimed`
     by why and by its name.
+
+    Args:
+        want: what to keep.
+        most_events: how many there may be; None for any number.
+        at: of Python frames those are kept that were open at one of these times; all if None.
     """
 
-    def __init__(self, want: Want, most_events: int | None = None) -> None:
+    def __init__(self, want: Want, most_events: int | None = None, at: Moments | None = None) -> None:
         self._room = most_events
+        self._at = at
         self.skipped: Counter[str] = Counter()
         self.untimed: Counter[tuple[str, str]] = Counter()
         self._groups = groups(want)
@@ -148,6 +156,10 @@ class Collector:
             columns.append(_correlations(events))
         if self._detailed:
             columns += self._details(group, events)
+        if group is Group.FRAME and self._at is not None:
+            thread_of_track, threads = threads_of(self._tracks)
+            held = open_at(start, end, thread_of_track[columns[3]], threads, self._at)
+            columns = [column[held] for column in columns]
         self._keep(group, place, columns)
 
     def _keep(self, group: Group, place: int, columns: Sequence[I64]) -> None:
@@ -283,23 +295,30 @@ class Collector:
         Args:
             events: in the file, by which it is large or not.
         """
-        others = [group for group in Group if group is not Group.CPU_OP]
-        rows: dict[Group, list[Column]] = {group: self._joined(group) for group in others}
-        many = sum(len(columns[0].beyond) for _, columns in self._rows[Group.CPU_OP]) > askers.MANY
-        some = self._askers_alone and self._detailed and many and len(rows[Group.OP][0]) > 0
+        many = self._count(Group.CPU_OP) > askers.MANY
+        some = self._askers_alone and self._detailed and many and self._count(Group.OP) > 0
         if some:
-            self._leave_askers(rows[Group.CALL], rows[Group.OP])
+            self._leave_askers()
             give_back_freed_pages(events)
-        rows[Group.CPU_OP] = self._joined(Group.CPU_OP)
+        rows: dict[Group, list[Column]] = {group: self._joined(group) for group in Group}
         kinds = list(self._collectives) if self._communicates else None
         told = (list(self._shapes), list(self._launches), kinds)
         return Columns(
             self._names, self._tracks, self._op_tracks, rows, self.skipped, self.untimed, *told, all_operators=not some
         )
 
-    def _leave_askers(self, calls: Sequence[Column], ops: Sequence[Column]) -> None:
-        ids = np.concatenate([ops[-1], calls[-1]])
-        chosen = askers.Askers(self._names, threads_of(self._tracks)[0], calls, ids)
+    def _count(self, group: Group) -> int:
+        return sum(len(columns[0].beyond) for _, columns in self._rows[group])
+
+    def _leave_askers(self) -> None:
+        def column(group: Group, number: int) -> Column:
+            return joined([columns[number] for _, columns in self._rows[group]], np.int64)
+
+        thread_of_track, _ = threads_of(self._tracks)
+        thread = thread_of_track[column(Group.CALL, 3)]
+        ids = np.concatenate([column(Group.OP, -1), column(Group.CALL, -1)])
+        chosen = askers.Askers(self._names, thread_of_track, column(Group.CALL, 0), thread, ids)
+        del thread, ids
         for _, columns in self._rows[Group.CPU_OP]:
             kept = chosen.among(*(column.unpacked() for column in columns))
             columns[:] = [column.chosen(kept) for column in columns]

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
-from tracer.arrays import compact, int64
+from tracer.arrays import compact
 from tracer.document.errors import InputError
-from tracer.trace.api import starts_work
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.correlations import Correlations, launching_process, settled
-from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
+from tracer.trace.chrome.correlations import settled
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata, without_marks
+from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Device, Trace, Want, without_rows
-from tracer.trace.memory import give_back_freed_pages
+from tracer.trace.columns import Trace, Want, without_rows
+from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
 from tracer.trace.source import BLOCK_BYTES, BOM
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from tracer.trace.chrome.collected import Columns
     from tracer.trace.columns import Spans
+    from tracer.trace.moments import Moments
     from tracer.trace.source import Source
 
 FoundT = TypeVar("FoundT")
@@ -61,25 +62,28 @@ class _Content:
     had: Want
 
 
-def read_chrome(source: Source, want: Want, *, jobs: int | None = None, strict: bool = False) -> Trace:
+def read_chrome(
+    source: Source, want: Want, *, jobs: int | None = None, strict: bool = False, at: Moments | None = None
+) -> Trace:
     """Read a Chrome trace.
 
     Args:
         source, want: the file, and which events of it to read.
         jobs: processes to read with; by the file's size if None.
         strict: refuse a torn file instead of reading it up to where it is torn.
+        at: see `read_source`.
 
     Raises:
         InputError: the file is no Chrome trace, or is torn and `strict` is set.
     """
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
-    content = _read(source, want, jobs)
+    content = _read(source, want, jobs, at)
     metadata = read_metadata(*content.metadata)
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
-    placed = _placed(columns, metadata.devices, correlation)
+    placed, numbers = place_ops(columns, metadata.devices, correlation)
     where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    ops = replace(columns.ops(), correlation=correlation.of_ops, **where)
+    ops = replace(columns.ops(), correlation=numbers, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -137,21 +141,6 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
     return trace
 
 
-def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
-    """Where each op ran."""
-    ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
-    found = place(ops.device, ops.stream, tracks, described)
-    processes = sorted({process for process, _ in columns.threads})
-    if len(processes) < 2 or not len(calls):
-        return found
-    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
-    starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
-    launched = launching_process(ops, found.device, calls, process_of_call, starts)
-    return apart_by_launch(found, launched, processes)
-
-
 class _OfModel(TypedDict):
     """Columns of a trace."""
 
@@ -177,7 +166,7 @@ def _torn(source: Source, content: _Content) -> str | None:
     return f"the file is {cause}: read up to its last whole event, {content.lost_bytes or 0:,} bytes behind it lost"
 
 
-def _read(source: Source, want: Want, jobs: int) -> _Content:
+def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _Content:
     head, mark = _head(source)
     if not head and source.damage:
         raise InputError(f"{source.name}: damaged ({source.damage}); nothing of it can be read")
@@ -190,7 +179,10 @@ def _read(source: Source, want: Want, jobs: int) -> _Content:
         want |= Want(0) if _labelled(source) else Want.MODULES
     if layout is not None:
         try:
-            return _scan(source, head, mark + layout.events, layout, want, jobs)
+            most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
+            return _scan(
+                source, head, mark + layout.events, layout, jobs, lambda: Scanner(layout, want, most, at), want
+            )
         except UnscannableError:
             pass  # read it the slow way
     data = source.read_all().removeprefix(BOM)
@@ -248,11 +240,13 @@ class _Share(Generic[FoundT]):
         found: by its scanner.
         rest: what is left at the end of the file, behind the last end of an event; None unless this process met it.
         recent: what comes before that, where the file cannot be read again from there.
+        damage: of the packing, where it met some.
     """
 
     found: FoundT
     rest: bytes | None
     recent: bytes
+    damage: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +264,15 @@ class Scanned(Generic[FoundT]):
     text: bytes
 
 
-def _scan(source: Source, head: bytes, begin: int, layout: Layout, want: Want, jobs: int) -> _Content:
-    """Scan the file from offset `begin` on in `jobs` processes.
+def _scan(
+    source: Source, head: bytes, begin: int, layout: Layout, jobs: int, new: Callable[[], Scanner], want: Want
+) -> _Content:
+    """Scan the file from offset `begin` on in `jobs` processes, with `new` scanners for what is wanted.
 
     Raises:
         UnscannableError: the file is not laid out as its head promised.
     """
-    most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None
-    scanned = scan_shares(source, begin, layout, jobs, lambda: Scanner(layout, want, most))
+    scanned = scan_shares(source, begin, layout, jobs, new)
     (events, collector), *others = scanned.found
     for more, other in others:
         events += more
@@ -310,6 +305,7 @@ def scan_shares(
     handover = Handover(jobs - 1) if source.packed else None
 
     def work(share: int) -> _Share[FoundT]:
+        keep_freed_pages()
         scanner, rest, recent = new(), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
@@ -318,21 +314,30 @@ def scan_shares(
                 scanner.scan(text, place)
         else:
             rest, recent = _scan_and_hand_over(scanner, source, layout, begin, handover)
-        return _Share(scanner.found(), rest, recent)
+        return _Share(scanner.found(), rest, recent, source.damage)
 
-    shares = in_processes(work, jobs)
+    # Decoding leaves holes in memory between the columns that it makes: in processes that end with it.
+    give_back_columns()
+    shares = in_processes(work, jobs, here=False)
+    source.damage = next((share.damage for share in shares if share.damage is not None), source.damage)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)
-    if not source.packed:
-        recent = _before(source, begin, source.size_bytes - len(rest))
-    last = new()
-    tail = scan_tail(last, recent, rest, layout)
-    return Scanned([*(share.found for share in shares), last.found()], tail, recent + rest)
+    text = recent + rest if source.packed else _with_what_is_before(source, begin, rest)
+    behind, last = len(text) - len(rest), new()
+    tail = scan_tail(last, text, behind, layout)
+    return Scanned([*(share.found for share in shares), last.found()], tail, text)
 
 
-def _before(source: Source, begin: int, end: int) -> bytes:
-    """What stands before offset `end` of a plain file, from `begin` on at the earliest."""
+def _with_what_is_before(source: Source, begin: int, rest: bytes) -> bytes:
+    """The rest of a plain file behind what stands before it, from offset `begin` on at the earliest."""
+    end = source.size_bytes - len(rest)
     start = max(begin, end - TAIL_BYTES)
-    return b"".join(source.blocks(start))[: end - start]
+    text = BytesIO()  # of which what it was made of is gone at once
+    for block in source.blocks(start):
+        text.write(block[: end - start - text.tell()])
+        if text.tell() >= end - start:
+            break
+    text.write(rest)
+    return text.getvalue()
 
 
 def _scan_part(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tracer.trace.chrome.layout import Layout
     from tracer.trace.columns import Want
+    from tracer.trace.moments import Moments
 
 # Phases whose meaning depends on other events, wherever those are: such a file is read as one document.
 PAIRED = frozenset("BE")
@@ -46,8 +47,8 @@ class Scanner:
         events: events seen, wanted or not.
     """
 
-    def __init__(self, layout: Layout, want: Want, most_events: int | None = None) -> None:
-        self.collector = Collector(want, most_events)
+    def __init__(self, layout: Layout, want: Want, most_events: int | None = None, at: Moments | None = None) -> None:
+        self.collector = Collector(want, most_events, at)
         self.events = 0
         self._layout = layout
         self._decoders = decoders(want)
@@ -283,20 +284,19 @@ class Scans(Protocol):
         """Look at a text."""
 
 
-def scan_tail(scanner: Scans, recent: bytes, rest: bytes, layout: Layout) -> Tail:
+def scan_tail(scanner: Scans, text: bytes, behind: int, layout: Layout) -> Tail:
     """Find the end of the list, and take in the last event where the layout does not say where it ends.
 
     Args:
         scanner: takes in that event.
-        recent: what comes before `rest`, up to a whole event; already scanned.
-        rest: what is left behind the last end of an event.
+        text: the end of the file.
+        behind: offset in it, of what is left behind the last end of an event; what comes before is already scanned.
         layout: says where events end.
 
     Raises:
         UnscannableError: the last events are not where the layout puts them.
     """
-    text = recent + rest
-    ending = end_of_list(text, layout)
+    ending, rest = end_of_list(text, layout), text[behind:]
     if ending is None:
         if layout.certain and rest.count(layout.phase) > 1:
             raise UnscannableError
@@ -305,10 +305,10 @@ def scan_tail(scanner: Scans, recent: bytes, rest: bytes, layout: Layout) -> Tai
         scanner.scan(Text(text, 0, end))
         return Tail(b"", len(text[end:].strip(SEPARATORS)))
     end, metadata = ending
-    if end > len(recent):
+    if end > behind:
         if layout.certain:
             raise UnscannableError
-        scanner.scan(Text(rest, 0, end - len(recent)))
+        scanner.scan(Text(rest, 0, end - behind))
     return Tail(metadata, None if _ends_well(metadata, layout) else len(metadata))
 
 
