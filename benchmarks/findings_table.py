@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tracer.document.errors import TracerError
+from tracer.document.summary import Finding
 from tracer.summarize import summarize_file
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +19,8 @@ DATA = ROOT / "tests" / "data"
 HEAD = """# Findings on real files
 
 What `tracer summarize` finds in the real traces at hand: those of the repository (`tests/data`), and more that are not
-in it. Made by `python benchmarks/findings_table.py`, which holds what a reader who knows the runs says of each. Silence
-is an answer too, and `not answered` names what a file cannot support.
+in it. Made by `python benchmarks/findings_table.py`, which holds what a reader who knows the runs says of each; what is
+to be done is the report's own advice. Silence is an answer too, and `not answered` names what a file cannot support.
 """
 
 
@@ -29,7 +30,22 @@ READ = {
     "one of 16 a step remains.",
     "h100_graph_step": "True of the model's own kernels, which the graph replays one by one; one step of eight was "
     "kept, and the gain is of all eight.",
-    "kineto_alexnet": "Training: no stage is claimed, and none is.",
+    "h100_frees": "Made: kernels that spin, and frees that wait for them.",
+    "h100_side_stream": "Made: a kernel that spins on a stream of its own.",
+    "hf_assisted_truth": "True of the overlaps. The ranges have names of somebody's own, and target and draft in turns "
+    "repeat nothing exactly: no stage is claimed.",
+    "hf_prompt_lookup_truth": "Ranges of somebody's own, and passes of several lengths: no stage is claimed.",
+    "kineto_cpu_only": "Four operators on a CPU: nothing to say.",
+    "kineto_h100_owlv2": "A detector of objects: its five batches repeat as steps would, and no stage is claimed.",
+    "kineto_mi210_gpu_only": "Training of a convolutional network: no stage is claimed, and none is.",
+    "kineto_mi300x_bert": "One batch of an encoder, idle to nine tenths: the report has it, without a stage to name.",
+    "kineto_mi300x_vllm_piecewise_graph": "One mixed step, busy to 99.8 %: nothing to do.",
+    "kineto_mi355x_compiled_triton": "One call of a compiled graph, never idle: nothing to do.",
+    "kineto_ns_resolution": "Training: no stage is claimed, and none is.",
+    "kineto_rank0_sampled": "Training of a recommender, two thirds of it collectives: no stage is claimed.",
+    "kineto_rank_non_gpu": "A rank whose device was not recorded, as is said.",
+    "nsight_synthetic_mock": "Three made kernels.",
+    "kineto_alexnet": "A benchmark of an image classifier: no stage is claimed, and none is.",
     "kineto_b200_vllm_eager": "True: an eager prefill of one request with stacks recorded, 3 kernels a layer late; the "
     "profiler's own part of the host's time is in it, since nobody measured without.",
     "kineto_mi300x_sglang_decode_graph": "True: the first kernel of the graph begins 463 ms after its hipGraphLaunch; "
@@ -80,7 +96,7 @@ def main() -> None:
             saved = (
                 "" if gain is None else f" *Up to {gain.time_ns / 1e6:,.3g} of {gain.of_ns / 1e6:,.4g} ms ({gain.of}).*"
             )
-            print(f"- **{finding.id}**: {_plain(finding.message)}.{saved}")
+            print(f"- **{finding.id}**: {_plain(finding.message)}.{saved}{_advice(finding)}")
         if not summary.findings:
             print("- nothing")
         for one in summary.abstained:
@@ -90,6 +106,11 @@ def main() -> None:
         if name.partition(".")[0] in READ:
             print(f"\n{READ[name.partition('.')[0]]}")
         print()
+
+
+def _advice(finding: Finding) -> str:
+    """What a person is told to do, as far as the report says it."""
+    return f" To do: {_plain(finding.next_step)}." if finding.next_step and finding.severity != "info" else ""
 
 
 def _plain(text: str) -> str:

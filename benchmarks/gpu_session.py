@@ -1,4 +1,4 @@
-"""Everything that only a GPU can show, in one run: EventGPT at 7B, recorded, checked and summarised.
+"""What only a GPU can show of a recording, in one run: EventGPT at 7B, recorded, checked and summarised.
 
     python benchmarks/gpu_session.py OUT_DIR [PART ...] [batches]
 

@@ -1,14 +1,14 @@
 """EventGPT drafting for Video-LLaVA: what rounds take and yield, each way of working beside the target alone.
 
 python benchmarks/gpu_speculation.py OUT [--tiny] [--seconds 380] [--tokens 16] [--without-both]
-    [--draft-device cuda:1]
+    [--draft-device cuda:1] [--schedules sequential]
 
 First both are recorded together and summarised (`both.txt`, `both_summary.json`), then each alone; from these come the
 predictions, `tracer whatif --speculate`. A host's speed may change between those recordings and the turns, so each
-prediction is made anew from the turn's own requests of either model alone: the same formula, with the target's and the
-draft's steps of the turn, and what a check takes of a step as the recording predicts it. Then, for one number of
-drafted tokens after the other, turns: in each one request of each kind, the target alone, the draft alone, and both for
-each acceptance and schedule, so that a device that warms up or slows down does so for all alike. A kind's answers are
+prediction is made anew from requests of either model alone just before: the same formula, with their steps, with what a
+check takes of a step as the recording predicts it, and with what the rounds drafted and yielded. Then, for one number
+of drafted tokens after the other, turns: in each, for each acceptance and schedule, one request of the target alone, of
+the draft alone, and of both, so that a device that warms up or slows down does so for all alike. A kind's answers are
 settled directly before its first request. Acceptance is forced: the weights are random. `speculation.json` has every
 request, `speculation.md` the table; both are written anew after each request, into `OUT/work` until all is packed.
 With `--draft-device` the draft is on another GPU than the target, which is on the first, in all of it. `--seconds`
@@ -24,14 +24,13 @@ import time
 import traceback
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from packed import pack, working_folder
+from speculation_table import ALONE, Found, Turn, write_table
 
 from model.registry import ModelOptions, find
-from model.speculative.forced import yielded
 from model.speculative.pair import SCHEDULES, Speculating, SpeculativePair
 from model.staged import run_request
 from tracer.choices import Choices
@@ -40,31 +39,15 @@ from tracer.predict.asked import Changes, Speculate
 from tracer.predict.whatif import predict
 from tracer.recording import marks as recorders
 from tracer.recording.hooks import RecorderHook
-from tracer.recording.machine import describe_device, describe_software
 from tracer.recording.options import Drafting, RecordOptions
 from tracer.recording.recorder import record
 from tracer.recording.window import DecodeWindow, Schedule
-from tracer.statistics.intervals import median_interval
 from tracer.summarize import summarize_file
 
 TARGET, DRAFT = "video_llava", "eventgpt"
 COUNTS, SHARES = [4, 1, 8], [0.5, 0.24, 0.8]
-TURNS = [3, 4]  # of each number of drafted tokens, before those of the next; then more
-ALONE = ("target alone", "draft alone")
+TURNS = [3, 4, 4, 4]  # of each number of drafted tokens, before those of the next; then more
 MS = 1e6
-READING = (
-    "Acceptance is forced. Medians of speed-ups against the target alone in the same turn, with their 95 % interval "
-    "(of fewer than five turns the extremes). Decoding: rounds against steps, as many tokens. Request: vision, "
-    "prefill and all behind, the draft's too."
-)
-HEADINGS = (
-    "k", "acceptance", "schedule", "accepted", "tokens/round (expected)", "draft/token", "verify", "decoding",
-    "predicted", "off", "of the turn's own steps", "off", "request", "same tokens",
-)  # fmt: skip
-
-
-Turn = tuple[int, int]  # the number of drafted tokens, and which turn of it
-Found = dict[str, dict[Turn, dict[str, Any]]]
 
 
 class _Progress:
@@ -84,6 +67,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--without-both", action="store_true", help="record each alone only")
     parser.add_argument("--draft-device", default=None)
+    parser.add_argument("--schedules", default=",".join(SCHEDULES))
     asked = parser.parse_args()
     if asked.tiny:
         COUNTS[:], SHARES[:] = [4, 1], [0.5]
@@ -106,7 +90,7 @@ def main() -> None:
     predicted = parts.do("predictions", lambda: _predictions(out)) or {}
     pair = parts.do("building", lambda: _pair(options, of_draft))
     if pair is not None:
-        parts.do("turns", lambda: _Turns(pair, tokens, predicted, out, parts.end).make())
+        parts.do("turns", lambda: _Turns(pair, asked, predicted, out, parts.end).make())
     print("packed:", *pack(out, ["speculation.md", "speculation.json", "both.txt", "both.json.gz"]), flush=True)
 
 
@@ -230,9 +214,16 @@ class _Turns:
     """Turns of requests, and all that was measured, by kind and then by number of drafted tokens and turn."""
 
     def __init__(
-        self, pair: SpeculativePair, tokens: int, predicted: dict[str, dict[str, float]], out: Path, end: float
+        self,
+        pair: SpeculativePair,
+        asked: argparse.Namespace,
+        predicted: dict[str, dict[str, float]],
+        out: Path,
+        end: float,
     ) -> None:
-        self._pair, self._tokens, self._predicted, self._out, self._end = pair, tokens, predicted, out, end
+        self._pair, self._predicted, self._out, self._end = pair, predicted, out, end
+        self._tokens: int = asked.tokens
+        self._schedules: list[str] = asked.schedules.split(",")
         self._timed = _Timed(pair.device)
         self._found: Found = {name: {} for name in ALONE}
         self._longest: dict[str, float] = {}
@@ -245,16 +236,21 @@ class _Turns:
                 kinds = self._kinds(count)
                 for _ in range(more):
                     done[count] += 1
-                    if not all(self._one(name, kind, (count, done[count])) for name, kind in kinds.items()):
+                    if not all(self._three(name, kind, (count, done[count], name)) for name, kind in kinds.items()):
                         return sum(len(made) for made in self._found.values())
         return sum(len(made) for made in self._found.values())
 
     def _kinds(self, count: int) -> dict[str, Any]:
-        kinds: dict[str, Any] = dict(zip(ALONE, (self._pair.target, self._pair.draft), strict=True))
-        for share in SHARES:
-            for schedule in SCHEDULES:
-                kinds[f"{count}@{share} {schedule}"] = self._pair.with_(count=count, shares=(share,), schedule=schedule)
-        return kinds
+        return {
+            f"{count}@{share} {schedule}": self._pair.with_(count=count, shares=(share,), schedule=schedule)
+            for share in SHARES
+            for schedule in self._schedules
+        }
+
+    def _three(self, name: str, kind: Any, turn: Turn) -> bool:
+        """Each model alone, and both."""
+        three = zip((*ALONE, name), (self._pair.target, self._pair.draft, kind), strict=True)
+        return all(self._one(each, model, turn) for each, model in three)
 
     def _one(self, name: str, kind: Any, turn: Turn) -> bool:
         """A request, if there is time; the first of a kind is another, which is not kept, and settles its answers."""
@@ -269,142 +265,8 @@ class _Turns:
         began = time.monotonic()
         self._found.setdefault(name, {})[turn] = self._timed(kind, self._tokens)
         self._longest[name] = max(self._longest.get(name, 0.0), time.monotonic() - began)
-        _write(self._out, self._found, self._predicted, self._pair, self._tokens)
+        write_table(self._out, self._found, self._predicted, self._pair, self._tokens)
         return True
-
-
-def _interval(values: list[float]) -> list[float]:
-    found = median_interval(values)
-    ends = (min(values), max(values)) if found is None else (found.low, found.high)
-    return [round(median(values), 3), *[round(one, 3) for one in ends]]
-
-
-def _write(
-    out: Path,
-    found: Found,
-    predicted: dict[str, dict[str, float]],
-    pair: SpeculativePair,
-    tokens: int,
-) -> None:
-    rows = [_row(name, made, found, predicted) for name, made in found.items() if "@" in name and made]
-    about = {
-        "device": describe_device(pair.device),
-        "software": describe_software(),
-        "target": pair.target.describe()["name"],
-        "draft": pair.draft.describe()["name"],
-        "tokens": tokens,
-        "devices": [str(pair.target.device), str(pair.draft.device)],
-    }
-    requests = {
-        name: [{"drafted": count, "turn": turn, **one} for (count, turn), one in made.items()]
-        for name, made in found.items()
-    }
-    whole = {"about": about, "rows": rows, "predicted": predicted, "requests": requests}
-    (out / "speculation.json").write_text(json.dumps(whole, indent=1))
-    (out / "speculation.md").write_text(_table(about, rows, found))
-
-
-def _row(
-    name: str,
-    by_turn: dict[Turn, dict[str, Any]],
-    found: Found,
-    predicted: dict[str, dict[str, float]],
-) -> dict[str, Any]:
-    made = list(by_turn.values())
-    alone, draft_alone = ([found[kind][turn] for turn in by_turn] for kind in ALONE)
-    key, schedule = name.split()
-    count, share = int(key.split("@")[0]), float(key.split("@")[1])
-    checks = [check for one in made for check in one["checks"]]
-    whole = [accepted + 1 for drafted, accepted in checks if drafted == count]
-    drafted = sum(one[0] for one in checks)
-    # Both yield the same number of tokens.
-    decoding = [own["rounds_ms"] / one["rounds_ms"] for own, one in zip(alone, made, strict=True)]
-    request = [own["request_ms"] / one["request_ms"] for own, one in zip(alone, made, strict=True)]
-    price = predicted.get(key)
-    speedup = _interval(decoding)
-    of_turns = None
-    if price is not None:
-        pairs = zip(alone, draft_alone, decoding, strict=True)
-        of_turns = [(_of_turn(price, count, _step_ms(own), _step_ms(other)), real) for own, other, real in pairs]
-    return {
-        "drafted": count,
-        "acceptance": share,
-        "schedule": schedule,
-        "turns": len(made),
-        "accepted_share": sum(one[1] for one in checks) / drafted if drafted else None,
-        "tokens_a_round": sum(whole) / len(whole) if whole else None,
-        "tokens_expected": yielded((share,), count),
-        "draft_token_ms": _per(made, "draft#", [one[0] for one in checks]),
-        "map_round_ms": _per(made, "map#", [1 for one in checks if one[0]]),
-        "verify_ms": _per(made, "verify#", [1 for _ in checks]),
-        "speedup_decoding": speedup,
-        "speedup_request": _interval(request),
-        "predicted": price,
-        "predicted_off": None if price is None else price["speedup"] / speedup[0] - 1,
-        "predicted_of_turns": of_turns and _interval([guess for guess, _ in of_turns]),
-        "of_turns_off": of_turns and _interval([guess / real - 1 for guess, real in of_turns]),
-        "same_answer": sum(own["answer"] == one["answer"] for own, one in zip(alone, made, strict=True)),
-    }
-
-
-def _step_ms(request: dict[str, Any]) -> float:
-    return float(request["stages_ms"]["decode#"] / (len(request["answer"]) - 1))
-
-
-def _of_turn(price: dict[str, Any], count: int, step_ms: float, draft_step_ms: float) -> float:
-    """The speed-up as `whatif --speculate` reckons it, from steps of one turn; a check in steps is as it says."""
-    check_ms = price["verify_ms"] / price["step_ms"] * step_ms
-    return float(price["tokens_a_round"] * step_ms / (count * draft_step_ms + check_ms))
-
-
-def _per(made: list[dict[str, Any]], stage: str, counts: list[int]) -> float | None:
-    total = sum(one["stages_ms"].get(stage, 0.0) for one in made)
-    return round(total / sum(counts), 4) if sum(counts) else None
-
-
-def _table(about: dict[str, Any], rows: list[dict[str, Any]], found: Found) -> str:
-    lines = [
-        f"# {about['draft']} drafting for {about['target']}",
-        "",
-        f"{about['device'].get('name')}, {' and '.join(about['devices'])}, {about['tokens']} tokens an answer.",
-        READING,
-        "",
-    ]
-    for name in (one for one in ALONE if found[one]):
-        stages = {
-            stage: median([one["stages_ms"].get(stage, 0.0) for one in found[name].values()])
-            for stage in ("vision", "prefill", "decode#")
-        }
-        lines.append(f"{name}: " + ", ".join(f"{stage} {value:.2f} ms" for stage, value in stages.items()))
-        lines.append("")
-    lines += [
-        f"| {' | '.join(HEADINGS)} |",
-        "|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows:
-        price = row["predicted"]
-        cells = [
-            f"{row['drafted']}",
-            f"{row['acceptance']}",
-            row["schedule"],
-            _cell(row["accepted_share"], "{:.0%}"),
-            f"{_cell(row['tokens_a_round'], '{:.2f}')} ({row['tokens_expected']:.2f})",
-            _cell(row["draft_token_ms"], "{:.2f} ms"),
-            _cell(row["verify_ms"], "{:.2f} ms"),
-            "{} ({} to {})".format(*row["speedup_decoding"]),
-            _cell(price and price["speedup"], "{:.3f}"),
-            _cell(row["predicted_off"], "{:+.1%}"),
-            "–" if not row["predicted_of_turns"] else "{} ({} to {})".format(*row["predicted_of_turns"]),
-            "–" if not row["of_turns_off"] else "{:+.1%} ({:+.1%} to {:+.1%})".format(*row["of_turns_off"]),
-            "{} ({} to {})".format(*row["speedup_request"]),
-            f"{row['same_answer']} of {row['turns']}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if value is None else form.format(value)
 
 
 def _summary(trace: Path) -> None:

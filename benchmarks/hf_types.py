@@ -167,6 +167,7 @@ def try_type(model_type: str) -> tuple[str, str]:
     from model.errors import ModelError
     from model.registry import ModelOptions, find
     from model.staged import run_request
+    from tracer.document.words import counted
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -197,7 +198,7 @@ def try_type(model_type: str) -> tuple[str, str]:
         if not same:
             return "differs", "its tokens are not those of its own generate"
         missing = model.describe().get("missing_stages", {}).get("vision")
-        how = str(missing) if missing else f"{model.shape(inputs).visual_tokens} visual tokens"
+        how = str(missing) if missing else counted(model.shape(inputs).visual_tokens, "visual token")
         return "whole" if missing else "split", f"{how}; {rounds(model)}"
 
 

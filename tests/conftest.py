@@ -17,13 +17,18 @@ from hypothesis import settings
 from support import typed
 
 # No test asserts how long anything takes, and hypothesis does unless it is told not to.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=50)
+# For a law whose code has changed: `pytest --hypothesis-profile=thorough FILE`.
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("untimed")
 # For PyTorch here and in what is started from here: of networks this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each worker, and each of the hundreds of processes that tests start, would compile all of ours again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Nobody pulls the plug while tests run: waiting for a disk would leave a core idle.
+os.fsync = lambda _: None
 
 DATA = Path(__file__).parent / "data"
 # More real traces than the repository carries: a folder of them, for the tests that take every file in.
@@ -62,6 +67,7 @@ def pytest_collection_finish() -> None:
     """What has been imported stays: recordings collect garbage before each request, and need not look through it."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def real_traces(pattern: str) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import UNSET
+from support.chrome import kernel
 from support.typed import typed
 
 from reports.document import of_comparison, of_summary
@@ -15,6 +16,7 @@ from reports.render import markdown
 from reports.text import render
 from tracer.compare.pairs import compare
 from tracer.document.summary import Lost, Summary, encode
+from tracer.measure.lost import IN_GRAPHS
 from tracer.predict.whatif import Changes, predict
 from tracer.saved import load_summary
 from tracer.summarize import summarize_file
@@ -165,6 +167,53 @@ def test_explaining_a_finding_says_why_nothing_can_be_told(data: Path) -> None:
         done = typed("explain", finding, data / "cases" / f"{GRAPHS}.json")
         assert done.returncode == 0
         assert f"finding {finding}{what} cannot be told: 32 of 32 hipGraphLaunch" in done.stdout
+
+
+def _in_part(data: Path, path: Path, *cut: int) -> Path:
+    """The trace whose replays lack their kernels, with eight of 1.1 ms each; the last of some replays left out."""
+    document = json.loads((data / "cases" / f"{GRAPHS}.json").read_text())
+    replays = [event for event in document["traceEvents"] if event["name"] == "hipGraphLaunch"]
+    document["traceEvents"] += [
+        kernel(f"k{node}", event["ts"] + 30 + 1150 * node, 1100, event["args"]["correlation"], stream=0)
+        for number, event in enumerate(replays)
+        for node in range(3 if number in cut else 8)
+    ]
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_of_replays_that_have_a_part_of_their_kernels_the_rest_is_lost(data: Path, tmp_path: Path) -> None:
+    path = _in_part(data, tmp_path / "part.json", 4, 5, 9)
+    summary = summarize_file(path)
+    document = json.loads(encode(summary))
+    lost, decode = document["lost"], _stage(document, "decode")
+    assert (lost["launches"], lost["in_part"], lost["by_call"]) == (3, 3, {"hipGraphLaunch": 3})
+    assert lost["reason"].startswith("3 of 32 hipGraphLaunch have a part of the device ops of their graph: ")
+    assert (decode["device_time_ns"], decode["lost"]["launches"], decode["counts"]["launches"]) == (None, 3, 96)
+    known = [token["device_time_ns"] is not None for token in document["tokens"]]
+    assert [number for number, one in enumerate(known) if not one] == [4, 5, 9]
+    for report in (render(summary, width=300), markdown.render(of_summary(summary), heading="tracer summarize")):
+        assert "have a part of the device ops of their graph" in " ".join(report.split())
+    code, said = _run("summarize", path, "--budget", "decode<=90%")
+    assert (code, "cannot be judged: 3 of 32 hipGraphLaunch have a part" in said) == (3, True)
+
+
+def test_of_whole_replays_nothing_is_lost_and_of_those_that_all_end_too_soon_all(data: Path, tmp_path: Path) -> None:
+    assert summarize_file(_in_part(data, tmp_path / "whole.json")).lost is UNSET
+    found = summarize_file(_in_part(data, tmp_path / "none.json", *range(32))).lost
+    assert isinstance(found, Lost)
+    assert (found.in_part, found.next_step) == (32, IN_GRAPHS)
+
+
+def test_a_part_of_a_trace_knows_which_of_its_replays_lack_ops_though_no_other_is_in_it(
+    data: Path, tmp_path: Path
+) -> None:
+    path = _in_part(data, tmp_path / "part.json", 4, 5, 9)
+    part = tmp_path / "slice.json"
+    assert _run("slice", path, "--tokens", "5:6", "-o", part)[0] == 0
+    (token,) = summarize_file(part).tokens
+    (same,) = [one for one in summarize_file(path).tokens if one.index == token.index]
+    assert (token.device_time_ns, token.lost) == (same.device_time_ns, same.lost)
 
 
 def test_a_whole_trace_says_nothing_of_lost_work(data: Path) -> None:

@@ -56,6 +56,33 @@ def test_a_recorder_hears_the_marks_in_order() -> None:
     ]  # fmt: skip
 
 
+class _Whole:
+    """A number as NumPy and tensors have them."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+    def __le__(self, other: object) -> bool:
+        raise AssertionError("it was not made a number of Python's first")
+
+
+def test_a_result_is_of_whole_numbers_of_any_kind_and_of_no_others() -> None:
+    notes = _Notes()
+    notes.checked = lambda *said: notes.heard.append(said)  # type: ignore[attr-defined]
+    with recorded_by(notes), tracer.stage("verify", index=1) as checking:
+        checking.result(drafted=_Whole(4), accepted=_Whole(2))  # type: ignore[arg-type]
+        for drafted, accepted in ((4.0, 2), (4, "2"), (None, 0)):
+            with pytest.raises(TypeError):
+                checking.result(drafted=drafted, accepted=accepted)  # type: ignore[arg-type]
+        for drafted, accepted in ((2, 3), (2, -1), (10**9, 0)):
+            with pytest.raises(ValueError, match="accepted is from 0 to drafted"):
+                checking.result(drafted=drafted, accepted=accepted)
+    assert notes.heard[1:-1] == [(4, 2)]
+
+
 def test_marks_decorate_functions_and_let_exceptions_through() -> None:
     notes = _Notes()
 

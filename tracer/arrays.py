@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 I64: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 I32: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"
@@ -47,6 +50,15 @@ def ascending(values: I64) -> I64:
     """The distinct values in ascending order. (np.unique would import numpy.ma.)"""
     values = np.sort(values)
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
+
+
+def rows_of_each(values: I64 | I32) -> Iterator[tuple[int, I64]]:
+    """Each distinct value in ascending order, and the rows that have it in theirs: one sort, however many there are."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    for rows in np.split(order, begins) if len(order) else ():
+        yield int(values[rows[0]]), int64(rows)
 
 
 def coded(values: I64 | I32) -> tuple[I64, I64]:

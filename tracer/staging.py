@@ -21,6 +21,7 @@ import sys
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+from operator import index as as_int
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from tracer.document.names import DECODE, DRAFT, MAP, MARKED, VERIFY, in_role
@@ -216,8 +217,10 @@ class Stage(_Mark):
         """Say inside a `verify` stage what came of it, of one sequence: it yields the accepted tokens and one more.
 
         Raises:
+            TypeError: one of them is no whole number, of Python, NumPy or a tensor.
             ValueError: the stage checks nothing, or more is accepted than was drafted.
         """
+        drafted, accepted = as_int(drafted), as_int(accepted)
         if self._stage.rpartition("/")[2] != VERIFY:
             raise ValueError(f"stage {self._stage!r} checks no draft: only verify has a result")
         if not 0 <= accepted <= drafted < MOST_DRAFTED:

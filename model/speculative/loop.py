@@ -200,14 +200,16 @@ def speculate(
         drafts: Rows = [[] for _ in answer.rows]
         if wanted > 0:
             proposed, head_start = head_start, None
+            given = forced.proposals(len(answer), wanted) if forced and forced.follows(answer.rows) else None
             if proposed is None:
                 with hook.stage(DRAFT, number):
-                    given = forced.proposals(len(answer), wanted) if forced and forced.follows(answer.rows) else None
                     proposed = drafter.propose(answer.rows, wanted, given)
                     hook.passed(wanted)
                     drafter.settle(target.device)
             with hook.stage(MAP, number):
                 drafts = [row[:wanted] for row in drafter.mapped(proposed)]
+            # What is asked to be right is so where the draft's vocabulary lacks it, too: mapping costs what it costs.
+            drafts = drafts if given is None else given
         with hook.stage(VERIFY, number):
             drafted, accepted = _check(target, answer, drafts)
             hook.checked(drafted, accepted)

@@ -56,9 +56,9 @@ class PairInputs:
 
 @dataclass(slots=True)
 class _Taught:
-    """What is known of the target's answers, by sample: its plain ones, and those under rounds of each kind."""
+    """What is known of the target's answers, by sample and kernels: plain ones, and those under rounds of each kind."""
 
-    plain: dict[tuple[int, int], Rows] = field(default_factory=dict)
+    plain: dict[Any, Rows] = field(default_factory=dict)
     rounds: dict[Any, Rows] = field(default_factory=dict)
 
 
@@ -169,10 +169,6 @@ class SpeculativePair:
         forced = self._forced(number, max_new_tokens)
         return self._run(number, max_new_tokens, watched, forced)
 
-    def teach(self, number: int, max_new_tokens: int) -> None:
-        """Find out what the target says to a sample, where acceptance is forced; it is remembered."""
-        self._forced(number, max_new_tokens)
-
     def _run(self, number: int, limit: int, hook: RoundHook, forced: Forced | None) -> torch.Tensor:
         with hook.request():
             inputs = self._inputs(number, hook)
@@ -261,7 +257,7 @@ class SpeculativePair:
         """Which tokens are right in an answer to a sample; None where acceptance is the draft's own."""
         if not self.how.shares:
             return None
-        key = number, limit, self.how.count, self.how.shares, self.how.seed
+        key = number, limit, _kernels(), self.how.count, self.how.shares, self.how.seed
         chances = draws(self.how.shares, self.how.count, limit, self.how.seed + number)
         if (known := self._taught.rounds.get(key)) is not None:
             return Forced(self.how.shares, known, chances, self._words)
@@ -276,7 +272,8 @@ class SpeculativePair:
 
     def _plain(self, number: int, limit: int) -> Rows:
         """What the target says without a draft, token by token, over the same passes."""
-        if (number, limit) not in self._taught.plain:
+        key = number, limit, _kernels()
+        if key not in self._taught.plain:
             inputs = self.target.prepare(self.target.load(number))
             passes = self.target.begin(inputs, self.target.encode_vision(inputs))
             answer = self._answer(passes, limit)
@@ -285,8 +282,8 @@ class SpeculativePair:
                 token = passes.extend(token)
                 answer.append(token.tolist())
                 token = torch.tensor([row[-1:] for row in answer.rows], device=passes.device)
-            self._taught.plain[number, limit] = answer.rows
-        return self._taught.plain[number, limit]
+            self._taught.plain[key] = answer.rows
+        return self._taught.plain[key]
 
 
 class _Beside:
@@ -323,6 +320,11 @@ class _Beside:
     def _on_stream(self, work: Callable[[], Any]) -> Any:
         with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
             return work()
+
+
+def _kernels() -> tuple[bool, bool]:
+    """Which kernels torch was asked for; others round otherwise, and an answer learned under them is another answer."""
+    return torch.are_deterministic_algorithms_enabled(), torch.backends.cuda.cudnn_sdp_enabled()
 
 
 def _of_draft(stage: str) -> str:

@@ -147,12 +147,17 @@ def bar_row(label: str, kind: str, drawn: str, value: str, more: str) -> str:
 def bar_rect(start: float, length: float, whole: float, kind: str, title: str = "") -> str:
     """A bar of a length, from a start on, both of the whole width."""
     said = f"<title>{escape(title)}</title>" if title else ""
-    at = f'x="{start / whole:.3%}" width="{length / whole:.3%}"'
+    at = f'x="{_part(start, whole)}" width="{_part(length, whole)}"'
     return f'<rect class="{kind}" {at} y="4" height="16">{said}</rect>'
 
 
 def interval_whisker(low: float, high: float, whole: float) -> str:
     """An interval."""
-    first, last = f"{low / whole:.3%}", f"{high / whole:.3%}"
+    first, last = _part(low, whole), _part(high, whole)
     ends = "".join(f'<line x1="{x}" x2="{x}" y1="7" y2="17"/>' for x in (first, last))
     return f'<g class="whisker"><line x1="{first}" x2="{last}" y1="12" y2="12"/>{ends}</g>'
+
+
+def _part(length: float, whole: float) -> str:
+    """In percent; where all that is drawn takes no time, none of it has a length."""
+    return f"{length / whole if whole else 0.0:.3%}"

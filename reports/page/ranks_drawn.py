@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reports.page.bars import bar_chart, bar_rect, bar_row
 from reports.parts.ranks.stages import MANY, telling
 from reports.parts.ranks.stragglers import OUTSIDE
+from reports.render.html import escape
 from reports.units import byte_count, counted, duration, share, significant
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _column(column: int, columns: int, step: Step, most: int) -> str:
     wide = min(0.9 / columns, WIDEST)
     return (
         f'<rect class="part-late" x="{column / columns:.3%}" width="{wide:.3%}" y="{23 - high:.1f}" '
-        f'height="{high:.1f}"><title>{title}</title></rect>'
+        f'height="{high:.1f}"><title>{escape(title)}</title></rect>'
     )
 
 

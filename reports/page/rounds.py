@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.page.bars import bar_chart, bar_rect, bar_row
+from reports.parts.speculation import round_name
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def round_bars(file: Shown) -> str:
     longest = max([*(one.took_ns or 0 for one in timed), _alone_ns(found) or 0], default=0)
     if not longest:
         return ""
-    drawn = [_row(f"round {one.index}", _times(one), longest, _tokens(one)) for one in timed[:MOST]]
+    drawn = [_row(f"round {round_name(found, one)}", _times(one), longest, _tokens(one)) for one in timed[:MOST]]
     if found.took_ns is not None and found.timed_rounds:
         mean = [None if time_ns is None else time_ns / found.timed_rounds for time_ns in _times(found)]
         drawn.append(_row("on average", mean, longest, ""))

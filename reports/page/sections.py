@@ -17,10 +17,12 @@ from reports.page.found import finding_cards
 from reports.page.held import has_memory_or_energy, memory_and_energy
 from reports.page.notes import IDLE_UNKNOWN, KERNELS, KERNELS_LOST, ROOFLINE, timeline_note, tokens_note
 from reports.page.rounds import round_bars
+from reports.page.swept import sweep_grid
 from reports.parts import (
     abstained,
     categories,
     decode_steps,
+    drafting,
     energy,
     findings,
     first,
@@ -133,9 +135,9 @@ SECTIONS = (
     Section(
         id="rounds",
         title="Models that work together",
-        drawn=round_bars,
-        parts=(speculation.part, joint.part, roles.part),
-        has=lambda summary: bool(summary.speculation or summary.joint or summary.roles),
+        drawn=lambda file: round_bars(file) + sweep_grid(file),
+        parts=(speculation.part, drafting.part, joint.part, roles.part),
+        has=lambda summary: bool(summary.speculation or summary.drafting or summary.joint or summary.roles),
     ),
     Section(id="timeline", title="Timeline", drawn=_timeline),
     Section(id="tokens", title="Step by step", drawn=_tokens, parts=(decode_steps.part,)),

@@ -21,7 +21,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     if not tokens or not asked.shows(DECODE):
         return None
     passes = summary.trace.steps == PASSES
-    on_device = any(token.ops or token.device_time_ns is None for token in tokens)
+    on_device = any(token.ops or token.lost for token in tokens)
     times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
     return block(
         f"decode {summary.trace.steps}",
@@ -60,7 +60,8 @@ def _steps(summary: Summary) -> str:
     """How many, and of how many."""
     count = len(summary.tokens)
     part = next((one for one in summary.coverage if one.stage == DECODE), None)
-    return counted(count, "step") if part is None else f"{count:,} of {part.of_runs:,} steps recorded"
+    one, several = ("pass", "passes") if summary.trace.steps == PASSES else ("step", "steps")
+    return counted(count, one, several) if part is None else f"{count:,} of {part.of_runs:,} {several} recorded"
 
 
 def _per_token(tokens: list[Token]) -> str:

@@ -37,7 +37,7 @@ def _about(found: Drafting) -> list[Line]:
     if found.acceptance:
         lines.append(
             line(
-                f"acceptance forced to {_shares(found.acceptance)} (seed {found.seed}): what the rounds cost is "
+                f"acceptance forced to {shares(found.acceptance)} (seed {found.seed}): what the rounds cost is "
                 "measured, how many tokens they yield is asked for",
                 role="caution",
             )
@@ -49,9 +49,10 @@ def _about(found: Drafting) -> list[Line]:
     return lines
 
 
-def _shares(shares: list[float]) -> str:
-    more = ["..."] if len(shares) > MOST_SHARES else []
-    return ", ".join([*(f"{one:.0%}" for one in shares[:MOST_SHARES]), *more])
+def shares(acceptance: list[float]) -> str:
+    """An acceptance, by position; "" of the draft's own."""
+    more = ["..."] if len(acceptance) > MOST_SHARES else []
+    return ", ".join([*(f"{one:.0%}" for one in acceptance[:MOST_SHARES]), *more])
 
 
 def _ways(found: Drafting) -> Table:
@@ -102,7 +103,7 @@ def _sweep(found: Drafting) -> list[Element]:
     asked = sorted({tuple(one.acceptance) for one in found.sweep})
     cells = {(one.drafted, tuple(one.acceptance)): one for one in found.sweep}
     shown = asked[:MOST_COLUMNS]
-    columns = [Column("k", right=False), *[Column(_shares(list(one)) or "own") for one in shown]]
+    columns = [Column("k", right=False), *[Column(shares(list(one)) or "own") for one in shown]]
     rows = [Row([str(count), *[_cell(cells.get((count, one))) for one in shown]]) for count in counts[:MOST_ROWS]]
     best = max(found.sweep, key=lambda one: one.measured.decoding_speedup or 0)
     gain = best.measured.decoding_speedup
@@ -127,7 +128,7 @@ def _cell(one: SweepRow | None) -> str:
 
 
 def _best(best: SweepRow, gain: float) -> str:
-    at = f" at {_shares(best.acceptance)}" if best.acceptance else ""
+    at = f" at {shares(best.acceptance)}" if best.acceptance else ""
     of = f"{counted(best.drafted, 'drafted token')}{at}: {gain:.2f} x"
     return f"most is gained with {of}; + is where it pays" if gain > 1 else f"nowhere does it pay; nearest with {of}"
 

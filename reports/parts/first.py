@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reports.blocks import Block, Item, block
 from reports.parts.words import lost_of
 from reports.units import duration
+from tracer.document.words import listed
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -31,7 +32,7 @@ def _again(summary: Summary) -> Item | None:
     if lost is None or not unknown:
         return None
     do = _MORE.split(lost.next_step, maxsplit=1)[0]
-    return Item("warning", f"{do}: device ops of {' and '.join(unknown)} are missing")
+    return Item("warning", f"{do}: device ops of {listed(unknown)} are missing")
 
 
 def _item(finding: Finding) -> Item:

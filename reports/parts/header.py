@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from reports.blocks import Block, Line, Piece, block, line
 from reports.parts.words import lost_of
 from reports.units import counted, duration, share
 from tracer.document.summary import UNREAD
-from tracer.document.words import runs_of, tie_said
+from tracer.document.words import listed, runs_of, tie_said
 
 if TYPE_CHECKING:
     from reports.asked import Asked
     from tracer.document.summary import Coverage, Summary
 
 
+# Kinds of devices named one by one.
+NAMED = 8
 # What told the stages apart.
 FOUND_BY = {
     "tracer": "the ranges that tracer record writes",
@@ -81,9 +84,13 @@ def _file(summary: Summary) -> Line:
 
 
 def _devices(summary: Summary) -> str:
-    names = [device.name or f"device {device.id}" for device in summary.trace.devices]
-    unique = list(dict.fromkeys(names))
-    return ", ".join(f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in unique)
+    names = [
+        device.name or (f"device {device.id}" if device.id >= 0 else "a device without a number")
+        for device in summary.trace.devices
+    ]
+    often = Counter(names)
+    said = [f"{count} × {name}" if count > 1 else name for name, count in often.items()]
+    return ", ".join(said[:NAMED]) + (f" and {len(said) - NAMED:,} more" if len(said) > NAMED else "")
 
 
 def _work(summary: Summary) -> str:
@@ -112,7 +119,7 @@ def _lost(summary: Summary) -> Line | None:
     if lost is None:
         return None
     unknown = [stage for stage in summary.stages if stage.took_ns is None]
-    of = f" of {' and '.join(stage.stage for stage in unknown)}" if unknown else " there"
+    of = f" of {listed([stage.stage for stage in unknown])}" if unknown else " there"
     text = f"{lost.reason}; device, busy and idle time{of} are unknown"
     if lost.steps:
         whole = lost.of_steps - lost.steps

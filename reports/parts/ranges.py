@@ -35,7 +35,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         "every range that encloses it.",
         Sentence("host", "host: the ranges on the CPU."),
         None if on_cpu(summary) else Sentence("projected", PROJECTED),
-        f"unknown: launches inside {'it' if lacking == 1 else 'them'} have no device op." if lacking else "",
+        f"unknown: launches inside {'it' if lacking == 1 else 'them'} lack device ops." if lacking else "",
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",

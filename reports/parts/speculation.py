@@ -62,7 +62,7 @@ def _rounds(found: Speculation) -> Table:
         Column("yielded", rank=2),
         *map(Column, ("drafting", *(("mapping",) if _mapped(found) else ()), "verifying", "waiting")),
     ]
-    rows = [_row(one, mapped=_mapped(found)) for one in found.each[:SHOWN]] if _tell(found) else []
+    rows = [_row(found, one) for one in found.each[:SHOWN]] if _tell(found) else []
     times = [found.draft_ns, *([found.map_ns] if _mapped(found) else []), found.verify_ns, found.waiting_ns]
     if found.timed_rounds:
         of = [None if time_ns is None else round(time_ns / found.timed_rounds) for time_ns in times]
@@ -80,10 +80,16 @@ def _mapped(found: Speculation) -> bool:
     return found.map_ns is not None or any(one.map_ns is not None for one in found.each[:SHOWN])
 
 
-def _row(one: Round, *, mapped: bool) -> Row:
-    name = f"{one.index}{' (with the prompt)' if one.prompt else ''}"
+def round_name(found: Speculation, one: Round) -> str:
+    """Its number, and of which request where there are several."""
+    several = len({other.request for other in found.each}) > 1
+    return f"{one.index}{f' of request {one.request}' if several and one.request >= 0 else ''}"
+
+
+def _row(found: Speculation, one: Round) -> Row:
+    name = f"{round_name(found, one)}{' (with the prompt)' if one.prompt else ''}"
     counts = [_count(count, NONE) for count in (one.drafted, one.accepted, one.yielded)]
-    times = [one.draft_ns, *([one.map_ns] if mapped else []), one.verify_ns, one.waiting_ns]
+    times = [one.draft_ns, *([one.map_ns] if _mapped(found) else []), one.verify_ns, one.waiting_ns]
     return Row([name, *counts, *map(known, times)])
 
 
@@ -119,13 +125,14 @@ def _early(found: Speculation) -> list[Line]:
 def _pays(found: Speculation) -> list[Element]:
     lines = []
     if found.speedup is not None and found.target_alone_ns is not None and found.compared_ns is not None:
-        pays = "gains" if found.speedup > 1 else "loses"
+        same = f"{found.speedup:.2f}" == "1.00"
+        pays = "changes nothing" if same else "gains" if found.speedup > 1 else "loses"
         text = (
             f"the target alone: {duration(found.target_alone_ns)} for the tokens of rounds that "
             f"{'took' if found.clean_took_ns is None else 'take, both without a profiler,'} "
             f"{duration(found.compared_ns)}: drafting {pays}, {found.speedup:.2f} x"
         )
-        lines.append(line(text, role="good" if found.speedup > 1 else "caution"))
+        lines.append(line(text, role="good" if found.speedup > 1 and not same else "caution"))
     said = []
     if found.break_even_acceptance is not None:
         even = found.break_even_acceptance
@@ -167,6 +174,14 @@ def _count(count: int | None, without: str = "unknown") -> str:
     return without if count is None else f"{count:,}"
 
 
+def _averaged(found: Speculation) -> str | None:
+    """Which rounds the average is of, where not of all."""
+    left_out = ["those with a prompt"] if any(one.prompt for one in found.each) else []
+    if any(one.draft_ns is None and one.verify_ns is not None for one in found.each):
+        left_out.append("those whose draft no range shows")
+    return f"On average: without {' and '.join(left_out)}." if left_out and found.timed_rounds else None
+
+
 def _reading(found: Speculation) -> Element:
     return note(
         "round: a draft and the pass of the target that checks it.",
@@ -174,7 +189,7 @@ def _reading(found: Speculation) -> Element:
         f"drafting,{' mapping,' if _mapped(found) else ''} verifying: busy and idle time as charged to each, in the "
         "trace, under the profiler.",
         "waiting: idle time within them.",
-        "On average: without the prompt's pass." if any(one.prompt for one in found.each) else None,
+        _averaged(found),
         Sentence("yielded", "yielded: accepted tokens and the target's own one.") if found.accepted_tokens else None,
         "Without a profiler: by the rounds behind the first, in whose time the draft's prompt is."
         if found.clean_took_ns is not None

@@ -12,7 +12,7 @@ from reports.palette import NONE
 from reports.parts import first
 from reports.parts.words import UNKNOWN, known, lost_of, on_cpu
 from reports.units import counted, duration, share
-from tracer.document.words import runs_of
+from tracer.document.words import listed, runs_of
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -28,7 +28,7 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     rest_ns = summary.device.unattributed.time_ns
     times = [stage.whole_time_ns for stage in summary.stages]
     # Of a whole that is not known there are no shares.
-    whole_ns = 0 if None in times else sum(time_ns or 0 for time_ns in times) + rest_ns
+    whole_ns = 0 if None in times or lost_of(summary) is not None else sum(time_ns or 0 for time_ns in times) + rest_ns
     shown = [stage for stage in summary.stages if asked.shows(stage.stage)]
     rows = [_row(stage, whole_ns) for stage in shown]
     marks: list[Role] = ["caution" if stage.device_time_ns is None else "" for stage in shown]
@@ -78,10 +78,12 @@ def _row(stage: Stage, whole_ns: int) -> list[str | Bar]:
 
 def _unknown(summary: Summary) -> str:
     """What is unknown of which stage."""
+    if lost_of(summary) is None:
+        return ""
     lost = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
     idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
-    said = [f"unknown: launches of {' and '.join(lost)} have no device op."] if lost else []
-    said += [f"Of {' and '.join(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
+    said = [f"unknown: launches of {listed(lost)} lack device ops."] if lost else []
+    said += [f"Of {listed(idle)} the idle time is unknown, as their work may have run in it."] if idle else []
     return " ".join(said)
 
 
@@ -127,7 +129,8 @@ def _outside(summary: Summary) -> str:
         for name, reason in rest.reasons.items()
         if reason.ops
     ]
+    recorded = "" if lost_of(summary) is None else "recorded "
     if reasons:
-        return f"In no stage: {share(rest.time_ns, whole_ns)}: {', '.join(reasons)}."
-    recorded = "recorded " if lost_of(summary) is not None else ""
+        of = "of what was recorded" if recorded else share(rest.time_ns, whole_ns)
+        return f"In no stage: {of}: {', '.join(reasons)}."
     return f"Every {recorded}op belongs to a stage." if whole_ns else ""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.reference import innermost
 
 from tracer.arrays import int64
-from tracer.charge.intervals import Cover, Nest, sum_by
+from tracer.charge.intervals import Cover, Nest, grouped, sum_by
 
 spans = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 15)).map(lambda span: (span[0], span[0] + span[1])),
@@ -42,3 +42,10 @@ def test_cover_measures_the_union(intervals: list[tuple[int, int]], low: int, hi
 def test_sums_are_integers_beyond_what_a_double_holds() -> None:
     big = (1 << 53) + 1
     assert sum_by(int64([0, 0, 1]), int64([big, 2, 5]), 3).tolist() == [big + 2, 5, 0]
+
+
+@given(st.lists(st.integers(-3, 3), max_size=20))
+def test_keys_are_grouped_as_by_comparing_each(keys: list[int]) -> None:
+    places = np.arange(len(keys))
+    found = {key: places[own].tolist() for key, own in grouped(int64(keys)).items()}
+    assert found == {key: [place for place, one in enumerate(keys) if one == key] for key in sorted(set(keys))}

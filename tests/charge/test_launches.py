@@ -10,9 +10,9 @@ from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
 from tracer.charge.clocks import clocks_of, doubtful_launches
-from tracer.charge.launches import JITTER_NS, find_launches
+from tracer.charge.launches import find_launches
 from tracer.summarize import summarize
-from tracer.trace.columns import Trace
+from tracer.trace.columns import JITTER_NS, Trace
 
 
 def _said(trace: Trace) -> list[str]:

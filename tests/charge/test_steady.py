@@ -85,6 +85,17 @@ def test_without_a_steady_part_nothing_is_said(batches: list[int], reason: str) 
         _part(trace_of(*_serve(batches)))
 
 
+@pytest.mark.parametrize(("other", "refused"), [(8, True), (15, False)])
+def test_ranks_in_one_file_that_hold_different_batches_have_no_one_steady_part(other: int, refused: bool) -> None:
+    ranks = _serve([1, *[16] * 12])
+    ranks += [{**one, "pid": 200, "ts": one["ts"] + 3} for one in _serve([1, *[other] * 12]) if one["cat"] != "kernel"]
+    if refused:
+        with pytest.raises(InputError, match="ranks in it hold different batches \\(8 to 16 sequences\\)"):
+            _part(trace_of(*ranks))
+    else:
+        assert _part(trace_of(*ranks)).steps == 24
+
+
 @pytest.mark.parametrize("name", ["tracer/decode#1", "forward"])
 def test_ranges_that_say_nothing_of_a_batch_have_no_steady_part(name: str) -> None:
     with pytest.raises(InputError, match="nothing says how many sequences"):

@@ -220,8 +220,13 @@ def test_traces_without_stages_are_compared_once_they_have_been_named(tmp_path: 
     assert "--marker" not in said
 
 
-def _texts(path: Path) -> Iterator[str]:
+@cache
+def _texts(path: Path) -> list[str]:
     """String constants of a file that are no documentation, f-strings with their values left out."""
+    return list(_constants(path))
+
+
+def _constants(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
     silent = {
         id(node.body[0].value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.room import room_for
 from support.summaries import requests, save, summary
 from support.typed import typed
 
@@ -116,3 +117,14 @@ def test_runs_of_as_many_recordings_as_the_baseline_has(project: Path) -> None:
     done = typed("compare", "33.json", "33.json", "--against", "main", "--recordings", "3", folder=project)
     assert (done.returncode, "--recordings 3: the baseline main has 2" in done.stderr) == (2, True)
     assert typed("compare", "33.json", "33.json", "--against", "main", folder=project).returncode == 0
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_else(project: Path) -> None:
+    found, other = summary(requests(30, 2)), summary(requests(40, 2))
+    with room_for(100), pytest.raises(InputError, match="b1: File too large$"):
+        kept.save("b1", [found], force=False)
+    assert not (project / ".tracer").exists()
+    before = (kept.save("b1", [found], force=False) / "001.json").read_bytes()
+    with room_for(100), pytest.raises(InputError):
+        kept.save("b1", [other, other], force=True)
+    assert [path.read_bytes() for path in Path(".tracer/baselines/b1").iterdir()] == [before]

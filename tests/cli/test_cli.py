@@ -11,7 +11,9 @@ import sys
 import time
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 from support.chrome import kernel, launch, span, write
@@ -19,6 +21,7 @@ from support.rounds import rounds
 from support.typed import typed
 
 from tracer.cli.app import VERBS, build_app
+from tracer.tables.table import tables
 from tracer.version import __version__
 
 _tracer = typed
@@ -150,6 +153,20 @@ def test_help_is_shown_as_it_is_written(verb: str) -> None:
     shown = " ".join(_tracer(verb, "--help", COLUMNS="1000").stdout.split())
     for text in written:
         assert " ".join(text.split()) in shown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_paragraph_of_help_is_as_wide_as_the_terminal(width: int) -> None:
+    paragraph = " ".join(cleandoc(import_module("tracer.cli.ranks").command.__doc__).split("\n\n")[1].split())
+    lines = [line.strip() for line in _tracer("ranks", "--help", COLUMNS=str(width)).stdout.splitlines()]
+    for line in wrap(paragraph, width - 2):
+        assert line in lines
+
+
+@pytest.mark.parametrize("verb", ["export", "query"])
+def test_help_names_every_table(verb: str) -> None:
+    words = set(re.findall(r"[a-z]+", import_module(f"tracer.cli.{verb}").command.__doc__))
+    assert set(tables()) <= words
 
 
 def test_some_help_has_brackets() -> None:

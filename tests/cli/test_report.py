@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.chrome import kernel, launch, span, write
+from support.joint import both, model
 from support.staged import staged_trace
 from support.typed import typed
 
@@ -51,6 +52,20 @@ def test_a_saved_summary_will_do(trace: Path, tmp_path: Path) -> None:
     assert typed("summarize", trace, "--format", "json", "-o", saved).returncode == 0
     assert typed("report", saved, "-o", page).returncode == 0
     assert "A saved summary has no timeline" in page.read_text()
+
+
+def test_models_at_once_are_held_against_their_own_traces_on_the_page_too(trace: Path, tmp_path: Path) -> None:
+    beside, page = write(tmp_path / "both.json", *both()), tmp_path / "models.html"
+    alone = [
+        f"--solo={role}={write(tmp_path / f'{role}.json', *model(name, 60, busy=busy))}"
+        for role, name, busy in (("S", "small", 10), ("L", "large", 80))
+    ]
+    done = typed("report", beside, *alone, "-o", page)
+    assert done.returncode == 0, done.stderr
+    assert "models at once" in page.read_text()
+    for refused in ([trace, trace], [tmp_path]):
+        done = typed("report", *refused, alone[0], "-o", tmp_path / "no.html")
+        assert (done.returncode, "--solo is of one trace" in done.stderr) == (2, True)
 
 
 def test_of_several_files_the_first_is_the_baseline(trace: Path, tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.chrome import document, kernel, launch, span
+from support.room import room_for
 from support.typed import typed
+
+from tracer.cli import export
+from tracer.document.errors import InputError
 
 pq = pytest.importorskip("pyarrow.parquet", reason="pip install '.[tables]'")
 pytest.importorskip("duckdb", reason="pip install '.[tables]'")
@@ -79,3 +83,10 @@ def test_a_long_answer_says_what_it_leaves_out(trace: Path) -> None:
 def test_a_wrong_query_is_one_line(trace: Path) -> None:
     done = typed("query", trace, "delete from ops")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("room", [0, 1200])  # none, and for some of the tables
+def test_a_full_disk_leaves_no_part_of_the_tables(trace: Path, tmp_path: Path, room: int) -> None:
+    with room_for(room), pytest.raises(InputError, match="out: File too large$"):
+        export.command(trace, tmp_path / "out", jobs=1)
+    assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from support.manifests import latencies, sample
+from support.manifests import MS, latencies, sample
 from support.summaries import requests, summary
 
 from tracer.compare.alike import same_lengths
@@ -35,6 +35,30 @@ def test_answers_of_other_lengths_are_compared_by_the_token_and_not_as_a_whole()
 def test_answers_of_one_length_are_compared_as_a_whole() -> None:
     pair = _pair(summary(requests(tokens=8)), summary(requests(step_ms=30, tokens=8)))
     assert (_verdicts(pair)["decode"], _verdicts(pair)["request"], pair.notes) == ("slower", "slower", [])
+
+
+def _in_rounds(*yields: int, count: int = 8) -> Summary:
+    """Requests whose rounds yield so many tokens each, behind token 0."""
+    steps = [60 * MS] * len(yields)
+    one = msgspec.structs.replace(latencies(tokens=1 + sum(yields)), decode_ns=steps, step_tokens=list(yields))
+    return summary([one] * count)
+
+
+def test_an_answer_made_in_rounds_is_as_long_as_its_tokens() -> None:
+    """Eight tokens of single steps against eight of three rounds, and against seven."""
+    alone = summary(requests(tokens=8))
+    assert _verdicts(_pair(alone, _in_rounds(3, 3, 1)))["request"] != "other lengths"
+    assert _verdicts(_pair(alone, _in_rounds(3, 2, 1)))["request"] == "other lengths"
+
+
+def test_a_round_of_several_tokens_is_not_laid_beside_a_step_of_one() -> None:
+    alone, rounds = summary(requests(tokens=8)), _in_rounds(3, 3, 1)
+    assert "latency" in {steps.of for steps in _pair(alone, alone).steps}
+    assert "latency" not in {steps.of for steps in _pair(alone, rounds).steps}
+    assert "latency" in {steps.of for steps in _pair(rounds, rounds).steps}
+    assert "latency" not in {steps.of for steps in _pair(rounds, _in_rounds(1, 3, 3)).steps}
+    fits = {(one.prefill_of, one.steps_of) for one in _pair(alone, rounds).overlaps}
+    assert len(fits) == 1 and all(steps == _pair(alone, rounds).baseline for _, steps in fits)
 
 
 def test_samples_whose_answers_differ_among_each_other_are_compared_if_each_is_as_long_as_before() -> None:

@@ -18,8 +18,19 @@ from tracer.document.summary import encode
 from tracer.summarize import summarize_file
 
 HUGE = 10**400
+REQUEST = manifests.as_metadata([manifests.latencies()])["clean"][0]
+WAY: dict[str, Any] = {"name": "sequential", "requests": [REQUEST], "rounds": [2], "drafted": [4], "accepted": [1]}
+TWO = {
+    "draft": {"name": "d"},
+    "device": "cuda",
+    "tokens": 2,
+    "schedule": "sequential",
+    "mapping": "ids",
+    "ways": [WAY],
+} | {"sweep": [{"tokens": 2, "acceptance": [0.5], "way": WAY}]}
 GOOD = manifests.as_metadata(
     [manifests.latencies()] * 3,
+    drafting=TWO,
     profiled=[manifests.latencies()],
     cost={"vision": {"flops": 1, "weight_bytes": 1, "kv_bytes": 1}} | {
         "prefill": {"flops": 10**9, "weight_bytes": 1, "kv_bytes": 1},
@@ -108,6 +119,32 @@ def test_a_request_without_end_is_refused_whose_parts_alone_could_be() -> None:
     path = ("clean", 0, "decode_ns")
     assert read(json.dumps(_with(path, [1 << 52] * 3)).encode()) == "one of its requests took more than 104 days"
     assert isinstance(read(json.dumps(_with(path, [1 << 50] * 3)).encode()), Manifest)
+
+
+def _of_two(**changes: Any) -> bytes:
+    """A manifest of a draft and its target, whose one way of working is changed."""
+    return json.dumps(GOOD | {"drafting": TWO | {"ways": [WAY | changes]}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"requests": [REQUEST | {"step_tokens": [1, 1, 1]}]}, "one of its requests has not as many steps"),
+        ({"requests": [REQUEST | {"decode_ns": [1 << 52] * 3}]}, "one of its requests took more than 104 days"),
+        ({"requests": [REQUEST | {"step_tokens": [1 << 53] * 2}]}, "one of its counts adds up to more than can be"),
+        ({"rounds": [1 << 53] * 2}, "one of its counts adds up to more than can be"),
+        ({"drafted": [4, 4]}, "one of its ways of working has not as many requests"),
+    ],
+)
+def test_of_two_models_too_what_does_not_fit_together_is_refused(changes: dict[str, Any], why: str) -> None:
+    said = read(_of_two(**changes))
+    assert isinstance(said, str)
+    assert said.startswith(why)
+
+
+def test_the_twin_of_two_models_is_read() -> None:
+    assert isinstance(read(_of_two(requests=[REQUEST | {"step_tokens": [2, 3]}])), Manifest)
+    assert isinstance(read(_of_two(rounds=[], drafted=[], accepted=[])), Manifest)
 
 
 def test_a_manifest_without_measure_is_not_even_decoded() -> None:

@@ -25,6 +25,15 @@ def test_vision_itself_is_set_against_the_next() -> None:
     assert finding.message == "vision takes 80.0 % of device time: 4.0 x prefill"
 
 
+@pytest.mark.parametrize(("second", "raised"), [(20, False), (19.2, False), (19, True)])
+def test_of_two_stages_that_take_as_long_none_is_the_bottleneck(second: float, raised: bool) -> None:
+    events = [
+        span("tracer/prefill", 0, 50), launch(1, 1, 1), kernel(GEMM, 5, 20, 1),
+        span("tracer/decode#1", 100, 50), launch(101, 1, 2), kernel(GEMM, 105, second, 2),
+    ]  # fmt: skip
+    assert (found(ID, *events) is not None) is raised
+
+
 def test_one_stage_alone_is_no_bottleneck() -> None:
     assert found(ID, *stage("tracer/vision", 0, 5, [GEMM] * 2)) is None
 

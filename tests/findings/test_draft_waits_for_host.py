@@ -38,6 +38,7 @@ def test_without_a_draft_nothing_waits() -> None:
 def test_what_is_looked_up_in_the_prompt_has_no_step_to_be_replayed(passes: int | None, raised: bool) -> None:
     stage = SimpleNamespace(busy_ns=10, idle_ns=90, ops=3, idle=SimpleNamespace(host_ns=80))
     evidence: Any = SimpleNamespace(
+        ranges=SimpleNamespace(engine=False),
         stage=lambda _: stage,
         on_gpu=True,
         speculation=SimpleNamespace(roles={"draft": SimpleNamespace(passes=passes)}),

@@ -23,7 +23,7 @@ from tracer.summarize import summarize
 if TYPE_CHECKING:
     from pathlib import Path
 
-MACHINERY = {"documentation", "evidence", "find", "registry", "rule"}
+MACHINERY = {"documentation", "engines", "evidence", "find", "registry", "rule"}
 HEAVY = {"numpy", "msgspec", "torch", "transformers"}
 NEW = """
 from tracer.findings.rule import Found, Rule

@@ -40,6 +40,13 @@ def test_pauses_of_traffic_are_not_the_engines() -> None:
     assert found(ID, *_steps(100_000)) is None
 
 
+def test_a_scheduler_slower_than_its_steps_is_no_pause_where_the_engine_processes_prompts_too() -> None:
+    prompt = [span("step[EXTEND bs=4 toks=9]", -100, 90), launch(-95, 0.5, 99), kernel("k", -90, 80, 99)]
+    finding = found(ID, *prompt, *_steps(300))
+    assert finding is not None
+    assert finding.evidence["causes"]["host"] > 7 * 290_000
+
+
 def test_idle_time_inside_a_step_is_not_between_steps() -> None:
     events: list[Event] = [span("step[DECODE bs=4]", 0, 1000)]
     for number in range(1, 10):

@@ -64,6 +64,16 @@ def test_a_stage_that_was_recorded_is_spoken_of_while_another_was_not() -> None:
     assert found.gain is None  # of a whole that nobody knows
 
 
+def test_of_a_whole_in_which_work_was_lost_outside_all_stages_nobody_has_a_share() -> None:
+    stages = [span("tracer/prefill", 0, 100), launch(1, 5, 1), kernel(GEMM, 10, 80, 1)]
+    stages += [span("tracer/decode#1", 100, 100), launch(101, 5, 2), kernel(GEMM, 110, 30, 2)]
+    behind = [launch(300, 5, 3), kernel(GEMM, 310, 500, 3)]
+    whole, lost = summarize(trace_of(*stages, *behind)), summarize(trace_of(*stages, *behind[:1]))
+    assert "bottleneck-stage" in _ids(whole)
+    assert not _ids(lost) & {"bottleneck-stage", "low-coverage"}
+    assert "finding bottleneck-stage" in [one.what for one in lost.abstained]
+
+
 def test_an_encoder_that_ran_again_did_so_whatever_it_took() -> None:
     events = [span("tracer/prefill", 0, 100), span("tracer/encoder", 10, 30), launch(12, 4, 1)]
     whole = [*events, kernel(GEMM, 20, 9, 1)]

@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 from support.chrome import document, kernel, launch, span
 from support.fleet import DAY, content, filled, saved_run
+from support.room import room_for
 
 pytest.importorskip("pyarrow", reason="pip install '.[fleet]'")
 
 from tracer.document.errors import InputError, UsageError
+from tracer.fleet.fill import Order, fill
 from tracer.fleet.identity import identity
 from tracer.fleet.merge import merge
 from tracer.fleet.paths import found
 from tracer.fleet.store import LISTED, MARK, PARTIAL, STALE_S, made, opened
-from tracer.fleet.take import FAILED, KNOWN, STORED
+from tracer.fleet.take import FAILED, KNOWN, STORED, Outcome
 
 
 def _trace(path: Path, length: float = 5, *more: object) -> Path:
@@ -312,3 +314,24 @@ def test_a_list_of_a_merged_set_that_is_empty_or_cut_is_one_line(
     (merged / LISTED).write_text(listed)
     with pytest.raises(InputError, match="not the list of a merged set: it is empty or was cut"):
         store.has("0" * 32)
+
+
+def test_where_the_store_takes_no_more_the_reading_ends(tmp_path: Path) -> None:
+    """None of the traces is to blame, and nothing half is left."""
+    store = made(tmp_path / "store", {})
+    traces = [_trace(tmp_path / f"{number}.json", number) for number in (3, 5)]
+    order = Order(
+        given=[str(path) for path in traces], store=store.root, workers=0, scheduler=None, memory_bytes=1 << 30
+    )
+    done: list[Outcome] = []
+    with room_for(100), pytest.raises(InputError, match="store: File too large; what was finished before is in it$"):
+        fill(order, lambda _: None, done.append)
+    assert (done, store.days(), list((store.root / PARTIAL).iterdir())) == ([], [], [])
+
+
+def test_a_store_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    with room_for(10), pytest.raises(InputError, match="store: File too large"):
+        made(tmp_path / "store", {})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="no such folder as "):
+        made(tmp_path / "no" / "store", {})

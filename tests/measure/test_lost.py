@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from msgspec import UNSET
-from support.chrome import Event, call, kernel, launch, span, trace_of
+from support.chrome import Event, call, document, kernel, launch, read_bytes, span, trace_of
 from support.strategies import gpu_traces
 
 from tracer.charge.stages.find import find_stages
@@ -188,3 +188,13 @@ def test_of_a_nsight_recording_that_stopped_too_soon_the_advice_names_its_stop()
     found = summarize(trace).lost
     assert isinstance(found, Lost)
     assert found.next_step == words.AT_LAST_OF_NSIGHT
+
+
+def test_where_the_file_breaks_off_the_rest_of_it_may_have_the_ops() -> None:
+    whole = document(*_steps())
+    torn = summarize(read_bytes(whole[: whole.rindex(b'{"ph"')])).lost
+    lost = _of(4).lost
+    assert isinstance(torn, Lost)
+    assert isinstance(lost, Lost)
+    assert (torn.launches, lost.launches) == (1, 1)
+    assert (torn.next_step, lost.next_step) == (words.TORN, words.AT_LAST)

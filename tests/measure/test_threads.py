@@ -35,6 +35,24 @@ def test_each_thread_that_launched_has_its_work() -> None:
     ]
 
 
+def test_where_frames_were_recorded_of_another_thread_nobody_is_told_to_record_frames() -> None:
+    work = [operator("aten::mm", 0, 5, tid=OTHER), *_work(OTHER, 1, 3)]
+    with_frames = _told(summarize(trace_of(frame("a.py(1): wait", 0, 99), *work, with_stack=1)))
+    without = _told(_summary(*work))
+    assert with_frames is not None
+    assert without is not None
+    assert ("with_stack" in without.next_step, "with_stack" in with_frames.next_step) == (True, False)
+    assert with_frames.next_step.startswith("start the profiler in the thread that runs the model")
+
+
+def test_of_frames_without_any_work_it_is_said_that_another_thread_worked() -> None:
+    def said(*events: Event) -> list[str]:
+        return [one.what for one in summarize(trace_of(frame("a.py(1): wait", 0, 99), *events, with_stack=1)).abstained]
+
+    assert said() == ["what any thread did"]
+    assert "what any thread did" not in said(operator("aten::mm", 0, 5))
+
+
 def test_a_launch_of_a_graph_is_one_launch_of_many_ops() -> None:
     (row,) = _summary(launch(0, 1, 1), kernel("a", 5, 1, 1), kernel("b", 7, 1, 1)).threads
     assert (row.launches, row.ops) == (1, 2)

@@ -9,6 +9,7 @@ from support.chrome import Event, call, kernel, launch, operator, span, trace_of
 from support.manifests import as_metadata, latencies
 
 from reports.text import render
+from tracer.document.summary import UNWORKED
 from tracer.measure.unseen import needs_device
 from tracer.summarize import Choices, summarize, summarize_file
 
@@ -91,3 +92,23 @@ def test_a_job_recorded_by_its_host_alone_gets_no_rates(data: Path) -> None:
 
 def test_a_real_run_on_a_cpu_is_left_in_peace(data: Path) -> None:
     assert summarize_file(data / "kineto_cpu_only.json.gz").trace.warnings == []
+
+
+def test_of_a_file_with_nothing_but_ranges_the_stages_are_unknown_and_their_time_on_the_host_is_not() -> None:
+    summary = summarize(trace_of(span("tracer/prefill", 0, 50), span("tracer/decode#1", 60, 20)))
+    for row in (*summary.stages, *summary.tokens):
+        assert (row.device_time_ns, row.busy_ns, row.idle_ns, row.counts.kernels) == (None, None, None, None)
+    assert [stage.cpu_ns for stage in summary.stages] == [50_000, 20_000]
+    assert [(time.busy_ns, time.step_ns, time.left_out) for time in summary.budget] == [
+        (None, 50_000, 0),
+        (None, 20_000, 0),
+    ]
+    assert "time on the host 20.0 µs" in render(summary)
+
+
+def test_a_stage_in_which_no_operator_ran_has_none_where_others_have() -> None:
+    summary = summarize(
+        trace_of(span("tracer/prefill", 0, 50), operator("aten::mm", 1, 5), span("tracer/decode#1", 60, 20))
+    )
+    assert [stage.device_time_ns for stage in summary.stages] == [5_000, 0]
+    assert UNWORKED not in [one.what for one in summary.abstained]

@@ -21,6 +21,7 @@ from support.summaries import requests, summary
 
 from reports.document import SUMMARY, of_comparison
 from reports.page import sections
+from reports.page.bars import bar_rect, interval_whisker
 from reports.page.data import MOST_STEPS, as_columns, as_json
 from reports.page.frame import SCRIPTS, STYLES
 from reports.page.notebook import STYLE, fragment
@@ -275,6 +276,12 @@ def test_a_bar_is_as_long_as_its_share_and_its_interval_lies_around_its_end() ->
     longest = max(whole.p50_ns, whole.high_ns or 0)
     assert f'width="{vision.p50_ns / longest:.3%}"' in said
     assert f'x1="{(vision.low_ns or 0) / longest:.3%}"' in said
+
+
+def test_where_requests_take_no_time_their_bars_have_no_length() -> None:
+    """As a manifest may say; the page of such a file is still a page."""
+    assert 'width="0.000%"' in bar_rect(0, 0, 0, "fill")
+    assert 'x1="0.000%"' in interval_whisker(0, 0, 0)
 
 
 def test_steps_beyond_what_a_chart_can_hold_are_left_out() -> None:

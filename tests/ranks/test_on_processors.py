@@ -58,6 +58,21 @@ def test_waiting_and_transfer_are_the_collectives_time_and_operators_the_rest(tm
             assert row.exposed_ns == row.collective_ns
 
 
+def test_collectives_without_any_operator_are_refused_since_nothing_tells_work_from_the_host(tmp_path: Path) -> None:
+    played = play_on_processors(Plan(ranks=2))
+    alone = [[event for event in events if event["name"].startswith("gloo:")] for events in played]
+    with pytest.raises(InputError, match="no operators, so that nothing tells what a rank did between them"):
+        answer(tmp_path, Plan(ranks=2), alone)
+
+
+def test_collectives_of_a_rank_that_nobody_is_known_to_have_asked_for_are_in_no_stage(tmp_path: Path) -> None:
+    played = play_on_processors(Plan(ranks=2))
+    without = [[event for event in events if not event["name"].startswith("c10d::")] for events in played]
+    found = answer(tmp_path, Plan(ranks=2), without)
+    assert (found.collectives, found.matched) == (24, 24)
+    assert all(row.collective_ns == 0 for rank in found.ranks for row in rank.stages if row.stage)
+
+
 def test_a_thread_of_ours_that_works_on_hides_a_collective(tmp_path: Path) -> None:
     plan = Plan(ranks=2, passes=1, layers=1)
     played = play_on_processors(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.chrome import trace_of
+from support.chrome import kernel, launch, span, trace_of
 from support.rounds import rounds
 
 from reports.document import of_summary
@@ -21,6 +21,25 @@ def test_rounds_are_counted_and_held_against_the_target_alone() -> None:
     assert "accepted by position: 1 100% · 2 67%" in said
     assert "the target alone: 240 µs for the tokens of rounds that took 180 µs: drafting gains, 1.33 x" in said
     assert "breaks even at an acceptance of 50%" in said
+
+
+def test_rounds_that_take_as_long_as_the_target_alone_gain_and_lose_nothing() -> None:
+    assert "took 120 µs: drafting changes nothing, 1.00 x" in _said((2, 1), (2, 1))
+    assert "drafting loses, 0.98 x" in _said((2, 1), (2, 1), verify=41)
+
+
+def test_of_several_requests_a_round_says_whose_it_is() -> None:
+    events = []
+    for request in range(2):
+        at, number = 1000.0 * request, 10 * request + 1
+        events += [span(f"tracer/request#{request}", at, 100)]
+        events += [span("tracer/draft#1", at, 10), launch(at + 1, 1, number), kernel("d", at + 3, 5, number)]
+        events += [span("tracer/verify#1", at + 20, 30), span("tracer/result:drafted=2,accepted=1", at + 25, 0)]
+        events += [launch(at + 21, 1, number + 1), kernel("v", at + 23, 20, number + 1)]
+    said = " ".join(render(of_summary(summarize(trace_of(*events))), width=100).split())
+    assert "1 of request 0 2 1 2" in said
+    assert "1 of request 1 2 1 2" in said
+    assert "of request" not in _said((2, 1))
 
 
 def test_mapping_waiting_and_what_rejected_tokens_cost_are_said_apart() -> None:

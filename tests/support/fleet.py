@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from support.summaries import requests, save, summary
+from tracer.fleet import take
 from tracer.fleet.spread import here
 from tracer.fleet.store import Store, made
 from tracer.fleet.take import Outcome, Task
@@ -24,10 +26,12 @@ def saved_run(folder: Path, name: str, *, vision_ms: float = 30, host: str = "",
 
 
 def filled(root: Path, *paths: Path, **changes: Any) -> tuple[Store, list[Outcome]]:
-    """A store with these traces, read in this process."""
+    """A store with these traces, read in this process, whose memory nobody needs back after each of them."""
     store, outcomes = made(root, {}), []
     tasks = (Task(path=str(path), store=str(root), **{"day": DAY, **changes}) for path in paths)
-    here(tasks, outcomes.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(take, "_give_memory_back", lambda: None)
+        here(tasks, outcomes.append)
     return store, outcomes
 
 

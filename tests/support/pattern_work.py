@@ -1,6 +1,8 @@
 """Run every compiled pattern of tracer, reports and model on texts made against it; see tests/test_patterns.py.
 
-With patterns as arguments, run those instead. Each line printed names a pattern that is done.
+The first argument says how long the texts are, the second how many seconds of processor time each pattern has: one
+that takes longer ends the process (SIGPROF), and the last line printed names it. With patterns behind them, run those
+instead.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import re._parser as parser  # type: ignore[import-untyped]
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,9 +20,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("tracer", "reports", "model")
-# What comes from a file's text is searched as it is; names have been cut before.
-LONG, NAME = 300_000, 8_192
-TEXT_ROOMS = ("tracer.trace", "tracer.document", "tracer.saved", "tracer.nsys")
 METHODS = ("search", "match", "fullmatch", "sub", "finditer", "findall", "split")
 MOST_PIECES = 24
 
@@ -31,10 +31,6 @@ class Found:
     where: str
     pattern: re.Pattern[Any]
     methods: frozenset[str]
-
-    @property
-    def length(self) -> int:
-        return LONG if self.where.startswith(TEXT_ROOMS) else NAME
 
 
 def patterns() -> Iterator[Found]:
@@ -160,9 +156,9 @@ def _of_class(members: Any) -> str:
     return {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " "}.get(str(value), "a")
 
 
-def work(found: Found) -> None:
+def work(found: Found, length: int) -> None:
     """Use a pattern as its module does, on each of its texts."""
-    for text in hostile_texts(found.pattern, found.length):
+    for text in hostile_texts(found.pattern, length):
         for method in found.methods:
             if method == "sub":
                 found.pattern.sub(lambda match: match[0], text)
@@ -173,17 +169,18 @@ def work(found: Found) -> None:
                 getattr(found.pattern, method)(text)
 
 
-def main(arguments: list[str]) -> None:
-    given = [Found("tracer.trace", re.compile(text), frozenset(("search",))) for text in arguments]
+def main(length: int, patience_s: float, given: list[str]) -> None:
     count = 0
-    for found in given or patterns():
+    for found in [Found(text, re.compile(text), frozenset(("search",))) for text in given] or list(patterns()):
         sys.stdout.write(f"{found.where}\n")
         sys.stdout.flush()
-        work(found)
+        signal.setitimer(signal.ITIMER_PROF, patience_s)
+        work(found, length)
         count += 1
+    signal.setitimer(signal.ITIMER_PROF, 0)
     sys.stdout.write(f"all of {count} patterns\n")
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    main(sys.argv[1:])
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:])

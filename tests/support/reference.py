@@ -6,9 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from tracer.charge.launches import JITTER_NS
 from tracer.trace.api import synchronises
-from tracer.trace.columns import NO_CORRELATION, Trace
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION, Trace
 
 
 def launches(trace: Trace) -> list[int]:

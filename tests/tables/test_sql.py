@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,11 @@ def test_an_error_is_one_line(run: Run) -> None:
     with pytest.raises(UsageError) as caught:
         run.query("select\n\n nonsense\n from ops")
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupt_ends_a_query_that_would_take_hours(run: Run) -> None:
+    """DuckDB itself would hear of it when the task that it is at ends."""
+    main = threading.main_thread().ident or 0
+    threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run.query("select count(*) from range(99999) a, range(99999) b, range(99999) c, range(99999) d, ops")

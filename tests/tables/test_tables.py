@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from support.chrome import document, kernel, launch, operator, span, trace_of
+from support.rounds import rounds
 from support.strategies import gpu_traces
 
 from tracer.choices import Choices
@@ -141,3 +142,13 @@ def test_a_kernel_says_how_it_was_launched_and_an_allocator_what_it_did(tmp_path
         (5000, 50, 150, 9000, "aten::empty", "prefill"),
         (9000, -50, 100, None, None, "prefill"),
     ]
+
+
+def test_rows_say_which_model_works_in_their_stage() -> None:
+    found = _tables(trace_of(*rounds([(2, 1)])))
+    for name, key in (("ops", "stage"), ("ranges", "stage"), ("calls", "stage")):
+        roles = {(row[key], row["role"]) for row in found[name].select([key, "role"]).to_pylist() if row[key]}
+        assert {("draft", "draft"), ("verify", "target"), ("prefill", "target")} <= roles, name
+    assert {row["role"] for row in found["ranges"].to_pylist() if row["stage"] is None} == {None}
+    one = _tables(trace_of(span("tracer/prefill", 0, 9), launch(1, 1, 1), kernel("k", 3, 5, 1)))
+    assert {row["role"] for row in one["ops"].to_pylist()} == {None}

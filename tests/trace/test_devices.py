@@ -86,6 +86,50 @@ def test_ranks_in_step_that_number_devices_tracks_and_launches_alike_have_one_ea
     assert _processes(trace) == ["830"] * 5 + ["831"] * 5 + ["830"] * 3
 
 
+def _lagging() -> list[Event]:
+    """Two ranks on one device number, stream and track, with one set of numbers.
+
+    The first kernel of rank 0 runs long, and what it asks for meanwhile queues up. Rank 1 calls later, and what it asks
+    for runs at once.
+    """
+    events = []
+    for number in range(1, 6):
+        at = 20.0 if number == 1 else 920 + 100 * (number - 2)
+        events += [launch(20 * number, 5, number) | {"pid": "830"}, launch(300 * number, 5, number) | {"pid": "831"}]
+        events += [kernel("k", at, 900 if number == 1 else 10, number), kernel("k", 300 * number + 10, 10, number)]
+    return events
+
+
+def _replays(later_us: float) -> list[Event]:
+    """Replays of a graph of three kernels by two ranks, with one set of numbers, the second's so much later."""
+    events: list[Event] = []
+    for number in range(1, 6):
+        for rank in (0, 1):
+            at = 1000 * number + later_us * rank
+            events.append(call("cudaGraphLaunch", at, 5, number) | {"pid": f"83{rank}"})
+            events += [kernel(f"k{node}", at + 10 + 20 * node, 12, number) for node in range(3)]
+    return events
+
+
+def _ran_late(trace: Trace) -> list[str]:
+    """Of each op, in the order of the file, whose launch it has; "" without one."""
+    calls = find_launches(trace).tolist()
+    return [trace.threads[trace.calls.thread[one]][0] if one >= 0 else "" for one in calls]
+
+
+def test_of_two_ranks_that_number_alike_one_that_lags_is_given_its_own_launches_by_the_order_on_its_stream() -> None:
+    trace = trace_of(*_lagging())
+    assert _ran_late(trace) == ["830", "831"] * 5
+    assert not any("nothing tells whose" in warning for warning in trace.warnings)
+
+
+def test_replays_of_two_ranks_with_one_number_are_each_ones_own_unless_they_run_into_one_another() -> None:
+    apart, mixed = trace_of(*_replays(200)), trace_of(*_replays(5))
+    assert _ran_late(apart) == [*["830"] * 3, *["831"] * 3] * 5
+    assert _ran_late(mixed) == [""] * 30
+    assert any(warning.startswith("30 device ops bear the number of launches") for warning in mixed.warnings)
+
+
 def test_ranks_in_step_on_devices_of_their_own_are_given_their_own_launches() -> None:
     ranks = [_of_device(rank, _rank(rank, str(rank), f"83{rank}")) for rank in range(3)]
     assert _processes(trace_of(*ranks[0], *ranks[1], *ranks[2])) == ["830"] * 5 + ["831"] * 5 + ["832"] * 5

@@ -52,7 +52,7 @@ def _read(path: Path, data: bytes, limits: Limits = SMALL, **options: int) -> Tr
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_packed_file_unpacks_to_so_much_and_no_more(packing: str, jobs: int, tmp_path: Path) -> None:
     frame = b',\n{"ph": "X", "cat": "python_function", "name": "forward", "ts": 1, "dur": 1}'
-    data = PACKINGS[packing](OPENING + EVENT + frame * 100_000 + b"]}")
+    data = PACKINGS[packing](OPENING + EVENT + frame * 60_000 + b"]}")
     path = tmp_path / "run"
     with pytest.raises(InputError, match=r"run: 0 MB that unpack to more than 4 MB; --no-limit reads it all the same$"):
         _read(path, data, jobs=jobs)

@@ -15,8 +15,8 @@ from tracer.summarize import summarize_file
 
 # Bytes of memory for each byte of unpacked content: at worst, for files made to be as costly as can be.
 MOST_TIMES_THE_INPUT = 50
-BASE_BYTES = 4 << 20
-SIZE = 200_000
+BASE_BYTES = 2 << 20
+SIZE = 100_000
 
 OPENING = b'{"traceEvents": ['
 
@@ -72,7 +72,7 @@ def test_what_nobody_asked_for_costs_no_memory(pack: Callable[[bytes], bytes], t
     frame = b'{"ph": "X", "cat": "python_function", "name": "forward", "ts": 1, "dur": 1}'
     work = b'{"ph": "X", "cat": "kernel", "name": "k", "ts": 1, "dur": 1}'
     peaks = []
-    for megabytes in (8, 32):
+    for megabytes in (4, 16):
         path = tmp_path / f"{megabytes}.json"
         count = (megabytes << 20) // len(frame)
         path.write_bytes(pack(OPENING + b", ".join([work] * 1000 + [frame] * count) + b"]}"))

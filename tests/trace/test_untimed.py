@@ -57,6 +57,11 @@ def test_several_ops_at_zero_that_were_launched_later_have_no_time_and_a_single_
     assert _kernels(trace_of(*at_zero[:2], *others)) == ["lost", "k"]
 
 
+def test_single_ops_at_zero_on_streams_of_one_number_are_each_the_only_one_of_theirs() -> None:
+    on_each = [kernel("k", 0, 30, n, device=n) for n in (1, 2)]
+    assert _kernels(trace_of(launch(100, 1, 1), launch(101, 1, 2), *on_each)) == ["k", "k"]
+
+
 def test_details_of_what_is_left_out_go_with_it() -> None:
     first = kernel("lost", 0, 0, 2, args={"External id": 7})
     second = kernel("k", YEARS_US + 10, 5, 1, args={"External id": 8})

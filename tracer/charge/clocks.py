@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64, is_ascending
-from tracer.charge.intervals import distinct
-from tracer.charge.launches import CLOCK_IS_OFF, JITTER_NS, earlier_ns
+from tracer.charge.intervals import distinct, grouped
+from tracer.charge.launches import CLOCK_IS_OFF, earlier_ns
 from tracer.document.words import counted, duration
 from tracer.trace.api import copies_to_host, synchronises, waits_for_all
-from tracer.trace.columns import NO_CORRELATION, OpKind
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tracer.arrays import I32, I64, Bools
     from tracer.trace.columns import Trace
@@ -115,10 +115,14 @@ def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     own = call[copies]
     blocks, wait = waits[calls.name[own]], _following(trace)[own]
     to_host = _named(trace, copies_to_host)[ops.name[copies]]
-    in_order = waits & (_named(trace, _OF_STREAM.search) | _named(trace, waits_for_all))
-    waited = ~blocks & (wait >= 0) & in_order[calls.name[wait]]
+    whole, of_stream = _named(trace, waits_for_all), waits & _named(trace, _OF_STREAM.search)
+    waited = ~blocks & (wait >= 0) & (of_stream | whole)[calls.name[wait]]
     found = [(copies[blocks & to_host], own[blocks & to_host]), (copies[waited], wait[waited])]
-    found += [_last_before(trace, call, rows, thread, waits) for thread in distinct(calls.thread[waits[calls.name]])]
+    asked, launched = np.flatnonzero((whole | of_stream)[calls.name]), grouped(calls.thread[call[rows]])
+    streams = {device: len(distinct(ops.stream[own])) for device, own in grouped(ops.device).items()}
+    for thread, own_waits in grouped(calls.thread[asked]).items():
+        if thread in launched:
+            found.append(_last_before(trace, call, rows[launched[thread]], asked[own_waits], whole, streams))
     op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
     return op, int64(ops.end_ns[op] - calls.end_ns[by])
 
@@ -138,18 +142,25 @@ def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
     return np.array([bool(tells(name)) for name in trace.strings], dtype=np.bool_)
 
 
-def _last_before(trace: Trace, call: I64, rows: I64, thread: int, waits: Bools) -> tuple[I64, I64]:
-    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`."""
+def _last_before(
+    trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, streams: Mapping[int, int]
+) -> tuple[I64, I64]:
+    """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch.
+        own: the ops that the thread launched.
+        asked: its waits for a device or a stream.
+        whole: which of the trace's strings are waits for a device.
+        streams: how many each device has.
+    """
     ops, calls = trace.ops, trace.calls
-    own = rows[calls.thread[call[rows]] == thread]
-    nothing = int64([])
-    if not len(own) or len(distinct(ops.device[own])) > 1:
-        return nothing, nothing
-    whole, of_stream = _named(trace, waits_for_all), _named(trace, _OF_STREAM.search) & waits
-    streams = distinct(ops.stream[ops.device == ops.device[own[0]]])
-    asked = np.flatnonzero((calls.thread == thread) & (whole | of_stream)[calls.name])
+    devices = distinct(ops.device[own])
+    if len(devices) > 1:
+        return int64([]), int64([])
     took_ns = calls.end_ns[asked] - calls.start_ns[asked]
-    asked = asked[whole[calls.name[asked]] | ((took_ns > WAITED_NS) & (len(streams) == 1))]
+    asked = asked[whole[calls.name[asked]] | ((took_ns > WAITED_NS) & (streams[devices[0]] == 1))]
     returned_ns = calls.end_ns[call[own]]
     if not is_ascending(returned_ns):
         own = own[np.argsort(returned_ns, kind="stable")]

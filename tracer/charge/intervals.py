@@ -34,6 +34,20 @@ def distinct(values: I64 | I32) -> list[int]:
     return list(coded(values)[0].tolist())
 
 
+def grouped(keys: I64 | I32) -> dict[int, I64 | slice]:
+    """Where each of the different keys stands, in order; a slice of all where there is but one.
+
+    As fast for many keys as for few, where comparing all keys with each takes the square of their number.
+    """
+    if not len(keys):
+        return {}
+    if (keys == keys[0]).all():
+        return {int(keys[0]): slice(None)}
+    order = np.argsort(keys, kind="stable")
+    changes = np.flatnonzero(np.diff(keys[order])) + 1
+    return {int(keys[rows[0]]): int64(rows) for rows in np.split(order, changes)}
+
+
 def running_end(end_ns: I64) -> I64:
     """The furthest end so far, before each interval: int64 min before the first."""
     reach = np.empty_like(end_ns)
@@ -141,12 +155,6 @@ class Cover:
         found -= self.before(start_ns)
         found[end_ns <= start_ns] = 0
         return found
-
-    def joined(self, other: Cover) -> Cover:
-        """What either covers."""
-        start_ns = np.concatenate([self.start_ns, other.start_ns])
-        end_ns = np.concatenate([self.end_ns, other.end_ns])
-        return Cover.of(start_ns, end_ns)
 
     @property
     def length_ns(self) -> int:

@@ -9,15 +9,13 @@ import numpy as np
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import PIECE, distinct, sum_by
 from tracer.trace.api import launches_graph
-from tracer.trace.columns import NO_CORRELATION
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 
-# Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
-JITTER_NS = 5_000
 # Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
 CLOCK_IS_OFF = 0.01
 

@@ -39,7 +39,7 @@ class Layer(IntEnum):
     PYTHON = 5
 
 
-# A thread's time is cut into so many parts at most, where so many spans that one is looked at say.
+# A thread's time is cut into so many parts at most; where, is read off the starts of one span in so many.
 MOST_PARTS, SAMPLED = 16, 32
 # Those that are calls into the device's runtime.
 CALLS = (Layer.SYNC, Layer.COPY, Layer.LAUNCH)

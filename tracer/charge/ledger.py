@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tracer.arrays import ascending, compact, int64
-from tracer.charge.intervals import PIECE, Cover, Nest, distinct, running_end, sum_by
+from tracer.charge.intervals import PIECE, Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Spans, Trace
@@ -150,43 +152,52 @@ def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
 
 
 class _Wait(NamedTuple):
-    """When a thread waits in synchronising calls, when a stage or a request is open, and when either is so."""
+    """When a thread waits in synchronising calls, and how long it has before while a stage or a request is open."""
 
-    thread: int
     waits: Cover
+    before_ns: I64
     opened: Cover
-    either: Cover
+
+    @classmethod
+    def of(cls, waits: Cover, opened: Cover) -> _Wait:
+        """Of these waits, of which there is one at least."""
+        held = opened.within(waits.start_ns, waits.end_ns)
+        return cls(waits, int64(np.cumsum(held) - held), opened)
 
     def within(self, start_ns: I64, end_ns: I64) -> I64:
-        """How long it waits inside each [start, end) while a stage or a request is open."""
-        both = self.waits.within(start_ns, end_ns) + self.opened.within(start_ns, end_ns)
-        return int64(both - self.either.within(start_ns, end_ns))
+        """How long it waits so inside each [start, end)."""
+        return int64(self._until(end_ns) - self._until(start_ns))
+
+    def _until(self, times_ns: I64) -> I64:
+        place = np.searchsorted(self.waits.start_ns, times_ns, side="right") - 1
+        last = np.maximum(place, 0)
+        partly = self.opened.within(self.waits.start_ns[last], np.minimum(times_ns, self.waits.end_ns[last]))
+        return int64(np.where(place >= 0, self.before_ns[last] + partly, 0))
 
 
-def _waits(trace: Trace, opened: Cover) -> list[_Wait]:
+def _waits(trace: Trace, opened: Cover) -> dict[int, _Wait]:
     """When each thread waits that does."""
     calls = trace.calls
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.bool_)
     waiting = np.flatnonzero(waits[calls.name]) if len(calls) else int64([])
-    found = []
-    for number in distinct(calls.thread[waiting]):
-        own = waiting[calls.thread[waiting] == number]
-        cover = Cover.of(calls.start_ns[own], calls.end_ns[own])
-        found.append(_Wait(number, cover, opened, cover.joined(opened)))
-    return found
+    start_ns, end_ns = calls.start_ns[waiting], calls.end_ns[waiting]
+    return {
+        thread: _Wait.of(Cover.of(start_ns[own], end_ns[own]), opened)
+        for thread, own in grouped(calls.thread[waiting]).items()
+    }
 
 
-def _waited(trace: Trace, call: I64, gap_start_ns: I64, called_ns: I64, waits: list[_Wait]) -> I64:
+def _waited(trace: Trace, call: I64, gap_start_ns: I64, called_ns: I64, waits: Mapping[int, _Wait]) -> I64:
     """How long each op's thread waited in its gap before the launch.
 
     Ops without a launch record or without such a gap get 0.
     """
     waited = np.zeros(len(call), dtype=np.int64)
     launched = np.flatnonzero((call >= 0) & (called_ns > gap_start_ns))
-    thread = trace.calls.thread[call[launched]]
-    for wait in waits:
-        rows = launched[thread == wait.thread]
-        waited[rows] = wait.within(gap_start_ns[rows], called_ns[rows])
+    for thread, own in grouped(trace.calls.thread[call[launched]]).items():
+        if thread in waits:
+            rows = launched[own]
+            waited[rows] = waits[thread].within(gap_start_ns[rows], called_ns[rows])
     return waited
 
 

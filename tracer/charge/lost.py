@@ -1,8 +1,9 @@
-"""Work that was launched and not recorded: launch calls that have no device op.
+"""Work that was launched and not recorded: launch calls that have no device op, and replays of graphs that have a part.
 
 Profilers lose records silently: kernels of replayed graphs, the first steps of a session, all of a device whose
 activity was not asked for. What a stage asked for is known then, what the device did for it is not. Launches inside a
-stream capture run nothing, and a fill or copy of no bytes returns at once and leaves no record; neither is lost.
+stream capture run nothing, and a fill or copy of no bytes returns at once and leaves no record; neither is lost. What a
+replay lacks is told by the others (`cut_replays`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 
 from tracer.arrays import int32, int64, is_ascending
 from tracer.charge.attribution import attribute_ops
+from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
-from tracer.charge.launches import process_of_thread
+from tracer.charge.launches import find_launches, process_of_thread
 from tracer.trace.api import begins_capture, ends_capture, launches, launches_graph, moves_bytes, starts_work
 from tracer.trace.columns import NO_CORRELATION
 
@@ -43,13 +45,15 @@ class LostWork:
     Attributes:
         made: all launch calls outside captures, as indices among the host's calls, in the order of their start; of
             nested ones the outer.
-        calls: those of them without a device op.
+        calls: those of them without a device op, or of a graph with a part of its ops.
+        in_part: which of `calls` are those of graphs.
         stage: of each of `calls` the index of its stage range; -1 outside all.
         in_gap: of each piece of work, whether some of the lost work may have run in the gap that it ended.
     """
 
     made: I32
     calls: I64
+    in_part: Bools
     stage: I64
     in_gap: Bools
 
@@ -62,22 +66,64 @@ class LostWork:
         return int64(np.bincount(held, minlength=size)) if size else int64([])
 
 
-def find_lost(trace: Trace, ranges: StageRanges, work: Work, *, any_thread: bool = False) -> LostWork:
-    """Find the launches without an op, and the gaps in which their work may have run.
+def find_lost(
+    trace: Trace, ranges: StageRanges, work: Work, *, any_thread: bool = False, cut: I64 | None = None
+) -> LostWork:
+    """Find the launches without their ops, and the gaps in which their work may have run.
 
     Args:
         trace: with its calls.
         ranges: its stages.
         work: of the trace.
         any_thread: as for the work's own attribution; see `attribute_ops`.
+        cut: [2, graphs] when and on which thread graphs were launched that have a part of their ops, where the trace
+            is a part of one in which they were found; see `cut_launches`.
     """
     made = _launches(trace)
     calls = _without_op(trace, work, made)
     if _only_strays(trace, calls, len(made)):
         calls = calls[:0]
+    graphs = _cut(trace, work, cut)
+    graphs = graphs[np.isin(graphs, made) & ~np.isin(graphs, calls)]
+    calls = int64(np.concatenate([calls, graphs]))
+    calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
     start_ns, thread = trace.calls.start_ns[calls], int64(trace.calls.thread[calls])
     stage, _ = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
-    return LostWork(made=int32(made), calls=calls, stage=stage, in_gap=_gaps(work, start_ns, thread))
+    in_gap = _gaps(work, start_ns, thread)
+    if len(graphs):
+        in_gap |= np.isin(work.call, graphs) & (work.gap_ns > 0)
+    return LostWork(made=int32(made), calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
+
+
+def cut_launches(trace: Trace) -> I64:
+    """[2, graphs] when and on which thread graphs were launched that have a part of their ops; before it is cut."""
+    rows = _stated(trace) if trace.part is not None else cut_replays(trace, find_launches(trace))
+    return np.stack([trace.calls.start_ns[rows], int64(trace.calls.thread[rows])])
+
+
+def _cut(trace: Trace, work: Work, cut: I64 | None) -> I64:
+    """Launches of graphs that have a part of their ops, as indices among the calls."""
+    if cut is not None:
+        return _at(trace, cut)
+    if trace.part is not None:
+        return _stated(trace)
+    return cut_replays(trace, work.call, work.clocks) if work.on_device else int64([])
+
+
+def _stated(trace: Trace) -> I64:
+    """Those that a part states, since it may not have what tells them."""
+    number = {thread: place for place, thread in enumerate(trace.threads)}
+    places = [] if trace.part is None else trace.part.cut_graphs
+    told = [(place.start_ns, number.get((place.process, place.thread), -1)) for place in places]
+    return _at(trace, int64(told).reshape(-1, 2).T)
+
+
+def _at(trace: Trace, launches_at: I64) -> I64:
+    """The calls at these times, on these threads, that launch a graph."""
+    asked = set(zip(*launches_at.tolist(), strict=True))
+    rows = _named(trace, launches_graph) if asked else int64([])
+    times, threads = trace.calls.start_ns[rows].tolist(), trace.calls.thread[rows].tolist()
+    return rows[np.array([one in asked for one in zip(times, threads, strict=True)], dtype=np.bool_)]
 
 
 def _named(trace: Trace, tells: Callable[[str], bool]) -> I64:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
+from tracer.charge.launches import process_of_thread
 from tracer.charge.window import within
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES, DECODE, MIXED
@@ -54,6 +55,7 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
             "--steady is for traces with vLLM's or SGLang's labels on their steps"
         )
     batches = int64([ranges.labels[place].requests or 0 for place in told])
+    _one_load(trace, process_of_thread(trace)[ranges.thread[told]], batches)
     batch, holds = _sustained(batches)
     first, last = _longest(holds)
     if last - first < FEWEST or COMMON * int(holds.sum()) < len(holds):
@@ -74,6 +76,16 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
         time_left_out_ns=int((trace.ops.end_ns - trace.ops.start_ns)[~ops].sum()),
         rule=RULE,
     )
+
+
+def _one_load(trace: Trace, process: I64, batches: I64) -> None:
+    """Refuse ranks in one file that sustain different batches: no step of one is like the others'."""
+    each = sorted({_sustained(batches[process == one])[0] for one in distinct(process)})
+    if not _near(int64(each), each[-1]).all():
+        raise InputError(
+            f"{trace.path}: the ranks in it hold different batches ({each[0]:,} to {each[-1]:,} sequences), so that no "
+            "one part is steady; give the file of one rank"
+        )
 
 
 def _sustained(batches: I64) -> tuple[int, Bools]:

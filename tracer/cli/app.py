@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,16 +48,25 @@ VERBS = _verbs()
 
 
 class LiteralCommand(TyperCommand):
-    """A verb whose help means what it says: typer takes brackets for markup, and `[default: …]` vanished."""
+    """A verb whose help means what it says, its paragraphs as wide as the terminal.
+
+    typer takes brackets for markup, by which `[default: …]` vanished, and keeps the breaks of a docstring's lines.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.help = _unbroken(self.help)
         if self.rich_markup_mode != "rich":
             return
         self.help = _escaped(self.help)
         for parameter in self.params:
             if hasattr(parameter, "help"):
                 parameter.help = _escaped(parameter.help)
+
+
+def _unbroken(text: str | None) -> str | None:
+    """A docstring with each paragraph in one line."""
+    return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))
 
 
 def _escaped(text: str | None) -> str | None:

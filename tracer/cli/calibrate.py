@@ -16,7 +16,7 @@ def command(
 ) -> None:
     """Measure peak arithmetic and memory bandwidth, and keep them for later summaries.
 
-    A large matrix product and a large copy, ten times each; the best counts. `tracer summarize` then takes these in
+    A large matrix product and a large copy, ten times each; the best counts. tracer summarize then takes these in
     place of the data sheet's figures for traces of such a device; of a CPU, of the same model with as many threads.
     On a GPU also what a launch costs this host at least, by kernels that do nothing: a stage that waits for its host
     is then held to it.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,7 +35,7 @@ def command(
     jobs: Jobs = None,
     no_limit: NoLimit = False,
 ) -> None:
-    """Write a trace as tables: ops, launches, calls, ranges, stages, tokens, requests, memory,
+    """Write a trace as tables: ops, launches, calls, ranges, stages, tokens, requests, memory, footprint, energy and
     findings.
 
     One file each; docs/tables.md says what each column means. Times are integer nanoseconds on the trace's own clock.
@@ -59,19 +60,23 @@ def command(
 
 
 def _write(run: Run, files: dict[str, Path], folder: Path, file_format: FileFormat) -> None:
-    """Each table whole or not at all, and on stderr how many rows it has."""
-    from tracer.recording.write.output import atomic_writer
+    """All tables or none, and on stderr how many rows each has."""
+    from tracer.recording.write.output import write_together
     from tracer.tables.files import write_table
 
+    counts = {}
+
+    def write(name: str, file: IO[bytes]) -> None:
+        rows = run.table(name)
+        counts[files[name]] = rows.num_rows
+        write_table(rows, file, file_format)
+
     try:
-        folder.mkdir(exist_ok=True)
-        for name, path in files.items():
-            rows = run.table(name)
-            with atomic_writer(path) as file:
-                write_table(rows, file, file_format)
-            tell(f"{path}: {rows.num_rows:,} row{'' if rows.num_rows == 1 else 's'}")
+        write_together(folder, {path.name: partial(write, name) for name, path in files.items()})
     except OSError as error:
         raise InputError(f"--output {folder}: {error.strerror or error}") from None
+    for path, count in counts.items():
+        tell(f"{path}: {count:,} row{'' if count == 1 else 's'}")
 
 
 def _check(folder: Path, files: list[Path], *, force: bool) -> None:

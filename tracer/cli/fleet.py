@@ -45,7 +45,10 @@ def command(
     worker_memory: Annotated[
         int | None,
         typer.Option(
-            min=256, metavar="MB", help="A process that takes more is ended. [default: 667]", rich_help_panel=READING
+            min=256,
+            metavar="MB",
+            help=f"A process that takes more is ended. [default: {WORKER_MB}]",
+            rich_help_panel=READING,
         ),
     ] = None,
     scheduler: Annotated[

@@ -6,8 +6,9 @@ Names come from command lines and folders from checkouts of others: nothing is r
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tracer.document.errors import InputError, UsageError
 
@@ -82,8 +83,7 @@ def save(name: str, summaries: Sequence[Summary], *, force: bool) -> Path:
         InputError: they cannot be written.
         UsageError: there are too many, or a baseline of that name while `force` is off.
     """
-    from tracer.document.summary import encode
-    from tracer.recording.write.output import atomic_writer
+    from tracer.recording.write.output import write_together
 
     folder = folder_of(name)
     if len(summaries) > MOST:
@@ -91,16 +91,20 @@ def save(name: str, summaries: Sequence[Summary], *, force: bool) -> Path:
     if list(files(name)) and not force:
         raise UsageError(f"{folder}: exists already; --force overwrites it")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = [folder / f"{number:03d}.json" for number in range(1, len(summaries) + 1)]
-        for path, summary in zip(kept, summaries, strict=True):
-            with atomic_writer(path) as file:
-                file.write(encode(summary))
-        for path in set(files(name)) - set(kept):
-            path.unlink()
+        kept = {f"{number:03d}.json": partial(_write, summary) for number, summary in enumerate(summaries, 1)}
+        write_together(folder, kept)
+        for path in files(name):
+            if path.name not in kept:
+                path.unlink()
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from None
     return folder
+
+
+def _write(summary: Summary, file: IO[bytes]) -> None:
+    from tracer.document.summary import encode
+
+    file.write(encode(summary))
 
 
 def remove(name: str) -> Path:

@@ -91,6 +91,14 @@ def nsys_path(purpose: str, panel: str | None = None) -> Any:
 
 NsysPath = Annotated[Path | None, nsys_path("that reads .nsys-rep files")]
 
+Solo = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL=TRACE",
+        help="Of several models at once, the trace of this one alone, for comparison. Repeatable.",
+    ),
+]
+
 
 def device(panel: str | None = None) -> Any:
     """`--device`, in a panel of the help."""

@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Ask a trace in SQL: select stage, sum(time_ns) from ops group by stage.
 
-    The tables are ops, launches, calls, ranges, stages, tokens, requests and findings; docs/tables.md has their
-    columns. A query reaches these tables, and no file.
+    The tables are ops, launches, calls, ranges, stages, tokens, requests, memory, footprint, energy and findings;
+    docs/tables.md has their columns. A query reaches these tables, and no file.
     """
     check_output(output, force=force)
     from tracer.choices import Choices

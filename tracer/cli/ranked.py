@@ -136,7 +136,7 @@ class Ranks:
         from tracer.cli.streams import tell
         from tracer.recording.world.ending import remove_temporary
         from tracer.recording.world.supervisor import Outcome, outcome_path
-        from tracer.recording.world.world import has_met, lost_another
+        from tracer.recording.world.world import OtherRankError, has_met, lost_another
 
         messages, code = words(error) if isinstance(error, Exception) else ([type(error).__name__], 1)
         if lost := lost_another(error):
@@ -146,7 +146,8 @@ class Ranks:
 
             traceback.print_exception(error)
         everywhere = isinstance(error, TracerError) and not has_met() and type(error.__context__).__name__ not in MEMORY
-        outcome = Outcome(messages=messages, exit_code=code, lost=bool(lost), everywhere=everywhere)
+        only_lost = bool(lost) or isinstance(error, OtherRankError)
+        outcome = Outcome(messages=messages, exit_code=code, lost=only_lost, everywhere=everywhere)
         if self.place.folder is None:
             for message in messages:
                 tell(f"rank {self.place.rank}: {message}")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.options import Force, Jobs, NoLimit, NsysPath, PeakGbs, PeakTflops
+from tracer.cli.options import Force, Jobs, NoLimit, NsysPath, PeakGbs, PeakTflops, Solo
 from tracer.cli.printed import STDOUT, check_output, put
 from tracer.cli.streams import write
-from tracer.cli.summarize import patterns_of
-from tracer.document.errors import InputError
+from tracer.cli.summarize import patterns_of, solos_of
+from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from tracer.choices import Choices
@@ -49,6 +49,7 @@ def command(
     ] = False,
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
+    solo: Solo = None,
     jobs: Jobs = None,
     nsys_path: NsysPath = None,
     no_limit: NoLimit = False,
@@ -72,7 +73,10 @@ def command(
         jobs=jobs,
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
+        solos=solos_of(solo or []),
     )
+    if choices.solos and (len(files) > 1 or files[0].is_dir()):
+        raise UsageError("--solo is of one trace of several models; each of its models has a trace of its own there")
     if len(files) == 1 and files[0].is_dir():
         text = _ranks(files[0], choices)
     else:
@@ -116,6 +120,7 @@ def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline |
 
     Raises:
         InputError: the file is neither.
+        UsageError: it is the latter, and is to be held against other traces.
     """
     from tracer.saved import saved_summary
     from tracer.summarize import charge, frames_of, read, summarize_charged
@@ -125,6 +130,8 @@ def _read(path: Path, choices: Choices, most: Most) -> tuple[Summary, Timeline |
     with Source(path, choices.limits) as source:
         saved = saved_summary(source)
         if saved is not None:
+            if choices.solos:
+                raise UsageError(f"{path}: a saved summary, which has what --solo said when it was made")
             return saved, None
         trace = read(source, choices, also=NEEDS)
         charged = charge(trace, choices)

@@ -24,6 +24,7 @@ from tracer.cli.options import (
     OutputFormat,
     PeakGbs,
     PeakTflops,
+    Solo,
     Sort,
     Stage,
     Top,
@@ -126,13 +127,7 @@ def command(
     request: Annotated[
         int | None, typer.Option(min=0, help="Of the trace, this request alone, by its number in the trace.")
     ] = None,
-    solo: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL=TRACE",
-            help="Of several models at once, the trace of this one alone, for comparison. Repeatable.",
-        ),
-    ] = None,
+    solo: Solo = None,
     capture: Annotated[
         Path | None,
         typer.Option(
@@ -180,7 +175,7 @@ def command(
         nsys=nsys_path,
         limits=limits(lifted=no_limit),
         capture=capture,
-        solos=_solos(solo or []),
+        solos=solos_of(solo or []),
     )
     summary, saved = _summary(trace, rank, choices)
     checked = gates(summary)
@@ -287,7 +282,7 @@ def _choose(path: Path, rank: int | None) -> Path:
     return chosen
 
 
-def _solos(given: list[str]) -> dict[str, Path]:
+def solos_of(given: list[str]) -> dict[str, Path]:
     """Read MODEL=TRACE options.
 
     Raises:

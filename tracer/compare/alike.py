@@ -32,7 +32,9 @@ def _lengths(requests: Sequence[RequestLatency], by_sample: bool) -> dict[str, d
     samples: dict[str, Counter[int]] = {}
     for request in requests:
         name = request.sample_name if by_sample else ""
-        samples.setdefault(name, Counter())[len(request.decode_ns) or request.new_tokens] += 1
+        # Rounds of speculative decoding yield several tokens each: their number is no length.
+        length = request.later_tokens + 1 if request.decode_ns else request.new_tokens
+        samples.setdefault(name, Counter())[length] += 1
     return {
         name: {length: count / counts.total() for length, count in counts.items()} for name, counts in samples.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE, PREFILL, REQUEST, TPOT, TTFT, VISION
-from tracer.document.summary import PASSES, Lost, measures
+from tracer.document.summary import PASSES, UNWORKED, Abstained, Lost, measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,10 +53,15 @@ def _run_ns(summary: Summary, stage: Stage) -> float | None:
     return next((one.step_ns for one in summary.budget if one.stage == stage.stage and not one.clean), None)
 
 
-def why_unknown(summary: Summary, of: str, source: str) -> Lost | None:
-    """Why a trace does not say what a measure took: launches of it have no device op. None where that is not why."""
-    if source != TRACE or not isinstance(summary.lost, Lost):
+def why_unknown(summary: Summary, of: str, source: str) -> Lost | Abstained | None:
+    """Why a trace does not say what a measure took: launches of it lack device ops, or it holds no work at all.
+
+    None where neither is why.
+    """
+    if source != TRACE:
         return None
+    if not isinstance(summary.lost, Lost):
+        return next((one for one in summary.abstained if one.what == UNWORKED), None)
     stages = [stage.stage for stage in summary.stages if stage.took_ns is None]
     return summary.lost if (DECODE if of == TPOT else of) in stages or not stages else None
 

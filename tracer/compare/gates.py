@@ -30,7 +30,7 @@ MEASURE_ENERGY = "record it with tracer record --energy, on a GPU with an energy
 MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
-_JOULES = re.compile(rf"\s*{JOULES}/([a-z]+)\s*<=\s*{_NUMBER}\s*(m?J)?\s*", re.ASCII)
+_JOULES = re.compile(rf"\s*+{JOULES}/([a-z]+)\s*+<=\s*+{_NUMBER}\s*+(?:(m?J)\s*+)?", re.ASCII)
 _PERCENT = re.compile(rf"\s*{_NUMBER}\s*%\s*", re.ASCII)
 
 
@@ -149,7 +149,7 @@ def _check_energy(summary: Summary, budget: Budget) -> Gate:
     )  # fmt: skip
 
 
-def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | None:
+def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | Abstained | None:
     """Why a figure that the trace should have is unknown; a share is as soon as one stage's time is."""
     occurs = {stage.stage for stage in summary.stages}
     if (DECODE if budget.of == TPOT else budget.of) not in occurs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
 from tracer.document.summary import Lost
+from tracer.document.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ def _of_lost_work(baseline: Sequence[Summary], other: Sequence[Summary]) -> Iter
         lost = summary.lost
         if isinstance(lost, Lost):
             unknown = [stage.stage for stage in summary.stages if stage.took_ns is None]
-            what = f"device work of {' and '.join(unknown)}" if unknown else "device work"
+            what = f"device work of {listed(unknown)}" if unknown else "device work"
             yield f"{summary.trace.path}: {lost.reason}, so its {what} is not compared; {lost.next_step}"
 
 

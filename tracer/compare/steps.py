@@ -24,12 +24,24 @@ DEVIATIONS = 3.0
 
 
 def compare_steps(before: Summary, after: Summary, tolerance: float) -> list[Steps]:
-    """Steps by device time and by latency, as far as both runs have them; `tolerance` is a share."""
+    """Steps by device time and by latency, as far as both runs have them; `tolerance` is a share.
+
+    Only of runs whose steps yield alike: a round of speculative decoding beside a step of one token compares nothing.
+    """
     found = [
-        _compare(DEVICE, _device_steps(before), _device_steps(after), tolerance),
-        _compare(LATENCY, _latency_steps(before), _latency_steps(after), tolerance),
+        _compare(DEVICE, _device_steps(before), _device_steps(after), tolerance)
+        if before.trace.steps == after.trace.steps
+        else None,
+        _compare(LATENCY, _latency_steps(before), _latency_steps(after), tolerance)
+        if _yields(before) == _yields(after)
+        else None,
     ]
     return [one for one in found if one is not None]
+
+
+def _yields(summary: Summary) -> set[tuple[int, ...]]:
+    """How many tokens the steps of each request yield, where any yields another number than one."""
+    return {tuple(one.step_tokens) for one in summary.requests if set(one.step_tokens) - {1}}
 
 
 def _device_steps(summary: Summary) -> dict[int, float]:
@@ -99,12 +111,15 @@ def _parting(shared: list[int], ratios: F64, beyond: float) -> int | None:
 
 
 def overlaps(before: Summary, after: Summary, labels: tuple[str, str], source: str) -> list[Overlap]:
-    """How many decode steps of each run fit into one prefill of the other; figures of the same `source`."""
+    """How many decode steps of each run fit into one prefill of the other; figures of the same `source`.
+
+    Where a step yields several tokens, what one takes is not what a token takes.
+    """
     taken = [figures(summary, source) for summary in (before, after)]
     found = []
     for one, other in ((0, 1), (1, 0)):
         prefill_ns, step_ns = taken[one].get(PREFILL), taken[other].get(TPOT)
-        if prefill_ns and step_ns:
+        if prefill_ns and step_ns and not _yields((before, after)[other]):
             found.append(
                 Overlap(
                     prefill_of=labels[one],

@@ -275,7 +275,10 @@ def decode(data: bytes | msgspec.Raw) -> Manifest | None:
 
 
 def read(data: bytes | msgspec.Raw) -> Manifest | str:
-    """Read a manifest, or say why it is none that can be: of another version, or with a value out of its bounds."""
+    """Read a manifest, or say why it is none that can be.
+
+    It may be of another version, have a value out of its bounds, or lists that should be of one length and are not.
+    """
     size_bytes = memoryview(data).nbytes
     if size_bytes > MOST_BYTES:
         return f"it has {size_bytes:,} bytes"
@@ -288,9 +291,25 @@ def read(data: bytes | msgspec.Raw) -> Manifest | str:
         return UNKNOWN_VERSION
     if oversized((manifest.model, manifest.device, manifest.options)):
         return "it holds a number of more than 64 bits"
-    if any(_whole_ns(request) > LONGEST_NS for request in (*manifest.clean, *manifest.profiled)):
+    return _misfit(manifest) or manifest
+
+
+def _misfit(manifest: Manifest) -> str:
+    """What of its requests cannot be, though each value by itself can; "" where all can."""
+    told = manifest.drafting
+    ways = [] if told is None else [*told.ways, *(cell.way for cell in told.sweep)]
+    requests = [*manifest.clean, *manifest.profiled, *(one for way in ways for one in (*way.requests, *way.beside))]
+    if any(_whole_ns(request) > LONGEST_NS for request in requests):
         return "one of its requests took more than 104 days"
-    return manifest
+    counts = [(len(way.requests), column) for way in ways for column in (way.rounds, way.drafted, way.accepted)]
+    tokens = [(len(request.decode_ns), request.step_tokens) for request in requests]
+    if any(sum(column) > LONGEST_NS for _, column in (*counts, *tokens)):
+        return "one of its counts adds up to more than can be"
+    if any(column and len(column) != steps for steps, column in tokens):
+        return "one of its requests has not as many steps as it has counts of their tokens"
+    if any(column and len(column) != made for made, column in counts):
+        return "one of its ways of working has not as many requests as it has counts of their rounds"
+    return ""
 
 
 def _whole_ns(request: Latencies) -> int:

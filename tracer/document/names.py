@@ -1,4 +1,4 @@
-"""The names of the ranges that mark stages: written by `recording`, read by `analysis`.
+"""The names of the ranges that mark stages: written by `recording`, read by `charge`.
 
 One grammar for every back end: `tracer/<stage>` and `tracer/<stage>#<index>`, of one of several models
 `tracer/<role>/<stage>#<index>`. `tracer/request#3` encloses the stages of one request; `tracer/encoder` encloses each

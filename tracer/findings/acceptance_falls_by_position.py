@@ -17,7 +17,7 @@ FINDING = Rule(
     severity="info",
     rule=(
         "of at least 8 rounds that say what they accepted, the last position that they draft is accepted less than "
-        "half as often as the first"
+        "half as often as the first, and no recording was asked to accept so much"
     ),
     reason="A token counts only if all before it were accepted; the last ones cost as much as the first.",
     next_step="draft fewer tokens a round, or stop drafting where the draft itself is unsure",
@@ -25,10 +25,16 @@ FINDING = Rule(
 )
 
 
+def _asked_for(evidence: Evidence) -> bool:
+    """Whether a recording was told what to accept, so that it says nothing of the draft."""
+    said = None if evidence.manifest is None else evidence.manifest.drafting
+    return said is not None and bool(said.acceptance)
+
+
 def find(evidence: Evidence) -> Found | None:
     """From what to what acceptance falls."""
     told = evidence.speculation
-    if told is None or told.rounds < FEWEST_ROUNDS:
+    if told is None or told.rounds < FEWEST_ROUNDS or _asked_for(evidence):
         return None
     shares = []
     for place, share in enumerate(told.acceptance_by_position, start=1):

@@ -11,12 +11,16 @@ from tracer.findings.rule import ALL_STAGES, Found, Rule, Unanswered
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
 
+# Of two stages that take as long, which one takes more changes from run to run, and neither bounds what can be gained.
+AHEAD = 1.05
+
 FINDING = Rule(
     id="bottleneck-stage",
     severity="info",
     rule=(
-        "the stage with the most device time; of a stage that was recorded in part, as a window of decode steps, the "
-        "rest is taken to be like it; on a CPU only where it takes longest without a profiler too"
+        "the stage with the most device time, if it is a twentieth more than the next one's; of a stage that was "
+        "recorded in part, as a window of decode steps, the rest is taken to be like it; on a CPU only where it takes "
+        "longest without a profiler too"
     ),
     reason="Work elsewhere cannot gain more than the other stages' share.",
     next_step="look at this stage first",
@@ -41,6 +45,8 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     first, second = sorted(evidence.stages, key=lambda stage: -stage.whole_time_ns)[:2]
     whole_ns = sum(stage.whole_time_ns for stage in evidence.stages) + evidence.device.unattributed.time_ns
     if not evidence.on_gpu and not _longest_without_profiler(evidence, first.stage):
+        return None
+    if first.whole_time_ns < AHEAD * second.whole_time_ns:
         return None
     share = first.whole_time_ns / whole_ns
     message = f"{title(first.stage)} takes {share * 100:.1f} % of {evidence.kind} time"

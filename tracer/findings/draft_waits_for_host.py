@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import DRAFT
 from tracer.document.words import duration
+from tracer.findings.engines import REPLAY
 from tracer.findings.rule import Found, Rule
 
 if TYPE_CHECKING:
@@ -43,4 +44,5 @@ def find(evidence: Evidence) -> Found | None:
         f"time ({duration(host_ns)} of {duration(charged_ns)})",
         {"host_ns": host_ns, "charged_ns": charged_ns, "busy_ns": stage.busy_ns},
         evidence.saves(host_ns, "the draft's idle time with the cause host"),
+        instead=f"{REPLAY}, the draft's too" if evidence.ranges.engine else None,
     )

@@ -53,7 +53,8 @@ def _unanswered(rule: Rule, evidence: Evidence) -> Iterator[tuple[str, Lost]]:
 
 def _rests_on_what_is_lost(rule: Rule, evidence: Evidence) -> bool:
     if rule.rests_on == ALL_STAGES:
-        return bool(evidence.unknown)
+        # What was lost outside all of them may have been any stage's, and the whole is unknown as well.
+        return bool(evidence.unknown) or (evidence.lost is not None and bool(evidence.stages))
     if rule.rests_on == STEPS:
         return DECODE in evidence.unknown and not evidence.tokens
     return rule.rests_on in evidence.unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import ALL_STAGES, VISION
-from tracer.document.words import duration
+from tracer.document.words import duration, listed
 from tracer.findings.rule import Found, Rule, Unanswered
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         return None
     if len(models := _models(evidence)) > 1:
         return Unanswered(
-            f"{' and '.join(models)} encode their own frames in the vision stage, each in its own way",
+            f"{listed(models)} encode their own frames in the vision stage, each in its own way",
             "record each model by itself",
         )
     batched_ns = max(time.busy_ns, time.step_ns / frames)

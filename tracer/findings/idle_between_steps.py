@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import counted, duration
+from tracer.findings.engines import AHEAD
 from tracer.findings.rule import ALL_STAGES, Found, Rule, Saving
 
 if TYPE_CHECKING:
@@ -33,10 +34,7 @@ FINDING = Rule(
         "Requests in flight wait there, and no faster kernel shortens it. The gain is all of that time: at most, and "
         "the profiler makes the host's part of it longer."
     ),
-    next_step=(
-        "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule), "
-        "and look at what its scheduler does between two steps"
-    ),
+    next_step=f"{AHEAD}, and look at what its scheduler does between two steps",
     rests_on=ALL_STAGES,
     rank=55,
 )

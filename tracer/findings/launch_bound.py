@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import CLOCK, OTHER_CLOCK, duration, title
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration, listed, title
+from tracer.findings.engines import REPLAY
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ REPLAYED = (
     "its steps replay CUDA graphs already: capture the rest of a step too (inputs, sampling), test for stop tokens now "
     "and then, make several steps a replay, or batch"
 )
+
+# The same of a serving engine.
+REPLAYED_BY_ENGINE = (
+    "its steps replay CUDA graphs already, and what is left lies around a replay (inputs, sampling): give the engine "
+    "more requests a step"
+)
+OF_ENGINE = f"{REPLAY}, or give it more requests a step"
 
 FINDING = Rule(
     id="launch-bound",
@@ -83,7 +91,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     )
     return Found(
         message
-        + (f" ({' and '.join(others)} too)" if others else "")
+        + (f" ({listed(others)} too)" if others else "")
         + (layers.words if layers else "")
         + _speed(evidence, worst),
         {
@@ -93,7 +101,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         },
         evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
         also=layers.remedies if layers else None,
-        instead=REPLAYED if _replays(evidence, worst) else None,
+        instead=_instead(evidence, worst),
     )
 
 
@@ -115,6 +123,13 @@ def _speed(evidence: Evidence, stage: str) -> str:
     if row.slow == "machine":
         return f"; a launch takes {duration(row.each_ns)}, near the {duration(known.floor_ns)} that this host needs"
     return f"; the code takes {row.each_ns / known.floor_ns:.0f} times as long for a launch as this host needs"
+
+
+def _instead(evidence: Evidence, stage: str) -> str | None:
+    """What to do in place of the rule's own advice: None where that fits."""
+    if _replays(evidence, stage):
+        return REPLAYED_BY_ENGINE if evidence.ranges.engine else REPLAYED
+    return OF_ENGINE if evidence.ranges.engine else None
 
 
 def _replays(evidence: Evidence, stage: str) -> bool:
@@ -155,6 +170,8 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
         for remedy, (_, removed) in REMEDIES.items():
             if remedy == "graphs_ns" and _replays(evidence, name):
                 continue
+            if remedy == "inference_mode_ns" and evidence.ranges.engine:
+                continue  # engines run in it
             saves[remedy] += min(sum(each[layer] for layer in removed), time.waiting_ns) * time.runs
     whole = {layer: sum(one.get(layer, 0) for one in host.values()) for layer in LAYERS}
     if not sum(whole.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS, TTFT
-from tracer.document.words import duration
+from tracer.document.words import duration, listed
 from tracer.findings.rule import Found, Rule
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def find(evidence: Evidence) -> Found | None:
     taken_ns, ttft_ns = median(before_ns), median([row[TTFT] for row in rows])
     take = "take" if len(stages) > 1 else "takes"
     return Found(
-        f"{' and '.join(stages)} {take} {share:.0%} of the time to the first token: {duration(taken_ns)} of "
+        f"{listed(stages)} {take} {share:.0%} of the time to the first token: {duration(taken_ns)} of "
         f"{duration(ttft_ns)}, without a profiler, before the model begins",
         {
             "share": share,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE
 from tracer.document.words import CLOCK, OTHER_CLOCK, duration
+from tracer.findings.engines import AHEAD
 from tracer.findings.evidence import median
 from tracer.findings.rule import Found, Rule, Unanswered
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 FEWEST_STEPS = 3
 DRAINED = 0.02
 UNLOCATED = "recorded with stacks (tracer record --with-stack), the trace names the line of Python that waits"
+LOCATED = (
+    "read nothing from the device in each step: no .item() and no bool() of a tensor there; test for stop tokens now "
+    "and then"
+)
 
 FINDING = Rule(
     id="sync-per-token",
@@ -62,7 +67,8 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
             min(a_step_ns, evidence.times[DECODE].waiting_ns) * evidence.times[DECODE].runs,
             "the gap before the first op launched after each wait, in the trace, within what decode waits; at most",
         ),
-        also=None if located else UNLOCATED,
+        also=None if located or evidence.ranges.engine else UNLOCATED,
+        instead=AHEAD if evidence.ranges.engine else LOCATED if located else None,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.words import title
+from tracer.document.words import listed, title
+from tracer.findings.engines import COMPILE
 from tracer.findings.rule import EACH_STAGE, Found, Rule
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def find(evidence: Evidence) -> Found | None:
         "elementwise and copying kernels"
     )
     return Found(
-        message + (f" ({' and '.join(others)} too)" if others else ""),
+        message + (f" ({listed(others)} too)" if others else ""),
         {"stages": found},
         evidence.saves(
             sum(evidence.less_busy_ns(name, _saved(evidence, name) * row["share"]) for name, row in found.items()),
             "their whole time, in stages that do not mostly wait for their host; of a stage that has nothing else, all "
             "but one kernel a run; at most",
         ),
+        instead=COMPILE if evidence.ranges.engine else None,
     )
 
 

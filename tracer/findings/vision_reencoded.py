@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.words import LLM_STAGES, counted, duration
+from tracer.document.words import LLM_STAGES, counted, duration, listed
 from tracer.findings.rule import Found, Rule, Saving
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find(evidence: Evidence) -> Found | None:
     if not inside:
         return None
     where = sorted({runs.stage[number] for number in inside})
-    ran = f"the vision encoder ran {counted(len(inside), 'time')} inside {' and '.join(where)}"
+    ran = f"the vision encoder ran {counted(len(inside), 'time')} inside {listed(where)}"
     again = "the LLM stage was given pictures, so a vision time measured apart counts work that is done again"
     if set(where) & evidence.unknown:  # that it ran is in its ranges; for how long would be in what was lost
         return Found(f"{ran}: {again}", {"runs": len(inside), "stages": where, "device_time_ns": None})

@@ -39,7 +39,7 @@ STAGE_MORE = (
     Column("runs", "of the stage: all calls in one request are one; decode has one a step"),
     Column("run_ns", "what one of those takes: without a profiler where that was measured, else in the trace", FLOAT),
     Column("clean", "whether it was measured without a profiler", FLAG),
-    Column("lost_launches", "launches without a device op; where there are any, what the device did is null"),
+    Column("lost_launches", "launches without their device ops; where there are any, what the device did is null"),
 )
 RUNS = StoreTable(
     "a trace that was read, or could not be",
@@ -81,7 +81,7 @@ RUNS = StoreTable(
         Column("request_ns", "what one takes, median, without a profiler"),
         Column("ttft_ns", "to the end of prefill, median, without a profiler"),
         Column("tpot_ns", "a later token, median, without a profiler"),
-        Column("lost_launches", "launches without a device op"),
+        Column("lost_launches", "launches without their device ops"),
         Column("abstained", "questions that its summary left open"),
         Column("warnings", "what was read around, one a line", TEXT),
         Column("tracer", "the version that read it", TEXT),

@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tracer.document.errors import UsageError
+from tracer.document.errors import InputError, UsageError
 from tracer.fleet import spread
 from tracer.fleet.paths import found
 from tracer.fleet.store import made
-from tracer.fleet.take import FAILED, Outcome, Task
+from tracer.fleet.take import FAILED, UNWRITTEN, Outcome, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,7 +80,7 @@ def fill(order: Order, begun: Callable[[Tally], None], done: Callable[[Outcome],
         done: called for each trace.
 
     Raises:
-        InputError: a path means nothing, or the store is none.
+        InputError: a path means nothing, or the store is none, or takes no more.
         MissingError: Dask is not installed, or its scheduler cannot be reached.
         UsageError: the store's traces are read in another way, or workers do not see it.
         KeyboardInterrupt: by Ctrl-C; what was finished is in the store.
@@ -93,6 +93,8 @@ def fill(order: Order, begun: Callable[[Tally], None], done: Callable[[Outcome],
     tally.total = len(paths)
 
     def count(outcome: Outcome) -> None:
+        if outcome.state == UNWRITTEN:  # nor would those that follow be
+            raise InputError(f"--store {order.store}: {outcome.error}; what was finished before is in it")
         tally.add(outcome)
         done(outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def _gpus(summary: Summary) -> str | None:
     names = sorted(device.name for device in summary.trace.devices)
     if summary.device.kind != "gpu" or not all(names):
         names = []
-    each = [f"{name} x{names.count(name)}" if names.count(name) > 1 else name for name in dict.fromkeys(names)]
+    each = [f"{name} x{count}" if count > 1 else name for name, count in Counter(names).items()]
     return ", ".join(each) or _text((summary.run or {}).get("device"))
 
 

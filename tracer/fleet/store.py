@@ -25,6 +25,7 @@ import numpy as np
 
 from tracer.document.errors import InputError, UsageError
 from tracer.fleet.columns import TABLES, schema
+from tracer.recording.write.output import write_together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -261,14 +262,11 @@ def made(root: Path, patterns: Mapping[str, str]) -> Store:
 
 def _make(root: Path, patterns: Mapping[str, str]) -> None:
     try:
-        root.mkdir(exist_ok=True)
-        if any(root.iterdir()):
+        if root.exists() and any(root.iterdir()):
             raise UsageError(f"--store {root}: holds files, and is no store; name a new folder")
+        if not root.parent.is_dir():
+            raise InputError(f"--store {root}: no such folder as {root.parent}")
         text = msgspec.json.format(msgspec.json.encode(_Mark(SCHEMA, dict(patterns))), indent=2)
-        handle, name = tempfile.mkstemp(prefix=f"{MARK}.", dir=root)
-        with os.fdopen(handle, "wb") as file:
-            file.write(text + b"\n")
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(root / MARK)
+        write_together(root, {MARK: lambda file: file.write(text + b"\n")})
     except OSError as error:
         raise InputError(f"--store {root}: {error.strerror or error}") from None

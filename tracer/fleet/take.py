@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from tracer.document.summary import Summary
 
-# What became of a trace: its rows are in the store, were there before, or its error is.
-STORED, KNOWN, FAILED = "stored", "known", "failed"
+# What became of a trace: its rows are in the store, were there before, or its error is; or the store takes no more.
+STORED, KNOWN, FAILED, UNWRITTEN = "stored", "known", "failed", "unwritten"
 LONGEST_ERROR = 2000
 
 
@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of it; `error` is "" unless it failed."""
+    """What became of it; `error` is "" unless it failed, or could not be written."""
 
     path: str
     state: str
@@ -111,10 +111,13 @@ def _taken(task: Task, store: Store, path: Path, changed_ns: int | None) -> Outc
     if error:
         found = origin(None)
         tables = rows_of_failure(error, found)
-    if there:
-        store.remove(run)
-    store.add(run, found.date, tables)
-    store.remove(identity_of_name(task.path))  # from when it could not be read at all
+    try:
+        if there:
+            store.remove(run)
+        store.add(run, found.date, tables)
+        store.remove(identity_of_name(task.path))  # from when it could not be read at all
+    except OSError as full:
+        return Outcome(task.path, UNWRITTEN, full.strerror or str(full))
     return Outcome(task.path, FAILED, error) if error else Outcome(task.path, STORED)
 
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge.joined import unjoined
-from tracer.document.summary import MARKS, UNJOINED, UNMARKED, UNMEASURED, UNREAD, WAITING, Abstained, gathered
+from tracer.document.summary import (
+    MARKS,
+    UNJOINED,
+    UNMARKED,
+    UNMEASURED,
+    UNREAD,
+    UNWORKED,
+    WAITING,
+    Abstained,
+    gathered,
+)
 from tracer.document.words import CLOCK, OTHER_CLOCK
 from tracer.measure.lost import NO_OPS
+from tracer.measure.threads import ALL_THREADS
 from tracer.measure.unseen import unseen_device
 
 if TYPE_CHECKING:
@@ -18,6 +29,9 @@ if TYPE_CHECKING:
     from tracer.choices import Choices
     from tracer.document.summary import Lost, Stage
     from tracer.trace.columns import Trace
+
+
+WORK = "record what ran in them (ProfilerActivity.CPU and that of the device; nsys profile --trace=cuda,nvtx)"
 
 
 def abstentions(
@@ -42,7 +56,12 @@ def abstentions(
         unstaged: why there are no stages, by what else was recorded.
     """
     of_file = (_unread(trace), _clock(work), _unlaunched(trace, work))
-    of_work = (_lost(stages, lost, rated=rated), _unseen(trace, lost))
+    of_work = (
+        _lost(stages, lost, rated=rated),
+        _unseen(trace, lost),
+        _unworked(work, stages, lost),
+        _unheard(trace, work, lost),
+    )
     of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
     return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
 
@@ -84,6 +103,25 @@ def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
     sign = unseen_device(trace) if lost is None else None
     if sign is not None:
         yield Abstained(what="device time", reason=sign, next_step=NO_OPS)
+
+
+def _unworked(work: Work, stages: Sequence[Stage], lost: Lost | None) -> Iterator[Abstained]:
+    if stages and not len(work) and lost is None:
+        yield Abstained(
+            what=UNWORKED,
+            reason="the trace holds ranges and no work: no device op, no launch and no CPU operator",
+            next_step=WORK,
+        )
+
+
+def _unheard(trace: Trace, work: Work, lost: Lost | None) -> Iterator[Abstained]:
+    """Of a recording with stacks and without any work: what worked was another thread."""
+    if trace.stacks and not len(work) and lost is None and trace.unread is None:
+        yield Abstained(
+            what="what any thread did",
+            reason="Python frames were recorded, and no operator: the thread that started the profiler ran none",
+            next_step=ALL_THREADS,
+        )
 
 
 def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Iterator[Abstained]:

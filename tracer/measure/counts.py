@@ -41,6 +41,7 @@ class RangeCounts:
         waits: synchronising calls, of nested ones the outer.
         wait_ns: how long those took on the host.
         to_device_bytes, to_host_bytes: copied between host and device.
+        unrecorded: whether the trace holds no work at all.
     """
 
     launches: I64
@@ -51,10 +52,11 @@ class RangeCounts:
     wait_ns: I64
     to_device_bytes: I64
     to_host_bytes: I64
+    unrecorded: bool = False
 
     def of(self, ranges: I64) -> Counts:
         """The sums over some ranges."""
-        recorded = not self.lost[ranges].any()
+        recorded = not self.unrecorded and not self.lost[ranges].any()
         return Counts(
             launches=int(self.launches[ranges].sum()),
             graphs=int(self.graphs[ranges].sum()),
@@ -92,6 +94,7 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
         to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE.search, size),
         to_host_bytes=_bytes(trace, work, copies, copies_to_host, size),
+        unrecorded=not len(work),
     )
 
 

@@ -41,7 +41,7 @@ def describe(
     requests = [list(steps) for _, steps in groupby(tokens, key=lambda token: token.request)]
     if not tokens or tokens[0].request < 0:
         return None
-    cached, growth = _cached(tokens, manifest), _growth(requests) if one_each else None
+    cached, growth = (_cached(tokens, manifest), _growth(requests)) if one_each else ([], None)
     typical_ns = median(_column(tokens, "device_time_ns"))
     return Decoding(
         steps=len(tokens),

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from tracer.arrays import coded, int64
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
+from tracer.document.words import listed
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ AT_LAST_OF_NSIGHT = (
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
+TORN = "fetch the file again, whole: it breaks off, and the missing ops may lie behind that place"
 ANYWHERE = "record a shorter piece: a profiler whose buffers are full drops records"
 
 
@@ -50,19 +52,21 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
     if not len(lost):
         return None
     by_call = _by_name(trace, lost.calls.tolist())
+    in_part = _by_name(trace, lost.calls[lost.in_part].tolist())
     of_calls = {name: count for name, count in _by_name(trace, lost.made.tolist()).items() if name in by_call}
     held = lost.stage[lost.stage >= 0]
     stages = [ALL_STAGES[code] for code in coded(ranges.stage[held])[0].tolist()]
     decoding = (ranges.stage == ALL_STAGES.index(DECODE)) & (ranges.index >= 0)
     return Lost(
         launches=len(lost),
+        in_part=int(np.count_nonzero(lost.in_part)) or UNSET,
         of_launches=len(lost.made),
         by_call=by_call,
         of_calls=of_calls,
         stages=stages,
         steps=len(coded(held[decoding[held]])[0]),
         of_steps=int(decoding.sum()),
-        reason=_reason(by_call, of_calls, untimed=bool(trace.untimed)),
+        reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed)),
         next_step=_next_step(trace, lost),
     )
 
@@ -74,14 +78,28 @@ def _by_name(trace: Trace, calls: list[int]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
 
 
-def _reason(by_call: dict[str, int], of_calls: dict[str, int], *, untimed: bool) -> str:
-    parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in by_call.items()]
-    have = "has" if sum(by_call.values()) == 1 else "have"
+def _reason(by_call: dict[str, int], in_part: dict[str, int], of_calls: dict[str, int], *, untimed: bool) -> str:
     op = "device op with a usable time" if untimed else "device op"
-    return f"{' and '.join(parts)} {have} no {op}: what was launched there was not recorded"
+    parts = []
+    if wholly := {name: rest for name, count in by_call.items() if (rest := count - in_part.get(name, 0))}:
+        parts.append(f"{_counted(wholly, of_calls)} no {op}")
+    if in_part:
+        parts.append(f"{_counted(in_part, of_calls)} a part of the device ops of {_their(in_part)} graph")
+    return f"{' and '.join(parts)}: what was launched there was not recorded"
+
+
+def _counted(calls: dict[str, int], of_calls: dict[str, int]) -> str:
+    parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in calls.items()]
+    return f"{listed(parts)} {'has' if sum(calls.values()) == 1 else 'have'}"
+
+
+def _their(calls: dict[str, int]) -> str:
+    return "its" if sum(calls.values()) == 1 else "their"
 
 
 def _next_step(trace: Trace, lost: LostWork) -> str:
+    if trace.torn:
+        return TORN
     if trace.untimed:
         return UNTIMED
     if not len(trace.ops):
@@ -92,8 +110,10 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     whole = int64(lost.made[with_op & ~np.isin(lost.made, lost.calls)])
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
-    # Where other graphs' kernels were recorded, the profiler does see into them.
-    if _launch_graphs(trace, lost.calls) and not (at_last and _launch_graphs(trace, whole)):
+    # Where most graphs' kernels were recorded, the profiler does see into them.
+    cut = 2 * np.count_nonzero(lost.in_part) > len(_graphs(trace, int64(lost.made)))
+    without_op, known = lost.calls[~lost.in_part], len(_graphs(trace, whole)) > 0
+    if cut or (len(_graphs(trace, without_op)) and not (at_last and known)):
         return IN_GRAPHS
     if at_last:
         return AT_LAST_OF_NSIGHT if trace.format == "nsight" else AT_LAST
@@ -102,9 +122,11 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     return ANYWHERE
 
 
-def _launch_graphs(trace: Trace, calls: I64) -> bool:
-    """Whether any of these calls launches a graph."""
-    return any(launches_graph(trace.strings[name]) for name in coded(trace.calls.name[calls])[0].tolist())
+def _graphs(trace: Trace, calls: I64) -> I64:
+    """Those of these calls that launch a graph."""
+    own = trace.calls.name[calls]
+    graphs = [name for name in coded(own)[0].tolist() if launches_graph(trace.strings[name])]
+    return int64(calls[np.isin(own, graphs)])
 
 
 def lost_ops(runs: Runs, own: I64) -> LostOps | UnsetType:

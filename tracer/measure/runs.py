@@ -82,6 +82,7 @@ class Runs:
         order, begin: the work sorted by run, and where each run's begins in it.
         lost: launch calls of each that have no device op; what its device did is unknown where there are any.
         in_gap: whether work that was not recorded may have run in a gap that its work ended.
+        unrecorded: whether the trace holds no work at all, nor launches of any: what ran is unknown of all of them.
     """
 
     ranges: StageRanges
@@ -103,6 +104,7 @@ class Runs:
     begin: I64
     lost: I64
     in_gap: Bools
+    unrecorded: bool = False
 
     def __len__(self) -> int:
         return len(self.ranges)
@@ -145,6 +147,8 @@ class Runs:
 
     def recorded(self, own: I64) -> I64:
         """Those of these runs whose work was recorded, all of it."""
+        if self.unrecorded:
+            return own[:0]
         if not self.lost[own].any():
             return own
         return own[~np.isin(self.number[own], self.number[own[self.lost[own] > 0]])]
@@ -253,6 +257,7 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
         begin=int64(begin),
         lost=int64(np.zeros(size)) if lost is None else lost.of_ranges(size),
         in_gap=np.zeros(size, dtype=np.bool_) if lost is None else total(int64(lost.in_gap)) > 0,
+        unrecorded=not len(work) and (lost is None or not len(lost)),
     )
 
 

@@ -44,7 +44,8 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
     busy_ns = int(runs.together_busy_ns[worked].sum()) / runs.count(worked) if len(worked) else None
     # A profiler may make kernels a little longer; operators of a CPU it makes much longer.
     doubted = bool(clean_ns) and runs.work.on_device and (clean_ns or 0) < (busy_ns or 0) / BY_FAR
-    in_trace_ns = runs.takes_ns(whole) / runs.count(whole) if len(whole) else None
+    timed = own if runs.unrecorded else whole  # by their ranges, as what asked for nothing
+    in_trace_ns = runs.takes_ns(timed) / runs.count(timed) if len(timed) else None
     return RunTime(
         stage=stage,
         runs=recorded if manifest is None or rounds else _runs_of_a_request(runs, own, kind, manifest),
@@ -54,7 +55,7 @@ def _run_time(runs: Runs, stage: str, manifest: Manifest | None) -> RunTime:
         devices=max(1, runs.devices(own)),
         recorded=recorded,
         doubted_ns=clean_ns if doubted else None,
-        left_out=recorded - runs.count(worked),
+        left_out=0 if runs.unrecorded else recorded - runs.count(worked),
     )
 
 

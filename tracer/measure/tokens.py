@@ -40,7 +40,7 @@ def steps_of(runs: Runs) -> I64:
 
 def _row(runs: Runs, counts: RangeCounts, step: int) -> Token:
     ranges, own = runs.ranges, int64([step])
-    recorded = not runs.lost[step]
+    recorded = len(runs.recorded(own)) > 0
     idle = idle_of(runs, own) if recorded and not runs.in_gap[step] else None
     return Token(
         request=int(ranges.request[step]),

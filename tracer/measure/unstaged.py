@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tracer.charge.intervals import distinct, outermost
 from tracer.document.summary import Abstained
 from tracer.measure.threads import ALL_THREADS, silence
 
@@ -22,6 +26,41 @@ OWN_MARKS = (
 OLD_LABELS = re.compile(r"execute_new_\d+_cached_\d+")
 SCOPES = ("gpu_model_runner: ", "v2_gpu_model_runner: ")
 SHOWN = 3
+# What libraries open among operators, in no namespace either: compilers, autograd, loaders and optimizers.
+_OF_LIBRARIES = re.compile(r".*::.*|.*#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*")
+
+
+def _kept_as_operators(trace: Trace) -> Abstained | None:
+    names = _ranges_among_operators(trace)
+    if not names:
+        return None
+    return Abstained(
+        what=STAGES,
+        reason=f"there is no range in the file, but operators that hold others have names as ranges do "
+        f"({_shown(names)}): old profilers kept ranges as operators",
+        next_step=(
+            "say which are stages, if some are: --marker prefill=REGEX --marker decode=REGEX, which match operators "
+            f"too; else {OWN_MARKS}"
+        ),
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def _ranges_among_operators(trace: Trace) -> list[str]:
+    """The names of operators that lie in no other and hold some, as a person's ranges do; the commonest first."""
+    spans, found = trace.cpu_ops, Counter[str]()
+    for thread in distinct(spans.thread):
+        own = np.flatnonzero(spans.thread == thread)
+        outer = own[outermost(spans.start_ns[own], spans.end_ns[own])]
+        starts_ns = np.sort(spans.start_ns[own])
+        held = np.diff(
+            np.searchsorted(starts_ns, np.stack([spans.start_ns[outer], spans.end_ns[outer]]), "left"), axis=0
+        )
+        found.update(trace.strings[name] for name in spans.name[outer[held[0] > 1]].tolist())
+    return [name for name, _ in found.most_common() if not _OF_LIBRARIES.fullmatch(name)]
 
 
 def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence[RangeRow]) -> Abstained:
@@ -52,10 +91,9 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             next_step="record with vLLM's own profiler (/start_profile), which labels each step, see docs/serving.md",
         )
     if annotations:
-        shown = ", ".join(repr(name) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         return Abstained(
             what=STAGES,
-            reason=f"no range has a name that says which stage it is ({shown})",
+            reason=f"no range has a name that says which stage it is ({_shown(names)})",
             next_step=(
                 "say which ranges are stages, if some are: --marker prefill=REGEX --marker decode=REGEX; else "
                 f"{OWN_MARKS}"
@@ -65,11 +103,27 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         return Abstained(
             what=STAGES, reason="there is no NVTX range in the report", next_step=f"trace NVTX too, and {OWN_MARKS}"
         )
+    if (kept := _kept_as_operators(trace)) is not None:
+        return kept
     if len(trace.modules):
         return Abstained(
             what=STAGES,
             reason="modules were recorded, and none that is a language model's with decoder layers in it",
             next_step=f"break time down by them with --by module; for stages {OWN_MARKS}",
+        )
+    return _without_names(trace)
+
+
+def _without_names(trace: Trace) -> Abstained:
+    """Of a trace in which nothing has a name that could tell."""
+    if trace.stacks:
+        return Abstained(
+            what=STAGES,
+            reason="there is no range in the file, and no Python frame of the thread that launched tells a stage",
+            next_step=(
+                "start the profiler in the thread that runs the model, if that was another: frames are those of one "
+                f"thread alone; or {OWN_MARKS}"
+            ),
         )
     return Abstained(
         what=STAGES,

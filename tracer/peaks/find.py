@@ -20,10 +20,14 @@ def find_peak(
     traced_gbs: float | None = None,
     threads: int | None = None,
 ) -> Peak:
-    """The peak of a device by name: what was given counts first, then what was measured, then the data sheet.
+    """The peak of a device: what was given counts first, then what was measured, then the data sheet.
 
-    Of a CPU, what was measured counts for as many `threads` only. Without any of them, what the trace says of the
-    memory of its device (`traced_gbs`) is better than nothing.
+    Args:
+        device: its name; "" of several kinds, which have none in common.
+        dtype: that matrix products reckon in.
+        tflops, gbs: peaks of one device that a person gave: 10^12 operations and 10^9 bytes a second.
+        traced_gbs: what the trace says of the memory, which is better than nothing at all.
+        threads: of a CPU; what was measured counts for as many only.
     """
     if _SLICE.search(device):
         traced_gbs = None  # that of the whole device

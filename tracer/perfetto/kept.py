@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tracer.arrays import int64
@@ -61,7 +62,7 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chose
     Args:
         trace: the whole.
         ranges, work: of it.
-        lost: launches of it without an op, whose work may have run in any gap: all of them are kept.
+        lost: launches of it without their ops, whose work may have run in any gap: all of them are kept.
         chosen: rows of `ranges`.
         words: which part of what it is.
     """
@@ -81,6 +82,7 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chose
         for mine in [chosen[ranges.thread[chosen] == number]]
     }
     calls = int64(np.union1d(_calls(trace, ranges, work, inside, own, rows, zones), lost.calls))
+    part = msgspec.structs.replace(_part(trace, ranges, work, chosen, own, zones, words), cut_graphs=_cut(trace, lost))
     names, tracks = trace.strings, trace.threads
     columns = trace.calls.start_ns[calls], trace.calls.end_ns[calls], trace.calls.thread[calls], trace.calls.name[calls]
     ops = work.start_ns[rows], work.end_ns[rows], work.name[rows]
@@ -97,7 +99,7 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chose
         zones={tracks[number]: cover for number, cover in zones.items()},
         device=Cover.of(work.start_ns[own], work.end_ns[own]) if work.on_device else Cover.of(int64([]), int64([])),
         near=Cover.of(starts - NEAR_NS, ends + NEAR_NS),
-        part=_part(trace, ranges, work, chosen, own, zones, words),
+        part=part,
     )
 
 
@@ -200,6 +202,14 @@ def _part(
             if thread in zones and zones[thread].within(int64([start]), int64([start + 1]))[0]
         ],
     )  # fmt: skip
+
+
+def _cut(trace: Trace, lost: LostWork) -> list[Place]:
+    """The launches of graphs that have a part of their ops."""
+    calls = lost.calls[lost.in_part]
+    columns = trace.calls.start_ns[calls], trace.calls.end_ns[calls], trace.calls.thread[calls]
+    times = zip(*(column.tolist() for column in columns), strict=True)
+    return [Place(start_ns, end_ns, *trace.threads[thread]) for start_ns, end_ns, thread in times]
 
 
 def _open(ranges: StageRanges, work: Work, own: I64) -> list[tuple[int, int]]:

@@ -99,7 +99,7 @@ def place_at_end(tail: bytes, layout: Layout, own_bytes: int, *, torn: bool) -> 
     return Place(end, len(tail), empty=False, ending=b"\n]" if layout.bare else b"\n]}")
 
 
-_FIRST_TRACK = re.compile(rb'\s*,?\s*\{\s*"ph"\s*: "M", "cat": "tracer", "name": "process_name"')
+_FIRST_TRACK = re.compile(rb'\s*+(?:,\s*+)?\{\s*+"ph"\s*+: "M", "cat": "tracer", "name": "process_name"')
 
 
 def begins_tracks(text: bytes, offset: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
 from tracer.document.summary import UNJOINED, UNREAD, Prediction, StagePrediction
-from tracer.document.words import runs_of
+from tracer.document.words import listed, runs_of
 from tracer.predict.asked import Changes, Speculate
 from tracer.predict.changes import (
     bandwidth,
@@ -100,7 +100,7 @@ def _refuse_unknown(case: Case, changes: Changes) -> None:
         one.stage for one in case.summary.budget if one.step_ns is None or (one.busy_ns is None and not by_time_alone)
     ]
     if unknown:
-        raise InputError(f"{case.path}: what {' and '.join(unknown)} would take cannot be predicted{case.because}")
+        raise InputError(f"{case.path}: what {listed(unknown)} would take cannot be predicted{case.because}")
 
 
 def _left_out(summary: Summary) -> list[str]:

@@ -88,7 +88,8 @@ def processed(trace: Trace, ranges: StageRanges, process: str) -> Processed:
     own = _outermost(trace, _working(trace, works))
     known = asker >= 0
     stage = np.full(len(collective), -1, dtype=np.int64)
-    asked_ns = np.where(known, spans.start_ns[asker], marks.start_ns[collective]) if len(spans) else int64([])
+    asked_ns = marks.start_ns[collective]  # of whom nobody is known to have asked, when it began
+    asked_ns[known] = spans.start_ns[asker[known]]
     stage[known] = innermost_span(ranges, spans.start_ns[asker[known]], int64(spans.thread[asker[known]]))
     names, kind = np.unique(marks.name[collective], return_inverse=True)
     start = np.concatenate([spans.start_ns[own], marks.start_ns[collective]])
@@ -157,8 +158,9 @@ def _of_requests(trace: Trace, ranges: StageRanges, collective: I64, asker: I64)
     if trace.manifest is None or not len(ranges.request_start_ns):
         return collective, asker
     open_ = Cover.of(ranges.request_start_ns, ranges.request_end_ns)
-    asked_ns = trace.cpu_ops.start_ns[asker]
-    kept = (asker == UNKNOWN_OP) | (open_.within(asked_ns, asked_ns + 1) > 0)
+    kept = asker == UNKNOWN_OP
+    asked_ns = trace.cpu_ops.start_ns[asker[~kept]]
+    kept[~kept] = open_.within(asked_ns, asked_ns + 1) > 0
     return collective[kept], asker[kept]
 
 

@@ -117,13 +117,18 @@ def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTra
     """The ranks in a file without device work: processes that had gloo's collectives.
 
     Raises:
-        InputError: there is none, or nothing tells which ranks took part in a collective.
+        InputError: there is none, or nothing tells which ranks took part in a collective, or what they did else.
     """
     processes = processor.processes_of(trace)
     if not processes:
         raise InputError(
             f"{path}: it has no device work and no collective of gloo's; ranks are compared by what their devices ran, "
             "or by a CPU's operators between the collectives of gloo"
+        )
+    if not len(trace.cpu_ops):
+        raise InputError(
+            f"{path}: it has collectives of gloo's and no operators, so that nothing tells what a rank did between "
+            "them; record these too (ProfilerActivity.CPU)"
         )
     if trace.distributed is not None and processor.groups_differ(trace.distributed):
         raise InputError(
@@ -138,7 +143,7 @@ def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTra
 
 def _laid_out_processor(path: Path, trace: Trace, ranges: StageRanges, process: str, place: int | None) -> RankTrace:
     """A process of a CPU; of several in a file with its place among them."""
-    base_ns = _base_ns(path, trace, trace.cpu_ops if len(trace.cpu_ops) else trace.ranges)
+    base_ns = _base_ns(path, trace, trace.cpu_ops)
     done = processor.processed(trace, ranges, process)
     merged = merged_rank(process) if place is not None else None
     unit, held = _unit_of_range(trace, ranges, None if place is None else process)

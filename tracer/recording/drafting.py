@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import torch
+
     from model.registry import ModelOptions
     from model.speculative.mapping import Vocabularies
     from tracer.recording import options as asked
@@ -109,11 +111,12 @@ def _verify_rounds(
     stock = pair.generate(inputs, features, max_new_tokens=max_new_tokens)
     first, tie = first_difference(said, stock), None
     if first is not None:
-        tie = _tie(pair, (inputs, features), (said, stock), first, max_new_tokens)
+        if why := _no_tie(pair, said, first, max_new_tokens, stock.shape[1]):
+            raise _differs(pair.samples[number], why)
+        passes = pair.how.count + 1
+        tie = tie_of(lambda: pair.target.begin(inputs.target, features[0]), pair.target.network, said, passes)
         if not tie.by_rounding:
-            raise VerificationError(
-                f"{pair.samples[number]}: {_otherwise(tie, first)}; --no-verify records it all the same"
-            )
+            raise _differs(pair.samples[number], _otherwise(tie, first))
     advance()
     calls = pair.expected_encoder_calls(inputs)
     return Verification(
@@ -127,30 +130,28 @@ def _verify_rounds(
     )
 
 
-def _tie(pair: SpeculativePair, given: Any, answers: Any, first: int, limit: int) -> Tie:
-    """How near to the likeliest the tokens are that the rounds yield where their answer differs.
-
-    Raises:
-        VerificationError: no rounding explains where it differs: in token 0, which no round yields, or in its length.
-    """
-    (inputs, features), (said, stock) = given, answers
+def _no_tie(pair: SpeculativePair, said: torch.Tensor, first: int, limit: int, stock_tokens: int) -> str:
+    """Where an answer differs that no rounding explains: in token 0, which no round yields, or its length; else ""."""
+    if first == 0:
+        return "in token 0"
     stops = stops_of(pair.target.network)[0]
     ended = all(any(token in stops for token in row) for row in said.tolist())
-    if first == 0 or not (ended or said.shape[1] == limit):
-        what = "token 0" if first == 0 else f"its end, behind {said.shape[1]} tokens of {stock.shape[1]}"
-        raise VerificationError(
-            f"what the rounds yield differs from the target's own generate in {what}; --no-verify records it all the "
-            "same"
-        )
-    return tie_of(lambda: pair.target.begin(inputs.target, features[0]), pair.target.network, said, pair.how.count + 1)
+    return "" if ended or said.shape[1] == limit else f"in its end, behind {said.shape[1]} tokens of {stock_tokens}"
 
 
 def _otherwise(tie: Tie, first: int) -> str:
-    """Why a difference is no tie."""
-    text = f"what the rounds yield differs from the target's own generate from token {first} on: {tie.said}"
+    """Where an answer differs, and why that is no tie."""
+    text = f"from token {first} on: {tie.said}"
     if tie.exact:
         return f"{text}, and weights of this type must give the same"
     return f"{text}: that is no rounding" if tie.alike else f"{text}, which is more than their type rounds"
+
+
+def _differs(sample: str, where: str) -> VerificationError:
+    return VerificationError(
+        f"{sample}: what the rounds yield differs from the target's own generate {where}; --no-verify records it all "
+        "the same"
+    )
 
 
 def drafting_passes(

@@ -175,7 +175,7 @@ def _run_passes(
         drafting=_drafting(drafting, model, options, clean, shape),
     )
     progress.begin("write", 1)
-    work.write(options.output, profiled.captures, manifest, world.meet)
+    work.write(options.output, profiled.captures, manifest, world)
     write_sweep(options.output, manifest.drafting)
     progress.advance()
     return manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, islice, product
+from itertools import chain, combinations, islice, product
 from math import comb, prod
 from typing import TYPE_CHECKING, Any
 
@@ -148,8 +148,8 @@ def _all(strata: I64, sizes: list[int], taken: list[int]) -> Iterator[Any]:
     ways = product(*[combinations(rows, count) for rows, count in zip(members, taken, strict=True)])
     while block := list(islice(ways, _rows(len(strata)))):
         dealt = np.zeros((len(block), len(strata)))
-        for row, parts in enumerate(block):
-            dealt[row, [index for part in parts for index in part]] = 1
+        indices = np.fromiter(chain.from_iterable(chain.from_iterable(block)), np.intp, len(block) * sum(taken))
+        np.put_along_axis(dealt, indices.reshape(len(block), sum(taken)), 1, axis=1)
         yield dealt
 
 

@@ -81,9 +81,9 @@ class _Test:
         self._strata = strata
         dealt, ways, even = deals(second, strata)
         # Where there are more ways to deal them out, rank sums are normal for all that can be told.
-        self._deals = np.concatenate(list(dealt)) if ways <= MOST_EXACT else None
-        if self._deals is not None and even:  # the other half mirrors the first, and its sums are as far from 0
-            self._deals = self._deals[: ways // 2]
+        self._deals = None
+        if ways <= MOST_EXACT:  # where all are even, the other half mirrors the first, and its sums are as far from 0
+            self._deals = np.concatenate(list(dealt))[: ways // 2 if even else ways].T.copy()  # [N, P]
 
     def sums(self, values: F64, shift: F64) -> tuple[F64, F64]:
         """Aligned ranks once the second group is moved back by the shift of each measure, and its sums of them."""
@@ -98,8 +98,9 @@ class _Test:
         if self._deals is None:
             accepted: Bools = sums <= Z_975 * np.sqrt(self._variance(ranks))
             return accepted
-        as_far = np.abs(self._deals @ ranks) >= sums - ROUNDING * len(values)
-        alike: Bools = as_far.mean(axis=0) > 1 - LEVEL
+        dealt = ranks.T @ self._deals  # [M, P]: a measure's sums lie side by side, which takes a fifth of the time
+        as_far = np.abs(dealt, out=dealt) >= (sums - ROUNDING * len(values))[:, None]
+        alike: Bools = np.count_nonzero(as_far, axis=1) / as_far.shape[1] > 1 - LEVEL
         return alike
 
     def _variance(self, ranks: F64) -> F64:

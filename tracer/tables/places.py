@@ -20,6 +20,7 @@ OF_STAGE = (
     Column("stage", "the stage that it belongs to; none outside all", TEXT),
     Column("request", "the request, where the trace tells them"),
     Column("token", "the decode step, where it belongs to one"),
+    Column("role", "which of several models works there; none of one model", TEXT),
 )
 OF_THREAD = (
     Column("process", "the host process, as the file spells it", TEXT),
@@ -43,7 +44,16 @@ def of_stage(ranges: StageRanges, place: I64) -> dict[str, Any]:
         "stage": Named(of(ranges.stage, -1), ALL_STAGES),
         "request": Known(request, held & (request >= 0)),
         "token": Known(token, held & (token >= 0)),
+        "role": of_role(ranges, place),
     }
+
+
+def of_role(ranges: StageRanges, place: I64) -> Named:
+    """The column `role` of the same rows."""
+    names = list(dict.fromkeys(role for role in ranges.roles if role))
+    code = {role: number for number, role in enumerate(names)}
+    codes = [code.get(role, -1) for role in ranges.roles] or [-1] * len(ranges)
+    return Named(int64(np.append(int64(codes), -1)[place]), names)
 
 
 def open_at(ranges: StageRanges, start_ns: I64, thread: I64 | I32) -> I64:

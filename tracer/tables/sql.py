@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.errors import UsageError
@@ -30,6 +32,7 @@ def query(sql: str, table: Callable[[list[str]], dict[str, Any]], *, names: Iter
     Raises:
         MissingError: DuckDB is not installed.
         UsageError: the statement is none, is more than one, is no query, or names what there is not.
+        KeyboardInterrupt: while it was at work.
     """
     duckdb = require("duckdb", "a query")
     known = list(tables() if names is None else names)
@@ -39,9 +42,31 @@ def query(sql: str, table: Callable[[list[str]], dict[str, Any]], *, names: Iter
             for name, rows in table(_named(sql, known)).items():
                 database.register(name, rows)
             _close(database)
-            return database.sql(sql).to_arrow_table()
+            return _answered(database, sql)
         except duckdb.Error as error:
             raise UsageError(f"query: {_first_lines(error, known)}") from None
+
+
+def _answered(database: Any, sql: str) -> Any:
+    """The answer, found by a thread: DuckDB hears of signals between its tasks alone, and one may take minutes."""
+    ended: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            ended.put((database.sql(sql).to_arrow_table(), None))
+        except BaseException as error:
+            ended.put((None, error))
+
+    Thread(target=ask).start()
+    try:
+        answer, error = ended.get()
+    except KeyboardInterrupt:
+        database.interrupt()
+        ended.get()
+        raise
+    if error is not None:
+        raise error
+    return answer
 
 
 def _check(statements: list[Any]) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int32, int64
-from tracer.charge.intervals import distinct, sum_by
+from tracer.arrays import int32, int64, rows_of_each
+from tracer.charge.intervals import distinct
 from tracer.document.timeline import IDLE, STAGES, STREAM
 from tracer.timeline.drawn import Drawn, share
 from tracer.timeline.merging import Merged, merged
@@ -49,18 +49,20 @@ def stage_track(runs: Runs, code: I64, most: int) -> tuple[Drawn, I64]:
     return drawn, number
 
 
-def idle_track(work: Work, run: I64, device: int, label: str, most: int) -> Drawn | None:
+def idle_track(work: Work, run: I64, own: I64, label: str, most: int) -> Drawn | None:
     """The gaps of a device, each charged to the op that ends it; None where it has none.
 
     Args:
         work: all of it.
         run: of each piece of work, the item of the track of stages; -1 outside all.
-        device, label: whose gaps.
+        own: that of one device.
+        label: whose gaps these are.
         most: to be drawn of all devices.
     """
-    rows = np.flatnonzero((work.device == device) & (work.gap_ns > 0))
+    rows = own[work.gap_ns[own] > 0]
     if not len(rows):
         return None
+    device = int(work.device[rows[0]])
     rows = rows[np.lexsort((work.start_ns[rows], (work.start_ns - work.gap_ns)[rows]))]
     begin, end = (work.start_ns - work.gap_ns)[rows], work.start_ns[rows]
     found = merged(begin, end, share(most, len(rows), len(work)), [np.minimum(work.stage[rows], 0)])
@@ -86,10 +88,9 @@ def stream_tracks(trace: Trace, work: Work, run: I64, call_number: I64, most: in
     shape = trace.launched.of_op if trace.launched is not None else np.full(len(work), -1, dtype=np.int64)
     number = np.append(call_number, -1)
     several = len(distinct(work.device)) > 1
-    for device in distinct(work.device):
-        for stream in _by_time(work, device):
-            own = np.flatnonzero((work.device == device) & (work.track == stream))
-            own = own[np.lexsort((work.end_ns[own], work.start_ns[own]))]
+    for device, on_device in rows_of_each(work.device):
+        for stream, rows in _by_time(work, on_device):
+            own = rows[np.lexsort((work.end_ns[rows], work.start_ns[rows]))]
             found = merged(
                 work.start_ns[own], work.end_ns[own], share(most, len(own), len(work)), [np.minimum(work.stage[own], 0)]
             )
@@ -103,9 +104,7 @@ def stream_tracks(trace: Trace, work: Work, run: I64, call_number: I64, most: in
             )
 
 
-def _by_time(work: Work, device: int) -> list[int]:
-    """The streams of a device, the one with the most work first."""
-    own = work.device == device
-    streams = int64(distinct(work.track[own]))
-    time_ns = sum_by(int64(np.searchsorted(streams, work.track[own])), work.time_ns[own], len(streams))
-    return [int(streams[place]) for place in np.argsort(-time_ns, kind="stable")]
+def _by_time(work: Work, on_device: I64) -> list[tuple[int, I64]]:
+    """The streams of a device and their rows, the one with the most work first."""
+    streams = [(stream, on_device[rows]) for stream, rows in rows_of_each(work.track[on_device])]
+    return sorted(streams, key=lambda one: -int(work.time_ns[one[1]].sum()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int64, rows_of_each
 from tracer.charge.intervals import distinct
 from tracer.charge.stages.called import named_stages
 from tracer.document.timeline import Timeline
@@ -23,6 +23,8 @@ from tracer.timeline.places import place_of
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tracer.charge.work import Work
     from tracer.document.summary import Summary
     from tracer.measure.runs import Runs
@@ -108,27 +110,28 @@ def _tracks(trace: Trace, work: Work, runs: Runs, most: Most, idle_known: set[in
     stages, item = stage_track(runs, named_stages(runs.ranges)[1], most.stages)
     run = np.append(item, -1)[work.stage]
     found = [stages] if len(runs) else []
-    streams = list(stream_tracks(trace, work, run, number, most.ops)) if work.on_device else []
-    devices = distinct(work.device)
-    for device in devices:
+    streams = _grouped(stream_tracks(trace, work, run, number, most.ops) if work.on_device else (), "device")
+    devices = list(rows_of_each(work.device))
+    for device, own in devices:
         label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
-        idle = idle_track(work, run, device, label, most.gaps) if device in idle_known else None
+        idle = idle_track(work, run, own, label, most.gaps) if device in idle_known else None
         found += [idle] if idle is not None else []
-        found += [one for one in streams if one.device == device]
+        found += streams.get(device, [])
     spans = list(
         chain(range_tracks(trace, most.ranges), [] if work.on_device else operator_tracks(trace, run, most.ops))
     )
-    for thread in _by_items([*spans, *calls]):
-        found += [one for one in (*spans, *calls) if one.thread == thread]
+    threads = _grouped([*spans, *calls], "thread").values()
+    for own_tracks in sorted(threads, key=lambda tracks: -sum(track.of for track in tracks)):  # the one with the most
+        found += own_tracks
     return found
 
 
-def _by_items(tracks: list[Drawn]) -> list[int]:
-    """Threads, the one with the most on it first."""
-    held: dict[int, int] = {}
+def _grouped(tracks: Iterable[Drawn], by: str) -> dict[int, list[Drawn]]:
+    """Tracks by whose they are, in their order."""
+    found: dict[int, list[Drawn]] = {}
     for track in tracks:
-        held[track.thread] = held.get(track.thread, 0) + track.of
-    return sorted(held, key=lambda thread: -held[thread])
+        found.setdefault(getattr(track, by), []).append(track)
+    return found
 
 
 def _kept(tracks: list[Drawn]) -> tuple[list[Drawn], int]:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import distinct
+from tracer.arrays import int64, rows_of_each
 from tracer.document.timeline import CALLS, OPERATORS, RANGES
 from tracer.timeline.drawn import Drawn, share
 from tracer.timeline.merging import merged
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tracer.arrays import I64
     from tracer.trace.columns import Spans, Trace
 
 
-def thread_label(trace: Trace, thread: int) -> str:
-    """A thread as the file spells it; its process too, where there are several."""
-    process, own = trace.threads[thread]
-    several = len({other for other, _ in trace.threads}) > 1
-    return f"thread {own} of process {process}" if several else f"thread {own}"
+def thread_labels(trace: Trace) -> Callable[[int], str]:
+    """What says a thread as the file spells it; its process too, where there are several."""
+    several = len({process for process, _ in trace.threads}) > 1
+
+    def label(thread: int) -> str:
+        process, own = trace.threads[thread]
+        return f"thread {own} of process {process}" if several else f"thread {own}"
+
+    return label
 
 
 def range_tracks(trace: Trace, most: int) -> Iterator[Drawn]:
@@ -40,11 +42,11 @@ def operator_tracks(trace: Trace, run: I64, most: int) -> Iterator[Drawn]:
 
 
 def _span_tracks(trace: Trace, spans: Spans, kind: str, most: int) -> Iterator[Drawn]:
-    for thread in distinct(spans.thread):
-        own = np.flatnonzero(spans.thread == thread)
-        own = own[np.lexsort((-spans.end_ns[own], spans.start_ns[own]))]
+    label = thread_labels(trace)
+    for thread, rows in rows_of_each(spans.thread):
+        own = rows[np.lexsort((-spans.end_ns[rows], spans.start_ns[rows]))]
         found = merged(spans.start_ns[own], spans.end_ns[own], share(most, len(own), len(spans)))
-        yield Drawn.of_items(kind, thread_label(trace, thread), found, int64(own), spans.name, thread=thread)
+        yield Drawn.of_items(kind, label(thread), found, int64(own), spans.name, thread=thread)
 
 
 def call_tracks(trace: Trace, most: int) -> tuple[list[Drawn], I64]:
@@ -52,17 +54,15 @@ def call_tracks(trace: Trace, most: int) -> tuple[list[Drawn], I64]:
 
     Numbers go from the first track's first call on; that of a call which is drawn with others is theirs.
     """
-    calls = trace.calls
+    calls, label = trace.calls, thread_labels(trace)
     waits = np.array([synchronises(name) for name in trace.strings], dtype=np.int64)
     number, tracks, begin = np.full(len(calls), -1, dtype=np.int64), [], 0
-    often = Counter(calls.thread.tolist())
-    for thread, count in often.most_common():
-        own = np.flatnonzero(calls.thread == thread)
-        own = own[np.lexsort((-calls.end_ns[own], calls.start_ns[own]))]
+    for thread, rows in sorted(rows_of_each(calls.thread), key=lambda one: -len(one[1])):
+        own = rows[np.lexsort((-calls.end_ns[rows], calls.start_ns[rows]))]
         waiting = waits[calls.name[own]]
-        found = merged(calls.start_ns[own], calls.end_ns[own], share(most, count, len(calls)), [waiting])
+        found = merged(calls.start_ns[own], calls.end_ns[own], share(most, len(own), len(calls)), [waiting])
         number[own] = begin + found.group
         begin += len(found.rows)
-        drawn = Drawn.of_items(CALLS, thread_label(trace, thread), found, int64(own), calls.name, thread=thread)
+        drawn = Drawn.of_items(CALLS, label(thread), found, int64(own), calls.name, thread=thread)
         tracks.append(drawn.with_columns(waits=waiting[found.rows]))
     return tracks, number

@@ -27,8 +27,9 @@ NEAR = 1000
 
 def memory_curves(trace: Trace, ranges: StageRanges, origin_ns: int) -> list[MemoryCurve]:
     """A curve for each device whose allocator reports its total; times are behind `origin_ns`."""
-    process = process_of_thread(trace)[ranges.thread]
-    names = dict(zip(process_of_thread(trace).tolist(), (name for name, _ in trace.threads), strict=True))
+    of_thread = process_of_thread(trace)
+    process = of_thread[ranges.thread]
+    names = dict(zip(of_thread.tolist(), (name for name, _ in trace.threads), strict=True))
     return [
         _curve(line, names.get(line.process, ""), ranges, np.flatnonzero(process == line.process), origin_ns)
         for line in device_lines(trace)
@@ -65,7 +66,7 @@ def telling(time_ns: I64, values: I64, cells: int = MOST_CELLS) -> I64:
     if len(values) <= 2 * cells:
         return np.arange(len(values), dtype=np.int64)
     length = max(int(time_ns[-1] - time_ns[0]), 1)
-    # By place rather than by product: times in nanoseconds times cells still fit, lengths of years included.
+    # Divided by a cell's length: years in nanoseconds times cells would leave 64 bits.
     cell = np.minimum((time_ns - time_ns[0]) // max(-(-length // cells), 1), cells - 1)
     kept = [int64([0, len(values) - 1])]
     for signed in (values, -values):

@@ -28,6 +28,8 @@ NO_CORRELATION = MISSING
 NO_STREAM = MISSING
 # Thread of a range that begins on one and ends on another.
 NO_THREAD = -1
+# Host and device stamp times by clocks of their own, which are brought together to a microsecond or so.
+JITTER_NS = 5_000
 
 
 def stream_name(stream: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.document.words import counted
-from tracer.trace.columns import NO_CORRELATION
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # So long before everything else no op of the same recording ran.
 FAR_NS = 60 * 10**9
-# Host and device stamp times by clocks of their own, which agree to this.
-NEAR_NS = 5_000
 NAMED = 3
 
 
@@ -80,10 +78,10 @@ def _several_early(trace: Trace, at_zero: Bools) -> Bools:
     first = order[np.minimum(place, len(order) - 1)] if len(order) else rows[:0]
     if not len(first):
         return np.zeros_like(at_zero)
-    early = rows[(calls.correlation[first] == ops.correlation[rows]) & (calls.start_ns[first] > NEAR_NS)]
+    early = rows[(calls.correlation[first] == ops.correlation[rows]) & (calls.start_ns[first] > JITTER_NS)]
     found = np.zeros_like(at_zero)
-    for stream in np.unique(ops.stream[early]).tolist():
-        own = early[ops.stream[early] == stream]
+    for device, stream in set(zip(ops.device[early].tolist(), ops.stream[early].tolist(), strict=True)):
+        own = early[(ops.device[early] == device) & (ops.stream[early] == stream)]
         found[own] = len(own) > 1
     return found
 

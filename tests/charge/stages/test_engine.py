@@ -39,6 +39,8 @@ def _label(name: str) -> Label:
         ("execute_8192_context_9(sq8155sk8430)_generation_37(sq37sk34489)", Group(9, 8155, 8430), Group(37, 37, 34489)),
         ("execute_context_1(888_788544)_generation_0(0)", Group(1, 888, None, 788544), NOBODY),
         ("execute_context_1(what)_generation_0(0)", Group(1), NOBODY),
+        ("execute_context_1(888)_generation_12(1", Group(1, 888), Group(12)),  # cut off
+        ("execute_6_context_1(sq6sk7sqsq36sqsk42)_generation_0(", Group(1, 6, 7, 36, 42), NOBODY),
     ],
 )
 def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generation: Group) -> None:
@@ -73,6 +75,9 @@ def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generatio
             Label("TARGET_VERIFY", 2, NOBODY, Group(2, 8, 30, 32, 120)),
         ),
         ("step[DECODE smc-head-graph bs=8 toks=16]", Label("DECODE", 8, NOBODY, Group(8, 8))),
+        ("step[DECODE bs=32 g_sq=32 g_sk=30", Label("DECODE", 32, NOBODY, Group(32, 32))),  # cut off
+        ("step[EXTEND bs=12 toks=51", Label("EXTEND", 12, Group(12), NOBODY)),
+        ("step[DECODE bs=3", Label("DECODE", None, NOBODY, Group())),
     ],
 )
 def test_every_form_of_sglangs_labels_is_kept(name: str, label: Label) -> None:
@@ -161,6 +166,49 @@ def test_waiting_steps_are_no_stage_and_end_the_one_before() -> None:
     assert _stages("step[PREBUILT bs=1]", "step[IDLE]", "step[DLLM_EXTEND bs=1]", "step[EXTEND bs=1 toks=1]") == [
         "prefill"
     ]
+
+
+@pytest.mark.parametrize(
+    ("alone", "beside"),
+    [
+        ("execute_context_0(0)_generation_0(0)", "execute_context_0(0)_generation_1(1)"),
+        ("step[DECODE bs=0]", "step[DECODE bs=1]"),
+    ],
+)
+def test_a_step_that_holds_no_request_is_of_no_stage(alone: str, beside: str) -> None:
+    """A rank whose requests are over runs along with the others."""
+    assert _stages(alone, beside, alone) == ["decode"]
+
+
+@pytest.mark.parametrize("name", ["execute_context_1(888)_generation_2", "step[DEC", "step[DECODE bs=1 [2"])
+def test_a_name_that_was_cut_off_before_it_says_a_stage_says_none(name: str) -> None:
+    assert _found(span(name, 0, 50)).markers == "none"
+
+
+def test_where_drafting_has_ranges_they_tell_what_the_draft_does_and_nothing_is_guessed() -> None:
+    """A replay of the draft's graph has no step around it, and a step of the draft's lies within."""
+    events = [
+        span("step[EXTEND bs=1 toks=9]", 0, 50), launch(10, 5, 1),
+        span("draft_extend", 60, 40), span("step[EXTEND bs=1 toks=9]", 65, 30), launch(70, 5, 2),
+        span("draft", 110, 30), launch(120, 5, 3),
+        span("step[TARGET_VERIFY bs=1]", 150, 50), launch(160, 5, 4), launch(205, 5, 5),
+        span("draft_extend", 220, 30), span("step[DRAFT_EXTEND_V2 bs=1]", 222, 20), launch(230, 5, 6),
+        span("step[DECODE bs=1]", 260, 50), launch(270, 5, 7),
+        span("step[TARGET_VERIFY bs=1]", 350, 50), launch(360, 5, 8),
+    ]  # fmt: skip
+    kernels = [kernel("k", 1000 + 10 * i, 5, i) for i in range(1, 9)]
+    from tracer.summarize import summarize
+
+    summary = summarize(trace_of(*events, *kernels))
+    assert [(stage.stage, stage.role, stage.calls, stage.ops) for stage in summary.stages] == [
+        ("prefill", None, 1, 1),
+        ("decode", "target", 3, 4),
+        ("draft", "draft", 3, 3),
+    ]
+
+
+def test_ranges_called_draft_without_an_engines_steps_are_no_stages() -> None:
+    assert _found(span("draft", 0, 9), span("draft_extend", 10, 9)).markers == "none"
 
 
 def test_a_trace_of_steps_without_a_stage_has_none() -> None:

@@ -135,6 +135,26 @@ def test_each_pass_of_a_contrastive_search_looks_at_candidates_and_is_no_token()
     assert summarize(sampled).trace.steps == "tokens"
 
 
+CUSTOM = "transformers_modules/contrastive-search/d9be/custom_generate/generate.py"
+
+
+def test_a_loop_that_was_fetched_is_a_call_of_generate_within_another_that_makes_no_pass() -> None:
+    """`generate` loads the loop, whose function calls `generate` with it again."""
+    loop = [_frame("generate", 100, 880, CUSTOM), _frame("generate", 110, 850), *_pass(300), *_pass(400), *_pass(600)]
+    steps = [("prefill", 0, -1, 110, 400), ("decode", 0, 1, 400, 600), ("decode", 0, 2, 600, 960)]
+    own = trace_of(_frame("generate", 0, 1000), *loop, _frame("my_loop", 200, 700, CUSTOM))
+    assert (_rows(own), summarize(own).trace.steps) == (steps, "tokens")
+    contrastive = trace_of(_frame("generate", 0, 1000), *loop, _frame("_contrastive_search", 200, 700, CUSTOM))
+    assert (_rows(contrastive), summarize(contrastive).trace.steps) == (steps, "passes")
+
+
+def test_a_call_within_another_that_makes_passes_too_is_a_part_of_its_steps() -> None:
+    """As where a model of a speech codec generates the other codebooks of each token."""
+    inner = [_frame("generate", 320, 50), *_pass(330), *_pass(350), _frame("generate", 420, 50), *_pass(430)]
+    trace = trace_of(_frame("generate", 0, 1000), *_pass(300), *inner, *_pass(400))
+    assert _rows(trace) == [("prefill", 0, -1, 0, 400), ("decode", 0, 1, 400, 1000)]
+
+
 # Prefills and passes that are known of recordings on an H100, and whether a pass is a token.
 KNOWN = {
     "hf_assisted": (1, 7, "passes"),

@@ -142,6 +142,14 @@ def test_a_single_position_is_multiplied_as_a_vector_where_attention_has_no_kern
         assert (len(find_stages(host.trace())) > 0) is told
 
 
+@pytest.mark.parametrize("kept", [("CatArrayBatchedCopy",) * 2, ("index_copy_kernel",), ("reshape_and_cache",)])
+def test_a_step_without_vectors_attends_by_another_kernel_and_keeps_what_it_attends_to(kept: tuple[str, ...]) -> None:
+    step = ("gemm_8", *ROTATED, *kept, "flash_small", "norm_8", "silu_8")
+    prompt = ("gemm_128", *ROTATED, *kept, "flash_large", "norm_128", "silu_128")
+    host = _repeated(("embedding", *prompt * 6, "gemm_head", *CHOICE), ("embedding", *step * 6, "gemm_head", *CHOICE))
+    assert len(find_stages(host.trace()))
+
+
 def _repeated(first: Sequence[str], each: Sequence[str], us: float = 2.0) -> Host:
     host = Host()
     host.ask(first, us)
@@ -152,6 +160,7 @@ def _repeated(first: Sequence[str], each: Sequence[str], us: float = 2.0) -> Hos
 
 UNET = ("conv_3x3", "group_norm", "silu", "conv_3x3", "flash_fwd", "gemm_a", "gemm_b", "add")
 TEXT = ("embedding", *LAYER_OF_TOWER * 4, "norm")
+ROTATED = ("neg_kernel_cuda", "CatArrayBatchedCopy") * 2
 BLOCK = ("gemm", "flash_fwd", "norm", "gelu")
 NO_STEPS = {
     "diffusion": _repeated(TEXT, ("time_embed", *UNET * 4, "upsample_nearest", "conv_out", "scheduler_step", COPY)),
@@ -166,6 +175,20 @@ NO_STEPS = {
     ),
     "a transformer that classifies, its first batch slow": _repeated(
         ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY), ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY), 10
+    ),
+    "a transformer that classifies, its first batch attended by another kernel": _repeated(
+        ("to", *("gemm_long", "fmha_long", "norm", "gelu") * 12, "pool", "fc", "argmax", COPY),
+        ("to", *BLOCK * 12, "pool", "fc", "argmax", COPY),
+        9,
+    ),
+    "a transformer that classifies with rotated positions, its first batch attended by another kernel": _repeated(
+        ("to", *("gemm_long", *ROTATED, "fmha_long", "norm", "gelu") * 12, "pool", "fc", "argmax", COPY),
+        ("to", *("gemm", *ROTATED, "flash_fwd", "norm", "gelu") * 12, "pool", "fc", "argmax", COPY),
+        9,
+    ),
+    "a transformer that classifies one text a batch but for the first": _repeated(
+        ("to", *("gemm_256", "flash_fwd", "norm", "gelu") * 12, "pool", "gemm_head", "argmax", COPY),
+        ("to", *BLOCK * 12, "pool", "gemv_head", "argmax", COPY),
     ),
     "training": _repeated(
         TEXT, ("to", *BLOCK * 8, "argmax", *("flash_bwd", "norm_backward", "gemm") * 8, "multi_tensor_apply", COPY)

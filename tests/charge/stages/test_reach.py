@@ -75,6 +75,14 @@ def test_a_pause_longer_than_the_step_is_no_part_of_it_even_before_a_decode_step
     assert _ends(span(DECODE, 0, 100), launch(110, 10, 1), span(DECODE, 1000, 100)) == [120, 1100]
 
 
+def test_where_prompts_are_processed_too_what_decodes_next_was_in_flight_however_long_the_pause() -> None:
+    """Else a scheduler slower than the steps would look like traffic that stays away."""
+    slow = [span(PREFILL, 0, 100), span(DECODE, 1000, 100), span(DECODE, 2000, 100), span(PREFILL, 9000, 100)]
+    assert _ends(*slow) == [100, 2000, 2100, 9100]
+    handed = ("EXTEND bs=1 toks=9", "DECODE bs=1", "PREBUILT bs=1", "DECODE bs=1")
+    assert _ends(*[span(f"step[{step}]", 1000 * k, 100) for k, step in enumerate(handed)]) == [100, 1100, 3100]
+
+
 def test_the_last_step_reaches_as_far_as_the_others_at_most() -> None:
     one = [span(PREFILL, 0, 100), launch(110, 10, 1)]
     assert _ends(*one) == [100]

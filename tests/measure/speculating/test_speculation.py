@@ -302,6 +302,20 @@ def test_an_unmarked_lookup_in_the_prompt_is_split_kernel_for_kernel_as_its_mark
 
 
 @pytest.mark.parametrize(
+    ("draft", "passes"),
+    [("step[DRAFT_EXTEND bs=1]", 3), ("draft", None), ("step[DRAFT_LOOP raw_bs=1 bs=1 topk=1]", None)],
+)
+def test_a_range_around_all_drafting_of_an_engine_may_hold_several_passes(draft: str, passes: int | None) -> None:
+    events: list[Event] = []
+    for number in range(3):
+        at = 100 * number
+        for name, begun, key in ((draft, at, 2 * number + 1), ("step[TARGET_VERIFY bs=1]", at + 50, 2 * number + 2)):
+            events += [span(name, begun, 30), launch(begun + 2, 1, key), kernel("k", begun + 5, 9, key)]
+    found = _speculation(summarize(trace_of(*events)))
+    assert {role: work.passes for role, work in found.roles.items()} == {"draft": passes, "target": 3}
+
+
+@pytest.mark.parametrize(
     ("name", "passes", "rounds_", "drafted"),
     [("hf_assisted", {"target": 8, "draft": 7}, 7, 7), ("hf_prompt_lookup", {"target": 7, "draft": 0}, 7, None)],
 )

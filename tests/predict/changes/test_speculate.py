@@ -143,7 +143,7 @@ def test_rounds_in_the_trace_price_rounds_of_other_lengths_by_what_was_measured(
     assert (found.draft_token_ns, found.verify_ns) == (10_000, 40_000)
     assert found.map_token_ns == pytest.approx(16_000 / 12)
     assert (found.step_ns, found.tokens) == (30_000, 4)
-    assert found.verify_source == "between checks of 2 and 4 in the trace"
+    assert found.verify_source == "between checks of 2 and 4 drafted in the trace"
     assert [one.drafted for one in found.by_drafted] == [2, 3, 4]
     # Ten tokens were yielded in four rounds, and would be in two and a half.
     stages = then(in_trace, speculate=_asked(3, 1.0, draft=None))

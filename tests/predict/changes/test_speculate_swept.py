@@ -58,14 +58,14 @@ def test_a_sweep_prices_rounds_as_whole_as_it_measured_them() -> None:
     # Lengths between are between: 50 us and 60 are left of the rounds for their checks.
     between = _priced(_pair(_row(4, 70 * K), _row(8, 100 * K)), 6)
     assert between.verify_ns == pytest.approx(55 * K)
-    assert between.verify_source == "between checks of 4 and 8 in the sweep, without a profiler, less drafting"
+    assert between.verify_source == "between checks of 4 and 8 drafted in the sweep, without a profiler, less drafting"
     assert _priced(_pair(_row(4, 70 * K)), 2).verify_source == "measured, 2 rounds of the trace"
 
 
 def test_what_the_trace_has_and_a_sweep_has_are_neighbours_too() -> None:
     found = _priced(_pair(_row(5, 65 * K)), 4)
     assert found.verify_ns == pytest.approx((20 * K + 40 * K) / 2)
-    assert "of 3 in the trace and of 5 in the sweep" in found.verify_source
+    assert "of 3 drafted in the trace and of 5 in the sweep" in found.verify_source
 
 
 @pytest.mark.parametrize("sweep", [(), (_row(6, None),), (_row(6, 20 * K),)])
@@ -82,7 +82,7 @@ def test_rounds_under_a_profiler_are_not_mixed_with_a_sweeps_without() -> None:
 def test_checks_that_were_measured_grow_as_the_targets_roofline_does() -> None:
     few = _priced(_pair(roof=_roof()), 4)
     assert (few.verify_ns, few.verify_source) == (
-        pytest.approx(20 * K), "checks of 3 in the trace, grown as the model's roofline is"
+        pytest.approx(20 * K), "checks of 3 drafted in the trace, grown as the model's roofline is"
     )  # fmt: skip
     # Reading takes 0.8 us, the arithmetic of 100 positions 1.
     assert _priced(_pair(roof=_roof()), 99).verify_ns == pytest.approx(20 * K * 1.0 / 0.801, rel=1e-2)

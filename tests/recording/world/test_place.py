@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tracer.cli.main import RANKS_FOLDER
 from tracer.cli.ranked import Ranks, find_ranks
 from tracer.document.errors import InputError, UsageError
-from tracer.recording.world.place import ALONE, Place, find_place, of_rank
+from tracer.recording.world.place import ALONE, FOLDER, Place, find_place, of_rank
 from tracer.recording.world.supervisor import Outcome, outcome_path
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1"}
@@ -19,6 +20,10 @@ ASKED: dict[str, Any] = {
     "model": "eventgpt", "decode": "eager", "device": None, "script": None, "nsys": False, "nsys_path": None,
     "energy": False, "draft": None,
 }  # fmt: skip
+
+
+def test_the_command_line_knows_the_ranks_that_it_started_by_the_same_variable() -> None:
+    assert RANKS_FOLDER == FOLDER
 
 
 def test_what_torchrun_sets_is_a_place() -> None:

@@ -137,8 +137,39 @@ def test_what_a_rank_kept_stays_where_it_said(ranks: Path) -> None:
     assert Path(str(error.value).rpartition(" ")[2]).read_text() == "x"
 
 
+# A rank that is at its last write, and the name its recording has, once whole, until those of the others are.
+WRITES = """
+    from tracer.recording.world.place import told_path
+    kept = out / f"run.rank{rank}.kept.json"
+    told_path(folder, rank).write_text(str(kept))
+"""
+
+
+def test_a_recording_that_is_whole_is_kept_and_said_where_another_fails(ranks: Path) -> None:
+    """It may be whole, and end, only after the other has failed."""
+    slow = "time.sleep(0.2)\n    kept.write_text('{}')\n    fails('that of rank 1 could not be written', lost=True)"
+    does(
+        ranks, WRITES + THEN + f"    {slow}", WRITES + "    (out / 'waits1').touch()\n    fails('run.rank1.json: full')"
+    )
+    kept = ranks / "run.rank0.kept.json"
+    with pytest.raises(InputError, match=f"^rank 1 of 2: run.rank1.json: full; whole and kept: rank 0's in {kept}$"):
+        run(ranks)
+    assert kept.is_file()
+
+
+def test_an_interrupt_removes_what_waits_for_its_place(ranks: Path) -> None:
+    does(ranks, WRITES + "    kept.write_text('{}')\n" + WAITS, WAITS)
+    interrupted(ranks)
+    assert not (ranks / "run.rank0.kept.json").exists()
+
+
 def test_an_interrupt_ends_all(ranks: Path) -> None:
     does(ranks, WAITS, WAITS)
+    interrupted(ranks)
+
+
+def interrupted(ranks: Path) -> None:
+    """Interrupt the run once both ranks wait."""
 
     def interrupt() -> None:
         while not all((ranks / f"waits{rank}").exists() for rank in (0, 1)):

@@ -69,6 +69,12 @@ class Label:
         return None if None in counts else sum(count for count in counts if count is not None)
 
     @property
+    def checks(self) -> bool:
+        """Whether the step checks drafted tokens: by its mode, or as it computes several of a sequence that decodes."""
+        tokens, requests = self.generation.tokens, self.generation.requests
+        return "VERIFY" in self.mode or (tokens is not None and requests is not None and tokens > requests)
+
+    @property
     def summed(self) -> bool:
         """Whether the label has all that attention's work goes by."""
         groups = (self.context, self.generation)

@@ -24,7 +24,7 @@ from tracer.document.names import ALL_STAGES, DECODE, DRAFT, TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tracer.arrays import I64
+    from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
 _DECODE, _DRAFT = ALL_STAGES.index(DECODE), ALL_STAGES.index(DRAFT)
@@ -84,7 +84,7 @@ def _find(
     settle: Callable[[Sequence[Range]], list[str]],
 ) -> StageRanges | None:
     names = {code: trace.strings[code] for code in distinct(trace.ranges.name)}
-    meaning = {code: found for code, name in names.items() if (found := read(name)) is not None}
+    meaning = {code: _of_somebody(found) for code, name in names.items() if (found := read(name)) is not None}
     if not any(one.kind is Kind.STEP and one.stage for one in meaning.values()):
         return None
 
@@ -94,11 +94,32 @@ def _find(
         return int64(rows[np.lexsort((-trace.ranges.end_ns[rows], trace.ranges.start_ns[rows]))])
 
     steps, parts, around = (rows_of(kind) for kind in (Kind.STEP, Kind.PART, Kind.AROUND))
+    drafting = int64([row for row in parts.tolist() if meaning[int(trace.ranges.name[row])].stage == DRAFT])
+    # A draft model's own steps are what is inside; where drafting has ranges, nobody has to guess which they are.
+    steps = steps[~_within(trace, steps, drafting)]
+    settle = _as_they_are if len(drafting) else settle
     labels = _told_around(trace, steps, around, meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
     alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
     beside = _ranges(trace, markers, parts, alone, [NO_LABEL] * len(parts))
     return _with_parts(_holding(whole, beside), beside)
+
+
+def _of_somebody(one: Range) -> Range:
+    """The same; a step that holds no request is of no stage, as where a rank only keeps the others company."""
+    return replace(one, stage="") if one.kind is Kind.STEP and one.label.requests == 0 else one
+
+
+def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
+    """Which of these ranges lie inside one of `outer` on their thread."""
+    ranges = trace.ranges
+    found = np.zeros(len(rows), dtype=np.bool_)
+    for thread in distinct(ranges.thread[outer]):
+        own = outer[ranges.thread[outer] == thread]
+        asked = np.flatnonzero(ranges.thread[rows] == thread)
+        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[rows[asked]])
+        found[asked] = (place >= 0) & (ranges.end_ns[rows[asked]] <= ranges.end_ns[own[place]])
+    return found
 
 
 def _settled(
@@ -171,7 +192,7 @@ def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
     stage = stage[order]
     decodes = stage == _DECODE
     labels = [labels[place] for place in order.tolist()]
-    drafted = bool((stage == _DRAFT).any()) or any("VERIFY" in one.mode for one in labels)
+    drafted = bool((stage == _DRAFT).any()) or any(one.checks for one in labels)
     return replace(
         steps,
         start_ns=start[order],
@@ -183,12 +204,6 @@ def _with_parts(steps: StageRanges, parts: StageRanges) -> StageRanges:
         labels=tuple(labels),
         engine=True,
         # A pass that checks a draft yields as many tokens as it accepts, and one more.
-        tokens=not drafted and not any(_several(one) for one in labels),
+        tokens=not drafted,
         roles=tuple(_ROLES.get(ALL_STAGES[code], "") for code in stage.tolist()) if drafted else (),
     )
-
-
-def _several(one: Label) -> bool:
-    """Whether a step computes several tokens of a sequence that decodes."""
-    tokens, requests = one.generation.tokens, one.generation.requests
-    return tokens is not None and requests is not None and tokens > requests

@@ -8,6 +8,8 @@ Each form and where it comes from (AMD-AGI/TraceLens, `TraceUtils/annotation_uti
   front, and the sums of `batch`; vLLM with `--profiler-config.detailed_trace_annotation` (vllm#37524, vllm#45069), and
   TraceLens' patches of vLLM and SGLang.
 - `execute_context_1(888_788544)_generation_0(0)`: tokens and the sum of their squares; TraceLens' first patches.
+
+Of a name that somebody cut off within the last brackets, as long ones are, the numbers in front of these count.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import re
 
 from tracer.charge.stages.batch import NOBODY, Group, Label, label, number
 
-_STEP = re.compile(r"execute_(?:\d+_)?context_(\d+)\(([^()]*)\)_generation_(\d+)\(([^()]*)\)")
+_STEP = re.compile(r"execute_(?:\d+_)?context_(\d+)\(([^()]*)\)_generation_(\d+)\((?:([^()]*)\)|[^()]*)")
 _SUMS = re.compile(r"(?:sq)?(\d+)(?:sk(\d+))?(?:(?:sqsq|_)(\d+))?(?:sqsk(\d+))?")
 
 
@@ -25,7 +27,7 @@ def executes(name: str) -> Label | None:
     match = _STEP.fullmatch(name)
     if match is None:
         return None
-    return label("", _group(match[1], match[2]), _group(match[3], match[4]))
+    return label("", _group(match[1], match[2]), _group(match[3], match[4] or ""))
 
 
 def _group(requests: str, sums: str) -> Group:

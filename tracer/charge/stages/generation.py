@@ -108,7 +108,10 @@ def _steps(one: _Request, request: int) -> list[_Row]:
 
 
 def _requests(trace: Trace, thread: int) -> list[_Request]:
-    """The calls of `generate` on a thread that no other holds, and that make a pass."""
+    """The calls of `generate` on a thread that make passes themselves, but for those within others and for drafts.
+
+    Where the loop is somebody's own (`custom_generate`), `generate` calls itself with it, and makes no pass.
+    """
     frames = trace.generation[trace.generation.thread == thread]
     called = np.array([trace.strings[name].rpartition(": ")[2].lstrip("_") for name in frames.name.tolist()], np.str_)
     generates = np.flatnonzero(called == GENERATE)
@@ -117,9 +120,11 @@ def _requests(trace: Trace, thread: int) -> list[_Request]:
     names = (PASS, DRAFT, PROMPT, CHUNKS)
     rows = {name: _outermost(frames, called == name.lstrip("_")) for name in names}
     loops = np.flatnonzero(~np.isin(called, [GENERATE, *(name.lstrip("_") for name in names)]))
-    prepared = frames[rows[PASS]].start_ns
+    prepared, drafts = frames[rows[PASS]].start_ns, frames[rows[DRAFT]]
+    drafting = Nest.of(drafts.start_ns, drafts.end_ns).innermost(frames.start_ns) >= 0
+    makes = np.isin(np.arange(len(frames)), holder[rows[PASS]])
     found = []
-    for row in _outermost(frames, called == GENERATE).tolist():
+    for row in _outermost(frames, (called == GENERATE) & makes & ~drafting).tolist():
         own = {name: frames[of_name[holder[of_name] == row]] for name, of_name in rows.items()}
         loop = loops[holder[loops] == row]
         contrastive = CONTRASTIVE in called[loop].tolist()

@@ -35,6 +35,8 @@ FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
 _TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
+_WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
+_JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])")
 _SIZES = re.compile(r"<.*|\d+")
 # A prompt's layers share less than this with a step's, or take this much longer.
 ALIKE, LONGER = 0.8, 1.5
@@ -246,7 +248,8 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     if not found:
         return None
     layers = max(found, key=lambda run: (run.end - run.start, -run.distance))
-    if not _otherwise(sequence, slice(low + layers.start, low + layers.end), slice(step.cut, step.cut + size)):
+    one = slice(step.cut, step.cut + size)
+    if not _otherwise(sequence, slice(low + layers.start, low + layers.end), one, layers.times):
         return None
     # What a step does in front of its layers, a prompt does too.
     before = outside if step.layers is None else (step.run.start + step.layers.start - step.cut) % size
@@ -263,19 +266,32 @@ def _as_many_layers(run: Run, step: _Step) -> bool:
     return run.times in step.attentions
 
 
-def _otherwise(sequence: Sequence, prompt: slice, step: slice) -> bool:
-    """Whether a prompt's layers ask for other work than a step, and attend otherwise.
+def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> bool:
+    """Whether a prompt's layers ask for other work than a step's, as many positions do than a single one.
 
-    A first pass may have other kernels because a library tried some out, or because it is longer; attention does not
-    change by that. A single position attends by another kernel than many do, or is multiplied as a vector.
+    A first pass may have other kernels because a library tried some out, or because it is longer; a first batch of a
+    classifier even attends by another one if its texts are. So a step is told by what a single position has in each
+    layer: it is multiplied as a vector; or it attends by another kernel, and what was attended to before is kept.
     """
     longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
     if not longer and _shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
         return False
     attend = [_families(sequence, part, ATTENTION) for part in (prompt, step)]
-    if all(attend) and attend[0] != attend[1]:
+    if all(attend) and attend[0] != attend[1] and _keeps(sequence, step, layers):
         return True
-    return bool(_families(sequence, step, _VECTOR)) and not _families(sequence, prompt, _VECTOR)
+    vectors = int(sequence.matching(step.start, step.stop, _VECTOR.search).sum())
+    return vectors >= layers and not _families(sequence, prompt, _VECTOR)
+
+
+def _keeps(sequence: Sequence, step: slice, layers: int) -> bool:
+    """Whether each layer of a step writes keys and values beside those of the positions before it.
+
+    A cache that grows is made by concatenation; so are halves of a rotated position, each with a negation.
+    """
+    writes, joins, turns = (
+        sequence.matching(step.start, step.stop, pattern.search) for pattern in (_WRITES, _JOINS, _TURNS)
+    )
+    return int(writes.sum()) + max(0, int((joins & ~writes).sum()) - int((turns & ~writes).sum())) >= layers
 
 
 def _families(sequence: Sequence, part: slice, pattern: re.Pattern[str]) -> set[str]:

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
     from tracer.trace.columns import Trace
 
-_DECODER = re.compile(r"(?:Decoder(?:Layer|Block)|(?:GPT\w*|Bloom|Mpt|Falcon\w*)Block)_\d+$")
+# A word that something must follow is looked for from the end of the name: all that follows an earlier one follows the
+# last too, and looking from each of them takes time with the square of a name's length.
+_DECODER = re.compile(
+    r"(?:Decoder(?:Layer|Block)|(?:Bloom|Mpt)Block)_\d+$|\A(?>(?s:.*)(?:GPT|Falcon))\w*Block_\d+$",
+)
 # Decoders of objects and masks, which have layers of that name too.
 _DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect|Segment|Owl|Sam[A-Z2]|Sam_")
 _CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
-_VISION = re.compile(r"(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder)(?!\w*Projector)\w*_\d+$")
-_PROJECTOR = re.compile(r"(?:Projector|Connector|Resampler|PatchMerger|Adaptor)\w*_\d+$", re.IGNORECASE)
+_VISION = re.compile(
+    r"\A(?>(?s:.*)(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder))(?!\w*Projector)\w*_\d+$"
+)
+_PROJECTOR = re.compile(r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor))\w*_\d+$", re.IGNORECASE)
 _WHOSE = Untold(
     what="which passes of the model are prefill and which are decode steps",
     reason="several language models take turns, as in speculative decoding, and no frame says which of them drafts",

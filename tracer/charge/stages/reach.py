@@ -3,7 +3,9 @@
 vLLM annotates the model's execution; logits, sampling and the copy of the tokens to the host come behind that range
 since late 2025. A step lasts from the beginning of its range to the last call that its thread makes before the next
 step. Where the next step decodes, requests were in flight in between, so what is left of the time is theirs as well,
-unless it is longer than all of the step: engines that only decode have pauses, too. The last step has none behind it;
+unless it is longer than all of the step. Between two steps that decode it is theirs however long, if the engine
+processes prompts too: no request gets there otherwise. Engines that only decode get theirs from elsewhere, and have
+pauses. The last step has none behind it;
 it reaches as far as the others do at most, for whoever stops a profiler makes calls too.
 """
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost
-from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MIXED
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MIXED, PREFILL
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 _IN_FLIGHT = tuple(map(ALL_STAGES.index, (DECODE, DRAFT, MIXED)))
+_PROMPTS = tuple(map(ALL_STAGES.index, (PREFILL, MIXED)))
 
 
 def reaching(trace: Trace, ranges: StageRanges) -> StageRanges:
@@ -61,10 +64,16 @@ def until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
 
 
 def _following(ranges: StageRanges, steps: I64, start: I64, over: I64, last_ns: int) -> I64:
-    """Where each step ends that is over by some time: with the next, if that decodes and follows within its length."""
+    """Where each step ends that is over by some time: with the next, if requests of that were in flight by then.
+
+    They were if it decodes, and follows within the step's length, or follows one that decodes where the engine
+    processes prompts too.
+    """
     following = np.append(start[1:], last_ns)
-    in_flight = np.append(np.isin(ranges.stage[steps[1:]], _IN_FLIGHT), False)
-    at_once = in_flight & (following > over) & (following - over <= over - start)
+    stage = ranges.stage[steps]
+    in_flight = np.append(np.isin(stage[1:], _IN_FLIGHT), False)
+    known = bool(np.isin(stage, _PROMPTS).any()) & np.isin(stage, _IN_FLIGHT)
+    at_once = in_flight & (following > over) & (known | (following - over <= over - start))
     return int64(np.where(at_once, following, over))
 
 

@@ -8,9 +8,13 @@
   `step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]`, `step[MIXED bs=2 c=1 g=1 c_sq=5 ...]` (sglang#24911, summer
   2026; `model_executor/step_span_utils.py`). Its first form left out `g_sq` and `c_sq` where `bs` and `toks` say the
   same.
+- A name that somebody cut off tells as much as it has whole.
+- `draft` and `draft_extend` are ranges around all that a draft model does, since summer 2026
+  (`speculative/spec_utils.py: spec_stage_span`): replays of its graphs, which no step's range is around, and steps of
+  its own. Other engines' ranges may be called so: they count beside steps.
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
-  DECODE steps right before one that verifies: as many as a round has. All others are the target's own, as where the
-  engine speculates for small batches only.
+  DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
+  target's own, as where the engine speculates for small batches only.
 - IDLE and PREBUILT do no request's work.
 - `sglang.vlm.mm_embedding` encodes pictures inside a prompt's step (sglang#30871, July 2026). Its neighbour
   `sglang.vlm.language_model_prefill` is the rest of that step, and may lie in steps of other modes: the step tells.
@@ -30,7 +34,7 @@ from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_STEP = re.compile(r"step\[(\w++)([^\[\]]*+)\]")
+_STEP = re.compile(r"step\[(\w++)(?:([^\[\]]*+)\]|((?: [^\[\] ]++)*) [^\[\] ]*+)")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
 _MODES = {
     "EXTEND": PREFILL,
@@ -39,17 +43,20 @@ _MODES = {
     "DECODE": DECODE,
     "MIXED": MIXED,
 }
-_PICTURES = Range(Kind.PART, VISION)
+_PARTS = {
+    "sglang.vlm.mm_embedding": Range(Kind.PART, VISION),
+    **dict.fromkeys(("draft", "draft_extend", "draft_prefetch"), Range(Kind.PART, DRAFT)),
+}
 
 
 def _read(name: str) -> Range | None:
-    if name == "sglang.vlm.mm_embedding":
-        return _PICTURES
+    if name in _PARTS:
+        return _PARTS[name]
     match = _STEP.fullmatch(name)
     if match is not None:
         mode = match[1].upper()
         stage = _stage(mode)
-        return Range(Kind.STEP, stage, _label(mode, stage, dict(_FIELD.findall(match[2]))))
+        return Range(Kind.STEP, stage, _label(mode, stage, dict(_FIELD.findall(match[2] or match[3] or ""))))
     told = executes(name)
     return None if told is None else Range(Kind.AROUND, label=told)
 

@@ -27,9 +27,9 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         request: that it belongs to; -1 where the trace does not say.
         index: of the round in its request, from 1.
-        prompt: whether the pass that checks processes the prompt too, so that its time is no check's.
+        prompt: whether the pass that checks processes a prompt too, so that its time is no check's.
         drafted, accepted, yielded: tokens of a sequence.
-        draft_ns, verify_ns: busy and idle time as charged.
+        draft_ns, verify_ns: busy and idle time as charged; of a draft None too where no range shows it.
         map_ns: likewise of translating the draft into the target's vocabulary; None where no stage says that, too.
         waiting_ns: idle time within all of them.
     """
@@ -104,7 +104,7 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
         speedup: that against what these rounds took; below 1 they lose.
         break_even_acceptance: the share of drafted tokens that has to be accepted for the rounds to take as long as the
             target alone; above 1 no acceptance is enough.
-        timed_rounds: those that the times below are of: without the prompt's, and of which all work was recorded.
+        timed_rounds: those that the times below are of: without the prompt's, those whose draft a range shows.
         timed_drafted_tokens, timed_yielded_tokens: of these.
         draft_ns, verify_ns: their busy and idle time.
         map_ns: likewise of mapping; None where no stage says that, too.

@@ -15,9 +15,9 @@ from tracer.document.summary.memory import StageMemory
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage, all its calls together.
 
-    Where launches of it have no device op, what its device did is unknown: all of its times but `cpu_ns` are None, and
-    so are its kernels and categories. Idle time is None also where work of others that was not recorded may have run
-    in it.
+    Where launches of it have no device op, or a trace holds ranges and no work at all, what its device did is unknown:
+    all of its times but `cpu_ns` are None, and so are its kernels and categories. Idle time is None also where work of
+    others that was not recorded may have run in it.
 
     Attributes:
         stage: its name.
@@ -37,7 +37,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         recorded_runs: runs of it in the trace, where all calls in one request are one; None likewise.
         of_runs: runs that the recorded requests had; None where nothing tells.
         role: which of several models works in it, as "target" or "draft"; None of one model, and where several do.
-        lost: launches without a device op; absent where there are none.
+        lost: launches without their device ops; absent where there are none.
         host: `cpu_ns` by layer; absent where that was not looked at.
         memory: what was allocated on its device; absent where no allocator reported it.
         energy: of its device, in one request (`energy` of the document says how it was measured); absent where it was

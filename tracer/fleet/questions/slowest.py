@@ -33,7 +33,7 @@ def _answer(store: Store, _: tuple[Side, ...]) -> Found:
         row["clean"] = "clean" if row["clean"] else "trace"
     unknown = Abstained(
         what=f"stages of {lost['traces']} traces",
-        reason="what they took is unknown: launches in them have no device op",
+        reason="what they took is unknown: launches in them lack device ops",
         next_step="tracer summarize says of each which, and what to do",
     )
     notes = [

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from tracer.document.manifest import Cost
 from tracer.document.names import DECODE, PREFILL, VISION
-from tracer.document.summary import Roofline
 from tracer.measure.roofline.passes import pass_work
-from tracer.measure.roofline.row import stage_row
+from tracer.measure.roofline.row import stage_row, under_roof
 from tracer.measure.roofline.visual import visual_token
 from tracer.peaks.find import find_peak
 from tracer.peaks.precision import product_type
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tracer.document.manifest import Costs, Manifest
-    from tracer.document.summary import Token
+    from tracer.document.summary import Roofline, Token
     from tracer.measure.known import KnownStage, KnownTime
+    from tracer.peaks.peak import Peak
 
 NEEDS = Want.SUMMARY
 
@@ -37,9 +37,7 @@ def draw(
     times: Mapping[str, KnownTime],
     *,
     device: str,
-    tflops: float | None = None,
-    gbs: float | None = None,
-    traced_gbs: float | None = None,
+    **peaks: float | None,
 ) -> Roofline | None:
     """Put each stage under the device's roof; None where the recording does not say what its stages compute.
 
@@ -48,37 +46,19 @@ def draw(
         stages, tokens: of the trace.
         times: what a run of each stage takes.
         device: whose peaks count, by name; "" of several kinds.
-        tflops, gbs: peaks of one device that a person gave.
-        traced_gbs: what the trace says of the device's memory.
+        peaks: `tflops`, `gbs` and `traced_gbs` of `find_peak`.
     """
     if manifest.cost is None:
         return None
-    threads = manifest.device.get("threads")
     kernels = ((kernel.name, kernel.time_ns) for row in stages for kernel in row.kernels)
-    dtype = product_type(manifest.dtype, kernels, allowed=rounds_float32(manifest))
-    peak = find_peak(
-        device,
-        dtype,
-        tflops=tflops,
-        gbs=gbs,
-        traced_gbs=traced_gbs,
-        threads=threads if isinstance(threads, int) else None,
-    )
+    dtype, peak = _peak(manifest, kernels, device, **peaks)
     rows = []
     for stage in stages:
         runs = _runs(manifest, stage, tokens)
         if runs and stage.busy_ns:
             rows.append(stage_row(stage, _total(runs), peak, times[stage.stage]))
-    return Roofline(
-        device=device,
-        dtype=dtype,
-        peak_tflops=peak.tflops,
-        peak_gbs=peak.gbs,
-        peak_source=peak.source,
-        stages=rows,
-        visual_token=visual_token(manifest, rows, peak),
-        step=pass_work(manifest.cost),
-    )
+    token = visual_token(manifest, rows, peak)
+    return under_roof(device, dtype, peak, rows, visual_token=token, step=pass_work(manifest.cost))
 
 
 def of_passes(manifest: Manifest, cost: Costs, *, device: str, **peaks: float | None) -> Roofline:
@@ -90,19 +70,16 @@ def of_passes(manifest: Manifest, cost: Costs, *, device: str, **peaks: float | 
         device: where it is, by name.
         peaks: see `draw`.
     """
-    dtype = product_type(manifest.dtype, (), allowed=rounds_float32(manifest))
+    return under_roof(device, *_peak(manifest, (), device, **peaks), [], step=pass_work(cost))
+
+
+def _peak(
+    manifest: Manifest, kernels: Iterable[tuple[str, int]], device: str, **peaks: float | None
+) -> tuple[str, Peak]:
+    """In which type a recording's matrix products reckon, by their kernels too, and the device's peak of that type."""
+    dtype = product_type(manifest.dtype, kernels, allowed=rounds_float32(manifest))
     threads = manifest.device.get("threads")
-    peak = find_peak(device, dtype, threads=threads if isinstance(threads, int) else None, **peaks)
-    return Roofline(
-        device=device,
-        dtype=dtype,
-        peak_tflops=peak.tflops,
-        peak_gbs=peak.gbs,
-        peak_source=peak.source,
-        stages=[],
-        visual_token=None,
-        step=pass_work(cost),
-    )
+    return dtype, find_peak(device, dtype, threads=threads if isinstance(threads, int) else None, **peaks)
 
 
 def rounds_float32(manifest: Manifest | None) -> bool:

@@ -15,13 +15,12 @@ from tracer.charge.intervals import distinct
 from tracer.charge.work import NO_DEVICE
 from tracer.document.manifest import Cost
 from tracer.document.names import ALL_STAGES
-from tracer.document.summary import Roofline
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
 from tracer.measure.known import KnownStage, KnownTime
 from tracer.measure.roofline.analytic import rounds_float32
 from tracer.measure.roofline.recorded_work import StageWork, recorded_work
-from tracer.measure.roofline.row import stage_row
+from tracer.measure.roofline.row import stage_row, under_roof
 from tracer.measure.together import together
 from tracer.peaks.find import find_peak
 from tracer.peaks.precision import product_type
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
-    from tracer.document.summary import StageRoofline
+    from tracer.document.summary import Roofline, StageRoofline
     from tracer.peaks.peak import Peak
     from tracer.trace.columns import Trace
 
@@ -53,9 +52,7 @@ def draw(
     times: Mapping[str, KnownTime],
     *,
     device: str,
-    tflops: float | None = None,
-    gbs: float | None = None,
-    traced_gbs: float | None = None,
+    **peaks: float | None,
 ) -> Roofline | None:
     """Put each stage, or a trace without stages, under the device's roof; None where no shapes were recorded.
 
@@ -65,8 +62,7 @@ def draw(
         stages: of the trace, as far as all of their work was recorded.
         times: what a run of each takes.
         device: whose peaks count, by name; "" of several kinds.
-        tflops, gbs: peaks of one device that a person gave.
-        traced_gbs: what the trace says of the device's memory.
+        peaks: `tflops`, `gbs` and `traced_gbs` of `find_peak`.
     """
     recorded = recorded_work(trace, ranges, work)
     if recorded is None:
@@ -74,7 +70,7 @@ def draw(
     kernels = kernel_rows(trace.strings, work, np.arange(len(work)))
     products = ((kernel.name, kernel.time_ns) for kernel in kernels)
     dtype = product_type(recorded.dtype, products, allowed=rounds_float32(trace.manifest))
-    peak = find_peak(device, dtype, tflops=tflops, gbs=gbs, traced_gbs=traced_gbs)
+    peak = find_peak(device, dtype, threads=None, **peaks)
     rows = []
     if len(ranges):
         for stage in stages:
@@ -83,16 +79,7 @@ def draw(
                 rows.append(_row(stage, done, peak, times[stage.stage]))
     elif (whole := _whole_trace(work)).busy_ns:
         rows.append(_row(whole, recorded.whole, peak, _time_of(work)))
-    return Roofline(
-        device=device,
-        dtype=dtype,
-        peak_tflops=peak.tflops,
-        peak_gbs=peak.gbs,
-        peak_source=peak.source,
-        stages=rows,
-        visual_token=None,
-        source="shapes",
-    )
+    return under_roof(device, dtype, peak, rows, source="shapes")
 
 
 def _row(stage: KnownStage, work: StageWork, peak: Peak, time: KnownTime) -> StageRoofline:

@@ -1,4 +1,4 @@
-"""One stage under its device's roof.
+"""Stages under their device's roof.
 
 The bound of a stage is the longer of its operations over peak arithmetic and its bytes over peak bandwidth (Williams,
 Waterman and Patterson, doi:10.1145/1498765.1498785).
@@ -8,13 +8,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.summary import StageRoofline
+from tracer.document.summary import Roofline, StageRoofline
 from tracer.document.words import duration, title
 
 if TYPE_CHECKING:
     from tracer.document.manifest import Cost
+    from tracer.document.summary import PassWork, VisualToken
     from tracer.measure.known import KnownStage, KnownTime
     from tracer.peaks.peak import Peak
+
+
+def under_roof(
+    device: str,
+    dtype: str,
+    peak: Peak,
+    stages: list[StageRoofline],
+    *,
+    visual_token: VisualToken | None = None,
+    step: PassWork | None = None,
+    source: str = "model",
+) -> Roofline:
+    """The stages with the peak that they are held to; see `Roofline`."""
+    return Roofline(
+        device=device,
+        dtype=dtype,
+        peak_tflops=peak.tflops,
+        peak_gbs=peak.gbs,
+        peak_source=peak.source,
+        stages=stages,
+        visual_token=visual_token,
+        step=step,
+        source=source,
+    )
 
 
 def stage_row(stage: KnownStage, work: Cost, peak: Peak, time: KnownTime) -> StageRoofline:

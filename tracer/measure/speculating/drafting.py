@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -104,17 +105,31 @@ def _whole_rounds(way: manifests.Way, drafted: int) -> list[int]:
 
     A round drafts fewer where its answer ends. None where a mapping cut some, which no time tells from the others.
     """
-    found: list[int] = []
-    wanted = 0
-    for one in way.requests:
-        have, total = one.prefill_tokens, _tokens(one)
-        for place, (time_ns, tokens) in enumerate(zip(one.decode_ns, _of_steps(one), strict=True)):
-            room = total - have - 1
-            wanted += min(drafted, room)
-            if place and room >= drafted:
-                found.append(time_ns)
-            have += tokens
-    return found if sum(way.drafted) >= wanted else []
+    room = [_room(one, drafted) for one in way.requests]
+    if sum(way.drafted) < sum(map(sum, room)):
+        return []
+    return [
+        time_ns
+        for one, counts in zip(way.requests, room, strict=True)
+        for time_ns, count in zip(one.decode_ns[1:], counts[1:], strict=True)
+        if count == drafted
+    ]
+
+
+def _room(one: Latencies, drafted: int) -> list[int]:
+    """How many tokens each round had room to draft, of as many as asked for; fewer where the answer ends."""
+    before = accumulate(_of_steps(one)[:-1], initial=one.prefill_tokens)
+    return [min(drafted, max(0, _tokens(one) - have - 1)) for have in before] if one.decode_ns else []
+
+
+def _a_later_round(way: manifests.Way, drafted: int) -> float:
+    """Tokens that a round drafted on average, without the first of each request.
+
+    Where a mapping cut drafts, it is taken to have cut these as it did all.
+    """
+    room = [_room(one, drafted) for one in way.requests]
+    whole, later, rounds = sum(map(sum, room)), sum(sum(row[1:]) for row in room), sum(len(row[1:]) for row in room)
+    return later / rounds * (sum(way.drafted) / whole) if rounds and whole else 0.0
 
 
 def _of_steps(one: Latencies) -> list[int]:
@@ -148,9 +163,10 @@ def with_clean(found: Speculation | None, manifest: Manifest | None, drafted: Dr
     later = [
         (time_ns, tokens)
         for one in manifest.clean
-        for time_ns, tokens in zip(one.decode_ns[1:], (one.step_tokens or [1] * len(one.decode_ns))[1:], strict=False)
+        for time_ns, tokens in zip(one.decode_ns[1:], _of_steps(one)[1:], strict=True)
     ]
-    own = next((way for way in drafted.ways if way.way == drafted.schedule), None)
+    ways = [] if manifest.drafting is None else manifest.drafting.ways
+    own = next((way for way in ways if way.name == drafted.schedule), None)
     yielded = sum(tokens for _, tokens in later)
     if not yielded or found.timed_yielded_tokens is None or own is None or not own.rounds:
         return found
@@ -158,7 +174,7 @@ def with_clean(found: Speculation | None, manifest: Manifest | None, drafted: Dr
         sum(time_ns for time_ns, _ in later) / yielded,
         sum(time_ns for time_ns, _ in later) / len(later),
     )
-    step_ns, a_round = drafted.target_step_ns, (own.drafted or 0) / own.rounds
+    step_ns, a_round = drafted.target_step_ns, _a_later_round(own, drafted.drafted)
     return msgspec.structs.replace(
         found,
         target_step_ns=step_ns,

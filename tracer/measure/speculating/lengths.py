@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 def acceptance_by_position(told: Sequence[Round]) -> list[float]:
     """Of the rounds that drafted a token at each position, in what share it was accepted."""
-    pairs = [(one.drafted or 0, one.accepted or 0) for one in told]
-    longest = max((drafted for drafted, _ in pairs), default=0)
-    shares = []
-    for position in range(1, min(longest, MOST_ROUNDS) + 1):
-        reached = [accepted >= position for drafted, accepted in pairs if drafted >= position]
-        shares.append(sum(reached) / len(reached))
-    return shares
+    drafted, accepted = (
+        np.bincount([min(getattr(one, name) or 0, MOST_ROUNDS) for one in told], minlength=1)
+        for name in ("drafted", "accepted")
+    )
+    # Of so many rounds each number, summed from the longest down: those that came so far.
+    reached = np.cumsum(drafted[::-1])[::-1][1:]
+    held = np.cumsum(accepted[::-1])[::-1][1:]
+    shares = np.zeros(len(reached))
+    shares[: len(held)] = held / reached[: len(held)]
+    return [float(share) for share in shares]
 
 
 def checks_of(timed: Sequence[Round]) -> list[Check]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.spans import innermost_span
+from tracer.charge.stages.batch import NO_LABEL
 from tracer.charge.stages.modules import model_calls
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, PREFILL, VERIFY
 from tracer.document.summary import RoleWork
@@ -49,7 +50,9 @@ def _passes(ranges: StageRanges, own: Bools) -> int | None:
         made = [ranges.passes[row] for row in rows]
         return None if any(count < 0 for count in made) else sum(made)
     if ranges.engine:
-        return len(rows)
+        # A step is a pass; what has no label of its own, as a range around all drafting, may hold several, as loops do.
+        labels = [ranges.labels[row] for row in rows]
+        return None if any(one == NO_LABEL or "LOOP" in one.mode for one in labels) else len(rows)
     drafts = bool((ranges.stage[rows] == _DRAFT).any())
     return None if drafts else len(rows)
 

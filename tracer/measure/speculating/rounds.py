@@ -1,11 +1,13 @@
 """Which draft is checked by which pass of the target, and what each round took and yielded.
 
 A draft within a pass of the target, as in transformers' assisted generation, is checked by it. Else marks of one number
-belong together, and without numbers a draft is checked by the next pass of the target in its request.
+belong together, and without numbers a draft is checked by the next pass of the target in its request. An engine drafts
+at the end of a step what the next one checks.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.spans import innermost_span
-from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MAP, PREFILL, TARGET, VERIFY
+from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MAP, MIXED, PREFILL, TARGET, VERIFY
 from tracer.document.summary import Round
 from tracer.measure.speculating.shapes import told_by_shapes
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
-_DRAFT, _MAP, _VERIFY, _PREFILL, _DECODE = map(ALL_STAGES.index, (DRAFT, MAP, VERIFY, PREFILL, DECODE))
+_STAGES = (DRAFT, MAP, VERIFY, PREFILL, DECODE, MIXED)
+_DRAFT, _MAP, _VERIFY, _PREFILL, _DECODE, _MIXED = map(ALL_STAGES.index, _STAGES)
+_ANY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,67 +65,85 @@ class Pairing:
 def pair(ranges: StageRanges) -> Pairing:
     """Tell the rounds."""
     roles = np.array(ranges.roles or ("",) * len(ranges), dtype=np.str_)
-    targets = np.isin(ranges.stage, (_VERIFY, _DECODE, _PREFILL)) & ((roles == TARGET) | (roles == ""))
+    targets = np.isin(ranges.stage, (_VERIFY, _DECODE, _PREFILL, _MIXED)) & ((roles == TARGET) | (roles == ""))
     targets &= (ranges.stage != _PREFILL) | (roles == TARGET)
     passes = int64(np.flatnonzero(targets))
-    drafts = [row for row in np.flatnonzero(ranges.stage == _DRAFT).tolist() if _drafts(ranges, row)]
-    maps = np.flatnonzero(ranges.stage == _MAP).tolist()
+    parts = [*_drafts(ranges), *np.flatnonzero(ranges.stage == _MAP).tolist()]
     rounds: dict[int, Parts] = {}
-    for row, check in zip([*drafts, *maps], _checked_by(ranges, int64([*drafts, *maps]), passes).tolist(), strict=True):
+    for row, check in zip(parts, _checked_by(ranges, int64(parts), passes), strict=True):
         if check >= 0:
-            parts = rounds.setdefault(check, Parts(check))
-            (parts.maps if ranges.stage[row] == _MAP else parts.drafts).append(row)
+            own = rounds.setdefault(check, Parts(check))
+            (own.maps if ranges.stage[row] == _MAP else own.drafts).append(row)
     for row in passes.tolist():  # one that is said to check does, whoever drafted
-        if ranges.stage[row] == _VERIFY or (ranges.labels and "VERIFY" in ranges.labels[row].mode):
+        if ranges.stage[row] == _VERIFY or (ranges.labels and ranges.labels[row].checks):
             rounds.setdefault(row, Parts(row))
     alone = [row for row in passes.tolist() if row not in rounds and ranges.stage[row] == _DECODE]
     return Pairing([rounds[row] for row in sorted(rounds)], alone)
 
 
-def _drafts(ranges: StageRanges, row: int) -> bool:
-    """Whether a draft's range drafts anything: of `generate`'s, the last may be left before its model runs.
+def checks_drafts(ranges: StageRanges) -> bool:
+    """Whether anything says that a pass of the trace checks a draft."""
+    return DRAFT in ranges.roles or bool(ranges.results) or any(one.checks for one in ranges.labels)
+
+
+def _drafts(ranges: StageRanges) -> list[int]:
+    """The ranges that draft anything: of `generate`'s, the last may be left before its model runs.
 
     A lookup in the prompt never runs one.
     """
-    if ranges.markers != "generation" or not ranges.passes or ranges.passes[row] != 0:
-        return True
-    return not any(
-        made > 0 for made, stage in zip(ranges.passes, ranges.stage.tolist(), strict=True) if stage == _DRAFT
-    )
+    drafts = np.flatnonzero(ranges.stage == _DRAFT).tolist()
+    if ranges.markers != "generation" or not ranges.passes:
+        return list(drafts)
+    with_model = [row for row in drafts if ranges.passes[row] > 0]
+    return [row for row in drafts if ranges.passes[row] != 0] if with_model else list(drafts)
 
 
-def _checked_by(ranges: StageRanges, drafts: I64, passes: I64) -> I64:
+def _checked_by(ranges: StageRanges, drafts: I64, passes: I64) -> list[int]:
     """The pass of the target that checks each draft; -1 where none was recorded."""
-    found = np.full(len(drafts), -1, dtype=np.int64)
+    found = [-1] * len(drafts)
     if not len(drafts) or not len(passes):
         return found
     inside = innermost_span(_part(ranges, passes), ranges.start_ns[drafts], ranges.thread[drafts])
-    within = (inside >= 0) & (ranges.end_ns[drafts] <= ranges.end_ns[passes[inside]])
-    numbers = {
-        (int(ranges.request[row]), int(ranges.index[row])): row
-        for row in passes.tolist()
-        if ranges.stage[row] == _VERIFY and ranges.index[row] >= 0
-    }
+    # An engine's step lasts until the draft is made that the next one checks.
+    within = (inside >= 0) & (ranges.end_ns[drafts] <= ranges.end_ns[passes[inside]]) & (not ranges.engine)
+    later = _Later(ranges, passes[ranges.stage[passes] != _PREFILL])
     for place, draft in enumerate(drafts.tolist()):
-        number = int(ranges.request[draft]), int(ranges.index[draft])
-        if within[place]:
-            found[place] = passes[inside[place]]
-        elif number[1] >= 0 and numbers:
-            found[place] = numbers.get(number, -1)
-        else:
-            found[place] = _next(ranges, draft, passes)
+        found[place] = int(passes[inside[place]]) if within[place] else later.behind(draft)
     return found
+
+
+class _Later:
+    """Passes that check what was drafted before them, of one request by their numbers.
+
+    Of several threads that work at once, each checks what it has drafted; a thread that only drafts has it checked by
+    any.
+    """
+
+    def __init__(self, ranges: StageRanges, passes: I64) -> None:
+        self._ranges = ranges
+        self._rows: dict[tuple[int, int, int], list[int]] = {}
+        self._checking: set[tuple[int, int]] = set()
+        columns = (passes, ranges.request[passes], ranges.index[passes], ranges.thread[passes], ranges.stage[passes])
+        for row, request, index, thread, stage in zip(*(column.tolist() for column in columns), strict=True):
+            self._checking.add((request, thread))
+            for number in {_ANY, index if stage == _VERIFY else _ANY}:
+                for place in (_ANY, thread):
+                    self._rows.setdefault((request, number, place), []).append(row)
+        self._numbered = any(number != _ANY for _, number, _ in self._rows)
+
+    def behind(self, draft: int) -> int:
+        """The next of the draft's number, or of any where there are none; -1 where there is none."""
+        ranges = self._ranges
+        request, index, thread = (int(column[draft]) for column in (ranges.request, ranges.index, ranges.thread))
+        number = index if index >= 0 and self._numbered else _ANY
+        own = thread if (request, thread) in self._checking else _ANY
+        rows = self._rows.get((request, number, own), [])
+        place = bisect_left(rows, draft)  # rows are in the order of their starts
+        return rows[place] if place < len(rows) else -1
 
 
 def _part(ranges: StageRanges, rows: I64) -> StageRanges:
     return replace(ranges, start_ns=ranges.start_ns[rows], end_ns=ranges.end_ns[rows], thread=ranges.thread[rows])
-
-
-def _next(ranges: StageRanges, draft: int, passes: I64) -> int:
-    """The next pass in the draft's request that is no prompt's."""
-    later = passes[np.searchsorted(passes, draft) :]
-    later = later[(ranges.request[later] == ranges.request[draft]) & (ranges.stage[later] != _PREFILL)]
-    return int(later[0]) if len(later) else -1
 
 
 def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
@@ -137,15 +159,17 @@ def rounds_of(trace: Trace, runs: Runs, pairing: Pairing) -> list[Round]:
         counts[request] = counts.get(request, 0) + 1
         drafted, accepted = _tokens(runs.ranges, check, made.get(check), shapes.get(check))
         known = len(runs.whole(own)) == len(own)
+        # Where something was drafted and no range says when, that is not in no time.
+        made_in = bool(parts.drafts) or drafted == 0
         found.append(
             Round(
                 request=request,
                 index=counts[request],
-                prompt=bool(runs.ranges.stage[check] == _PREFILL),
+                prompt=int(runs.ranges.stage[check]) in (_PREFILL, _MIXED),
                 drafted=drafted,
                 accepted=accepted,
                 yielded=None if accepted is None else accepted + 1,
-                draft_ns=_took(runs, int64(parts.drafts)) if known else None,
+                draft_ns=_took(runs, int64(parts.drafts)) if known and made_in else None,
                 map_ns=_took(runs, int64(parts.maps)) if known and (parts.maps or (maps and drafted == 0)) else None,
                 verify_ns=_took(runs, int64([check])) if known else None,
                 waiting_ns=int(runs.together_idle_ns[own].sum()) if known else None,

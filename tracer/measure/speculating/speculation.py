@@ -7,12 +7,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tracer.arrays import int64
-from tracer.document.names import DRAFT
 from tracer.document.summary import MOST_ROUNDS, Abstained, Speculation, Waiting
 from tracer.measure.speculating.early import before_prefill
 from tracer.measure.speculating.lengths import acceptance_by_position, best_length, checks_of
 from tracer.measure.speculating.roles import role_work
-from tracer.measure.speculating.rounds import pair, rounds_of
+from tracer.measure.speculating.rounds import checks_drafts, pair, rounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,10 +27,14 @@ FEWEST_STEPS = 3
 UNTOLD = "nothing in the trace says how many drafted tokens a pass accepted"
 UNCOUNTED = "nothing in the trace says how many tokens a draft proposed"
 UNTIMED = "work of the rounds was launched and not recorded"
-NO_STEPS = f"the trace has no {FEWEST_STEPS} steps in which the target decodes by itself"
+UNDRAFTED = "no range says when what a pass checks was drafted"
+PROMPTS = "each recorded pass that checks a draft processes a prompt too"
+NO_STEPS = f"the trace has fewer than {FEWEST_STEPS} steps in which the target decodes by itself"
 SHAPES = "record shapes too (record_shapes=True) and ask for them (--shapes): the cache's length tells; or mark it: "
 SAY_IT = 'say it in the pass that checks: with tracer.stage("verify", index=k) as s: s.result(drafted=4, accepted=2)'
 AT_ENGINE = "read it in the engine's own metrics of acceptance"
+DRAFT_IT = 'mark what makes the draft: with tracer.stage("draft", index=k)'
+SCOPES = "have the engine name its drafting (vLLM: VLLM_CUSTOM_SCOPES_FOR_PROFILING=1)"
 WITHOUT = "record the same requests without a draft, and compare"
 RECORD_STEPS = "record some steps without a draft, marked as decode, in the same run"
 
@@ -43,7 +46,7 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
         trace: with the calls of modules, where stages were told by them.
         runs: of its stages.
     """
-    if DRAFT not in runs.ranges.roles and not runs.ranges.results:
+    if not checks_drafts(runs.ranges):
         return None
     pairing = pair(runs.ranges)
     rounds = rounds_of(trace, runs, pairing)
@@ -85,7 +88,7 @@ def speculation(trace: Trace, runs: Runs) -> Speculation | None:
         checks=checks,
         best_drafted=best_length(by_position, taken.timed, checks) if taken.known else None,
         before_prefill=None if runs.ranges.engine else before_prefill(runs, pairing.rounds, _drafted(pairing, rounds)),
-        unknown=dict(_unknown(drafted, accepted, step_ns, known=taken.known)),
+        unknown=dict(_unknown(drafted, accepted, step_ns, _untimed(rounds, taken))),
         each=rounds[:MOST_ROUNDS],
     )
 
@@ -95,8 +98,8 @@ class _Taken:
     """The timed rounds, and what they took and yielded; None unless it is known of all.
 
     Attributes:
-        timed: without the prompt's, those whose work was recorded.
-        known: whether that are all but the prompt's, and there are any.
+        timed: without the prompt's, those whose work was recorded, drafting too.
+        known: whether all work of all but the prompt's was recorded, and there are any of which a range says drafting.
     """
 
     timed: list[Round]
@@ -128,7 +131,7 @@ def _taken(runs: Runs, pairing: Pairing, rounds: Sequence[Round]) -> _Taken:
     parts = [own for own, one in zip(pairing.rounds, rounds, strict=True) if _timed(one)]
     timed = [one for one in rounds if _timed(one)]
     # Where work was not recorded, the rounds that lack it are not like the others.
-    if not timed or len(timed) != sum(not one.prompt for one in rounds):
+    if not timed or any(one.verify_ns is None for one in rounds if not one.prompt):
         return _Taken(timed, known=False)
     mapped = any(own.maps for own in parts)
     return _Taken(
@@ -178,26 +181,34 @@ def unanswered(found: Speculation | None, ranges: StageRanges) -> Iterator[Absta
             yield Abstained(what="accepted tokens, and what rests on them", reason=reason, next_step=say)
         elif what == "target_step_ns":
             yield Abstained(what="what the target alone would take", reason=reason, next_step=steps)
+        elif what == "draft_ns" and reason == UNDRAFTED:
+            yield Abstained(what="what drafting takes", reason=reason, next_step=SCOPES if ranges.engine else DRAFT_IT)
 
 
-def _unknown(
-    drafted: int | None, accepted: int | None, step_ns: int | None, *, known: bool
-) -> Iterator[tuple[str, str]]:
+def _unknown(drafted: int | None, accepted: int | None, step_ns: int | None, untimed: str) -> Iterator[tuple[str, str]]:
     if drafted is None:
         yield "drafted_tokens", UNCOUNTED
     if accepted is None:
         yield "accepted_tokens", UNTOLD
         yield "yielded_tokens", UNTOLD
-    if not known:
-        yield "draft_ns", UNTIMED
+    if untimed:
+        yield "draft_ns", untimed
     if step_ns is None:
         yield "target_step_ns", NO_STEPS
-    if step_ns is None or accepted is None or not known:
-        why = NO_STEPS if step_ns is None else UNTOLD if accepted is None else UNTIMED
+    if step_ns is None or accepted is None or untimed:
+        why = NO_STEPS if step_ns is None else UNTOLD if accepted is None else untimed
         yield from ((name, why) for name in ("target_alone_ns", "speedup"))
-    if step_ns is None or drafted is None or not known:
-        why = NO_STEPS if step_ns is None else UNCOUNTED if drafted is None else UNTIMED
+    if step_ns is None or drafted is None or untimed:
+        why = NO_STEPS if step_ns is None else UNCOUNTED if drafted is None else untimed
         yield "break_even_acceptance", why
+
+
+def _untimed(rounds: Sequence[Round], taken: _Taken) -> str:
+    """Why it is unknown what rounds take; "" where it is known."""
+    if taken.known:
+        return ""
+    checks = [one.verify_ns for one in rounds if not one.prompt]
+    return PROMPTS if not checks else UNTIMED if None in checks else UNDRAFTED
 
 
 def _total(values: Sequence[int | None]) -> int | None:
@@ -207,7 +218,9 @@ def _total(values: Sequence[int | None]) -> int | None:
 
 def _step_ns(runs: Runs, pairing: Pairing) -> int | None:
     """The median step of the target by itself, busy and idle time."""
-    own = runs.whole(int64(pairing.alone))
+    # An engine's rounds say what they drafted where they are of one sequence: so are the steps beside them.
+    labels = runs.ranges.labels
+    own = runs.whole(int64([row for row in pairing.alone if not labels or labels[row].generation.requests == 1]))
     if len(own) < FEWEST_STEPS:
         return None
     typical: float = median((runs.together_busy_ns[own] + runs.together_idle_ns[own]).tolist())

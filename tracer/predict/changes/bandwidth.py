@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
+from tracer.document.words import listed
 from tracer.predict.runs import OF_TWO
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def apply(case: Case, changes: Changes) -> list[str]:
     for stage in bound:
         case.runs[stage] = case.runs[stage].busy_for(case.runs[stage].busy_ns / factor)
     text = (
-        f"--bandwidth {factor:g}x: {' and '.join(bound)}, bound by memory, is busy 1/{factor:g} as long; the other "
+        f"--bandwidth {factor:g}x: {listed(bound)}, bound by memory, is busy 1/{factor:g} as long; the other "
         "stages stay"
     )
     return [text]

@@ -83,11 +83,11 @@ def roof_of(roofline: Roofline | None, *, of_target: bool = False) -> Roof | Non
     """
     if roofline is None or roofline.step is None or not roofline.peak_tflops or not roofline.peak_gbs:
         return None
-    rows = {row.stage: row for row in roofline.stages}
-    step, prefill = rows.get(DECODE), rows.get(PREFILL)
     if of_target:
         roof = Roof(roofline.step, roofline.peak_tflops, roofline.peak_gbs)
         return roof if roof.floor_ns(1) >= LEAST_NS else None
+    rows = {row.stage: row for row in roofline.stages}
+    step, prefill = rows.get(DECODE), rows.get(PREFILL)
     if step is None or step.error:
         return None
     slower = prefill.busy_ns / prefill.floor_ns if prefill and prefill.bound == "compute" and prefill.floor_ns else None
@@ -112,7 +112,10 @@ def checked(drafted: int, checks: Sequence[Measured], step: Run | None, roof: Ro
     if checks:
         near = checks[0] if drafted < checks[0].drafted else checks[-1]
         grown = roof.floor_ns(drafted + 1) / roof.floor_ns(near.drafted + 1)
-        return near.verify_ns * grown, f"checks of {near.drafted} in {near.place}, grown as the model's roofline is"
+        return (
+            near.verify_ns * grown,
+            f"checks of {near.drafted} drafted in {near.place}, grown as the model's roofline is",
+        )
     if step is None or not step.busy_ns:
         return None
     busy_ns = roof.busy_ns(step.busy_ns, drafted + 1)
@@ -133,5 +136,5 @@ def _measured(drafted: int, checks: Sequence[Measured]) -> tuple[float, str] | N
     share = (drafted - below.drafted) / (above.drafted - below.drafted)
     taken = below.verify_ns + share * (above.verify_ns - below.verify_ns)
     if below.place == above.place:
-        return taken, f"between checks of {below.drafted} and {above.drafted} in {below.place}"
-    return taken, f"between checks of {below.drafted} in {below.place} and of {above.drafted} in {above.place}"
+        return taken, f"between checks of {below.drafted} and {above.drafted} drafted in {below.place}"
+    return taken, f"between checks of {below.drafted} drafted in {below.place} and of {above.drafted} in {above.place}"

@@ -83,7 +83,7 @@ def record_calls(call: OwnCallable, options: RecordOptions, progress: Progress, 
         )
         progress.begin("write", 1)
         manifest = replace(manifest, rank=options.place.rank, world_size=options.place.size)
-        work.write(options.output, watched.files, manifest, world.meet)
+        work.write(options.output, watched.files, manifest, world)
         progress.advance()
     return manifest
 

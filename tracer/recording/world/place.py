@@ -63,6 +63,11 @@ def find_place(environment: Mapping[str, str]) -> Place:
     return ALONE if size == 1 else Place(rank=rank, size=size, local=local, folder=Path(folder) if folder else None)
 
 
+def told_path(folder: Path, rank: int) -> Path:
+    """Where in its run's folder a rank tells in which file its recording is, or will be as soon as it is whole."""
+    return folder / f"rank{rank}.recording"
+
+
 def of_rank(output: Path, rank: int) -> Path:
     """The file of one rank: run.json becomes run.rank0.json."""
     suffix = ".json.gz" if output.name.endswith(".json.gz") else output.suffix

@@ -19,15 +19,17 @@ import msgspec
 
 from tracer.document.errors import InputError, MissingError, TracerError, UsageError
 from tracer.recording.world.ending import remove_unfinished
-from tracer.recording.world.place import FOLDER, LOCAL, RANK, SIZE
+from tracer.recording.world.place import FOLDER, LOCAL, RANK, SIZE, told_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # -P: a folder that the command is typed in may hold packages of our names.
 PROGRAM = (sys.executable, "-P", "-m", "tracer")
 # The rank whose fault it is may end after those that only lost it.
 CAUSE_S = 2.0
+# How long ranks that write their recordings when another fails may take; they end by themselves then.
+WRITE_S = 60.0
 THREADS = "OMP_NUM_THREADS"
 GRACE_S = 3.0
 LAST_BYTES = 4_000
@@ -39,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         messages: what it would have said.
         exit_code: with which it would have ended.
-        lost: whether all that it knows is that another rank is gone.
+        lost: whether all that it knows is that another rank is gone, or could not write.
         everywhere: whether every rank must fail like that.
     """
 
@@ -72,7 +74,8 @@ class _Rank:
 def run_ranks(arguments: Sequence[str], outputs: Sequence[Path]) -> None:
     """Run `tracer` with these arguments once for each output, as the ranks of one run, and wait for all.
 
-    Rank 0 speaks to our streams. When one fails, the others are ended; nothing unfinished is left.
+    Rank 0 speaks to our streams. When one fails, the others are ended; nothing unfinished is left, and what is whole is
+    kept and said.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C; all have ended then.
@@ -84,14 +87,23 @@ def run_ranks(arguments: Sequence[str], outputs: Sequence[Path]) -> None:
         raise InputError(f"no folder for temporary files ({error}); TMPDIR names one") from None
     ranks: list[_Rank] = []
     ended: SimpleQueue[_Rank] = SimpleQueue()
+    failure: TracerError | None = None
+    whole: dict[int, Path] = {}
     try:
         for number in range(len(outputs)):
             ranks.append(_start(arguments, number, len(outputs), folder))
             Thread(target=_tell_end, args=(ranks[-1], ended), daemon=True).start()
-        _wait(ranks, ended, folder)
+        failure = _wait(ranks, ended, folder)
     finally:
         _end(ranks)
+        whole = _whole(len(outputs), folder)
+        if failure is None:  # interrupted, perhaps, which leaves nothing
+            for path in {*whole.values()} - {*outputs}:
+                path.unlink(missing_ok=True)
         _tidy(ranks, outputs, folder)
+    if failure is not None:
+        *messages, last = failure.args
+        raise type(failure)(*messages, f"{last}{_say_whole(whole)}")
 
 
 def _start(arguments: Sequence[str], number: int, size: int, folder: Path) -> _Rank:
@@ -123,13 +135,10 @@ def _tell_end(rank: _Rank, ended: SimpleQueue[_Rank]) -> None:
     ended.put(rank)
 
 
-def _wait(ranks: Sequence[_Rank], ended: SimpleQueue[_Rank], folder: Path) -> None:
-    """Wait for all ranks, or for the first that fails.
-
-    Raises:
-        TracerError: it does.
-    """
+def _wait(ranks: Sequence[_Rank], ended: SimpleQueue[_Rank], folder: Path) -> TracerError | None:
+    """Wait for all ranks, or for the first that fails, which is an error."""
     failed: list[_Rank] = []
+    cause: _Rank | None = None
     until = 0.0
     for _ in ranks:
         try:
@@ -141,11 +150,13 @@ def _wait(ranks: Sequence[_Rank], ended: SimpleQueue[_Rank], folder: Path) -> No
         failed.append(one)
         outcome = _outcome(folder, one)
         if outcome is None or not outcome.lost:
-            break
+            cause = cause or one
+            if not any(told_path(folder, rank.number).exists() for rank in ranks):
+                break
         until = until or time.monotonic() + CAUSE_S
-    if failed:
-        # The last one is the first that knows more than that another is gone, if any does.
-        raise _error(folder, failed[-1], len(ranks))
+        if one is cause:
+            until = time.monotonic() + WRITE_S
+    return _error(folder, cause or failed[-1], len(ranks)) if failed else None
 
 
 def _outcome(folder: Path, rank: _Rank) -> Outcome | None:
@@ -186,6 +197,23 @@ def _last_words(log: Path) -> str:
     except OSError:
         return ""
     return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+
+
+def _whole(size: int, folder: Path) -> dict[int, Path]:
+    """The recordings that are whole, by their ranks."""
+    found = {}
+    for rank in range(size):
+        with suppress(OSError):
+            path = Path(os.fsdecode(told_path(folder, rank).read_bytes()))
+            if path.is_file():
+                found[rank] = path
+    return found
+
+
+def _say_whole(whole: Mapping[int, Path]) -> str:
+    """Which recordings are there, behind what is wrong with another."""
+    said = [f"rank {rank}'s in {path}" for rank, path in whole.items()]
+    return f"; whole and kept: {', '.join(said)}" if said else ""
 
 
 def _end(ranks: Sequence[_Rank]) -> None:

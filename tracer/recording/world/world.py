@@ -32,6 +32,10 @@ ON_THIS_MACHINE = "LOCAL_WORLD_SIZE"
 LOST = ("DistError", "DistBackendError", "DistNetworkError", "DistStoreError")
 
 
+class OtherRankError(InputError):
+    """All that is wrong with a rank is that another one is gone, or could not write."""
+
+
 class World:
     """A run of one process, which agrees with itself.
 

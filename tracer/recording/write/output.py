@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -15,9 +17,8 @@ from tracer.document.errors import InputError, UsageError
 from tracer.recording.write.untangle import without_crossing_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from tracer.document.manifest import Manifest
 
@@ -51,13 +52,11 @@ def check_output(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path}: cannot be written there ({error.strerror})") from None
 
 
-def write_run(
-    path: Path, captures: Sequence[Path], manifest: Manifest, agreed: Callable[[], None] | None = None
-) -> None:
+def write_run(path: Path, captures: Sequence[Path], manifest: Manifest) -> None:
     """Join the captures into one Chrome trace with the manifest under its key.
 
     The metadata is the first capture's; events keep the profiler's own text, digit for digit. Without captures it is a
-    run without events, which has the latencies. `agreed` returns when the file may take its place.
+    run without events, which has the latencies.
 
     Raises:
         InputError: a capture is not the JSON that torch.profiler should have written.
@@ -81,8 +80,6 @@ def write_run(
                 file.write((b",\n" if written else b"\n") + events)
                 written = True
         file.write(b"\n]\n}\n")
-        if agreed is not None:
-            agreed()
 
 
 def _top_level(capture: Path) -> dict[str, msgspec.Raw]:
@@ -117,6 +114,32 @@ def atomic_writer(path: Path, packed: Packer | None = None) -> Iterator[IO[bytes
         os.fsync(file.fileno())  # a disk that is full may say so as late as that
         _share_like_a_new_file(name)
         os.replace(name, path)  # noqa: PTH105 -- `name` is a str from mkstemp
+
+
+def write_together(folder: Path, files: Mapping[str, Callable[[IO[bytes]], object]]) -> None:
+    """Write several files of a folder, which is made if there is none; on any error leave nothing new behind.
+
+    Args:
+        folder: of the files.
+        files: what writes each of them, by their names.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        first = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder))
+        try:
+            for name, write in files.items():
+                with atomic_writer(first / name) as file:
+                    write(file)
+            for name in files:
+                (first / name).replace(folder / name)
+        finally:
+            shutil.rmtree(first, ignore_errors=True)
+    except BaseException:
+        for place in made:
+            with suppress(OSError):  # not empty: another process is at work there
+                place.rmdir()
+        raise
 
 
 def _zlib(file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:

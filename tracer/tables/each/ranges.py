@@ -8,7 +8,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.names import ALL_STAGES, ENCODER, REQUEST
-from tracer.tables.places import OF_STAGE, OF_THREAD, OF_TIME, numbers, of_thread
+from tracer.tables.places import OF_STAGE, OF_THREAD, OF_TIME, numbers, of_role, of_thread
 from tracer.tables.table import TEXT, Column, Known, Named, Table
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def _rows(charged: Charged, _: Summary) -> dict[str, Any]:
         "stage": Named(stage, ALL_STAGES),
         "request": Known(request, request >= 0),
         "token": Known(token, token >= 0),
+        "role": of_role(ranges, columns(np.arange(counts[0]), none(sum(counts[1:])))),
     }
 
 

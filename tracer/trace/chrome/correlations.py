@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
+from tracer.trace.chrome.shared_numbers import share_out
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ def settled(ops: DeviceOps, calls: HostCalls) -> Correlations:
     return Correlations(*(_without(column, none) for column in (ops.correlation, calls.correlation)))
 
 
-def launching_process(ops: DeviceOps, device: I64, calls: HostCalls, process_of_call: I64, starts: Bools) -> I64:
-    """The process that launched each op, as far as correlations tell; -1 where they don't.
+def launching_process(
+    ops: DeviceOps, device: I64, calls: HostCalls, process_of_call: I64, starts: Bools
+) -> tuple[I64, Bools]:
+    """The process that launched each op, as far as correlations tell, -1 where they don't; and whose may be another's.
 
     That is the one whose calls alone bear the op's correlation. Where the calls of several do, and as many ops of one
-    device, each process launched one of these, in their order: ranks that work in step number their launches alike.
+    device, each process launched one of these: see `share_out`.
     Where ops of several devices bear one, one of them at least was launched by somebody whose call was not recorded.
 
     Args:
@@ -65,13 +68,24 @@ def launching_process(ops: DeviceOps, device: I64, calls: HostCalls, process_of_
     number, process = calls.correlation[order], process_of_call[order]
     first, callers = _places(number, ops.correlation)
     known_op = (ops.correlation != NO_CORRELATION) & (callers > 0) & ~_on_several(ops.correlation, device)
-    rank = np.zeros(len(device), dtype=np.int64)
     by_time = np.lexsort((ops.start_ns, ops.correlation))
-    begin, alike = _places(ops.correlation[by_time], ops.correlation)
-    rank[by_time] = np.arange(len(by_time)) - begin[by_time]
-    told = known_op & ((callers == 1) | (callers == alike))
-    place = np.where(told, first + np.where(callers == 1, 0, rank), 0)
-    return int64(np.where(told, process[place] if len(process) else -1, -1))
+    _, alike = _places(ops.correlation[by_time], ops.correlation)
+    alone = known_op & (callers == 1)
+    found = np.where(alone, process[np.where(alone, first, 0)] if len(process) else -1, -1)
+    untold = np.zeros(len(device), dtype=np.bool_)
+    rows = by_time[(known_op & (callers > 1) & (alike % np.maximum(callers, 1) == 0))[by_time]]
+    if len(rows):
+        parts = np.split(rows, np.flatnonzero(np.diff(ops.correlation[rows])) + 1)
+        places = [slice(int(first[part[0]]), int(first[part[0]] + callers[part[0]])) for part in parts]
+        asked_ns = calls.start_ns[order]
+        numbers = [
+            (int64(part), process[place].tolist(), asked_ns[place].tolist())
+            for part, place in zip(parts, places, strict=True)
+        ]
+        told = share_out(ops, numbers, int64(found))
+        found[list(told.process)] = list(told.process.values())
+        untold[told.untold] = True
+    return int64(found), untold
 
 
 def _places(among: I64, values: I64) -> tuple[I64, I64]:

@@ -8,19 +8,21 @@ a host thread says nothing: there a number is a process's or a thread's.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import coded, int64, rows_of_each
 from tracer.document.words import counted
 from tracer.trace.chrome.numbers import folded
 from tracer.trace.columns import MISSING, NO_STREAM, Device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.arrays import I64, Bools
 
@@ -95,7 +97,7 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
         device=device,
         stream=int64(streams),
         described=_described(number_of, described),
-        process_of_device={one: process for one, pid in pid_of.items() if (process := ranks.process(pid)) is not None},
+        process_of_device=ranks.processes(pid_of),
         warnings=[*_assumed(untold, only), *_joined(number_of, pid_of)],
         by_track=bool((number == MISSING).any()),
     )
@@ -114,14 +116,14 @@ def apart_by_launch(placed: Placed, process: I64, names: Sequence[str]) -> Place
     device, told = placed.device.copy(), dict(placed.process_of_device)
     described = {one.id: one for one in placed.described}
     warnings = list(placed.warnings)
-    for one in coded(placed.device)[0].tolist():
-        own = np.flatnonzero(placed.device == one)
+    fresh = int(device.max(initial=-1))
+    for one, own in rows_of_each(placed.device):
         first, *others = _launchers(process[own]) or [-1]
         if one in told or not others:
             continue
         told[one] = names[first]
         for other in others:
-            fresh = int(device.max()) + 1
+            fresh += 1
             device[own[_of_process(process[own], placed.stream[own], other)]] = fresh
             told[fresh] = names[other]
             if one in described:
@@ -215,23 +217,32 @@ class _Ranks:
         one_form = len({_DIGITS.sub("0", pid) for pid in pids}) == 1
         return alike or (one_form and len(self.hosts) >= len(pids))
 
-    def process(self, pid: str) -> str | None:
-        """The host process of a device's track, where several might be and exactly one is of its rank."""
+    def processes(self, pid_of: Mapping[int, str]) -> dict[int, str]:
+        """The host process of each device's track, where several might be and exactly one is of its rank."""
         if len(self.hosts) < 2:
-            return None
-        if pid in self.hosts:
-            return pid
-        rank = _rank_of(pid)
-        of_rank = [host for host in self.hosts if _rank_of(host) == rank] if rank else self._behind(pid)
-        return of_rank[0] if len(of_rank) == 1 else None
+            return {}
+        of_rank: dict[str, list[str]] = defaultdict(list)
+        for host in self.hosts:
+            of_rank[_rank_of(host)].append(host)
+        behind = self._behind() if "" in map(_rank_of, pid_of.values()) else {}
+        found = {}
+        for device, pid in pid_of.items():
+            rank = _rank_of(pid)
+            hosts = [pid] if pid in self.hosts else of_rank.get(rank, []) if rank else behind.get(pid, [])
+            if len(hosts) == 1:
+                found[device] = hosts[0]
+        return found
 
-    def _behind(self, pid: str) -> list[str]:
-        """The host processes between a device's track and the next: ranks may be joined by adding to all numbers."""
+    def _behind(self) -> dict[str, list[str]]:
+        """The host processes between each track and the next: ranks may be joined by adding to all numbers."""
         if not all(_WHOLE.fullmatch(one) for one in (*self.pids, *self.hosts)):
-            return []
-        low = int(pid)
-        high = min((int(one) for one in self.pids if int(one) > low), default=None)
-        return [host for host in self.hosts if low < int(host) and (high is None or int(host) < high)]
+            return {}
+        places, hosts = sorted({int(pid) for pid in self.pids}), sorted(self.hosts, key=int)
+        numbers = [int(host) for host in hosts]
+        bounds = dict(pairwise([*places, 1 << 80]))
+        return {
+            pid: hosts[bisect_right(numbers, int(pid)) : bisect_left(numbers, bounds[int(pid)])] for pid in self.pids
+        }
 
 
 def _described(number_of: dict[int, int], described: Sequence[Device]) -> list[Device]:
@@ -253,7 +264,8 @@ def _described(number_of: dict[int, int], described: Sequence[Device]) -> list[D
 
 def _joined(number_of: dict[int, int], pid_of: dict[int, str]) -> list[str]:
     """That ranks number their devices alike, and which is whose."""
-    alike = [device for device, number in number_of.items() if list(number_of.values()).count(number) > 1]
+    often = Counter(number_of.values())
+    alike = [device for device, number in number_of.items() if often[number] > 1]
     if not alike:
         return []
     named = ", ".join(f"device {device} is that of {pid_of[device]!r}" for device in alike[:NAMED])

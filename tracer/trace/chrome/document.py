@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # So much of a text is looked at for the end of a list that is no trace's.
 LONGEST_LIST = 1 << 16
-NOT_JSON = "neither JSON nor anything like it"
 _LIST = re.compile(rb'"traceEvents"\s*:\s*\[|\A\s*\[')
 # Where an event begins in text that may not be JSON: behind the list's bracket or a comma.
 _HEAD = re.compile(rb'(?:(?<=\[)|,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|args|id|s|dur|bp)"\s*:)')

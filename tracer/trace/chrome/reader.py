@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
-from tracer.arrays import compact, int64
+from tracer.arrays import compact
 from tracer.document.errors import InputError
-from tracer.trace.api import starts_work
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
 from tracer.trace.chrome.collector import Collector
-from tracer.trace.chrome.correlations import Correlations, launching_process, settled
-from tracer.trace.chrome.devices import Placed, Tracks, apart_by_launch, place
+from tracer.trace.chrome.correlations import settled
 from tracer.trace.chrome.document import read_document
 from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata, without_marks
+from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Device, Trace, Want, without_rows
+from tracer.trace.columns import Trace, Want, without_rows
 from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
@@ -82,9 +81,9 @@ def read_chrome(
     metadata = read_metadata(*content.metadata)
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
-    placed = _placed(columns, metadata.devices, correlation)
+    placed, numbers = place_ops(columns, metadata.devices, correlation)
     where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    ops = replace(columns.ops(), correlation=correlation.of_ops, **where)
+    ops = replace(columns.ops(), correlation=numbers, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -140,21 +139,6 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
         stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
-
-
-def _placed(columns: Columns, described: list[Device], correlation: Correlations) -> Placed:
-    """Where each op ran."""
-    ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
-    found = place(ops.device, ops.stream, tracks, described)
-    processes = sorted({process for process, _ in columns.threads})
-    if len(processes) < 2 or not len(calls):
-        return found
-    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
-    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
-    starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
-    launched = launching_process(ops, found.device, calls, process_of_call, starts)
-    return apart_by_launch(found, launched, processes)
 
 
 class _OfModel(TypedDict):

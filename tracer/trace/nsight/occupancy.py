@@ -2,7 +2,8 @@
 
 The rules are those of NVIDIA's occupancy calculator (CUDA C++ Programming Guide, "Compute Capabilities"): registers are
 given to warps in units of 256, to as many warps as fill the four parts alike; shared memory to blocks in units of 128
-bytes, 1 KiB of each block the system's own. A grid that is too small for the device holds what it has.
+bytes, 1 KiB of each block the system's own. A grid that is too small for the device holds what it has. Held warps are
+counted by their threads, as Kineto's estimate does: half a warp is half.
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+"""Of a serving engine's steps the advice is about its settings: a person has no program of it to change."""
+
+from __future__ import annotations
+
+import pytest
+from support.chrome import Event, kernel, launch
+from support.findings import GEMM, found, stage, waiting_steps
+
+from tracer.findings.engines import AHEAD, COMPILE, REPLAY
+from tracer.findings.launch_bound import REPLAYED, REPLAYED_BY_ENGINE
+from tracer.findings.registry import findings
+
+DECODES = "execute_context_0(0)_generation_4(4)"
+
+
+def _served(events: list[Event]) -> list[Event]:
+    """The same, with an engine's names for the steps."""
+    named = {"tracer/prefill": "execute_context_1(9)_generation_0(0)", "tracer/draft#1": "gpu_model_runner: draft"}
+    return [
+        {
+            **event,
+            "name": DECODES if event["name"].startswith("tracer/decode") else named.get(event["name"], event["name"]),
+        }
+        for event in events
+        if not event["name"].startswith("tracer/request")
+    ]
+
+
+def _drafts() -> list[Event]:
+    check = stage("tracer/decode#1", 200, 10, [GEMM], first=50)
+    return [*stage("tracer/draft#1", 0, 40, [GEMM] * 5), *check]
+
+
+LATE = stage("tracer/prefill", 0, 40, [GEMM] * 10)
+SMALL = stage("tracer/prefill", 0, 5, ["void at::native::vectorized_elementwise_kernel<4, add>"] * 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "does"),
+    [
+        ("launch-bound", LATE, REPLAY),
+        ("unfused-elementwise", SMALL, COMPILE),
+        ("sync-per-token", waiting_steps(gap=30), AHEAD),
+        ("draft-waits-for-host", _drafts(), REPLAY),
+    ],
+)
+def test_an_engine_is_told_by_its_settings_and_a_program_by_what_to_write(
+    name: str, events: list[Event], does: str
+) -> None:
+    own, served = found(name, *events), found(name, *_served(events))
+    assert own is not None
+    assert served is not None
+    assert own.next_step.startswith(findings()[name].FINDING.next_step)
+    assert served.next_step.startswith(does)
+    assert "torch." not in served.next_step
+
+
+def test_steps_of_an_engine_that_replay_graphs_are_not_told_to() -> None:
+    def replays(step: str) -> list[Event]:
+        late = stage(step, 0, 60, [GEMM] * 10)
+        graph = [{**launch(1, 1, 90), "name": "cudaGraphLaunch"}, kernel(GEMM, 12, 2, 90)]
+        return [*late, *graph]
+
+    for step, words in (("tracer/decode#1", REPLAYED), (DECODES, REPLAYED_BY_ENGINE)):
+        finding = found("launch-bound", *replays(step))
+        assert finding is not None
+        assert finding.next_step.startswith(words)

@@ -1,0 +1,184 @@
+"""Replays of a graph of which the profiler kept a part.
+
+A graph has the same nodes each time, so a replay whose ops are some of those that another replay had may have lost the
+others. It may as well be another graph (of another batch, or the last of a model that is replayed piece by piece), or
+the same with a branch not taken, a node switched off, or updated; in real files such graphs are parts of one another.
+Time tells them apart: what ran and was not recorded leaves its time empty on the device. So a replay has lost nodes if,
+beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`).
+Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
+with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
+replays of a graph lack the same, the host still waits for their end: long behind what was recorded of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.clocks import clocks_of
+from tracer.charge.intervals import sum_by
+from tracer.charge.left_empty import left_empty
+from tracer.charge.replayed import replayed
+from tracer.trace.columns import JITTER_NS
+
+if TYPE_CHECKING:
+    from tracer.arrays import F64, I64, Bools
+    from tracer.charge.clocks import Clocks
+    from tracer.charge.left_empty import LeftEmpty
+    from tracer.charge.replayed import Replayed
+    from tracer.trace.columns import Trace
+
+# Of missing nodes at least one part in so many of their time is to be empty, and not more than so many times it.
+WITHIN = 2
+# What usual replays leave empty: so large a part of them leaves no more.
+USUAL = 0.9
+# Nodes that take less are not looked for; where it takes the host's clock to find them, less than twice that.
+SHORTEST_NS = JITTER_NS
+# In forty real files no wait ended later than 60 us behind the last op that it can have waited for.
+OVERLONG_NS = 500_000
+# So many replays, each without something else, show together what their graph has; and are no chance.
+FEWEST = 3
+# So many graphs are looked at, those that were replayed most, whether others are parts of them; for each the nearest.
+MOST_GRAPHS, NEAREST = 256, 16
+
+
+def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
+    """The launches of graphs of whose ops a part is missing, as indices among the host's calls.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch, or -1.
+        clocks: how devices' clocks agree with the host's, if that is known.
+    """
+    replays = replayed(trace, call)
+    if replays is None or len(replays) < 2:
+        return int64([])
+    times = np.bincount(replays.kind)
+    common = int64(np.lexsort((-replays.sizes, -times))[:MOST_GRAPHS])
+    wider = [replays.wider(kind, common) for kind in range(len(replays.counts))]
+    alone = np.asarray(times == 1, dtype=np.bool_)
+    off = (clocks or clocks_of(trace, call)).off_device
+    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST
+    empty = left_empty(trace, call, replays, off=off, inside=inside)
+    usual = {kind: _usual(replays, empty, kind) for kind in {one for kinds in wider for one in kinds.tolist()}}
+    look = _Look(trace, replays, empty, common, wider, alone, usual)
+    found = [kind for kind in range(len(wider)) if look.lacks(kind)]
+    return int64(np.sort(replays.call[np.isin(replays.kind, found)]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All replays of a trace, and what they left empty.
+
+    Attributes:
+        common: kinds that were replayed most.
+        wider, alone: of each kind, those that have more, and whether it has one replay.
+        usual: see `_usual`, of the wider kinds.
+        families: see `_family`, by their kinds.
+    """
+
+    trace: Trace
+    replays: Replayed
+    empty: LeftEmpty
+    common: I64
+    wider: list[I64]
+    alone: Bools
+    usual: dict[int, tuple[float, F64]]
+    families: dict[bytes, tuple[F64, F64, float]] = field(default_factory=dict)
+
+    def lacks(self, kind: int) -> bool:
+        """Whether the replays of this kind lost nodes."""
+        others = self.wider[kind][:NEAREST].tolist()
+        own = self.replays.of_kind(kind)
+        if len(own) >= FEWEST and np.median(self.empty.waited_ns[own]) > OVERLONG_NS:
+            return True
+        if not others:
+            return bool(self.alone[kind]) and self._part_of_all(kind)
+        # Of several the usual one: the time before and behind one replay may be long for other reasons.
+        took_ns = float(np.median(self.replays.time_ns[own]))
+        left_ns = np.median(self.empty.times_ns[:, own], axis=1)
+        for whole_ns, usual_ns in (self.usual[other] for other in others):
+            if _explains(whole_ns - took_ns, left_ns - usual_ns):
+                return True
+        return bool(self.alone[kind]) and self._beginning(kind)
+
+    def _part_of_all(self, kind: int) -> bool:
+        """Whether its one replay lacks what others have that lack something else each, so that none is whole."""
+        replays = self.replays
+        counts, sizes = replays.counts, replays.sizes
+        family = self.common[self.alone[self.common]]
+        shared = np.minimum(counts[family], counts[kind]).sum(axis=1)
+        family = family[2 * shared >= np.maximum(sizes[family], sizes[kind])]
+        if len(family) < FEWEST:
+            return False
+        key = family.tobytes()
+        if key not in self.families:
+            self.families[key] = self._family(family)
+        mean_ns, usual_ns, gap_ns = self.families[key]
+        missing_ns = float(((counts[family].max(axis=0) - counts[kind]) * mean_ns).sum())
+        usual_ns = np.where(np.arange(3) == 1, WITHIN * gap_ns * sizes[kind], usual_ns)
+        return _explains(missing_ns, self.empty.times_ns[:, replays.of_kind(kind)[0]] - usual_ns)
+
+    def _family(self, kinds: I64) -> tuple[F64, F64, float]:
+        """Of kinds of one replay each: what ops of each name take, what is left empty, and the gap between two ops."""
+        replays, ops = self.replays, self.trace.ops
+        names = replays.counts.shape[1]
+        members = int64([replays.of_kind(kind)[0] for kind in kinds.tolist()])
+        parts = [replays.part(one) for one in members.tolist()]
+        rows = np.concatenate([replays.rows[part] for part in parts])
+        name = np.concatenate([replays.name[part] for part in parts])
+        took_ns = sum_by(name, ops.end_ns[rows] - ops.start_ns[rows], names)
+        gaps_ns = np.maximum(ops.start_ns[rows[1:]] - ops.end_ns[rows[:-1]], 0)
+        mean_ns = took_ns / np.maximum(np.bincount(name, minlength=names), 1)
+        return mean_ns, np.median(self.empty.times_ns[:, members], axis=1), float(np.median(np.append(gaps_ns, 0)))
+
+    def _beginning(self, kind: int) -> bool:
+        """Whether its one replay has the beginning of its neighbours' ops, and nothing tells how long it ran."""
+        replays, calls = self.replays, self.trace.calls
+        row = int(replays.of_kind(kind)[0])
+        thread = calls.thread[replays.call]
+        suspect = self.alone & np.array([len(kinds) > 0 for kinds in self.wider], dtype=np.bool_)
+        others = np.flatnonzero((thread == thread[row]) & ~suspect[replays.kind])
+        before, behind = others[others < row], others[others > row]
+        if not len(before) or replays.kind[before[-1]] not in self.wider[kind]:
+            return False
+        own, whole = replays.name[replays.part(row)], replays.name[replays.part(int(before[-1]))]
+        missing_ns = int(replays.time_ns[before[-1]] - replays.time_ns[row])
+        if not np.array_equal(own, whole[: len(own)]) or missing_ns < 2 * SHORTEST_NS:
+            return False
+        same = replays.kind[others] == replays.kind[before[-1]]
+        if self.empty.last[row]:
+            return len(before) > 1 and bool(same.all())
+        hidden = replays.end_ns[row] + missing_ns // WITHIN <= self.empty.hidden_ns[row]
+        between = bool(hidden) and len(behind) > 0 and replays.kind[behind[0]] == replays.kind[before[-1]]
+        return between and np.array_equal(self._asked_behind(row), self._asked_behind(int(before[-1])))
+
+    def _asked_behind(self, row: int) -> I64:
+        """What its thread asked for between this replay and its next one, by the calls' names."""
+        calls, replays = self.trace.calls, self.replays
+        launch = replays.call[row]
+        own = np.flatnonzero(calls.thread == calls.thread[launch])
+        own = own[np.argsort(calls.start_ns[own], kind="stable")]
+        start_ns = calls.start_ns[own]
+        later = replays.call[row + 1 :]
+        later = later[calls.thread[later] == calls.thread[launch]]
+        until = np.searchsorted(start_ns, calls.start_ns[later[0]]) if len(later) else len(own)
+        return int64(calls.name[own[np.searchsorted(start_ns, calls.start_ns[launch], side="right") : until]])
+
+
+def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> tuple[float, F64]:
+    """What replays of one kind take, and leave empty before, inside and behind."""
+    own = replays.of_kind(kind)
+    usual_ns = np.quantile(empty.times_ns[:, own], USUAL, axis=1, method="higher")
+    return float(np.median(replays.time_ns[own])), usual_ns.astype(np.float64)
+
+
+def _explains(missing_ns: float, more_ns: F64) -> bool:
+    """Whether missing nodes explain what is empty before, inside and behind a replay beyond the usual."""
+    before, inside, behind = np.maximum(more_ns, 0.0).tolist()
+    total = before + inside + behind
+    shortest = SHORTEST_NS if WITHIN * inside >= missing_ns else 2 * SHORTEST_NS
+    return bool(shortest <= missing_ns <= WITHIN * total <= WITHIN * WITHIN * missing_ns)

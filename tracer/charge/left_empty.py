@@ -1,0 +1,151 @@
+"""For how long a device recorded nothing around a graph's replay, although it had been asked to work.
+
+Between the replay's ops that is all that nothing covers. Before them it is from the end of the launch, or of what ran
+before; behind them until the next op, from when that was asked for, or while the host waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracer.arrays import int64
+from tracer.charge.intervals import Cover
+from tracer.charge.ledger import recorded_windows
+from tracer.trace.api import starts_work, synchronises
+
+if TYPE_CHECKING:
+    from tracer.arrays import I64, Bools
+    from tracer.charge.replayed import Replayed
+    from tracer.trace.columns import Trace
+
+NEVER = np.iinfo(np.int64).max
+BEFORE_ALL = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class LeftEmpty:
+    """Of each replay.
+
+    Attributes:
+        times_ns: [3, replays] before its first op, among its ops, behind its last.
+        hidden_ns: when the host asked for the next op or began to wait: of what ran until then, if its record is
+            missing, nothing tells. BEFORE_ALL where that is not known.
+        last: whether nothing follows on the device, and the host did not wait for that.
+        waited_ns: of what is behind its last op, that in which the host waited.
+    """
+
+    times_ns: I64
+    hidden_ns: I64
+    last: Bools
+    waited_ns: I64
+
+
+def left_empty(trace: Trace, call: I64, replays: Replayed, *, off: Bools, inside: bool) -> LeftEmpty:
+    """Look for it on each device, in each recorded window.
+
+    Args:
+        trace: with ops and calls.
+        call: of each op its launch, or -1.
+        replays: of the same.
+        off: which ops are of a device whose clock is off: it says nothing of what the host did meanwhile.
+        inside: whether to look among the replays' ops too.
+    """
+    times_ns, hidden_ns = np.zeros((3, len(replays)), dtype=np.int64), np.full(len(replays), BEFORE_ALL)
+    last, waited_ns = np.zeros(len(replays), dtype=np.bool_), np.zeros(len(replays), dtype=np.int64)
+    begun_by = np.full(len(trace.ops), -1, dtype=np.int64)
+    begun_by[replays.rows[replays.begins[:-1]]] = np.arange(len(replays))
+    waits, asked_ns = _waits(trace), _asked_last(trace)
+    for rows in recorded_windows(trace, trace.ops.device, trace.ops.start_ns):
+        own = begun_by[rows]
+        own = own[own >= 0]
+        if not len(own):
+            continue
+        window = _Window.of(trace, rows)
+        if inside:
+            times_ns[1, own] = _uncovered(trace, rows, replays.start_ns[own], replays.end_ns[own])
+        if off[rows[0]]:
+            continue
+        times_ns[0, own] = window.before(replays.start_ns[own], trace.calls.end_ns[replays.call[own]])
+        queued_ns, waited_ns[own], hidden_ns[own], nothing = window.behind(trace, call, replays, own, waits)
+        times_ns[2, own] = np.maximum(queued_ns, waited_ns[own])
+        later = asked_ns[trace.calls.thread[replays.call[own]]] > trace.calls.start_ns[replays.call[own]]
+        last[own] = nothing & ((hidden_ns[own] == BEFORE_ALL) | later)
+    return LeftEmpty(times_ns, hidden_ns, last, waited_ns)
+
+
+def _waits(trace: Trace) -> I64:
+    """The calls that wait for a device, as they end; giving memory back takes time of its own."""
+    waits = np.array([synchronises(name) and "Free" not in name for name in trace.strings], dtype=np.bool_)
+    rows = np.flatnonzero(waits[trace.calls.name])
+    return int64(rows[np.argsort(trace.calls.end_ns[rows], kind="stable")])
+
+
+def _asked_last(trace: Trace) -> I64:
+    """When each thread put work on a device for the last time."""
+    works = np.array([*map(starts_work, trace.strings)], dtype=np.bool_)
+    rows = np.flatnonzero(works[trace.calls.name])
+    found = np.full(len(trace.threads), BEFORE_ALL)
+    np.maximum.at(found, trace.calls.thread[rows], trace.calls.start_ns[rows])
+    return int64(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The ops of one device while it was recorded, as they began, and how far those until each reach."""
+
+    rows: I64
+    start_ns: I64
+    reach_ns: I64
+
+    @classmethod
+    def of(cls, trace: Trace, rows: I64) -> _Window:
+        start_ns, end_ns = trace.ops.start_ns[rows], trace.ops.end_ns[rows]
+        order = np.argsort(start_ns, kind="stable")
+        return cls(rows[order], start_ns[order], np.maximum.accumulate(end_ns[order]))
+
+    def before(self, start_ns: I64, asked_ns: I64) -> I64:
+        place = np.searchsorted(self.start_ns, start_ns)
+        reach_ns = np.where(place > 0, self.reach_ns[np.maximum(place - 1, 0)], asked_ns)
+        return int64(np.maximum(start_ns - np.maximum(asked_ns, reach_ns), 0))
+
+    def behind(self, trace: Trace, call: I64, replays: Replayed, own: I64, waits: I64) -> tuple[I64, I64, I64, Bools]:
+        """Empty time for what was asked for, and while the host waited; `hidden_ns`; where nothing follows."""
+        calls, end_ns = trace.calls, replays.end_ns[own]
+        place = np.searchsorted(self.start_ns, end_ns)
+        nothing = np.asarray(place == len(self.rows), dtype=np.bool_)
+        following = self.rows[np.minimum(place, len(self.rows) - 1)]
+        next_ns = np.where(nothing, NEVER, trace.ops.start_ns[following])
+        by = np.where(nothing, -1, call[following])
+        # A call that copies and waits ends behind its op.
+        done_ns = np.where(calls.end_ns[by] <= next_ns, calls.end_ns[by], calls.start_ns[by])
+        queued_ns = np.where(by >= 0, next_ns - np.maximum(end_ns, done_ns), 0)
+        asked_ns = np.where(nothing, NEVER, np.where(by >= 0, done_ns, BEFORE_ALL))
+        waited_ns, began_ns = _waited(trace, waits, calls.start_ns[replays.call[own]], end_ns, next_ns)
+        hidden_ns = np.minimum(asked_ns, began_ns)
+        hidden_ns[hidden_ns == NEVER] = BEFORE_ALL
+        return int64(np.maximum(queued_ns, 0)), waited_ns, int64(hidden_ns), nothing
+
+
+def _uncovered(trace: Trace, rows: I64, start_ns: I64, end_ns: I64) -> I64:
+    return int64(
+        end_ns - start_ns - Cover.of(trace.ops.start_ns[rows], trace.ops.end_ns[rows]).within(start_ns, end_ns)
+    )
+
+
+def _waited(trace: Trace, waits: I64, since_ns: I64, end_ns: I64, until_ns: I64) -> tuple[I64, I64]:
+    """How long the host waited for replays launched `since_ns`, behind the end of their ops until the next began.
+
+    Returns:
+        That, and when it began to wait; NEVER where it did not.
+    """
+    if not len(waits):
+        return np.zeros_like(end_ns), np.full_like(end_ns, NEVER)
+    place = np.searchsorted(trace.calls.end_ns[waits], end_ns)
+    wait = waits[np.minimum(place, len(waits) - 1)]
+    began_ns, over_ns = trace.calls.start_ns[wait], trace.calls.end_ns[wait]
+    held = (place < len(waits)) & (began_ns >= since_ns) & (began_ns < until_ns)
+    waited_ns = np.minimum(over_ns, until_ns) - np.maximum(end_ns, began_ns)
+    return int64(np.where(held, np.maximum(waited_ns, 0), 0)), int64(np.where(held, began_ns, NEVER))

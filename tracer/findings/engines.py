@@ -1,0 +1,8 @@
+"""What to do with a serving engine: its program is not the person's, its settings are."""
+
+from __future__ import annotations
+
+# By the names that their Python interfaces have for the settings.
+REPLAY = "have the engine replay CUDA graphs (vLLM: without enforce_eager; SGLang: without disable_cuda_graph)"
+COMPILE = "have the engine compile its model (vLLM: without enforce_eager; SGLang: with enable_torch_compile)"
+AHEAD = "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"
