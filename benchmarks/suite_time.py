@@ -2,7 +2,9 @@
 
 `PYTHONPATH=benchmarks python -m pytest -p suite_time --suite-time FILE ...` appends a line of JSON to FILE for each
 test and each costly fixture; `python benchmarks/suite_time.py FILE [FILE ...]` adds them up. Processor time is that of
-the process and of all that it started, as Linux tells it; the clock would say how busy the machine is.
+the process and of all that it started, as Linux tells it; the clock would say how busy the machine is. What nobody
+waits for (forks of a process that was there before, browsers, clusters) is in the figure of the machine alone: how long
+its cores were busy, with whatever it was.
 """
 
 from __future__ import annotations
@@ -43,6 +45,15 @@ def _ticks(process: int) -> int:
     return 0
 
 
+def busy_s() -> float:
+    """Seconds that all cores together were not idle, since the machine started."""
+    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+BEFORE_S = busy_s()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite-time", default="", help="append what each test costs, in processor time, to this file")
 
@@ -77,6 +88,8 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Ite
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     _note(config, "whole", "process", processor_s())
+    if not hasattr(config, "workerinput"):
+        _note(config, "machine", "all cores", busy_s() - BEFORE_S)
 
 
 def main() -> None:
@@ -85,7 +98,7 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=40)
     asked = parser.parse_args()
     lines = [json.loads(line) for file in asked.files for line in file.read_text().splitlines()]
-    for kind in ("whole", "before", "file", "test", "fixture"):
+    for kind in ("machine", "whole", "before", "file", "test", "fixture"):
         sums: Counter[str] = Counter()
         for line in lines:
             if line["kind"] == kind:

@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    _make_few_events()
+
+
+def _make_few_events() -> None:
+    """A synthetic sample has a twentieth of its events here, made once: models are run on it by the hundred."""
+    from model.inputs import samples
+    from model.inputs.events import synthetic_events
+
+    samples.synthetic_events = cache(partial(synthetic_events, count=5000))
 
 
 def real_traces(pattern: str) -> list[Path]:
