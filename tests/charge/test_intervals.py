@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.reference import innermost
 
 from tracer.arrays import int64, rows_of_each
-from tracer.charge.intervals import SHALLOW, Cover, Nest, sum_by
+from tracer.charge.intervals import SHALLOW, Cover, Nest, grouped, sum_by
 
 spans = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 15)).map(lambda span: (span[0], span[0] + span[1])),
@@ -63,3 +63,10 @@ def test_the_rows_of_each_value_are_those_that_have_it(values: list[int]) -> Non
     column = int64(values)
     found = [(value, rows.tolist()) for value, rows in rows_of_each(column)]
     assert found == [(value, np.flatnonzero(column == value).tolist()) for value in sorted(set(values))]
+
+
+@given(st.lists(st.integers(-3, 3), max_size=20))
+def test_keys_are_grouped_as_by_comparing_each(keys: list[int]) -> None:
+    places = np.arange(len(keys))
+    found = {key: places[own].tolist() for key, own in grouped(int64(keys)).items()}
+    assert found == {key: [place for place, one in enumerate(keys) if one == key] for key in sorted(set(keys))}

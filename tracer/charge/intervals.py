@@ -37,17 +37,10 @@ def distinct(values: I64 | I32) -> list[int]:
 
 
 def grouped(keys: I64 | I32) -> dict[int, I64 | slice]:
-    """Where each of the different keys stands, in order; a slice of all where there is but one.
-
-    As fast for many keys as for few, where comparing all keys with each takes the square of their number.
-    """
-    if not len(keys):
-        return {}
-    if (keys == keys[0]).all():
+    """`rows_of_each`; a slice of all where there is but one key, which takes no memory."""
+    if len(keys) and (keys == keys[0]).all():
         return {int(keys[0]): slice(None)}
-    order = np.argsort(keys, kind="stable")
-    changes = np.flatnonzero(np.diff(keys[order])) + 1
-    return {int(keys[rows[0]]): int64(rows) for rows in np.split(order, changes)}
+    return dict(rows_of_each(keys))
 
 
 def running_end(end_ns: I64) -> I64:
