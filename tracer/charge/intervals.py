@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import SMALL_RANGE, coded, int32, int64
+from tracer.arrays import SMALL_RANGE, coded, int32, int64, rows_of_each
 
 if TYPE_CHECKING:
     from tracer.arrays import I32, I64
