@@ -9,6 +9,7 @@ from support import reference
 from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.strategies import gpu_traces
 
+from tracer.charge import launches
 from tracer.charge.clocks import clocks_of, doubtful_launches
 from tracer.charge.launches import find_launches
 from tracer.summarize import summarize
@@ -60,6 +61,22 @@ def test_the_process_whose_launches_always_come_first_owns_the_device() -> None:
     trace = trace_of(*events)
     found = list(zip(trace.ops.device.tolist(), _process_of_launch(trace), strict=True))
     assert set(found) == {(0, "100"), (1, "200")}
+
+
+def test_of_very_many_processes_an_op_has_the_launch_that_one_alone_has_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launches, "FEW_PROCESSES", 1)
+    monkeypatch.setattr(launches, "MOST_PAIRS", 1)
+    calls = [_of_process(ts, launch(ts, 1, number)) for number, ts in ((1, 10), (2, 20), (3, 30), (3, 40))]
+    ops = [kernel("k", 50 + 5 * number, 5, number) for number in (1, 2, 3)]
+    trace = trace_of(*calls, *ops)
+    found = find_launches(trace).tolist()
+    assert [trace.threads[trace.calls.thread[call]][0] if call >= 0 else None for call in found] == [
+        "10",
+        "20",
+        None,
+    ]
 
 
 def test_an_op_whose_devices_process_has_no_such_call_takes_the_latest_of_any() -> None:

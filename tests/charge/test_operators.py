@@ -13,7 +13,7 @@ from tracer.charge.operators import Operators, operators_of
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.work import work_of_ops
 from tracer.summarize import Choices, summarize
-from tracer.trace.columns import Trace, Want
+from tracer.trace.columns import NO_CORRELATION, Trace, Want
 from tracer.trace.reader import read_trace
 
 
@@ -105,3 +105,13 @@ def test_ids_of_real_traces_say_what_nesting_says(chrome_trace: Path) -> None:
     assert (nested.row[~replayed] == named.row[~replayed]).all()
     assert ((nested.row >= 0) == (named.row >= 0)).all()
     assert named.by_id == int((named.row >= 0).sum())
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_ids_of_calls_are_kept_where_an_op_has_none_of_its_own(own: bool) -> None:
+    asked = launch(12, 1, 1) | {"args": {"correlation": 1, "External id": 9}}
+    details = trace_of(
+        operator("asks", 10, 10), asked, kernel("k", 30, 1, 1, args={"External id": 9} if own else {})
+    ).details
+    assert details is not None
+    assert details.of_call.tolist() == [NO_CORRELATION if own else 9]

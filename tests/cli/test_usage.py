@@ -55,3 +55,10 @@ def test_a_draft_and_its_target_are_both_on_gpus_or_both_not(monkeypatch: pytest
     for draft, target in (("cuda", "cpu"), ("cpu", "cuda:0")):
         with pytest.raises(UsageError, match=f"--draft-device {draft}: the target is on {target}"):
             drafting.check_device(Drafting(model="eventgpt", device=draft), target)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300"])
+@pytest.mark.parametrize(("verb", "option"), [("whatif", "--launch-overhead"), ("summarize", "--peak-tflops")])
+def test_a_number_that_nothing_can_be_reckoned_with_is_refused(verb: str, option: str, number: str) -> None:
+    with pytest.raises(UsageError, match=rf"'{option}': .* is no number up to 1e\+09.*\(see tracer {verb} --help\)$"):
+        run([verb, "no.json", option, number])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.chrome import document, kernel, launch, span
 from support.fleet import content
-from support.typed import typed
+from support.typed import python, typed
 
 pytest.importorskip("duckdb", reason="pip install '.[fleet]'")
 pytest.importorskip("distributed", reason="pip install '.[fleet]'")
@@ -58,7 +58,7 @@ def _start(tmp_path: Path, traces: Path, *, deadly: str = "") -> subprocess.Pope
     (tmp_path / "sitecustomize.py").write_text(SLOWED)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     return subprocess.Popen(
-        [sys.executable, "-m", "tracer", "fleet", str(traces), "--store", str(tmp_path / "store"), "--workers", "2"],
+        [python(), "-m", "tracer", "fleet", str(traces), "--store", str(tmp_path / "store"), "--workers", "2"],
         env={**os.environ, "PYTHONPATH": path, "FLEET_PIDS": str(tmp_path / "pids"), "FLEET_DEADLY": deadly},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
@@ -119,14 +119,14 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing_that_was_finishe
     (tmp_path / "cluster.py").write_text(CLUSTER)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     with subprocess.Popen(
-        [sys.executable, tmp_path / "cluster.py"], env={**environment, "FLEET_PIDS": str(tmp_path / "pids")},
+        [python(), tmp_path / "cluster.py"], env={**environment, "FLEET_PIDS": str(tmp_path / "pids")},
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as cluster:  # fmt: skip
         assert cluster.stdout is not None
         address = cluster.stdout.readline().strip()
         command = ["fleet", str(traces), "--store", str(tmp_path / "store"), "--scheduler", address]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tracer", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [python(), "-m", "tracer", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         _pids(process, tmp_path, 4)
         cluster.kill()

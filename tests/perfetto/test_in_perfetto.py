@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ranks
 from support.chrome import call, kernel, launch, span, write
 from support.perfetto import SHOWN, STAGES, TRACK, Perfetto, opened, perfetto
 from support.ranks import Plan, play
+from support.typed import python
 
 from tracer.choices import Choices
 from tracer.perfetto.annotate import annotate
@@ -39,6 +41,59 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perfetto]:
         yield opened_ui
 
 
+def _trace(path: Path) -> Path:
+    base = 4550342860317
+    events = [
+        span("warm-up", base - 1000, 10), span("tracer/request#0", base, 100), span("tracer/prefill", base + 12, 10),
+        launch(base + 13, 1, 2), kernel("gemm", base + 20, 10, 2), span("tracer/decode#1", base + 30, 30),
+        launch(base + 31, 1, 3), kernel("gemv", base + 40, 5, 3), call("cudaDeviceSynchronize", base + 46, 9),
+        kernel("late", base + 90_000, 5, 9),
+    ]  # fmt: skip
+    return write(path, *events, baseTimeNanoseconds=1_700_000_000_000_000_000)
+
+
+@dataclass(frozen=True)
+class Offline:
+    """What `tracer open --offline` gave, and what the UI then showed."""
+
+    process: subprocess.Popen[str]
+    address: str
+    gemms: list[dict[str, Any]]
+    window_ns: tuple[int, int]
+
+
+@pytest.fixture(scope="module")
+def offline(ui: Perfetto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Offline]:
+    trace = _trace(tmp_path_factory.mktemp("offline") / "my run.json")
+    command = [python(), "-m", "tracer", "open", str(trace), "--offline", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            address = process.stdout.readline().strip()
+            if not address:
+                reason = process.stderr.read()
+                assert "in use" in reason, reason
+                pytest.skip("127.0.0.1:9001 is in use here")
+            with opened(ui.browser, address) as loaded:
+                gemms = loaded.ask("select count(*) as count from slice where name = 'gemm'")
+                for _ in range(300):  # it zooms once all tracks are there
+                    start, end = (int(bound) - 4550342860317_000 for bound in loaded.page.evaluate(SHOWN))
+                    if start > -1_000_000:
+                        break
+                    loaded.page.wait_for_timeout(100)
+            yield Offline(process, address, gemms, (start, end))
+        finally:
+            process.kill()
+
+
+def test_open_offline_shows_the_first_request(offline: Offline) -> None:
+    assert offline.address.startswith("http://127.0.0.1:9001/#!/?url=")
+    assert offline.gemms == [{"count": 1}]
+    start, end = offline.window_ns
+    assert -6_000 <= start < 0
+    assert 100_000 < end <= 106_000
+
+
 def test_an_annotated_trace_loads_like_the_original_and_says_what_the_summary_says(
     chrome_trace: Path, ui: Perfetto, tmp_path: Path
 ) -> None:
@@ -62,17 +117,6 @@ def test_an_annotated_trace_loads_like_the_original_and_says_what_the_summary_sa
             assert (idle[0]["idle"] or 0) == summary.device.idle_ns
 
 
-def _trace(path: Path) -> Path:
-    base = 4550342860317
-    events = [
-        span("warm-up", base - 1000, 10), span("tracer/request#0", base, 100), span("tracer/prefill", base + 12, 10),
-        launch(base + 13, 1, 2), kernel("gemm", base + 20, 10, 2), span("tracer/decode#1", base + 30, 30),
-        launch(base + 31, 1, 3), kernel("gemv", base + 40, 5, 3), call("cudaDeviceSynchronize", base + 46, 9),
-        kernel("late", base + 90_000, 5, 9),
-    ]  # fmt: skip
-    return write(path, *events, baseTimeNanoseconds=1_700_000_000_000_000_000)
-
-
 def test_spans_lie_where_they_lie_to_the_nanosecond_and_nothing_is_dropped(ui: Perfetto, tmp_path: Path) -> None:
     annotated = tmp_path / "b.json"
     annotate(_trace(tmp_path / "a.json"), annotated, Choices())
@@ -86,33 +130,6 @@ def test_spans_lie_where_they_lie_to_the_nanosecond_and_nothing_is_dropped(ui: P
         assert idle[:2] == [("host", 30_000, 1_000), ("launch", 31_000, 9_000)]
         counters = {row["name"] for row in loaded.ask("select distinct name from counter_track")}
         assert counters == {"busy share %", "launches in flight"}
-
-
-def test_open_offline_shows_the_first_request_and_ends(ui: Perfetto, tmp_path: Path) -> None:
-    trace = _trace(tmp_path / "my run.json")
-    command = [sys.executable, "-m", "tracer", "open", str(trace), "--offline", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
-        address = process.stdout.readline().strip()
-        if not address:
-            reason = process.stderr.read()
-            assert "in use" in reason, reason
-            pytest.skip("127.0.0.1:9001 is in use here")
-        assert address.startswith("http://127.0.0.1:9001/#!/?url=")
-        with opened(ui.browser, address) as loaded:
-            assert loaded.ask("select count(*) as count from slice where name = 'gemm'") == [{"count": 1}]
-            for _ in range(300):  # it zooms once all tracks are there
-                start, end = (int(bound) - 4550342860317_000 for bound in loaded.page.evaluate(SHOWN))
-                if start > -1_000_000:
-                    break
-                loaded.page.wait_for_timeout(100)
-            assert -6_000 <= start < 0
-            assert 100_000 < end <= 106_000
-        said = process.stdout.read()
-        process.wait(timeout=120)
-        assert "ssh -L 9001:127.0.0.1:9001 " in said
-        assert said.endswith("fetched\n")
-        assert process.returncode == 0
 
 
 def test_ranks_in_one_file_are_processes_of_their_own_and_no_arrow_leads_from_one_to_another(
@@ -139,3 +156,13 @@ def test_ranks_in_one_file_are_processes_of_their_own_and_no_arrow_leads_from_on
         }
         arrows = {(row["begin"], row["end"]): row["arrows"] for row in loaded.ask(ARROWS)}
         assert arrows == {(f"[rank {rank}] 100", f"[rank {rank}] {rank}"): 8 for rank in whole}
+
+
+def test_open_offline_ends_when_nothing_more_is_asked_for(offline: Offline) -> None:
+    """It waits ten seconds for that, in which the tests above run."""
+    assert offline.process.stdout is not None
+    said = offline.process.stdout.read()  # with what is in the buffer behind the address
+    offline.process.wait(timeout=120)
+    assert "ssh -L 9001:127.0.0.1:9001 " in said
+    assert said.endswith("fetched\n")
+    assert offline.process.returncode == 0

@@ -48,6 +48,15 @@ def test_a_device_that_hardly_waits_and_a_cpu_say_nothing_of_waiting() -> None:
     assert not _part(summarize(trace_of(*late)), "why the device waits")
 
 
+def test_of_very_many_devices_those_that_worked_most_have_rows() -> None:
+    found = summarize(trace_of(*(kernel("k", 10, 5 + number, number, device=number) for number in range(70))))
+    part = _part(found, "devices")
+    assert len([line for line in part if line[:1].isdigit()]) == 64
+    assert (part[1].split()[0], part[64].split()[0]) == ("6", "69")
+    assert "6 more devices: --top 70." in " ".join(part)
+    assert "device 7 and 62 more" in " ".join(render(found).split())
+
+
 def test_several_devices_have_a_row_each_and_one_has_none() -> None:
     work = [
         launch(1, 1, 1),

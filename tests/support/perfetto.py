@@ -38,6 +38,8 @@ _ASK = """async (sql) => {
     rows.push(Object.fromEntries(found.columns().map((name) => [name, plain(it.get(name))])));
   return rows;
 }"""
+# Nobody looks at it, so it need not be drawn sixty times a second.
+SELDOM = "window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 250);"
 SHOWN = "() => { const w = window.app.trace.timeline.visibleWindow.toTimeSpan(); return [`${w.start}`, `${w.end}`]; }"
 
 
@@ -105,17 +107,22 @@ def opened(browser: Any, address: str, wait_s: float = 240) -> Iterator[Loaded]:
 
 
 def _page(browser: Any) -> Any:
-    return browser.new_page(viewport={"width": 1600, "height": 1000})
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.add_init_script(SELDOM)
+    return page
 
 
 def _wait(page: Any, wait_s: float) -> Loaded:
     """Until a trace is there that was not before."""
+    page.wait_for_function(
+        "window.app && window.app.trace && window.app.trace !== window.before", polling=200, timeout=1000 * wait_s
+    )
     found, end = Loaded(page), time.monotonic() + wait_s
     while time.monotonic() < end:
         with suppress(Exception):
-            if page.evaluate("window.app.trace !== window.before") and found.ask("select 1"):
+            if found.ask("select 1"):
                 return found
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(200)
     raise AssertionError("Perfetto did not load the trace")
 
 

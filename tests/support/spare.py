@@ -12,6 +12,7 @@ import atexit
 import fcntl
 import gc
 import importlib
+import io
 import os
 import runpy
 import signal
@@ -28,6 +29,8 @@ from pkgutil import walk_packages
 from selectors import EVENT_READ, DefaultSelector
 
 LIGHT = ("rich.progress", "rich.table")
+# What only some commands import, and not everybody has.
+OPTIONAL = ("distributed", "duckdb", "pandas", "pyarrow.parquet")
 # But for what imports PyTorch, or does something when it is imported.
 ROOMS, NOT_THOSE = ("tracer", "reports"), ("tracer.recording", "tracer.__main__")
 HEAVY = ("torch.profiler", "torch._dynamo", "tracer.recording.recorder", "model.eventgpt.adapter", "model.hf.adapter")
@@ -40,10 +43,15 @@ ABOVE = 700
 
 def _prepare(modules: tuple[str, ...]) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # as `record` sets it before it imports torch
+    gc.disable()  # of what is imported hardly anything is garbage
     for module in modules:
         import_module(module)
+    for module in OPTIONAL:
+        with suppress(ImportError):
+            import_module(module)
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _light() -> tuple[str, ...]:
@@ -86,13 +94,15 @@ class _Asked:
         above = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, ABOVE) for descriptor in self.descriptors]
         for descriptor in self.descriptors:
             os.close(descriptor)
-        for number, name in enumerate(("stdin", "stdout", "stderr")):
-            if number not in self.numbers:
-                os.close(number)
-                setattr(sys, name, None)
+        for number in {0, 1, 2} - set(self.numbers):
+            os.close(number)
         for descriptor, number in zip(above, self.numbers, strict=True):
             os.dup2(descriptor, number)
             os.close(descriptor)
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            stream = _stream(number, getattr(sys, name)) if number in self.numbers else None
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environb.update(self.environment)
@@ -101,6 +111,14 @@ class _Asked:
         theirs = [str(Path.cwd() / one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
         sys.path[:] = [*theirs, *path]
         importlib.invalidate_caches()
+
+
+def _stream(number: int, before: io.TextIOWrapper) -> io.TextIOWrapper:
+    """A standard stream as it was, on what has its number now: a stream keeps in mind whether it can be wound back."""
+    at_once = before.write_through  # PYTHONUNBUFFERED
+    buffer = open(number, "wb" if number else "rb", 0 if at_once else -1, closefd=False)  # noqa: SIM115
+    options = {"line_buffering": not at_once and (number == 2 or buffer.isatty()), "write_through": at_once}
+    return io.TextIOWrapper(buffer, before.encoding, before.errors, **options)
 
 
 def _run(words: list[str]) -> int:
@@ -125,8 +143,8 @@ def _run(words: list[str]) -> int:
 
 def _python(words: list[str]) -> None:
     """What `python`, with these words behind it, does."""
-    safe = "-P" in words[: next((at for at, word in enumerate(words) if word in ("-c", "-m")), 0)]
-    words = [word for word in words if word != "-P"] if safe else words
+    first = next(at for at, word in enumerate(words) if word not in ("-B", "-P"))
+    safe, words = "-P" in words[:first], words[first:]
     if words[0] != "-m" or words[1].partition(".")[0] not in OURS:
         for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
             del sys.modules[name]
@@ -155,7 +173,7 @@ def _end(code: int) -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if stream is not None and not stream.closed:
             stream.flush()
     os._exit(code)
 

@@ -64,7 +64,8 @@ def _wait(answers: int, words: list[str], timeout: float) -> int:
 def python() -> str:
     """A program that behaves as this Python does, but has PyTorch and transformers imported when it starts.
 
-    It takes a script, `-m` or `-c`, and `-P`. Of ours it has nothing imported, unless it is `-m tracer`.
+    It takes a script, `-m` or `-c`, and `-B` and `-P` before it. Of ours it has nothing imported, unless it is
+    `-m tracer`.
     """
     _spare("heavy")
     return str(_stand_in())
@@ -98,6 +99,7 @@ def _spare(kind: str) -> Path:
 def share(folder: Path) -> None:
     """Have all that this process starts share what is started from `folder`, until this process ends."""
     os.environ |= {SHARED: str(folder), OWNER: str(os.getpid())}
+    ENVIRONMENT.clear()
     ENVIRONMENT.update(os.environ)
     program = _stand_in()
     source = Path(asking.__file__).read_text(encoding="utf-8")

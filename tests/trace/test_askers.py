@@ -53,6 +53,21 @@ def test_of_many_operators_those_are_kept_that_tell_who_asked_where_any_was_open
 
 
 @pytest.mark.parametrize(
+    ("called", "kept"), [((12,), ["outer", "asks"]), ((12, 30), ["outer", "middle", "asks"])], ids=["none", "one"]
+)
+@pytest.mark.parametrize("passed", [0, 1, 8])
+def test_one_around_those_that_ask_is_kept_if_a_call_is_its_own(
+    monkeypatch: pytest.MonkeyPatch, called: tuple[int, ...], kept: list[str], passed: int
+) -> None:
+    monkeypatch.setattr(askers, "PASSED", passed)
+    spans = [operator("outer", 0, 100), operator("middle", 5, 50), operator("asks", 10, 10)]
+    launches = [launch(at, 1, number) for number, at in enumerate(called, 1)]
+    kernels = [kernel("k", at + 40, 1, number) for number, at in enumerate(called, 1)]
+    names = _names(_read(monkeypatch, 0, *spans, *launches, *kernels))
+    assert names == kept if passed else set(names) >= set(kept)  # where nothing is passed over, all around are kept
+
+
+@pytest.mark.parametrize(
     ("many", "want", "events"),
     [(8, ASKED, EVENTS), (0, ASKED | Want.CPU_OPS, EVENTS), (0, ASKED, EVENTS[:-1])],
     ids=["few", "all asked for", "no work on a device"],
@@ -76,7 +91,9 @@ def test_work_goes_by_the_same_operators_and_the_time_with_one_open_is_the_same(
     events = [operator(f"op{row}", at, dur, tid, **args(of)) for row, (at, dur, tid, of) in enumerate(spans)]
     for row, (at, tid, of) in enumerate(work, 1):
         events += [launch(at, 1, row, tid=tid), kernel("k", at + 40, 1, row, args=args(of))]
+    passed = data.draw(st.integers(0, 2))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(askers, "PASSED", passed)
         both = [_read(patch, many, *events) for many in (0, 1000)]
     found = []
     for trace in both:

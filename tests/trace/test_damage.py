@@ -363,3 +363,11 @@ def test_a_path_behind_the_events_that_nobody_escaped_tears_no_file(path: str) -
     assert len(trace.ops) == len(read_bytes(text[:-3]).ops) == 1
     many = document(*(kernel("k", n, 1, n) for n in range(3))).removesuffix(b"}") + f", {behind}}}".encode()
     assert (read_bytes(many).warnings, len(read_bytes(many).ops), read_bytes(many[:-3]).torn) == ([], 3, True)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_damage_is_known_whichever_process_met_it(jobs: int) -> None:
+    noise = [kernel(f"{number * 0x9E3779B97F4A7C15 % 2**64:x}", number, 1, number) for number in range(500)]
+    trace = read_bytes(gzip.compress(document(*noise))[:-2000], jobs=jobs)
+    assert trace.torn
+    assert trace.warnings[0].startswith("the file is damaged (it breaks off): read up to its last whole event")

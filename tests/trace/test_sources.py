@@ -8,11 +8,13 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.chrome import document, kernel
 from support.typed import typed
 
 from tracer.document.errors import InputError, MissingError
+from tracer.trace import parallel
 from tracer.trace.columns import Want
 from tracer.trace.folder import choose_trace
 from tracer.trace.parallel import in_processes
@@ -99,6 +101,20 @@ def test_work_is_done_in_order_in_as_many_processes() -> None:
     results = in_processes(lambda share: (share, os.getpid()), 3)
     assert [share for share, _ in results] == [0, 1, 2]
     assert len({process for _, process in results}) == 3
+
+
+def test_the_first_share_may_be_done_by_a_process_of_its_own_too() -> None:
+    results = in_processes(lambda share: (share, os.getpid()), 2, here=False)
+    assert [share for share, _ in results] == [0, 1]
+    assert len({os.getpid(), *(process for _, process in results)}) == 3
+
+
+def test_columns_of_any_length_come_over_as_they_were_and_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "SEGMENT_BYTES", 64)
+    made = {length: np.arange(length, dtype=kind) for length, kind in ((0, "i8"), (3, "i1"), (40, "i4"), (5, "i8"))}
+    _, found = in_processes(lambda share: made if share else {}, 2)
+    assert {length: column.tolist() for length, column in found.items()} == {n: list(range(n)) for n in made}
+    assert all(column.flags.writeable for column in found.values())
 
 
 def test_a_process_that_dies_is_an_error_and_not_a_hang() -> None:

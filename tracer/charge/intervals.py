@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import SMALL_RANGE, coded, int64
+from tracer.arrays import SMALL_RANGE, coded, int32, int64
 
 if TYPE_CHECKING:
     from tracer.arrays import I32, I64
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # So many intervals or times are looked at together: of all at once each step would take as much memory as all of them.
 PIECE = 1 << 15
+# Around a time so many intervals are looked at one by one; of real traces hardly any lies deeper.
+SHALLOW = 64
 
 
 def sum_by(keys: I64, values: I64, size: int) -> I64:
@@ -101,13 +103,31 @@ class Nest:
             return np.full(len(times_ns), -1, dtype=np.int64)
         found = np.searchsorted(self._start, times_ns, side="right") - 1
         pending = np.flatnonzero(found >= 0)
-        while len(pending):
+        for _ in range(SHALLOW):
             pending = pending[self._end[found[pending]] <= times_ns[pending]]
             found[pending] = self._outer[found[pending]]
             pending = pending[found[pending] >= 0]
+            if not len(pending):
+                break
+        if len(pending):
+            found[pending] = self._far_out(found[pending], times_ns[pending])
         held = found >= 0
         found[held] = self._index[found[held]]
         return int64(found)
+
+    def _far_out(self, place: I64, times_ns: I64) -> I64:
+        """Of each place, the nearest around it, or itself, that ends after a time; -1 without one.
+
+        By jumps over two, four, eight and so on around each: what lies a million deep is not walked through.
+        """
+        jumps = [int32(self._outer)]
+        while (jumps[-1] >= 0).any():
+            jumps.append(np.append(jumps[-1], np.int32(-1))[jumps[-1]])
+        over = self._end[place] <= times_ns
+        for jump in reversed(jumps):
+            to = jump[place]
+            place = np.where((to >= 0) & (self._end[to] <= times_ns), to, place)
+        return int64(np.where(over, self._outer[place], place))
 
 
 def _union(start_ns: I64, end_ns: I64) -> tuple[I64, I64]:

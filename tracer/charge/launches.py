@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 # Of so large a share of a device's ops that begin before their launch its clock is off; fewer are the exception.
 CLOCK_IS_OFF = 0.01
+# Beyond so many processes, and so many pairs of an op and a process, not all are weighed against each other: files that
+# ranks were joined in are far below it, and memory goes by the pairs.
+FEW_PROCESSES, MOST_PAIRS = 64, 1 << 24
+# What weighing a process for a device takes, in pairs.
+PAIRS_OF_DEVICE = 16
 
 
 def find_launches(trace: Trace) -> I64:
@@ -26,7 +31,8 @@ def find_launches(trace: Trace) -> I64:
     A launch may be recorded by the runtime and by the driver below it, with one correlation: the outer call counts.
     Where a correlation occurs again (a counter that wrapped) the last call that began before the op did counts. In a
     file joined from several processes, that is a call of the process that uses the op's device; one of another
-    process only if it launched nothing of its own. An op that begins before the only call of its number, which
+    process only if it launched nothing of its own. Of very many processes an op has a launch only if the calls of one
+    alone bear its number. An op that begins before the only call of its number, which
     launched nothing else, has that launch all the same: the device's clock is off then, see `Clocks`.
     """
     ops, calls = trace.ops, trace.calls
@@ -37,6 +43,8 @@ def find_launches(trace: Trace) -> I64:
     names = distinct(processes)
     if len(names) == 1:
         found = _only(trace, order)
+    elif len(names) > FEW_PROCESSES and _pairs(trace, len(names)) > MOST_PAIRS:
+        found = _of_one_alone(trace, order, processes)
     else:
         rows = np.stack([_last_before(trace, order[processes == process]) for process in names])
         found = _of_several(trace, rows, names)
@@ -123,6 +131,23 @@ def _only(trace: Trace, order: I64) -> I64:
             return _last_before(trace, order)
         found[at : at + PIECE][count == 1] = order[first[count == 1]]
     return found
+
+
+def _pairs(trace: Trace, processes: int) -> int:
+    return processes * max(len(trace.ops), PAIRS_OF_DEVICE * len(distinct(trace.ops.device)))
+
+
+def _of_one_alone(trace: Trace, order: I64, processes: I64) -> I64:
+    """The launch of each op whose number the calls of one process alone bear, or -1.
+
+    Args:
+        trace: with ops and calls.
+        order: calls, sorted by correlation and start.
+        processes: of each of these.
+    """
+    number = trace.calls.correlation[order]
+    shared = number[1:][(number[1:] == number[:-1]) & (processes[1:] != processes[:-1])]
+    return int64(np.where(np.isin(trace.ops.correlation, shared), -1, _last_before(trace, order)))
 
 
 def _of_several(trace: Trace, candidates: I64, names: list[int]) -> I64:

@@ -16,6 +16,8 @@ from tracer.version import __version__
 
 INTERRUPTED = 130
 BUDGET = "--budget"
+# Factors, percentages, peaks of devices.
+LARGEST = 1e9
 # The first of the verbs, as help lists them.
 ORDER = (
     "record",
@@ -62,6 +64,20 @@ class LiteralCommand(TyperCommand):
         for parameter in self.params:
             if hasattr(parameter, "help"):
                 parameter.help = _escaped(parameter.help)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See `TyperCommand`; infinity, and what is no number (nan), are within no bounds, but typer lets them through.
+
+        Raises:
+            BadParameter: an option is one of these, or so large that what it multiplies would be.
+        """
+        left: list[str] = super().parse_args(ctx, args)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name)
+            if isinstance(value, float) and not abs(value) <= LARGEST:
+                said = f"{value:g} is no number up to {LARGEST:g}"
+                raise typer.BadParameter(said, ctx=ctx, param=parameter)
+        return left
 
 
 def _unbroken(text: str | None) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import ascending, int64
+from tracer.arrays import ascending, int64, rows_of_each
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
 from tracer.charge.stages.ranges import StageRanges
@@ -99,7 +99,7 @@ def _by_roles(ranges: StageRanges, work: Work, *, asked: bool) -> dict[str, I64]
 
 def _by_solos(trace: Trace, work: Work, solos: Mapping[str, Solo]) -> dict[str, I64]:
     """The work of the thread that launched what each model launches by itself."""
-    rows = {thread: int64(np.flatnonzero(work.call_thread == thread)) for thread in distinct(work.call_thread)}
+    rows = dict(rows_of_each(work.call_thread))
     named = {thread: _names(trace, work, own) for thread, own in rows.items() if thread != NO_THREAD}
     found: dict[str, I64] = {}
     taken: set[int] = set()

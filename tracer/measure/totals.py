@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int64, rows_of_each
 from tracer.charge.attribution import Reason
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattributed, Window
@@ -65,19 +65,17 @@ def device_totals(
 
 def _each(work: Work, in_gap: Bools) -> list[DeviceTime]:
     """A row a device, by id."""
-    found = []
-    for device in sorted(distinct(work.device)):
-        own = work.device == device
-        found.append(
-            DeviceTime(
-                id=device,
-                ops=int(own.sum()),
-                time_ns=int(work.time_ns[own].sum()),
-                busy_ns=int(work.busy_ns[own].sum()),
-                idle_ns=None if in_gap[own].any() else int(work.gap_ns[own].sum()),
-            )
+    gap_ns = work.gap_ns
+    return [
+        DeviceTime(
+            id=device,
+            ops=len(own),
+            time_ns=int(work.time_ns[own].sum()),
+            busy_ns=int(work.busy_ns[own].sum()),
+            idle_ns=None if in_gap[own].any() else int(gap_ns[own].sum()),
         )
-    return found
+        for device, own in rows_of_each(work.device)
+    ]
 
 
 def _unattributed(work: Work, in_gap: Bools) -> Unattributed:

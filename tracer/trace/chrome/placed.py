@@ -30,7 +30,8 @@ def place_ops(columns: Columns, described: list[Device], correlation: Correlatio
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
         return found, correlation.of_ops
-    process_of_call = int64([processes.index(process) for process, _ in columns.threads])[calls.thread]
+    number = {process: place for place, process in enumerate(processes)}
+    process_of_call = int64([number[process] for process, _ in columns.threads])[calls.thread]
     ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
     starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
     launched, untold = launching_process(ops, found.device, calls, process_of_call, starts)

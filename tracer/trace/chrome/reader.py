@@ -305,7 +305,8 @@ def scan_shares(
     handover = Handover(jobs - 1) if source.packed else None
 
     def work(share: int) -> _Share[FoundT]:
-        keep_freed_pages()
+        if jobs > 1:
+            keep_freed_pages()
         scanner, rest, recent = new(), None, b""
         if handover is None:
             rest = _scan_part(scanner, source, layout, begin, share, jobs)
@@ -317,7 +318,8 @@ def scan_shares(
         return _Share(scanner.found(), rest, recent, source.damage)
 
     # Decoding leaves holes in memory between the columns that it makes: in processes that end with it.
-    give_back_columns()
+    if jobs > 1:
+        give_back_columns()
     shares = in_processes(work, jobs, here=False)
     source.damage = next((share.damage for share in shares if share.damage is not None), source.damage)
     rest, recent = next((share.rest, share.recent) for share in shares if share.rest is not None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import int64, rows_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,10 +133,10 @@ def _lanes(ops: DeviceOps, alone: I64) -> Lanes:
     """Of each process and stream when what it alone launched there began, in order, and how far all of it reached."""
     known = np.flatnonzero(alone >= 0)
     lanes = {}
-    for process in coded(alone[known])[0].tolist():
-        own = known[alone[known] == process]
-        for stream in coded(ops.stream[own])[0].tolist():
-            rows = own[ops.stream[own] == stream]
+    for process, places in rows_of_each(alone[known]):
+        own = known[places]
+        for stream, on_stream in rows_of_each(ops.stream[own]):
+            rows = own[on_stream]
             rows = rows[np.argsort(ops.start_ns[rows], kind="stable")]
             lanes[process, stream] = ops.start_ns[rows], np.maximum.accumulate(ops.end_ns[rows])
     return lanes

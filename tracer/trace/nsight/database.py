@@ -6,6 +6,7 @@ Identifiers cannot be parameters of a statement: those put into one are names th
 from __future__ import annotations
 
 import sqlite3
+import warnings
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -224,8 +225,10 @@ def _being_written(path: Path) -> bool:
 def _parsed(text: bytes | None) -> I64:
     """Integers with commas between them; fewer than there are values if one is no integer."""
     try:
-        return int64(np.fromstring(text or b"", dtype=np.int64, sep=","))
-    except ValueError:  # older NumPy stops there, newer complains
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # older NumPy stops there and warns, newer complains
+            return int64(np.fromstring(text or b"", dtype=np.int64, sep=","))
+    except ValueError:
         return int64([])
 
 
