@@ -55,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="tests-"))
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         typed.share(folder)
+        if getattr(config.option, "numprocesses", 0):
+            typed.python()  # starts while the workers collect: what takes longest needs it at once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
