@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import coded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tracer.trace.columns import DeviceOps
 
 _NEVER, _BEFORE_ALL = (1 << 63) - 1, -(1 << 63)
-_NONE = int64([])
 # So often the numbers are gone through, there and back, for what the last time has told.
 MOST_ROUNDS = 8
 # By process and stream.
@@ -126,7 +125,8 @@ def share_out(ops: DeviceOps, numbers: Sequence[tuple[I64, list[int], list[int]]
 
 def _parts(ops: DeviceOps, own: I64, callers: int) -> list[I64] | None:
     """The ops of a number in as many parts as it has callers; None where replays of a graph run into one another."""
-    parts = np.split(own, callers)
+    size = len(own) // callers
+    parts = [own[at : at + size] for at in range(0, len(own), size)]
     if len(own) == callers:
         return parts
     alike = all(np.array_equal(ops.name[part], ops.name[parts[0]]) for part in parts)
@@ -198,6 +198,8 @@ def _fits(process: int, span: Span, reached: dict[tuple[int, int], int], lanes: 
         return False
     if not back and span.start_ns < reached.get(key, _BEFORE_ALL):
         return False
-    starts_ns, reach_ns = lanes.get(key, (_NONE, _NONE))
-    place = int(np.searchsorted(starts_ns, span.end_ns))
+    if key not in lanes:
+        return True
+    starts_ns, reach_ns = lanes[key]
+    place = int(starts_ns.searchsorted(span.end_ns))
     return place == 0 or int(reach_ns[place - 1]) <= span.start_ns
