@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.trace.chrome.shared_numbers import share_out
+from tracer.trace.chrome.shared_numbers import keep_order, share_out
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -75,7 +75,12 @@ def launching_process(
     untold = np.zeros(len(device), dtype=np.bool_)
     rows = by_time[(known_op & (callers > 1) & (alike % np.maximum(callers, 1) == 0))[by_time]]
     if len(rows):
-        parts = np.split(rows, np.flatnonzero(np.diff(ops.correlation[rows])) + 1)
+        begins = np.append(0, np.flatnonzero(np.diff(ops.correlation[rows])) + 1)
+        turn = np.arange(len(rows)) - begins.repeat(np.diff(np.append(begins, len(rows))))
+        if (alike == callers)[rows].all() and keep_order(ops, rows, process[first[rows] + turn], int64(found)):
+            found[rows] = process[first[rows] + turn]
+            return int64(found), untold
+        parts = np.split(rows, begins[1:])
         places = [slice(int(first[part[0]]), int(first[part[0]] + callers[part[0]])) for part in parts]
         asked_ns = calls.start_ns[order]
         numbers = [
