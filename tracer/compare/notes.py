@@ -116,7 +116,7 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
             "the stages, or tracer summarize --marker, make them known"
         )
     if before.device.kind != after.device.kind:
-        yield "one trace has device work, the other only operators on the CPU: their kernels are not alike"
+        yield "one trace has device work, the other none: their kernels are not alike"
     if not before.stages or not after.stages:
         which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
         yield (
