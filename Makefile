@@ -8,6 +8,8 @@ PIN := -c constraints.txt
 # Each worker has a PyTorch or two of its own in memory; what a file's tests share is made once, so files stay whole, and
 # tests/conftest.py puts the long ones first.
 WORKERS ?= 2
+# Memory that a test gave back is needed by the next: the C library is to keep it, or each page is mapped and cleared again.
+KEEPING := MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TOP_PAD_=4194304
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
@@ -27,7 +29,7 @@ demo: $(INSTALLED)  ## record EventGPT at its tiny size on the CPU, and say wher
 	$(BIN)/tracer summarize demo.json
 
 test: $(TOOLS)  ## run all tests, in WORKERS processes (two unless you say otherwise)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(KEEPING) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lowest: $(LOWEST)/.installed  ## run the tests of reading and summarising with the lowest versions allowed, without PyTorch
 	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(WITHOUT_TORCH)
