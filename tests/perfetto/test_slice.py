@@ -273,6 +273,13 @@ def _check_random(events: list[Event]) -> None:
             _says_the_same(path, whole, asked)
 
 
+def test_a_launch_inside_one_that_begins_before_the_stage_is_none_by_itself_in_the_part() -> None:
+    """The runtime's call and the driver's inside it are one, whichever of them the stage holds."""
+    first = [launch(0, 1, 1), kernel("gemm", 2, 1, 1)]
+    outer, inner = call("cudaLaunchKernel", 9, 4, 0), call("cuLaunchKernel", 11, 1, 2)
+    _check_random([*first, outer, inner, span("tracer/decode#1", 10, 9)])
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(gpu_events())
 def test_parts_of_random_traces_say_what_the_whole_says(events: list[Event]) -> None:

@@ -22,12 +22,13 @@ from tracer.trace.api import begins_capture, ends_capture, launches, launches_gr
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
+    from tracer.trace.part import Place
 
 # The quickest fill or copy that put work on a device took 1,900 ns in 6,000 of them; those of no bytes 140 to 1,000.
 AT_ONCE_NS = 2_000
@@ -76,11 +77,13 @@ def find_lost(
         ranges: its stages.
         work: of the trace.
         any_thread: as for the work's own attribution; see `attribute_ops`.
-        cut: [2, graphs] when and on which thread graphs were launched that have a part of their ops, where the trace
-            is a part of one in which they were found; see `cut_launches`.
+        cut: [3, graphs] from when to when and on which thread graphs were launched that have a part of their ops, where
+            the trace is a part of one in which they were found; see `cut_launches`.
     """
     made = _launches(trace)
     calls = _without_op(trace, work, made)
+    if trace.part is not None:
+        calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
     if _only_strays(trace, calls, len(made)):
         calls = calls[:0]
     graphs = _cut(trace, work, cut)
@@ -96,15 +99,18 @@ def find_lost(
 
 
 def cut_launches(trace: Trace) -> I64:
-    """[2, graphs] when and on which thread graphs were launched that have a part of their ops; before it is cut."""
+    """[3, graphs] from when to when and on which thread graphs were launched that have a part of their ops.
+
+    To be asked before the trace is cut.
+    """
     rows = _stated(trace) if trace.part is not None else cut_replays(trace, find_launches(trace))
-    return np.stack([trace.calls.start_ns[rows], int64(trace.calls.thread[rows])])
+    return np.stack([trace.calls.start_ns[rows], trace.calls.end_ns[rows], int64(trace.calls.thread[rows])])
 
 
 def _cut(trace: Trace, work: Work, cut: I64 | None) -> I64:
     """Launches of graphs that have a part of their ops, as indices among the calls."""
     if cut is not None:
-        return _at(trace, cut)
+        return _at(trace, cut, launches_graph)
     if trace.part is not None:
         return _stated(trace)
     return cut_replays(trace, work.call, work.clocks) if work.on_device else int64([])
@@ -112,18 +118,23 @@ def _cut(trace: Trace, work: Work, cut: I64 | None) -> I64:
 
 def _stated(trace: Trace) -> I64:
     """Those that a part states, since it may not have what tells them."""
+    return _at(trace, _places(trace, [] if trace.part is None else trace.part.cut_graphs), launches_graph)
+
+
+def _places(trace: Trace, places: Sequence[Place]) -> I64:
+    """[3, places] when they begin and end, and on which thread."""
     number = {thread: place for place, thread in enumerate(trace.threads)}
-    places = [] if trace.part is None else trace.part.cut_graphs
-    told = [(place.start_ns, number.get((place.process, place.thread), -1)) for place in places]
-    return _at(trace, int64(told).reshape(-1, 2).T)
+    told = [(place.start_ns, place.end_ns, number.get((place.process, place.thread), -1)) for place in places]
+    return int64(told).reshape(-1, 3).T
 
 
-def _at(trace: Trace, launches_at: I64) -> I64:
-    """The calls at these times, on these threads, that launch a graph."""
+def _at(trace: Trace, launches_at: I64, tells: Callable[[str], bool]) -> I64:
+    """The calls at these times, on these threads, of which the name tells something."""
     asked = set(zip(*launches_at.tolist(), strict=True))
-    rows = _named(trace, launches_graph) if asked else int64([])
-    times, threads = trace.calls.start_ns[rows].tolist(), trace.calls.thread[rows].tolist()
-    return rows[np.array([one in asked for one in zip(times, threads, strict=True)], dtype=np.bool_)]
+    rows = _named(trace, tells) if asked else int64([])
+    columns = trace.calls.start_ns[rows], trace.calls.end_ns[rows], trace.calls.thread[rows]
+    told = zip(*(column.tolist() for column in columns), strict=True)
+    return rows[np.array([one in asked for one in told], dtype=np.bool_)]
 
 
 def _named(trace: Trace, tells: Callable[[str], bool]) -> I64:

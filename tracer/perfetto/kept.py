@@ -19,7 +19,7 @@ from tracer.charge.ledger import recorded_windows
 from tracer.charge.spans import innermost_span
 from tracer.charge.stages.reach import until_done
 from tracer.document.names import ALL_STAGES
-from tracer.trace.api import synchronises
+from tracer.trace.api import starts_work, synchronises
 from tracer.trace.part import Part, Place, StagePlace
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chose
         for mine in [chosen[ranges.thread[chosen] == number]]
     }
     calls = int64(np.union1d(_calls(trace, ranges, work, inside, own, rows, zones), lost.calls))
-    part = msgspec.structs.replace(_part(trace, ranges, work, chosen, own, zones, words), cut_graphs=_cut(trace, lost))
+    part = msgspec.structs.replace(
+        _part(trace, ranges, work, chosen, own, zones, words),
+        cut_graphs=_places(trace, lost.calls[lost.in_part]),
+        whole=_without_op_here(trace, work, lost, calls, rows),
+    )
     names, tracks = trace.strings, trace.threads
     columns = trace.calls.start_ns[calls], trace.calls.end_ns[calls], trace.calls.thread[calls], trace.calls.name[calls]
     ops = work.start_ns[rows], work.end_ns[rows], work.name[rows]
@@ -204,9 +208,17 @@ def _part(
     )  # fmt: skip
 
 
-def _cut(trace: Trace, lost: LostWork) -> list[Place]:
-    """The launches of graphs that have a part of their ops."""
-    calls = lost.calls[lost.in_part]
+def _without_op_here(trace: Trace, work: Work, lost: LostWork, calls: I64, rows: I64) -> list[Place]:
+    """Of these calls the launches that lost nothing and have no op among `rows`: the part cannot tell why."""
+    launched = np.zeros(len(trace.calls), dtype=np.bool_)
+    launched[work.call[rows[work.call[rows] >= 0]]] = True
+    launch = np.array([*map(starts_work, trace.strings)], dtype=np.bool_)
+    found = calls[launch[trace.calls.name[calls]] & ~launched[calls]]
+    lacking = {*_places(trace, lost.calls)}
+    return [place for place in _places(trace, found) if place not in lacking]
+
+
+def _places(trace: Trace, calls: I64) -> list[Place]:
     columns = trace.calls.start_ns[calls], trace.calls.end_ns[calls], trace.calls.thread[calls]
     times = zip(*(column.tolist() for column in columns), strict=True)
     return [Place(start_ns, end_ns, *trace.threads[thread]) for start_ns, end_ns, thread in times]

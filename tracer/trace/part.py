@@ -52,6 +52,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         confidence: from 0 to 1, of stages that were inferred.
         clocks_off: devices whose clock is off against the host's.
         cut_graphs: launches of graphs of which a part of their ops was recorded.
+        whole: launches without an op in the part, of which the whole lost nothing.
     """
 
     of: str
@@ -63,6 +64,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     clocks_off: list[Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]] = []
     cut_graphs: list[Place] = []
+    whole: list[Place] = []
 
 
 def read(data: bytes | msgspec.Raw) -> Part | str:
@@ -75,7 +77,10 @@ def read(data: bytes | msgspec.Raw) -> Part | str:
         return str(error).partition("\n")[0]
     if any(stage.stage not in ALL_STAGES for stage in part.stages):
         return "it names an unknown stage"
-    times = [*((one.start_ns, one.end_ns) for one in (*part.stages, *part.encoders, *part.cut_graphs)), *part.open]
+    times = [
+        *((one.start_ns, one.end_ns) for one in (*part.stages, *part.encoders, *part.cut_graphs, *part.whole)),
+        *part.open,
+    ]
     return "a range ends before it begins" if any(end < start for start, end in times) else part
 
 
