@@ -96,7 +96,7 @@ def _replays(*, graphs: bool) -> list[Event]:
 def test_of_steps_that_replay_graphs_graphs_remove_nothing_more() -> None:
     replayed, launched = found(ID, *_replays(graphs=True)), found(ID, *_replays(graphs=False))
     assert replayed is not None
-    assert replayed.next_step.startswith("its steps replay CUDA graphs already")
+    assert replayed.next_step.startswith("capture the rest of a step too (inputs, sampling): its steps replay")
     assert "graphs remove" not in replayed.next_step
     assert launched is not None
     assert launched.next_step.startswith("launch less: CUDA graphs")

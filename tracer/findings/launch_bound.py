@@ -35,14 +35,14 @@ REMEDIES = {
 
 # Of a stage whose runs replay graphs: another graph removes nothing, what is left lies between two replays.
 REPLAYED = (
-    "its steps replay CUDA graphs already: capture the rest of a step too (inputs, sampling), test for stop tokens now "
-    "and then, make several steps a replay, or batch"
+    "capture the rest of a step too (inputs, sampling): its steps replay CUDA graphs already; or test for stop tokens "
+    "now and then, make several steps a replay, or batch"
 )
 
 # The same of a serving engine.
 REPLAYED_BY_ENGINE = (
-    "its steps replay CUDA graphs already, and what is left lies around a replay (inputs, sampling): give the engine "
-    "more requests a step"
+    "give the engine more requests a step: its steps replay CUDA graphs already, and what is left lies around a replay "
+    "(inputs, sampling)"
 )
 OF_ENGINE = f"{REPLAY}, or give it more requests a step"
 
