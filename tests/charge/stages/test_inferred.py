@@ -111,6 +111,57 @@ def test_a_later_prompt_of_as_many_kernels_as_a_step_is_none(requests: int) -> N
     assert counts == [(request, count) for request in range(requests) for count in (1, 12)]
 
 
+ALIKE_BUT_FOR_PRODUCTS = tuple(name.replace("gemv", "gemm_64") for name in LAYER_OF_STEP)
+BATCHED = tuple(name.replace("gemv", "gemm_32") for name in LAYER_OF_STEP)
+
+
+@pytest.mark.parametrize("each", [LAYER_OF_STEP, BATCHED])
+def test_a_prompt_of_as_many_kernels_as_a_step_that_attends_alike_is_no_step(each: Sequence[str]) -> None:
+    host = Host()
+    for layer, stage, times in ((ALIKE_BUT_FOR_PRODUCTS, "prefill", 1), (each, "decode", 20)):
+        for _ in range(times):
+            begun = host.now
+            rest = [name for name in layer for _ in range(1 if "gemm" in name else 2)]  # products are few of all
+            host.ask(("embedding", *rest * 6, "norm", "gemm_head", *CHOICE), attention_us=2 + begun / 5e4)
+            host.stage(stage, begun)
+    assert [stage for _, stage, _ in _calls(_found(host))][-1] == "decode"
+    assert _calls(_found(host))[-1][2] == 20
+
+
+def test_turns_of_a_conversation_as_long_as_there_are_layers_have_their_own_prompts() -> None:
+    host = Host()
+    for _ in range(3):
+        answer(host, 4, layers=4)
+    assert [count for _, _, count in _calls(_found(host))] == [1, 4] * 3
+
+
+def test_an_answer_goes_on_where_attention_takes_one_kernel_more() -> None:
+    host = Host()
+    answer(host, 12)
+    for step in range(5):
+        begun = host.now
+        layer = [part for name in LAYER_OF_STEP for part in ((name, "combine") if name == "flash_splitkv" else (name,))]
+        host.ask(("embedding", "arange", *layer * 4, "norm", "gemv_head", *CHOICE))
+        host.stage(f"decode#{step + 13}", begun)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 17)]
+    # What asks for something else does not.
+    for _ in range(5):
+        host.ask(("time_embed", *UNET * 4, "conv_out", "scheduler_step", COPY))
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 17)]
+
+
+def test_what_a_step_reads_back_in_front_of_its_layers_ends_none() -> None:
+    host = Host()
+    for layer, stage, times in ((LAYER_OF_PROMPT, "prefill", 1), (LAYER_OF_STEP, "decode", 12)):
+        for _ in range(times):
+            begun = host.now
+            host.ask(("embedding", "all", COPY, *layer * 4, "norm", "gemm_head", *CHOICE))
+            host.stage(stage, begun)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 12)]
+    found = find_stages(host.trace())
+    assert _shares(host.trace(), found)[0] == 1
+
+
 @pytest.mark.parametrize("layers", [2, 3, 32, 80])
 def test_of_any_depth(layers: int) -> None:
     host = Host()

@@ -113,6 +113,61 @@ def test_passes_that_check_several_positions_each_are_called_neither() -> None:
     assert len(find_stages(trace_of(*events))) == 0
 
 
+def test_a_single_draft_that_is_checked_makes_no_prompt_of_its_pass_and_the_next_turn_of_a_conversation_is_one() -> (
+    None
+):
+    assert _told_by_shapes((20, 20), (1, 21), (3, 24), (1, 23)) == []
+    assert [row[:2] for row in _told_by_shapes((20, 20), (1, 21), (40, 61), (1, 62))] == [
+        ("prefill", 0), ("decode", 0), ("prefill", 1), ("decode", 1)
+    ]  # fmt: skip
+
+
+def test_a_prompt_in_chunks_is_of_one_request_and_a_draft_behind_it_is_no_chunk() -> None:
+    assert _told_by_shapes((4, 4), (4, 8), (2, 10), (1, 11)) == [*[("prefill", 0, -1)] * 3, ("decode", 0, 1)]
+    assert _told_by_shapes((4, 4), (4, 8), (1, 6), (1, 7)) == []  # two of the four were refused
+    assert _told_by_shapes((20, 20), (3, 23), (1, 24)) == []
+
+
+def test_a_prompt_longer_than_the_window_of_attention_is_one() -> None:
+    assert _told_by_shapes((40, 16), (1, 15), (1, 16)) == [("prefill", 0, -1), ("decode", 0, 1), ("decode", 0, 2)]
+
+
+def test_steps_that_are_given_all_positions_again_are_steps_and_texts_of_any_length_are_not() -> None:
+    again = [(12 + k, 12 + k) for k in range(4)]
+    assert _told_by_shapes(*again) == [("prefill", 0, -1), *[("decode", 0, k) for k in (1, 2, 3)]]
+    assert _told_by_shapes(*again, (9, 9)) == _told_by_shapes((12, 12), (30, 30), (9, 9)) == []
+
+
+def test_prompts_alone_may_be_of_anything() -> None:
+    for calls in ([(32, 32)], [(32, 32)] * 4, [(32, 32), (30, 30), (9, 9)]):
+        events = [event for i, shape in enumerate(calls) for event in _shaped(100 * i, i + 1, *shape)]
+        found = find_stages(trace_of(*events))
+        assert found.untold is not None
+        assert "classifier" in found.untold.reason
+    assert _told_by_shapes((32, 32), (1, 33))
+
+
+def test_where_only_the_head_projects_by_that_operator_attention_tells() -> None:
+    events = []
+    for i, positions in enumerate((32, 1, 1)):
+        at, head = 100 * i, [1, 4, positions, 16]
+        events += [*_call(at, 20, i + 1, 5, "GPT2LMHeadModel_0")[:1], module("GPT2Block_0", at + 1, 10)]
+        events += [launch(at + 2, 1, i + 1), kernel("k", at + 3, 5, i + 1)]
+        attends = [head, [1, 4, 32 + i, 16], []]
+        events += [operator("aten::scaled_dot_product_attention", at + 4, 1, **{"Input Dims": attends})]
+        events += [operator("aten::linear", at + 15, 1, **{"Input Dims": [[1, 1, 64], [99, 64], []]})]
+    assert [row[0] for row in _rows(trace_of(*events))] == ["prefill", "decode", "decode"]
+
+
+def test_the_passes_of_a_training_are_of_no_request() -> None:
+    calls = [event for i, us in enumerate((50, 5, 5)) for event in _call(100 * i, 20, i + 1, us)]
+    assert _rows(trace_of(*calls))
+    for one in (span("Optimizer.step#AdamW.step", 50, 9), kernel("multi_tensor_apply_kernel", 300, 9)):
+        found = find_stages(trace_of(*calls, one))
+        assert found.untold is not None
+        assert "training" in found.untold.reason
+
+
 def test_shapes_of_a_damaged_file_tell_nothing() -> None:
     for dims in ("[[1, 32, 64]", 7, [], [[1, "x", 64]], [[1, -3, 64]], [{"a": 1}]):
         events = [*_call(0, 20, 1, 5), *_call(100, 20, 2, 5)]
@@ -216,6 +271,23 @@ def test_a_short_prompt_is_told_by_its_kernels() -> None:
     assert _asking((PROMPT, 102), *[(STEP, 100)] * 4, (PROMPT, 99), (STEP, 100)) == [
         ("prefill", 0), *[("decode", 0)] * 4, ("prefill", 1), ("decode", 1)
     ]  # fmt: skip
+
+
+def test_a_pass_that_is_neither_like_the_prompt_nor_like_a_step_nor_longer_may_check_a_draft() -> None:
+    rows = [(PROMPT, 500.0), *[(STEP, 100.0)] * 4]
+    check = ("gemm_32x32", "flash_fwd_32", "norm_32")
+    assert _asking(*rows, (check, 104.0), (STEP, 100.0)) == []
+    assert _asking(*rows, (check, 300.0), (STEP, 100.0))[5] == ("prefill", 1)
+
+
+def test_a_first_call_like_the_steps_is_one_unless_it_takes_longer() -> None:
+    rows = [*[(STEP, 100.0)] * 4, (PROMPT, 200.0), (STEP, 100.0)]
+    assert [stage for stage, _ in _asking(*rows)] == ["decode"] * 4 + ["prefill", "decode"]
+    assert _asking((STEP, 300.0), *rows[1:]) == []
+
+
+def test_texts_that_get_shorter_are_no_prompt_and_its_steps() -> None:
+    assert _asking(*[(STEP, us) for us in (100.0, 80.0, 60.0, 50.0, 40.0, 30.0, 20.0)]) == []
 
 
 def test_two_new_tokens_are_a_prompt_and_a_step() -> None:

@@ -57,5 +57,6 @@ def test_modules_are_wanted_only_where_stacks_were_recorded_and_no_marker_tells_
 def test_a_persons_patterns_silence_every_other_name_but_not_what_modules_tell() -> None:
     trace = trace_of(span("tracer/vision", 0, 5), kernel("k", 0, 1))
     assert find_stages(trace, {"decode": "step"}).markers == "none"
-    told = trace_of(module("LlamaModel_0", 0, 20), module("LlamaDecoderLayer_0", 1, 5), kernel("k", 0, 1))
+    seen = module("CLIPVisionModel_0", 7, 2)
+    told = trace_of(module("LlavaModel_0", 0, 20), module("LlamaDecoderLayer_0", 1, 5), seen, kernel("k", 0, 1))
     assert find_stages(told, {"decode": "step"}).markers == "modules"

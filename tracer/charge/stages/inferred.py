@@ -22,8 +22,9 @@ from tracer.document.names import ALL_STAGES, DECODE, PREFILL
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
-    from tracer.charge.stages.likely import Likely, Steps
+    from tracer.charge.stages.likely import Likely
     from tracer.charge.stages.sequence import Sequence
+    from tracer.charge.stages.steps import Steps
     from tracer.trace.columns import Trace
 
 # Above it a person is told of steps that are not claimed.

@@ -19,21 +19,23 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
-from tracer.charge.stages.sequence import ATTENTION
+from tracer.charge.stages.sequence import ATTENTION, PRODUCT, shared
+from tracer.charge.stages.steps import Steps, joined
+from tracer.charge.stages.training import TRAINING
 from tracer.statistics.robust import median, theil_sen
 from tracer.trace.api import copies_to_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.arrays import I64
     from tracer.charge.stages.sequence import Sequence
 
 ENOUGH = 0.75
 CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
 FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
-_TRAINING = re.compile(r"backward|_bwd|dgrad|wgrad|multi_tensor|adam|sgd|dropout", re.IGNORECASE)
+_TOKEN = re.compile(r"arg_?max|multinomial", re.IGNORECASE)
+_EMBEDS = re.compile(r"embedding|index_?select|vectorized_gather", re.IGNORECASE)
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
 _WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
 _JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])")
@@ -41,32 +43,16 @@ _SIZES = re.compile(r"<.*|\d+")
 # A prompt's layers share less than this with a step's, or take this much longer.
 ALIKE, LONGER = 0.8, 1.5
 STANDS_OUT = 2
+# At most this of a prompt's matrix products and attention is a step's too, as the head's, and the choice of experts.
+OTHERWISE = 0.5
 # So many steps at least show a growth, and so much of it.
 FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
 # So much of a step must be there for the first and the last to be one.
 MOST_OF_A_STEP = 0.75
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Decode steps that follow one another.
-
-    Attributes:
-        begins: where each begins, and where the last ends, in places of the sequence.
-        prompt: where the prompt's pass in front of them begins; None where none was seen.
-    """
-
-    begins: tuple[int, ...]
-    prompt: int | None
-
-    @property
-    def start(self) -> int:
-        """Where the first of it begins."""
-        return self.begins[0] if self.prompt is None else self.prompt
-
-    def meets(self, other: Steps) -> bool:
-        """Whether both have a part in common."""
-        return self.start < other.begins[-1] and other.start < self.begins[-1]
+# Layers may choose too, as among experts; a step does so this often at most.
+MOST_CHOICES = 2
+# A prompt attends at most so many times as often as a step.
+MORE_OFTEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +91,31 @@ def likely_steps(sequence: Sequence) -> Likely | None:
     """The likeliest decode steps, or what repeats and is most like them; None where nothing repeats often enough.
 
     Requests that are alike repeat, their steps do, and the layers of these: the likeliest of them are the steps. Steps
-    of another length, as a longer cache may bring, are of other requests.
+    of another length, as a longer cache may bring, go on with an answer or are of other requests.
     """
     found = [_steps_of(sequence, run) for run in longest(sequence.codes, FEWEST_STEPS, MOST_TRIED)]
     if not found:
         return None
     found.sort(key=lambda likely: -likely.confidence)
-    answers = list(found[0].answers)
-    for likely in found[1:]:
-        if likely.confidence >= ENOUGH:
-            answers += [answer for answer in likely.answers if not any(answer.meets(other) for other in answers)]
-    return replace(found[0], answers=sorted(answers, key=lambda answer: answer.begins))
+    sure: list[Steps] = []
+    others: list[Steps] = []
+    for likely in found:
+        for answer in likely.answers:
+            if not any(answer.meets(other) for other in (*sure, *others)):
+                (sure if likely.confidence >= ENOUGH else others).append(answer)
+    return replace(found[0], answers=joined(sequence, sure, others) if sure else found[0].answers)
 
 
 def _steps_of(sequence: Sequence, run: Run) -> Likely:
     """How likely it is that what repeats in this run are decode steps, and where they are if it may be."""
-    if sequence.matching(run.start, run.end, _TRAINING.search).any():
+    if sequence.matching(run.start, run.end, TRAINING.search).any():
         return Likely([], 0.0, run.times)
     size = run.distance
     # A prompt of much the same kernels repeats well enough for a run, and is no step.
     while run.times > FEWEST_STEPS and not _alike(sequence, run.start, size):
+        run = replace(run, start=run.start + size)
+    # Nor is one of as many kernels, which multiplies or attends by others.
+    if run.times > FEWEST_STEPS and _first_alone(sequence, run.start, size):
         run = replace(run, start=run.start + size)
     step = _step(sequence, run)
     if step is None:
@@ -152,6 +143,7 @@ def _step(sequence: Sequence, run: Run) -> _Step | None:
     inner = [found for apart in distances(two) if 2 * apart <= run.distance for found in runs(two, apart)]
     inner = [found for found in inner if found.end - found.start <= run.distance and found.times > 1]
     layers = max(inner, key=lambda found: (found.end - found.start, -found.distance), default=None)
+    layers = None if layers is None else _without_choice(sequence, run, layers)
     if layers is not None and 2 * (layers.end - layers.start) < run.distance:
         layers = None
     one = sequence.own[run.start : run.start + run.distance]
@@ -159,6 +151,18 @@ def _step(sequence: Sequence, run: Run) -> _Step | None:
     counts = np.bincount(coded(one[attends])[1]).tolist()
     cut = _cut(sequence, run, layers)
     return None if cut is None else _Step(run, cut, layers, tuple(counts))
+
+
+def _without_choice(sequence: Sequence, run: Run, layers: Run) -> Run:
+    """The layers up to where a token is chosen, or from there on: what is behind the last may be much like one."""
+    told = sequence.matching(run.start, run.start + 2 * run.distance, _TOKEN.search)
+    if int(told[: run.distance].sum()) > MOST_CHOICES:
+        return layers
+    for place in np.flatnonzero(told).tolist():
+        if layers.start <= place < layers.end:
+            ahead = 2 * place >= layers.start + layers.end
+            layers = replace(layers, end=place) if ahead else replace(layers, start=place + 1)
+    return layers
 
 
 def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
@@ -170,6 +174,9 @@ def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
     reads = np.flatnonzero(sequence.matching(place, place + outside, copies_to_host))
     if len(choices):
         reads = reads[reads > choices[-1]]
+        # The next step may read something back too, as whether a mask hides anything.
+        embeds = np.flatnonzero(sequence.matching(place, place + outside, _EMBEDS.search))
+        reads = reads[reads < max(embeds[embeds > choices[-1]], default=size)]
     if layers is None and len(choices):
         reads = reads[reads < choices[-1] + max(16, size // 8)]
     if len(reads) or len(choices):
@@ -203,7 +210,9 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
         for begins in _unbroken(sequence, _begins(run, cut), step):
             if len(begins) < 2 or begins[0] < behind:
                 continue
-            places = [sequence.call_from(place) for place in [*begins, min(begins[-1] + size, len(sequence))]]
+            first = len(begins) > 2 and _first_alone(sequence, begins[0], size)
+            ends = [*begins[first:], min(begins[-1] + size, len(sequence))]
+            places = [sequence.call_from(place) for place in ends]
             prompt = _prompt(sequence, step, behind, places[0])
             if prompt is None and found and places[0] - behind <= size:
                 # The same answer, of which a step or two asked for something else.
@@ -223,7 +232,7 @@ def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[i
     for place in begins:
         own = sequence.own[max(place, 0) : place + size]
         there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
-        if (own == there).mean() >= ALIKE or _shared(own, usual) >= ALIKE:
+        if (own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE:
             found[-1].append(place)
         elif found[-1]:
             found.append([])
@@ -245,6 +254,8 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
     found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
     found = [run for run in found if _as_many_layers(run, step) and high - low - run.end <= outside + run.distance]
+    # Steps of an answer before may be as many as layers: each chooses a token, and attends in all layers.
+    found = [run for run in found if not _steps_themselves(sequence, step, low + run.start, low + run.end)]
     if not found:
         return None
     layers = max(found, key=lambda run: (run.end - run.start, -run.distance))
@@ -266,6 +277,12 @@ def _as_many_layers(run: Run, step: _Step) -> bool:
     return run.times in step.attentions
 
 
+def _steps_themselves(sequence: Sequence, step: _Step, low: int, high: int) -> bool:
+    """Whether what repeats in a part, as layers would, are steps."""
+    attends = int(sequence.matching(low, high, ATTENTION.search).sum())
+    return attends > MORE_OFTEN * sum(step.attentions) or bool(sequence.matching(low, high, _TOKEN.search).any())
+
+
 def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> bool:
     """Whether a prompt's layers ask for other work than a step's, as many positions do than a single one.
 
@@ -273,14 +290,14 @@ def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> b
     classifier even attends by another one if its texts are. So a step is told by what a single position has in each
     layer: it is multiplied as a vector; or it attends by another kernel, and what was attended to before is kept.
     """
+    vectors = int(sequence.matching(step.start, step.stop, _VECTOR.search).sum())
+    if vectors >= layers and not _families(sequence, prompt, _VECTOR):
+        return True
     longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
-    if not longer and _shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
+    if not longer and shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
         return False
     attend = [_families(sequence, part, ATTENTION) for part in (prompt, step)]
-    if all(attend) and attend[0] != attend[1] and _keeps(sequence, step, layers):
-        return True
-    vectors = int(sequence.matching(step.start, step.stop, _VECTOR.search).sum())
-    return vectors >= layers and not _families(sequence, prompt, _VECTOR)
+    return all(attend) and attend[0] != attend[1] and _keeps(sequence, step, layers)
 
 
 def _keeps(sequence: Sequence, step: slice, layers: int) -> bool:
@@ -303,15 +320,19 @@ def _families(sequence: Sequence, part: slice, pattern: re.Pattern[str]) -> set[
 def _alike(sequence: Sequence, place: int, size: int) -> bool:
     """Whether what begins at a place asks for much the same as what follows it."""
     first, second = max(place, 0), place + size
-    return _shared(sequence.own[first:second], sequence.own[second : second + size]) >= ALIKE
+    return shared(sequence.own[first:second], sequence.own[second : second + size]) >= ALIKE
 
 
-def _shared(own: I64, other: I64) -> float:
-    """Which share of the names of `own` occur in `other` too, each as often as it does there."""
-    _, code = coded(np.concatenate([own, other]))
-    mine, theirs = np.bincount(code[: len(own)]), np.bincount(code[len(own) :])
-    both = min(len(mine), len(theirs))
-    return float(np.minimum(mine[:both], theirs[:both]).sum() / max(1, len(own)))
+def _first_alone(sequence: Sequence, place: int, size: int) -> bool:
+    """Whether what begins at a place multiplies, or attends, by other kernels than the two behind it, which agree."""
+    parts = [slice(max(at, 0), at + size) for at in (place, place + size, place + 2 * size)]
+    for pattern in (PRODUCT, ATTENTION):
+        first, second, third = (
+            sequence.own[part][sequence.matching(part.start, part.stop, pattern.search)] for part in parts
+        )
+        if len(first) and shared(first, second) <= OTHERWISE and shared(second, third) >= ALIKE:
+            return True
+    return False
 
 
 def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> bool:

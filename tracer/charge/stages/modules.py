@@ -2,7 +2,8 @@
 
 A language model's call is the outermost module that holds decoder layers. The calls of one request follow one another:
 prefill, then decode steps; `prompts` tells them apart, or says that nothing does. All of this is inferred from names.
-How many tokens a pass yielded is not.
+How many tokens a pass yielded is not. Where no call goes on from another or sees a picture, they may be anything's: a
+classifier's, an embedding model's, an evaluation's. Those of a training are of no request.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from tracer.charge.intervals import Nest, distinct, outermost
 from tracer.charge.stages.prompts import are_prompts
 from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.source import StageSource
+from tracer.charge.stages.training import trains
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL, PROJECTOR, VISION
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
+    from tracer.charge.stages.queries import Told
     from tracer.trace.columns import Trace
 
 # A word that something must follow is looked for from the end of the name: all that follows an earlier one follows the
 # last too, and looking from each of them takes time with the square of a name's length.
 _DECODER = re.compile(
-    r"(?:Decoder(?:Layer|Block)|(?:Bloom|Mpt)Block)_\d+$|\A(?>(?s:.*)(?:GPT|Falcon))\w*Block_\d+$",
+    r"(?:Decoder(?:Layer|Block)|(?:Bloom|Mpt|MPT|Mamba2?|Rwkv|CodeGen|GLM|QWen)Block|GPTNeoXLayer)_\d+$"
+    r"|\A(?>(?s:.*)(?:GPT|Falcon))\w*Block_\d+$",
 )
 # Decoders of objects and masks, which have layers of that name too.
 _DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect|Segment|Owl|Sam[A-Z2]|Sam_")
@@ -48,6 +52,19 @@ _PROMPT_OR_STEP = Untold(
     reason="all ask for the same work, none takes much longer, and no shapes or frames of generate were recorded",
     next_step="record shapes too (record_shapes=True), or mark the stages (tracer.stage; record_function and --marker)",
     needs=Want.CPU_OPS | Want.DETAILS,
+)
+_ALONE = Untold(
+    what="whether the passes of the model are prefill",
+    reason="none goes on from another, as a decode step does: those of a classifier, an embedding model, a ranking or "
+    "an evaluation look like this too",
+    next_step="record an answer of several tokens, or mark the stages (tracer.stage; record_function and --marker)",
+    needs=Want.CPU_OPS | Want.DETAILS,
+)
+_TRAINED = Untold(
+    what="which passes of the model are prefill and which are decode steps",
+    reason="a backward pass or an optimizer's step was recorded: the passes are a training's, which has neither",
+    next_step="mark the stages if there are any (tracer.stage; record_function and --marker)",
+    needs=Want(0),
 )
 
 
@@ -97,10 +114,14 @@ def stages_of_modules(trace: Trace) -> StageRanges | None:
         projectors = _outermost(trace, _matching(trace, own, _PROJECTOR))
         if len(_models(trace, calls, decoders)) > 1:
             return replace(StageRanges.none(), untold=_WHOSE)
-        first = are_prompts(trace, calls, vision, decoders)
-        if first is None:
+        if trains(trace):
+            return replace(StageRanges.none(), untold=_TRAINED)
+        told = are_prompts(trace, calls, vision, decoders)
+        if told is None:
             return replace(StageRanges.none(), untold=_PROMPT_OR_STEP)
-        return _ranges(trace, calls, first, vision, projectors)
+        if told.prompts.all() and not told.sure and not len(vision):
+            return replace(StageRanges.none(), untold=_ALONE)
+        return _ranges(trace, calls, told, vision, projectors)
     return None
 
 
@@ -129,10 +150,10 @@ def _holding(trace: Trace, rows: I64, inner: I64) -> Bools:
     return np.asarray(high > low, dtype=np.bool_)
 
 
-def _ranges(trace: Trace, calls: I64, first: Bools, vision: I64, projectors: I64) -> StageRanges:
-    modules = trace.modules
-    request = np.cumsum(first) - 1
-    # Steps are counted from the prompt's call, or from 1 where that was not recorded.
+def _ranges(trace: Trace, calls: I64, told: Told, vision: I64, projectors: I64) -> StageRanges:
+    modules, first = trace.modules, told.prompts
+    request = np.cumsum(told.begins) - 1
+    # Steps are counted from the prompt's last call, or from 1 where that was not recorded.
     index = np.arange(len(calls)) - np.maximum.accumulate(np.where(first, np.arange(len(calls)), -1))
     # A step is not over when the forward call is: choosing the token and preparing the next input belong to it.
     end = modules.end_ns[calls].copy()

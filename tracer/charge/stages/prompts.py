@@ -2,9 +2,9 @@
 
 What tells, in this order: a call is the first in a call of `generate`; the shapes of what a call was given; it follows
 a picture; a step repeats the kernels (on a CPU the operators) of the steps beside it, a prompt runs others; and where
-all calls ask for the same, the first keeps a device busy for much longer than most later ones. Where nothing tells,
-nobody says: steps recorded without their prompt, a short prompt in front of its steps, and prompts alone look alike
-then.
+all calls ask for the same, the first keeps a device busy for much longer than most later ones, and these for much the
+same time. Where nothing tells, nobody says: steps recorded without their prompt, a short prompt in front of its steps,
+passes that check what was drafted, and prompts alone look alike then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, outermost
 from tracer.charge.launches import find_launches
-from tracer.charge.stages.queries import prompts_by_shapes
+from tracer.charge.stages.queries import Told, told_by_shapes
 from tracer.statistics.robust import median
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ LONGER = 1.5
 RESEMBLES = 0.5
 # What differs from most calls, and takes less than this share of their time, are steps: most calls are prompts then.
 SHORTER = 0.67
+# Steps take much the same time: this share of the usual one more or less, but for one in so many.
+STEADY, BUT_ONE_IN = 0.25, 10
 
 
-def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | None:
+def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Told | None:
     """Which of a thread's calls of the language model, in their order, process a prompt; None where nothing tells.
 
     Args:
@@ -43,17 +45,27 @@ def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | N
         layers: the same of decoder layers.
     """
     found = _in_generate(trace, calls)
-    if found is None:
-        found = prompts_by_shapes(trace, trace.modules[calls], trace.modules[layers])
     if found is not None:
-        return found
+        return Told(found, found, sure=True)
+    told = told_by_shapes(trace, trace.modules[calls], trace.modules[layers])
+    if told is not None:
+        return told
+    seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), trace.modules.end_ns[calls], side="left")
+    pictured = np.asarray(np.diff(seen, prepend=0) > 0, dtype=np.bool_)
+    found = _by_work(trace, calls, pictured)
+    return None if found is None else Told(found, found, sure=bool(pictured.any()))
+
+
+def _by_work(trace: Trace, calls: I64, pictured: Bools) -> Bools | None:
+    """The same, by what each call asked for; those that follow a picture are known."""
     if len(calls) == 1:
         return np.ones(1, dtype=np.bool_)
-    asked, taken = _asked(trace, calls)
+    start, end = trace.modules.start_ns[calls], trace.modules.end_ns[calls]
+    thread = int(trace.modules.thread[calls[0]])
+    asked, taken = _asked(trace, thread, start, end)
     # How long the host took for a call says nothing of what it was asked for: anything may have come in between.
     timed = len(trace.ops) > 0
-    seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), trace.modules.end_ns[calls], side="left")
-    found = np.asarray(np.diff(seen, prepend=0) > 0, dtype=np.bool_)
+    found = pictured.copy()
     rest = np.flatnonzero(~found)
     if len(rest) < 2:
         return found
@@ -61,10 +73,37 @@ def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Bools | N
     if odd.any():
         turned = timed and not found.any() and median(taken[rest[odd]]) < SHORTER * median(taken[rest[~odd]])
         found[rest] = ~odd if turned else odd
-        return found
+        between, _ = _asked(trace, thread, np.append(start[:1], end[:-1]), start)
+        return found if _hang_together(found, asked, between, taken if timed else None) else None
     if not timed:
         return None
     return found | _resembling(taken, found) if found.any() else _by_time(taken)
+
+
+def _hang_together(found: Bools, asked: list[Counter[int]], between: list[Counter[int]], taken: I64 | None) -> bool:
+    """Whether what is unlike the steps are prompts: like one another, or longer than steps.
+
+    A pass that checks what was drafted is unlike a step too; in front of it the same is done as in front of a step,
+    whereas a prompt comes from elsewhere. Where the first call is like the steps, either the recording began behind its
+    prompt, or the prompt looks like them; then it takes longer.
+
+    Args:
+        found: which calls are unlike the steps.
+        asked: what each asked for.
+        between: the same of the time in front of each.
+        taken: how long that took each call; None where nothing tells.
+    """
+    if not found[0] and (taken is None or taken[0] > LONGER * median(taken[~found])):
+        return False
+    first, *later = np.flatnonzero(found).tolist()
+    if taken is not None and not found.all():
+        later = [row for row in later if taken[row] <= LONGER * median(taken[~found])]
+    usual = Counter(frozenset(between[row].items()) for row in np.flatnonzero(~found)[1:].tolist()).most_common(1)
+    step = Counter(dict(usual[0][0])) if usual else Counter[int]()
+    return all(
+        _shared(asked[row], asked[first]) >= ALIKE and not (step and _shared(between[row], step) >= ALIKE)
+        for row in later
+    )
 
 
 def _in_generate(trace: Trace, calls: I64) -> Bools | None:
@@ -91,7 +130,11 @@ def _by_time(taken: I64) -> Bools | None:
     later = median(taken[1:])
     if taken[0] <= LONGER * later:
         return None
-    return np.asarray((taken > LONGER * later) & (taken >= RESEMBLES * taken[0]), dtype=np.bool_)
+    found = np.asarray((taken > LONGER * later) & (taken >= RESEMBLES * taken[0]), dtype=np.bool_)
+    steps = taken[~found]
+    usual = median(steps)
+    # Batches of texts of any length are none.
+    return found if BUT_ONE_IN * int((np.abs(steps - usual) > STEADY * usual).sum()) <= len(steps) else None
 
 
 def _unlike_most(asked: list[Counter[int]]) -> Bools:
@@ -108,10 +151,9 @@ def _shared(one: Counter[int], other: Counter[int]) -> float:
     return (one & other).total() / longest if longest else 1.0
 
 
-def _asked(trace: Trace, calls: I64) -> tuple[list[Counter[int]], I64]:
-    """What each call asked for, by name, and how long that took: work on the device, or operators without one."""
-    start, end = trace.modules.start_ns[calls], trace.modules.end_ns[calls]
-    thread = int(trace.modules.thread[calls[0]])
+def _asked(trace: Trace, thread: int, start: I64, end: I64) -> tuple[list[Counter[int]], I64]:
+    """What was asked for on a thread in each of these times, by name, and how long that took: work on the device, or
+    operators without one."""
     if len(trace.ops):
         launch = find_launches(trace)
         rows = np.flatnonzero(launch >= 0)

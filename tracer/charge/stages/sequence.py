@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
+PRODUCT = re.compile(r"gemm|gemv|matmul|cutlass|cublas|xmma|nvjet|split_?k|Cijk_|dot_kernel", re.IGNORECASE)
 # One thread must have asked for so much of the device's time: what several ask for has no order.
 ONE_THREAD = 0.95
 
@@ -92,3 +93,11 @@ def sequence_of(trace: Trace) -> Sequence | None:
         asked_ns=trace.calls.start_ns[launch[sorted_rows]],
         until_ns=trace.calls.end_ns[launch[sorted_rows]],
     )
+
+
+def shared(own: I64, other: I64) -> float:
+    """Which share of the names of `own` occur in `other` too, each as often as it does there."""
+    _, code = coded(np.concatenate([own, other]))
+    mine, theirs = np.bincount(code[: len(own)]), np.bincount(code[len(own) :])
+    both = min(len(mine), len(theirs))
+    return float(np.minimum(mine[:both], theirs[:both]).sum() / max(1, len(own)))

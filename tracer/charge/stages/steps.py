@@ -1,0 +1,75 @@
+"""Decode steps that follow one another, and how those of one answer are joined that do not ask for quite the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.charge.stages.sequence import shared
+
+if TYPE_CHECKING:
+    from tracer.charge.stages.sequence import Sequence
+
+# Steps of one answer share this much of what they ask for at least.
+ALIKE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Decode steps that follow one another.
+
+    Attributes:
+        begins: where each begins, and where the last ends, in places of the sequence.
+        prompt: where the prompt's pass in front of them begins; None where none was seen.
+    """
+
+    begins: tuple[int, ...]
+    prompt: int | None
+
+    @property
+    def start(self) -> int:
+        """Where the first of it begins."""
+        return self.begins[0] if self.prompt is None else self.prompt
+
+    def meets(self, other: Steps) -> bool:
+        """Whether both have a part in common."""
+        return self.start < other.begins[-1] and other.start < self.begins[-1]
+
+
+def joined(sequence: Sequence, sure: list[Steps], others: list[Steps]) -> list[Steps]:
+    """The answers, in their order: those that are sure, and what goes on with them or comes right before them.
+
+    A cache that grows makes attention take another kernel, or one kernel more, from some step on.
+
+    Args:
+        sequence: in which they were found.
+        sure, others: steps that are sure to be some, and such as are not by themselves; none meets another.
+    """
+    found: list[Steps] = []
+    told: list[bool] = []
+    for steps in sorted([*sure, *others], key=lambda one: one.begins):
+        known = any(steps is one for one in sure)
+        if found and (known or told[-1]) and _goes_on(sequence, found[-1], steps):
+            before = found[-1]
+            gap = before.begins[-1] != steps.begins[0]
+            found[-1] = Steps((*before.begins[: None if gap else -1], *steps.begins), before.prompt)
+            told[-1] = True
+        else:
+            found.append(steps)
+            told.append(known)
+    return [steps for steps, known in zip(found, told, strict=True) if known]
+
+
+def _goes_on(sequence: Sequence, before: Steps, steps: Steps) -> bool:
+    """Whether steps follow others at once, or after one that is unlike both, and ask for much the same."""
+    if steps.prompt is not None:
+        return False
+    last, first = slice(*before.begins[-2:]), slice(*steps.begins[:2])
+    size = last.stop - last.start
+    gap = steps.begins[0] - before.begins[-1]
+    one = gap == 0 or ALIKE * size <= gap <= size / ALIKE
+    return (
+        one
+        and min(shared(sequence.own[first], sequence.own[last]), shared(sequence.own[last], sequence.own[first]))
+        >= ALIKE
+    )
