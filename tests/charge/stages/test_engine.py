@@ -131,6 +131,40 @@ def test_a_draft_model_decodes_where_the_target_verifies_and_else_the_model_itse
     assert alone.roles == ()
 
 
+def _asking(*steps: tuple[str, int]) -> list[str]:
+    """Stages of steps that each ask for so many kernels."""
+    events: list[Event] = []
+    for place, (name, ops) in enumerate(steps):
+        events.append(span(name, 100 * place, 90))
+        for k in range(ops):
+            number = 100 * place + k + 1
+            events += [launch(100 * place + k, 1, number), kernel("k", 100 * place + k + 2, 1, number)]
+    return [ALL_STAGES[code] for code in find_stages(trace_of(*events)).stage.tolist()]
+
+
+def test_the_drafts_pass_over_a_prompt_is_told_by_the_targets_of_the_same_label_before_it() -> None:
+    long, short = "step[EXTEND bs=1 toks=512]", "step[EXTEND bs=1 toks=100]"
+    verify = "step[TARGET_VERIFY bs=1]"
+    assert _asking((long, 60), (long, 5), (verify, 60)) == ["prefill", "draft", "decode"]
+    # A prompt in chunks; two prompts alike, each with its own.
+    assert _asking((long, 60), (long, 5), (long, 60), (long, 5), (short, 60), (short, 5)) == ["prefill", "draft"] * 3
+    # The target's own next prompt, and one of another length.
+    assert _asking((long, 60), (long, 60), (verify, 60)) == ["prefill", "prefill", "decode"]
+    assert _asking((long, 60), (short, 5), (verify, 60)) == ["prefill", "prefill", "decode"]
+
+
+def test_without_speculation_a_single_prompt_that_asks_for_less_is_none_of_a_draft() -> None:
+    label, step = "step[EXTEND bs=1 toks=512]", "step[DECODE bs=1]"
+    assert _asking((label, 60), (label, 5), (step, 60)) == ["prefill", "prefill", "decode"]
+    others = [(f"step[EXTEND bs=1 toks={count}]", 60) for count in range(10, 18)]
+    assert set(_asking((label, 60), (label, 5), *others, (label, 60), (label, 5))) == {"prefill"}
+
+
+def test_the_replay_of_all_of_a_drafts_passes_is_a_draft_of_as_many_requests_as_it_has() -> None:
+    assert _stages("step[DRAFT_LOOP raw_bs=3 bs=4 topk=1]", "step[TARGET_VERIFY bs=3]") == ["draft", "decode"]
+    assert _found(span("step[DRAFT_LOOP raw_bs=3 bs=4 topk=1]", 0, 9)).labels[0].requests == 3
+
+
 V, E, D, P, IDLE = (f"step[{mode} bs=1]" for mode in ("TARGET_VERIFY", "DRAFT_EXTEND", "DECODE", "EXTEND", "IDLE"))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct
+from tracer.charge.launches import find_launches
 from tracer.charge.stages.batch import NO_LABEL, Label
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.reach import reaching
@@ -56,7 +57,10 @@ class Range:
     label: Label = NO_LABEL
 
 
-def _as_they_are(steps: Sequence[Range]) -> list[str]:
+Settle: TypeAlias = "Callable[[Sequence[Range], Sequence[int]], list[str]]"
+
+
+def _as_they_are(steps: Sequence[Range], _asked: Sequence[int]) -> list[str]:
     return [one.stage for one in steps]
 
 
@@ -64,14 +68,15 @@ def engine(
     markers: str,
     rank: int,
     read: Callable[[str], Range | None],
-    settle: Callable[[Sequence[Range]], list[str]] = _as_they_are,
+    settle: Settle = _as_they_are,
 ) -> StageSource:
     """A source that reads the labels of an engine.
 
     Args:
         markers, rank: see `StageSource`.
         read: what a name means; None of any other.
-        settle: the stages of one thread's steps, in their order, where those beside a step tell more of it.
+        settle: the stages of one thread's steps, in their order, where those beside a step tell more of it; given how
+            many device ops each asked for, too.
     """
     return StageSource(markers=markers, rank=rank, find=partial(_find, markers=markers, read=read, settle=settle))
 
@@ -81,7 +86,7 @@ def _find(
     *,
     markers: str,
     read: Callable[[str], Range | None],
-    settle: Callable[[Sequence[Range]], list[str]],
+    settle: Settle,
 ) -> StageRanges | None:
     names = {code: trace.strings[code] for code in distinct(trace.ranges.name)}
     meaning = {code: _of_somebody(found) for code, name in names.items() if (found := read(name)) is not None}
@@ -122,17 +127,25 @@ def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
     return found
 
 
-def _settled(
-    trace: Trace, steps: I64, meaning: Mapping[int, Range], settle: Callable[[Sequence[Range]], list[str]]
-) -> list[str]:
+def _settled(trace: Trace, steps: I64, meaning: Mapping[int, Range], settle: Settle) -> list[str]:
     """The stage of each step, by those beside it on its thread."""
     found = [""] * len(steps)
     for thread in distinct(trace.ranges.thread[steps]):
         own = np.flatnonzero(trace.ranges.thread[steps] == thread).tolist()
-        stages = settle([meaning[name] for name in trace.ranges.name[steps[own]].tolist()])
+        asked = _asked(trace, steps[own]) if settle is not _as_they_are else int64([])
+        stages = settle([meaning[name] for name in trace.ranges.name[steps[own]].tolist()], asked.tolist())
         for place, stage in zip(own, stages, strict=True):
             found[place] = stage
     return found
+
+
+def _asked(trace: Trace, steps: I64) -> I64:
+    """How many device ops each of these steps of one thread asked for."""
+    launch = find_launches(trace)
+    launch = launch[launch >= 0]
+    times = np.sort(trace.calls.start_ns[launch[trace.calls.thread[launch] == trace.ranges.thread[steps[0]]]])
+    low, high = (np.searchsorted(times, edge[steps]) for edge in (trace.ranges.start_ns, trace.ranges.end_ns))
+    return int64(high - low)
 
 
 def _ranges(trace: Trace, markers: str, rows: I64, stages: list[str], labels: list[Label]) -> StageRanges:

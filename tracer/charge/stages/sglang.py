@@ -15,6 +15,9 @@
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
   DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
   target's own, as where the engine speculates for small batches only.
+- Of a prompt the draft model makes a pass too, right behind the target's and with the same label, in far fewer kernels
+  (`speculative/eagle_worker_v2.py`): where no range is around it, it is told by that.
+- `step[DRAFT_LOOP raw_bs=3 bs=4 topk=1]` replays all passes of a draft (`frozen_kv_mtp_cuda_graph_runner.py`).
 - IDLE and PREBUILT do no request's work.
 - `sglang.vlm.mm_embedding` encodes pictures inside a prompt's step (sglang#30871, July 2026). Its neighbour
   `sglang.vlm.language_model_prefill` is the rest of that step, and may lie in steps of other modes: the step tells.
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"step\[(\w++)(?:([^\[\]]*+)\]|((?: [^\[\] ]++)*) [^\[\] ]*+)")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
+# A draft model has fewer layers: its pass asks for so many times fewer device ops at least.
+FEWER = 2
 _MODES = {
     "EXTEND": PREFILL,
     "PREFILL": PREFILL,
@@ -68,7 +73,7 @@ def _stage(mode: str) -> str:
 
 
 def _label(mode: str, stage: str, fields: Mapping[str, str]) -> Label:
-    requests = number(fields.get("bs"))
+    requests = number(fields.get("raw_bs", fields.get("bs")))  # the latter is what a graph was padded to
     if stage == MIXED:
         prompts, sequences = number(fields.get("ext")), number(fields.get("dec"))
         return label(mode, _group(fields, "c", None, prompts), _group(fields, "g", sequences, sequences), requests)
@@ -91,7 +96,7 @@ def _group(fields: Mapping[str, str], kind: str, requests: int | None, tokens: i
     )
 
 
-def _settle(steps: Sequence[Range]) -> list[str]:
+def _settle(steps: Sequence[Range], asked: Sequence[int]) -> list[str]:
     """The stages of a thread's steps: of those that decode, a draft's are the ones that a verifying step follows.
 
     A round drafts equally often. What decodes in front of more than that, or is followed by something else, is the
@@ -100,6 +105,8 @@ def _settle(steps: Sequence[Range]) -> list[str]:
     stages = [one.stage for one in steps]
     working = [place for place, one in enumerate(steps) if one.stage]  # what waits for other ranks lies in between
     modes = [steps[place].label.mode for place in working]
+    for place in _drafted_prompts([steps[place].label for place in working], [asked[place] for place in working]):
+        stages[working[place]] = DRAFT
     runs = _runs(modes)
     drafted = _drafted_each_round(modes, runs)
     if drafted is None:
@@ -111,6 +118,22 @@ def _settle(steps: Sequence[Range]) -> list[str]:
         for place in working[first:end]:
             stages[place] = DRAFT
     return stages
+
+
+def _drafted_prompts(labels: Sequence[Label], asked: Sequence[int]) -> list[int]:
+    """Which prompts' steps are the draft model's: those of the same label as the one before, of far fewer ops.
+
+    Where nothing else shows that the engine speculates, as with a server for prompts alone, most have to come in pairs.
+    """
+    found: list[int] = []
+    prompts = [place for place, one in enumerate(labels) if one.mode in ("EXTEND", "PREFILL")]
+    for place in prompts:
+        before = place - 1
+        twin = before >= 0 and before not in found[-1:] and labels[before] == labels[place]
+        if twin and 0 < FEWER * asked[place] <= asked[before]:
+            found.append(place)
+    speculates = any(_of_a_round([one.mode], 0) for one in labels)
+    return found if speculates or (len(found) > 1 and 2 * len(found) >= len(prompts) - 2) else []
 
 
 def _runs(modes: Sequence[str]) -> list[tuple[int, int]]:
