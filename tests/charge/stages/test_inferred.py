@@ -162,6 +162,63 @@ def test_what_a_step_reads_back_in_front_of_its_layers_ends_none() -> None:
     assert _shares(host.trace(), found)[0] == 1
 
 
+def _experts(host: Host, most: int, product: str, layers: int = 4) -> list[str]:
+    """Kernels of layers that send tokens to experts, to as many of them as chance has it."""
+    names: list[str] = []
+    for _ in range(layers):
+        names += ["norm", f"{product}_qkv", "copy_k", "copy_v", "flash_fwd" if product == "gemm" else "flash_splitkv"]
+        names += [f"{product}_o", "norm", "router_softmax", "gatherTopK", "nonzero"]
+        for _ in range(host.noise.randint(1, most)):
+            few = host.noise.choice((product, "gemm"))
+            names += ["index", f"{few}_up", "silu", f"{few}_down", "index_add"]
+    return names
+
+
+def test_steps_that_send_tokens_to_other_experts_each_time() -> None:
+    host = Host()
+    for product, stage, times in (("gemm", "prefill", 1), ("gemv", "decode", 16)):
+        for _ in range(times):
+            begun = host.now
+            host.ask(("embedding", *_experts(host, 5, product), "norm", "gemv_head", *CHOICE))
+            host.stage(stage, begun)
+    assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 16)]
+
+
+def test_batches_of_a_classifier_with_experts_are_no_steps() -> None:
+    host = Host()
+    for _ in range(16):
+        host.ask(("embedding", *_experts(host, 5, "gemm"), "pool", "gemm_head", *CHOICE))
+    assert not len(find_stages(host.trace()))
+
+
+def _lacking(trace: Trace, op: int) -> Trace:
+    return replace(trace, ops=trace.ops[np.delete(np.arange(len(trace.ops)), op)])
+
+
+def test_of_steps_that_are_not_whole_nothing_is_claimed() -> None:
+    host = Host()
+    answer(host, 12, tower=4)
+    trace = host.trace()
+    found = find_stages(_lacking(trace, len(trace.ops) - 3))
+    assert found.untold is not None
+    assert "1 launches among them have no device op" in found.untold.reason
+    # What comes before them is nobody's anyway.
+    assert len(find_stages(_lacking(trace, 2))) == len(find_stages(trace)) == 13
+
+
+def test_a_prompt_as_long_as_a_step_whose_layers_are_not_seen_is_no_step_between_others() -> None:
+    host = Host()
+    answer(host, 12)
+    begun = host.now
+    rest = ["norm", "rotary", "copy_k", "copy_v", "silu"] * 7
+    host.noise.shuffle(rest)
+    host.ask(("embedding", "arange", *rest[:34], "flash_splitkv", *["gemm_128"] * 8, *CHOICE), 2.2)
+    host.stage("prefill", begun)
+    answer(host, 12, prompt=())
+    found = _found(host)
+    assert sum(count for _, stage, count in _calls(found) if stage == "decode") == 24
+
+
 @pytest.mark.parametrize("layers", [2, 3, 32, 80])
 def test_of_any_depth(layers: int) -> None:
     host = Host()

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.charge.lost import find_lost
+from tracer.charge.stages.experts import has_experts, with_one_expert
 from tracer.charge.stages.likely import ENOUGH, likely_steps
 from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.sequence import sequence_of
 from tracer.charge.stages.source import StageSource
+from tracer.charge.work import work_of
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL
 from tracer.trace.columns import Want
 
@@ -38,12 +41,20 @@ def stages_of_repetition(trace: Trace) -> StageRanges | None:
     if sequence is None:
         return None
     likely = likely_steps(sequence)
+    if (likely is None or likely.confidence < ENOUGH) and has_experts(sequence):
+        one_expert = with_one_expert(sequence)
+        steps = likely_steps(one_expert)
+        if steps is not None and steps.confidence >= ENOUGH and steps.answers:
+            sequence, likely = one_expert, steps
     if likely is None or likely.confidence < WORTH_SAYING:
         return None
     if likely.confidence < ENOUGH or not likely.answers:
         return replace(StageRanges.none(), untold=_unsure(likely))
     rows = [row for request, steps in enumerate(likely.answers) for row in _rows(sequence, steps, request)]
     start, end, stage, index, request = int64(rows).T
+    lost = _lost_between(trace, sequence.thread, int(start.min()), int(end.max()))
+    if lost:
+        return replace(StageRanges.none(), untold=_not_whole(lost))
     first = np.flatnonzero(np.diff(request, prepend=-1))
     return StageRanges(
         markers="inferred",
@@ -69,6 +80,24 @@ def _unsure(likely: Likely) -> Untold:
         reason=f"the same kernels ran {likely.times} times; that each is a step has a confidence of "
         f"{likely.confidence:.2f}, below {ENOUGH}",
         next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
+        needs=Want(0),
+    )
+
+
+def _lost_between(trace: Trace, thread: int, start_ns: int, end_ns: int) -> int:
+    """How many launches of a thread in a time have no op: what is not whole repeats otherwise than it did."""
+    none = StageRanges.none()
+    calls = find_lost(trace, none, work_of(trace, none)).calls
+    begun = trace.calls.start_ns[calls[trace.calls.thread[calls] == thread]]
+    return int(((begun >= start_ns) & (begun < end_ns)).sum())
+
+
+def _not_whole(lost: int) -> Untold:
+    return Untold(
+        what="which of what repeats are decode steps",
+        reason=f"{lost:,} launches among them have no device op, so that steps are not whole",
+        next_step="record again with a warm-up (torch.profiler.schedule(wait=1, warmup=1, active=...)), or mark the "
+        "stages (tracer.stage; record_function and --marker)",
         needs=Want(0),
     )
 

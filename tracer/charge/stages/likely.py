@@ -19,7 +19,7 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
-from tracer.charge.stages.sequence import ATTENTION, PRODUCT, shared
+from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
 from tracer.charge.stages.steps import Steps, joined
 from tracer.charge.stages.training import TRAINING
 from tracer.statistics.robust import median, theil_sen
@@ -40,11 +40,9 @@ _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
 _WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
 _JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])")
 _SIZES = re.compile(r"<.*|\d+")
-# A prompt's layers share less than this with a step's, or take this much longer.
-ALIKE, LONGER = 0.8, 1.5
+# A prompt's layers take this much longer than a step's, or share less than `ALIKE` with them.
+LONGER = 1.5
 STANDS_OUT = 2
-# At most this of a prompt's matrix products and attention is a step's too, as the head's, and the choice of experts.
-OTHERWISE = 0.5
 # So many steps at least show a growth, and so much of it.
 FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
 # So much of a step must be there for the first and the last to be one.
@@ -214,14 +212,21 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             ends = [*begins[first:], min(begins[-1] + size, len(sequence))]
             places = [sequence.call_from(place) for place in ends]
             prompt = _prompt(sequence, step, behind, places[0])
-            if prompt is None and found and places[0] - behind <= size:
+            gap = slice(behind, places[0])
+            if prompt is None and found and gap.stop - gap.start <= size and _as_a_step(sequence, gap, step):
                 # The same answer, of which a step or two asked for something else.
                 before = found.pop()
-                part = places[0] - behind > (1 - MOST_OF_A_STEP) * size
+                part = gap.stop - gap.start > (1 - MOST_OF_A_STEP) * size
                 places, prompt = [*before.begins[: None if part else -1], *places], before.prompt
             found.append(Steps(tuple(places), prompt))
             behind = places[-1]
     return found
+
+
+def _as_a_step(sequence: Sequence, part: slice, step: _Step) -> bool:
+    """Whether a part between steps works by the kernels by which these do, whatever else is done in it."""
+    one = slice(step.cut, step.cut + step.run.distance)
+    return all(alike(sequence, part, one, pattern) > OTHERWISE for pattern in (PRODUCT, ATTENTION))
 
 
 def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[int]]:
@@ -254,13 +259,14 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
     found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
     found = [run for run in found if _as_many_layers(run, step) and high - low - run.end <= outside + run.distance]
-    # Steps of an answer before may be as many as layers: each chooses a token, and attends in all layers.
-    found = [run for run in found if not _steps_themselves(sequence, step, low + run.start, low + run.end)]
+    found = [run for run in found if _may_be_layers(sequence, step, low + run.start, low + run.end)]
     if not found:
         return None
     layers = max(found, key=lambda run: (run.end - run.start, -run.distance))
     one = slice(step.cut, step.cut + size)
-    if not _otherwise(sequence, slice(low + layers.start, low + layers.end), one, layers.times):
+    # What is behind the last layer, as the head, may be much like the beginning of one.
+    whole = slice(low + layers.start, low + layers.start + layers.times * layers.distance)
+    if not _otherwise(sequence, whole, one, layers.times):
         return None
     # What a step does in front of its layers, a prompt does too.
     before = outside if step.layers is None else (step.run.start + step.layers.start - step.cut) % size
@@ -277,10 +283,14 @@ def _as_many_layers(run: Run, step: _Step) -> bool:
     return run.times in step.attentions
 
 
-def _steps_themselves(sequence: Sequence, step: _Step, low: int, high: int) -> bool:
-    """Whether what repeats in a part, as layers would, are steps."""
+def _may_be_layers(sequence: Sequence, step: _Step, low: int, high: int) -> bool:
+    """Whether what repeats in a part attends, where steps do, and is no step itself.
+
+    Steps of an answer before may be as many as layers: each chooses a token, and attends in all layers.
+    """
     attends = int(sequence.matching(low, high, ATTENTION.search).sum())
-    return attends > MORE_OFTEN * sum(step.attentions) or bool(sequence.matching(low, high, _TOKEN.search).any())
+    most = sum(step.attentions)
+    return min(most, 1) <= attends <= MORE_OFTEN * most and not sequence.matching(low, high, _TOKEN.search).any()
 
 
 def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> bool:
@@ -296,8 +306,8 @@ def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> b
     longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
     if not longer and shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
         return False
-    attend = [_families(sequence, part, ATTENTION) for part in (prompt, step)]
-    return all(attend) and attend[0] != attend[1] and _keeps(sequence, step, layers)
+    attend = [_attends(sequence, part) for part in (prompt, step)]
+    return all(attend) and not attend[0] & attend[1] and _keeps(sequence, step, layers)
 
 
 def _keeps(sequence: Sequence, step: slice, layers: int) -> bool:
@@ -309,6 +319,12 @@ def _keeps(sequence: Sequence, step: slice, layers: int) -> bool:
         sequence.matching(step.start, step.stop, pattern.search) for pattern in (_WRITES, _JOINS, _TURNS)
     )
     return int(writes.sum()) + max(0, int((joins & ~writes).sum()) - int((turns & ~writes).sum())) >= layers
+
+
+def _attends(sequence: Sequence, part: slice) -> set[str]:
+    """The kernels of attention in a part; a softmax beside others chooses experts or tokens."""
+    found = _families(sequence, part, ATTENTION)
+    return {name for name in found if "softmax" not in name.lower()} or found
 
 
 def _families(sequence: Sequence, part: slice, pattern: re.Pattern[str]) -> set[str]:
@@ -325,14 +341,11 @@ def _alike(sequence: Sequence, place: int, size: int) -> bool:
 
 def _first_alone(sequence: Sequence, place: int, size: int) -> bool:
     """Whether what begins at a place multiplies, or attends, by other kernels than the two behind it, which agree."""
-    parts = [slice(max(at, 0), at + size) for at in (place, place + size, place + 2 * size)]
-    for pattern in (PRODUCT, ATTENTION):
-        first, second, third = (
-            sequence.own[part][sequence.matching(part.start, part.stop, pattern.search)] for part in parts
-        )
-        if len(first) and shared(first, second) <= OTHERWISE and shared(second, third) >= ALIKE:
-            return True
-    return False
+    first, second, third = (slice(max(at, 0), at + size) for at in (place, place + size, place + 2 * size))
+    return any(
+        alike(sequence, first, second, pattern) <= OTHERWISE and alike(sequence, second, third, pattern) >= ALIKE
+        for pattern in (PRODUCT, ATTENTION)
+    )
 
 
 def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
 PRODUCT = re.compile(r"gemm|gemv|matmul|cutlass|cublas|xmma|nvjet|split_?k|Cijk_|dot_kernel", re.IGNORECASE)
+# Parts that share this much of their names ask for much the same.
+ALIKE = 0.8
+# At most this of a prompt's matrix products and attention is a step's too, as the head's, and the choice of experts.
+OTHERWISE = 0.5
 # One thread must have asked for so much of the device's time: what several ask for has no order.
 ONE_THREAD = 0.95
 
@@ -47,6 +51,8 @@ class Sequence:
     time_ns: I64
     asked_ns: I64
     until_ns: I64
+    # Of each question that was asked of names, which of them it is true of: the same are asked of every step.
+    _told: dict[object, dict[int, bool]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -54,7 +60,10 @@ class Sequence:
     def matching(self, low: int, high: int, told: Callable[[str], object]) -> Bools:
         """Which ops of a part have a name of which something is true."""
         part = self.own[low:high]
-        fits = [code for code in coded(part)[0].tolist() if told(self.names[code])]
+        known = self._told.setdefault(told, {})
+        codes = coded(part)[0].tolist()
+        known.update({code: bool(told(self.names[code])) for code in codes if code not in known})
+        fits = [code for code in codes if known[code]]
         return np.asarray(np.isin(part, fits), dtype=np.bool_)
 
     def call_from(self, place: int) -> int:
@@ -78,21 +87,25 @@ def sequence_of(trace: Trace) -> Sequence | None:
         return None
     rows = rows[thread == chosen]
     asked = trace.calls.start_ns[launch[rows]]
-    code = int64(np.arange(len(trace.strings)))
-    attend = [number for number in distinct(trace.ops.name[rows]) if ATTENTION.search(trace.strings[number])]
-    code[attend[1:]] = attend[0] if attend else 0
-    sorted_rows = rows[np.lexsort((code[trace.ops.name[rows]], asked))]
+    code = as_one(int64(trace.ops.name), trace.strings, ATTENTION)
+    sorted_rows = rows[np.lexsort((code[rows], asked))]
     ran = rows[np.lexsort((trace.ops.start_ns[rows], asked))]
     return Sequence(
         thread=int(threads[chosen]),
         names=trace.strings,
-        codes=code[trace.ops.name[sorted_rows]],
-        in_order=code[trace.ops.name[ran]],
+        codes=code[sorted_rows],
+        in_order=code[ran],
         own=int64(trace.ops.name[sorted_rows]),
         time_ns=int64(lengths[sorted_rows]),
         asked_ns=trace.calls.start_ns[launch[sorted_rows]],
         until_ns=trace.calls.end_ns[launch[sorted_rows]],
     )
+
+
+def as_one(codes: I64, names: list[str], pattern: re.Pattern[str]) -> I64:
+    """The same codes of names; those of a pattern have one in common."""
+    alike = [number for number in distinct(codes) if pattern.search(names[number])]
+    return int64(np.where(np.isin(codes, alike), alike[0], codes)) if alike else codes
 
 
 def shared(own: I64, other: I64) -> float:
@@ -101,3 +114,9 @@ def shared(own: I64, other: I64) -> float:
     mine, theirs = np.bincount(code[: len(own)]), np.bincount(code[len(own) :])
     both = min(len(mine), len(theirs))
     return float(np.minimum(mine[:both], theirs[:both]).sum() / max(1, len(own)))
+
+
+def alike(sequence: Sequence, part: slice, other: slice, pattern: re.Pattern[str]) -> float:
+    """Which share of the kernels of such names in a part are in another too, by their own names; 1 where none is."""
+    own, others = (sequence.own[one][sequence.matching(one.start, one.stop, pattern.search)] for one in (part, other))
+    return shared(own, others) if len(own) else 1.0

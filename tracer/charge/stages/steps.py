@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.charge.stages.sequence import shared
+from tracer.charge.stages.sequence import ALIKE, OTHERWISE, PRODUCT, alike, shared
 
 if TYPE_CHECKING:
     from tracer.charge.stages.sequence import Sequence
-
-# Steps of one answer share this much of what they ask for at least.
-ALIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,15 @@ def _goes_on(sequence: Sequence, before: Steps, steps: Steps) -> bool:
     if steps.prompt is not None:
         return False
     last, first = slice(*before.begins[-2:]), slice(*steps.begins[:2])
-    size = last.stop - last.start
-    gap = steps.begins[0] - before.begins[-1]
-    one = gap == 0 or ALIKE * size <= gap <= size / ALIKE
-    return (
-        one
-        and min(shared(sequence.own[first], sequence.own[last]), shared(sequence.own[last], sequence.own[first]))
-        >= ALIKE
-    )
+    between = slice(before.begins[-1], steps.begins[0])
+    size, gap = last.stop - last.start, between.stop - between.start
+    if gap and not (ALIKE * size <= gap <= size / ALIKE and _works_alike(sequence, between, last)):
+        return False
+    return min(
+        shared(sequence.own[a], sequence.own[b]) for a, b in ((first, last), (last, first))
+    ) >= ALIKE and _works_alike(sequence, first, last)
+
+
+def _works_alike(sequence: Sequence, part: slice, step: slice) -> bool:
+    """Whether a part multiplies by the kernels by which a step does; attention takes others as the cache grows."""
+    return alike(sequence, part, step, PRODUCT) > OTHERWISE
