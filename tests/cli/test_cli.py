@@ -255,6 +255,8 @@ def test_the_json_document_has_the_published_keys(tmp_path: Path) -> None:
         ("summarize none.json --format xml", 2, "--format"),
         ("summarize none.json --marker x=y", 2, "write STAGE=REGEX"),
         ("summarize none.json --marker vision=(", 2, "not a regular expression"),
+        ("summarize none.json --marker vision=", 2, "would match every range"),
+        ("summarize none.json --marker decode=a --marker decode=b", 2, "join both by |"),
         ("summarize none.json --budget vision", 2, "--budget vision: write NAME<=LIMIT"),
         ("compare", 2, "Missing argument"),
         ("compare none.json", 2, "compare takes two files or more"),

@@ -305,7 +305,7 @@ def patterns_of(markers: list[str]) -> dict[str, str]:
     """Read STAGE=REGEX options.
 
     Raises:
-        UsageError: an unknown stage, or no regular expression.
+        UsageError: an unknown stage, one that is given twice, or no regular expression.
     """
     from tracer.document.names import ALL_STAGES, is_role
 
@@ -315,6 +315,10 @@ def patterns_of(markers: list[str]) -> dict[str, str]:
         role, of_role, own = stage.rpartition("/")
         if not separator or own not in ALL_STAGES or (of_role and not is_role(role)):
             raise UsageError(f"--marker {marker}: write STAGE=REGEX with a stage of {', '.join(ALL_STAGES)}")
+        if stage in patterns:
+            raise UsageError(f"--marker {marker}: {stage} has a pattern already; join both by |")
+        if not pattern:
+            raise UsageError(f"--marker {marker}: nothing follows =, which would match every range")
         try:
             re.compile(pattern)
         except re.error as error:

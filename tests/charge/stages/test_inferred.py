@@ -219,6 +219,32 @@ def test_a_prompt_as_long_as_a_step_whose_layers_are_not_seen_is_no_step_between
     assert sum(count for _, stage, count in _calls(found) if stage == "decode") == 24
 
 
+def test_a_tower_of_as_many_layers_is_no_prompt_where_that_was_not_recorded() -> None:
+    host = Host()
+    answer(host, 20, prompt=(), tower=4, grow=0.2)
+    assert _calls(_found(host)) == [(0, "decode", 20)]
+
+
+def test_a_later_prompt_of_as_many_kernels_is_no_step_in_the_midst_of_others() -> None:
+    host = Host()
+    prompt = (
+        "norm",
+        "gemm_128",
+        "rotary",
+        "copy_k",
+        "copy_v",
+        "attn_prefill",
+        "gemm_o",
+        "norm",
+        "gemm_up",
+        "silu",
+        "g_d",
+    )
+    for _ in range(2):
+        answer(host, 12, prompt=prompt)
+    assert [count for _, stage, count in _calls(_found(host)) if stage == "decode"] == [12, 12]
+
+
 @pytest.mark.parametrize("layers", [2, 3, 32, 80])
 def test_of_any_depth(layers: int) -> None:
     host = Host()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,8 +38,8 @@ _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECA
 _TOKEN = re.compile(r"arg_?max|multinomial", re.IGNORECASE)
 _EMBEDS = re.compile(r"embedding|index_?select|vectorized_gather", re.IGNORECASE)
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
-_WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
-_JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])")
+_WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|(?<!q)kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
+_JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])|\bneg\b")
 _SIZES = re.compile(r"<.*|\d+")
 # A prompt's layers take this much longer than a step's, or share less than `ALIKE` with them.
 LONGER = 1.5
@@ -49,6 +50,8 @@ FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
 MOST_OF_A_STEP = 0.75
 # Layers may choose too, as among experts; a step does so this often at most.
 MOST_CHOICES = 2
+# Where the first step begins is known but for one part in so many.
+ABOUT = 16
 # A prompt attends at most so many times as often as a step.
 MORE_OFTEN = 2
 
@@ -212,8 +215,8 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             ends = [*begins[first:], min(begins[-1] + size, len(sequence))]
             places = [sequence.call_from(place) for place in ends]
             prompt = _prompt(sequence, step, behind, places[0])
-            gap = slice(behind, places[0])
-            if prompt is None and found and gap.stop - gap.start <= size and _as_a_step(sequence, gap, step):
+            gap, one = slice(behind, places[0]), slice(step.cut, step.cut + size)
+            if prompt is None and found and gap.stop - gap.start <= size and _works_as(sequence, gap, one):
                 # The same answer, of which a step or two asked for something else.
                 before = found.pop()
                 part = gap.stop - gap.start > (1 - MOST_OF_A_STEP) * size
@@ -223,21 +226,26 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
     return found
 
 
-def _as_a_step(sequence: Sequence, part: slice, step: _Step) -> bool:
-    """Whether a part between steps works by the kernels by which these do, whatever else is done in it."""
-    one = slice(step.cut, step.cut + step.run.distance)
-    return all(alike(sequence, part, one, pattern) > OTHERWISE for pattern in (PRODUCT, ATTENTION))
+def _works_as(sequence: Sequence, part: slice, other: slice) -> bool:
+    """Whether a part multiplies and attends by the kernels by which another does, whatever else is done in it."""
+    return all(alike(sequence, part, other, pattern) > OTHERWISE for pattern in (PRODUCT, ATTENTION))
 
 
 def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[int]]:
-    """The rows of steps that ask for much the same as the others: what does not may be the next answer's prompt."""
+    """The rows of steps that ask for much the same as the others: what does not may be the next answer's prompt.
+
+    That may ask for much the same too, but multiplies or attends by other kernels than the steps beside it.
+    """
     size = step.run.distance
     usual = sequence.own[step.cut : step.cut + size]
+    parts = [slice(max(place, 0), place + size) for place in begins]
+    follows = [_works_as(sequence, one, other) for one, other in pairwise(parts)]
     found: list[list[int]] = [[]]
-    for place in begins:
-        own = sequence.own[max(place, 0) : place + size]
+    for at, (place, part) in enumerate(zip(begins, parts, strict=True)):
+        own = sequence.own[part]
         there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
-        if (own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE:
+        beside = follows[max(at - 1, 0) : at + 1]
+        if ((own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE) and (any(beside) or not beside):
             found[-1].append(place)
         elif found[-1]:
             found.append([])
@@ -270,7 +278,11 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
         return None
     # What a step does in front of its layers, a prompt does too.
     before = outside if step.layers is None else (step.run.start + step.layers.start - step.cut) % size
-    return sequence.call_from(max(low, low + layers.start - before))
+    begins = max(low, low + layers.start - before)
+    spans = ((begins, high + size // ABOUT), (one.start, one.stop))
+    chosen, usual = (int(sequence.matching(*span, _TOKEN.search).sum()) for span in spans)
+    # It chooses its own token, where steps are seen to choose theirs: a tower has none, and a step between one more.
+    return sequence.call_from(begins) if not usual or 0 < chosen <= usual else None
 
 
 def _as_many_layers(run: Run, step: _Step) -> bool:
