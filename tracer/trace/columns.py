@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tracer.trace.collectives import Collectives, Distributed
     from tracer.trace.origin import Origin
     from tracer.trace.part import Part
+    from tracer.trace.sampled import SampledFrames
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
 # it: times may be negative, and ids may be 0 or -1.
@@ -48,6 +49,7 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    SOME_FRAMES = 1 << 13  # with MODULES: `SampledFrames`
     MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
     COLLECTIVES = 512  # which collective a kernel is: `Collectives`
@@ -290,6 +292,7 @@ class Trace:
         distributed: which rank of which run the file says it is.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
+        sampled: some of these, where modules were read of a large file.
         stacks: whether the profiler recorded Python frames or modules.
         loose_ranges: ranges that belong to no thread's stack, as they may end on another thread; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
@@ -329,6 +332,7 @@ class Trace:
     modules: Spans = field(default_factory=Spans.none)
     generation: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
+    sampled: SampledFrames | None = None
     details: Details | None = None
     launched: Launched | None = None
     collectives: Collectives | None = None
