@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tracer.trace.collectives import Collectives, Distributed
     from tracer.trace.origin import Origin
     from tracer.trace.part import Part
-    from tracer.trace.sampled import SampledFrames
 
 # In place of an id or a time that is not there. Readers refuse numbers near it, so that no real one can be mistaken for
 # it: times may be negative, and ids may be 0 or -1.
@@ -143,6 +142,19 @@ class Spans:
 
     def __getitem__(self, rows: I64 | Bools) -> Spans:
         return Spans(self.start_ns[rows], self.end_ns[rows], self.name[rows], self.thread[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrames:
+    """Some of the Python frames of a large file; `trace.sampled` says which.
+
+    Attributes:
+        frames: as `Trace.frames`; all that hold a time of a window are among them.
+        windows: intervals of threads; their names mean nothing.
+    """
+
+    frames: Spans
+    windows: Spans
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,25 +17,11 @@ from tracer.arrays import int64, is_ascending, rows_of_each
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
-    from tracer.trace.columns import Spans
 
 # A frame is long whose duration in microseconds has four digits or more in front of the point.
 LONG_NS = 1_000_000
 # Of so many texts one is sampled.
 EVERY = 32
-
-
-@dataclass(frozen=True, slots=True)
-class SampledFrames:
-    """Some of the frames of a file.
-
-    Attributes:
-        frames: as `Trace.frames`; all that hold a time of a window are among them.
-        windows: intervals of threads; their names mean nothing.
-    """
-
-    frames: Spans
-    windows: Spans
 
 
 def windows_of(start_ns: I64, track: I64) -> tuple[I64, I64, I64, I64]:

@@ -23,11 +23,10 @@ from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Trace, Want, without_rows
+from tracer.trace.columns import SampledFrames, Trace, Want, without_rows
 from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
-from tracer.trace.sampled import SampledFrames
 from tracer.trace.source import BLOCK_BYTES, BOM
 from tracer.trace.untimed import keep, timed_ops
 
