@@ -58,7 +58,9 @@ Stage = Annotated[
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
 NoLimit = Annotated[
     bool,
-    typer.Option("--no-limit", help="Read also what asks for far more memory than a file of its size has a use for."),
+    typer.Option(
+        "--no-limit", help="Lift the limits on what a file may unpack to, and take in memory: docs/limits.md."
+    ),
 ]
 PeakTflops = Annotated[
     float | None,

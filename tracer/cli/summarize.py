@@ -90,9 +90,7 @@ def command(
             "index. Repeatable.",
         ),
     ] = None,
-    all_ranges: Annotated[
-        bool, typer.Option("--all-ranges", help="List every annotation, not only the first 100.")
-    ] = False,
+    all_ranges: Annotated[bool, typer.Option("--all-ranges", help="List every range, not only the first 100.")] = False,
     any_thread: Annotated[
         bool,
         typer.Option(
@@ -150,8 +148,8 @@ def command(
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
-    Kernels belong to the stage whose range encloses their launch. Traces of vLLM and SGLang are understood
-    as they are; in others, --marker says which ranges are the stages.
+    Kernels belong to the stage whose range encloses their launch. Traces of vLLM, SGLang and transformers' generate are
+    understood as they are, others by what repeats in them; where neither tells, --marker says which ranges are stages.
     """
     gates = _gates(budget or [])
     check_output(output, force=force)
