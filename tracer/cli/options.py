@@ -93,6 +93,22 @@ def nsys_path(purpose: str, panel: str | None = None) -> Any:
 
 NsysPath = Annotated[Path | None, nsys_path("that reads .nsys-rep files")]
 
+Markers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--marker",
+        metavar="STAGE=REGEX",
+        help="Take ranges whose name matches as this stage (of several models MODEL/STAGE); a group is the token "
+        "index. Repeatable.",
+    ),
+]
+AnyThread = Annotated[
+    bool,
+    typer.Option(
+        "--any-thread",
+        help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
+    ),
+]
 Solo = Annotated[
     list[str] | None,
     typer.Option(
