@@ -240,6 +240,7 @@ def test_what_was_not_recorded_is_unknown_and_not_nought(tmp_path: Path) -> None
     assert escape(IDLE_UNKNOWN) in said
     assert "record without graphs: device ops of decode are missing" in said
     assert "Of what could be asked nothing stands out." in said
+    assert "<dt>recorded device ops</dt>" in said
     (data,) = _data(said)
     assert (data["unknown"], data["tokens"]) == (["decode"], [])
 
