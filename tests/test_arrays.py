@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.arrays import PLACES, coded, int64, rows_of_each
+from tracer.arrays import PLACES, coded, int64
 from tracer.charge.intervals import distinct
 
 NEAR = st.lists(st.integers(-9, 9), max_size=40)
@@ -19,9 +18,3 @@ def test_numbers_near_and_far_are_coded_by_their_order(numbers: list[int]) -> No
     values, code = coded(int64(numbers))
     assert values.tolist() == sorted(set(numbers)) == distinct(int64(numbers))
     assert values[code].tolist() == numbers
-
-
-@given(NEAR | FAR)
-def test_each_number_has_the_rows_that_hold_it(numbers: list[int]) -> None:
-    found = {value: rows.tolist() for value, rows in rows_of_each(int64(numbers))}
-    assert found == {value: np.flatnonzero(int64(numbers) == value).tolist() for value in sorted(set(numbers))}
