@@ -51,11 +51,6 @@ class Choices:
     capture: Path | None = None
     solos: Mapping[str, Path] = field(default_factory=dict)
 
-    @property
-    def ask_of_work(self) -> bool:
-        """Whether something is asked that only the trace's work can answer."""
-        return bool(self.patterns or self.steady or self.by or self.shapes) or self.request is not None
-
     def in_words(self) -> list[str]:
         """Those that changed the attribution or the times."""
         words = []

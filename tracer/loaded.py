@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.choices import Choices
 from tracer.document.errors import MissingError, UsageError
-from tracer.measure.abstained import require_read
 from tracer.summarize import charge, frames_of, read, summarize_charged
 from tracer.tables.arrow import arrow_tables
 from tracer.tables.optional import INSTALL
@@ -70,11 +69,9 @@ class Run:
         """One table as a `pyarrow.Table`; its fields' metadata says what the columns mean.
 
         Raises:
-            InputError: the file's work is not read.
             MissingError: pyarrow is not installed.
             UsageError: there is no such table.
         """
-        require_read(self._charged.trace)
         if name not in tables():
             raise UsageError(f"{name}: no such table; there are {', '.join(tables())}")
         if name not in self._made:
@@ -85,7 +82,6 @@ class Run:
         """Ask the tables in SQL; the answer is a data frame.
 
         Raises:
-            InputError: the file's work is not read.
             MissingError: DuckDB is not installed.
             UsageError: it is not one query, or not of what there is.
         """

@@ -21,7 +21,7 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
 from tracer.measure import graph_names, needs, occupancy, python_lines, recording
 from tracer.measure import lost as missed
-from tracer.measure.abstained import abstentions, is_rated, require_read
+from tracer.measure.abstained import abstentions, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -180,7 +180,7 @@ def summarize(trace: Trace, choices: Choices | None = None, *, frames: Again = N
             finding needs them.
 
     Raises:
-        InputError: see `charge`.
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
     choices = choices or Choices()
     return summarize_charged(charge(trace, choices), choices, frames=frames, launches=launches)
@@ -190,10 +190,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     """Find the stages of a trace and charge its work.
 
     Raises:
-        InputError: times too wild to be added up; or what was chosen is not in it, or its work is not read.
+        InputError: times too wild to be added up, or a steady part was asked for and there is none.
     """
-    if choices.ask_of_work:
-        require_read(trace)
     steady = None
     # What tells that of a replay a part was recorded may lie outside what is chosen.
     cut = cut_launches(trace) if choices.steady or choices.request is not None else None

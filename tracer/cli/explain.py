@@ -55,7 +55,6 @@ def _width() -> int | None:
 
 def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: bool) -> Explained:
     """With what the rule found in a trace."""
-    from tracer.document.summary import UNREAD
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
@@ -65,5 +64,5 @@ def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: 
         explained,
         trace=str(trace),
         found=next((one for one in summary.findings if one.id == explained.id), None),
-        abstained=tuple(one for one in summary.abstained if one.what == UNREAD or asked.fullmatch(one.what)),
+        abstained=tuple(one for one in summary.abstained if asked.fullmatch(one.what)),
     )

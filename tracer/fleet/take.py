@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from tracer.choices import Choices
 from tracer.document.errors import InputError, TracerError
-from tracer.document.summary import UNREAD
 from tracer.fleet.identity import identity, identity_of_name
 from tracer.fleet.paths import at_hand
 from tracer.fleet.rows import Origin, rows_of, rows_of_failure
@@ -140,12 +139,7 @@ def _summary(path: Path, task: Task) -> Summary:
     nsys = Path(task.nsys) if task.nsys else None
     choices = Choices(patterns=task.patterns, jobs=1, nsys=nsys, limits=limits(lifted=task.unlimited))
     with Source(path, choices.limits) as source:
-        summary = saved_summary(source) or summarize_source(source, choices)
-    # Rows without figures would be of a run in which nothing happened.
-    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
-    if unread is not None:
-        raise InputError(f"its work is not read: {unread.because}")
-    return summary
+        return saved_summary(source) or summarize_source(source, choices)
 
 
 def _failed_before(store: Store, run: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.charge.joined import unjoined
-from tracer.document.errors import InputError
 from tracer.document.summary import (
     MARKS,
     UNJOINED,
@@ -65,16 +64,6 @@ def abstentions(
     )
     of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
     return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
-
-
-def require_read(trace: Trace) -> None:
-    """Refuse to answer from a file whose work is not read: that there is none of it would be wrong.
-
-    Raises:
-        InputError: it is not; who wrote the file, and what reads it.
-    """
-    for unread in _unread(trace):
-        raise InputError(f"{trace.path}: its work is not read: {unread.because}")
 
 
 def _unread(trace: Trace) -> Iterator[Abstained]:

@@ -14,7 +14,6 @@ from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.choices import Choices
 from tracer.document.errors import InputError
-from tracer.measure.abstained import require_read
 from tracer.measure.counts import count
 from tracer.measure.runs import runs_of
 from tracer.perfetto.annotate import check_chrome
@@ -54,7 +53,6 @@ def cut_out(path: Path, output: Path, asked: Asked, choices: Choices, *, drop: C
     with Source(path, choices.limits) as source:
         trace = read(source, choices)
         check_chrome(source, trace)
-        require_read(trace)
         ranges = find_stages(trace, choices.patterns)
         try:
             chosen = rows_of(with_inner(ranges, choose(ranges, asked)))
