@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.document import RANKS
-from reports.page.found import cards
+from reports.page.found import NOTHING, cards
 from reports.page.frame import PLAIN_SCRIPTS, framed
 from reports.page.ranks_drawn import bandwidth_bars, exposed_bars, step_bars, waiting_bars
 from reports.parts.ranks import bandwidth, found, run, stages, steps, stragglers
@@ -39,7 +39,7 @@ class Section:
 
 def _findings(ranks: Ranks) -> str:
     ids = [f"finding-{number}" for number in range(len(ranks.findings))]
-    return cards(ranks.findings, ids, [""] * len(ids))
+    return cards(ranks.findings, ids, [""] * len(ids)) or NOTHING
 
 
 SECTIONS = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int32, int64, is_ascending
+from tracer.arrays import int32, int64, is_ascending, rows_of_each
 from tracer.charge.attribution import attribute_ops
 from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
@@ -289,14 +289,14 @@ def _gaps(work: Work, start_ns: I64, thread: I64) -> Bools:
     asked = np.flatnonzero(work.call >= 0)
     if not len(start_ns) or not len(asked):
         return found
-    strangers = ~np.isin(thread, work.call_thread[asked])
-    called_ns = work.call_start_ns
-    for device in distinct(work.device[asked]):
-        on_device = asked[work.device[asked] == device]
-        counts = strangers | np.isin(thread, work.call_thread[on_device])
-        for stream in distinct(work.track[on_device]):
-            own = on_device[work.track[on_device] == stream]
-            own = own[np.lexsort((work.start_ns[own], called_ns[own]))]
+    track, start_of_work_ns, called_ns, asking = work.track, work.start_ns, work.call_start_ns, work.call_thread
+    strangers = ~np.isin(thread, asking[asked])
+    for _, of_device in rows_of_each(work.device[asked]):
+        on_device = asked[of_device]
+        counts = strangers | np.isin(thread, asking[on_device])
+        for _, of_stream in rows_of_each(track[on_device]):
+            own = on_device[of_stream]
+            own = own[np.lexsort((start_of_work_ns[own], called_ns[own]))]
             place = np.searchsorted(called_ns[own], start_ns[counts], side="right")
             found[own[place[place < len(own)]]] = True
     return np.asarray(found & (work.gap_ns > 0), dtype=np.bool_)

@@ -16,8 +16,8 @@ FINDING = Rule(
     id="token-outliers",
     severity="info",
     rule=(
-        "decode steps more than 5 robust standard deviations (1.4826 times the median absolute deviation) and a "
-        "tenth above the median step; on a CPU, which others use too, those that stand out in every recorded request"
+        "decode steps take more than 5 robust standard deviations (1.4826 times the median absolute deviation) and a "
+        "tenth above the median step; on a CPU, which others use too, if they do in every recorded request"
     ),
     reason="They make the slow tail that users notice. The gain is what they take beyond the median, added up.",
     next_step="look at the named steps in Perfetto; the cause says on which side of the launch to look",
