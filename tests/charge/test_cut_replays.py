@@ -149,13 +149,16 @@ def _compiled(data: Path) -> tuple[Trace, I64]:
     return trace, find_launches(trace)
 
 
-@pytest.mark.parametrize("lost", [slice(0, 30), slice(40, 60), slice(70, 126), slice(1, 126, 3)])
-def test_of_a_real_replay_what_is_dropped_is_found_and_what_is_left_out_in_time_is_not(data: Path, lost: slice) -> None:
+@pytest.mark.parametrize("lost", [slice(0, 30), slice(40, 60), slice(70, 126), slice(1, 126, 3), 39, 64, 104])
+def test_of_a_real_replay_what_is_dropped_is_found_and_what_is_left_out_in_time_is_not(
+    data: Path, lost: slice | int
+) -> None:
     trace, call = _compiled(data)
     replays = replayed(trace, call)
     assert replays is not None
     assert len(cut_replays(trace, call)) == 0
     rows = replays.rows[replays.part(6)]
+    lost = slice(lost, lost + 1) if isinstance(lost, int) else lost
     dropped = _without(trace, rows[lost])
     found = cut_replays(dropped, find_launches(dropped))
     assert found.tolist() == [replays.call[6]]

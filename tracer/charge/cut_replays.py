@@ -4,7 +4,8 @@ A graph has the same nodes each time, so a replay whose ops are some of those th
 others. It may as well be another graph (of another batch, or the last of a model that is replayed piece by piece), or
 the same with a branch not taken, a node switched off, or updated; in real files such graphs are parts of one another.
 Time tells them apart: what ran and was not recorded leaves its time empty on the device. So a replay has lost nodes if,
-beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`).
+beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`), or
+just that place is where they are missing (`missing_nodes`).
 Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
 with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
 replays of a graph lack the same, the host still waits for their end: long behind what was recorded of each.
@@ -21,6 +22,7 @@ from tracer.arrays import int64
 from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import sum_by
 from tracer.charge.left_empty import left_empty
+from tracer.charge.missing_nodes import missing_nodes
 from tracer.charge.replayed import replayed
 from tracer.trace.columns import JITTER_NS
 
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 WITHIN = 2
 # What usual replays leave empty: so large a part of them leaves no more.
 USUAL = 0.9
-# Nodes that take less are not looked for; where it takes the host's clock to find them, less than twice that.
+# Nodes that take less are not looked for by what a whole replay leaves empty; where it takes the host's clock to find
+# them, less than twice that.
 SHORTEST_NS = JITTER_NS
 # In forty real files no wait ended later than 60 us behind the last op that it can have waited for.
 OVERLONG_NS = 500_000
@@ -43,6 +46,10 @@ OVERLONG_NS = 500_000
 FEWEST = 3
 # So many graphs are looked at, those that were replayed most, whether others are parts of them; for each the nearest.
 MOST_GRAPHS, NEAREST = 256, 16
+# So many replays of a kind are laid beside whole ones, node by node, of so many kinds that have more; in all so many.
+SAMPLES, BESIDE, MOST_LAID = 3, 4, 4_000
+# Of so many whole replays it is known by how much what they leave empty before or behind them differs.
+ENOUGH = 5
 
 
 def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
@@ -64,7 +71,8 @@ def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
     inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST
     empty = left_empty(trace, call, replays, off=off, inside=inside)
     usual = {kind: _usual(replays, empty, kind) for kind in {one for kinds in wider for one in kinds.tolist()}}
-    look = _Look(trace, replays, empty, common, wider, alone, usual)
+    laid = min(SAMPLES * BESIDE, MOST_LAID // max(1, sum(map(bool, map(len, wider)))))
+    look = _Look(trace, replays, empty, common, wider, alone, usual, laid)
     found = [kind for kind in range(len(wider)) if look.lacks(kind)]
     return int64(np.sort(replays.call[np.isin(replays.kind, found)]))
 
@@ -77,6 +85,7 @@ class _Look:
         common: kinds that were replayed most.
         wider, alone: of each kind, those that have more, and whether it has one replay.
         usual: see `_usual`, of the wider kinds.
+        laid: how many pairs of replays of each kind and whole ones are laid beside each other.
         families: see `_family`, by their kinds.
     """
 
@@ -86,7 +95,8 @@ class _Look:
     common: I64
     wider: list[I64]
     alone: Bools
-    usual: dict[int, tuple[float, F64]]
+    usual: dict[int, _Usual]
+    laid: int
     families: dict[bytes, tuple[F64, F64, float]] = field(default_factory=dict)
 
     def lacks(self, kind: int) -> bool:
@@ -100,10 +110,32 @@ class _Look:
         # Of several the usual one: the time before and behind one replay may be long for other reasons.
         took_ns = float(np.median(self.replays.time_ns[own]))
         left_ns = np.median(self.empty.times_ns[:, own], axis=1)
-        for whole_ns, usual_ns in (self.usual[other] for other in others):
-            if _explains(whole_ns - took_ns, left_ns - usual_ns):
+        for usual in (self.usual[other] for other in others):
+            if _explains(usual.took_ns - took_ns, left_ns - usual.most_ns):
                 return True
-        return bool(self.alone[kind]) and self._beginning(kind)
+        return self._left_out(own, others) or (bool(self.alone[kind]) and self._beginning(kind))
+
+    def _left_out(self, own: I64, others: list[int]) -> bool:
+        """Whether most of these replays, laid beside a near one of another kind, left just their nodes' time empty."""
+        own = own[: min(SAMPLES, self.laid)]
+        for other in others[: self.laid // max(1, len(own))]:
+            whole = self.replays.of_kind(other)
+            nearest = whole[np.abs(whole - own[:, None]).argmin(axis=1)]
+            pairs = list(zip(own.tolist(), nearest.tolist(), strict=True))
+            told = [self._is_left_out(one, beside, self.usual[other]) for one, beside in pairs]
+            if 2 * sum(told) > len(told):
+                return True
+        return False
+
+    def _is_left_out(self, one: int, whole: int, usual: _Usual) -> bool:
+        missing = missing_nodes(self.trace, self.replays, one, whole)
+        if missing is None or missing.inside_ns:
+            return missing is not None and missing.is_left_empty
+        more_ns = self.empty.times_ns[:, one] - usual.median_ns
+        return any(
+            took_ns > 0 and max(took_ns / WITHIN, WITHIN * usual.differ_ns[at]) <= more_ns[at] <= WITHIN * took_ns
+            for at, took_ns in ((0, missing.first_ns), (2, missing.last_ns))
+        )
 
     def _part_of_all(self, kind: int) -> bool:
         """Whether its one replay lacks what others have that lack something else each, so that none is whole."""
@@ -169,11 +201,28 @@ class _Look:
         return int64(calls.name[own[np.searchsorted(start_ns, calls.start_ns[launch], side="right") : until]])
 
 
-def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> tuple[float, F64]:
-    """What replays of one kind take, and leave empty before, inside and behind."""
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Of replays of one kind, in time.
+
+    Attributes:
+        took_ns: their ops together.
+        most_ns, median_ns: what they leave empty before, inside and behind, at most as a rule and in the middle.
+        differ_ns: between what most and what few of them leave so; endless of too few.
+    """
+
+    took_ns: float
+    most_ns: F64
+    median_ns: F64
+    differ_ns: F64
+
+
+def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> _Usual:
     own = replays.of_kind(kind)
-    usual_ns = np.quantile(empty.times_ns[:, own], USUAL, axis=1, method="higher")
-    return float(np.median(replays.time_ns[own])), usual_ns.astype(np.float64)
+    quantiles = (1 - USUAL, 0.5, USUAL)
+    few, median, most = np.quantile(empty.times_ns[:, own], quantiles, axis=1, method="higher").astype(np.float64)
+    differ = most - few if len(own) >= ENOUGH else np.full_like(most, np.inf)
+    return _Usual(float(np.median(replays.time_ns[own])), most, median, differ)
 
 
 def _explains(missing_ns: float, more_ns: F64) -> bool:
