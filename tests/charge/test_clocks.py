@@ -100,3 +100,28 @@ def test_a_copy_to_the_host_that_returns_before_it_has_run_shows_it_and_a_single
 def test_a_wait_for_an_earlier_copy_shows_none() -> None:
     """As engines do that schedule ahead: behind the copy of a step they wait for that of the step before."""
     assert not _clocks(*_copied(later=100, wait="cudaEventSynchronize")).off
+
+
+def _on_two_devices(later: float, *, crossed: bool = False) -> list[Event]:
+    """Steps that launch on one device and wait, then on another and wait; or, crossed, wait for the first one then.
+
+    The clock of the second is so many microseconds behind the host's.
+    """
+    events: list[Event] = []
+    for step in STEPS:
+        at = 2000 * step
+        events += [launch(at + 10, 5, 2 * step + 1), kernel("gemm", at + 30, 300 + 600 * crossed, 2 * step + 1)]
+        events += [] if crossed else [call("cudaStreamSynchronize", at + 20, 320)]
+        events += [launch(at + 400, 5, 2 * step + 2)]
+        events += [kernel("gemm", at + 410 + later, 300 + 900 * crossed, 2 * step + 2, device=1, stream=8)]
+        events += [call("cudaStreamSynchronize", at + 410, 530 if crossed else 310)]
+    return events
+
+
+def test_of_two_devices_that_a_thread_waits_for_in_turns_the_one_whose_clock_is_late_is_known() -> None:
+    assert _clocks(*_on_two_devices(later=100)).devices == [1]
+    assert _clocks(*_on_two_devices(later=0)).devices == []
+
+
+def test_a_wait_for_the_other_of_two_devices_shows_none() -> None:
+    assert _clocks(*_on_two_devices(later=0, crossed=True)).devices == []
