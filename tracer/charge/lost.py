@@ -2,8 +2,8 @@
 
 Profilers lose records silently: kernels of replayed graphs, the first steps of a session, all of a device whose
 activity was not asked for. What a stage asked for is known then, what the device did for it is not. Launches inside a
-stream capture run nothing, and a fill or copy of no bytes returns at once and leaves no record; neither is lost. What a
-replay lacks is told by the others (`cut_replays`).
+stream capture run nothing, whichever thread joins it, and a fill or copy of no bytes returns at once and leaves no
+record; neither is lost. What a replay lacks is told by the others (`cut_replays`).
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ def find_lost(
     """
     made = _launches(trace)
     calls = _without_op(trace, work, made)
+    if len(joined := _joined_captures(trace, calls)):
+        made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
     if trace.part is not None:
         calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
     if _only_strays(trace, calls, len(made)):
@@ -190,6 +192,33 @@ def _captured(trace: Trace, rows: I64) -> Bools:
         place = np.searchsorted(calls.start_ns[marks[own]], calls.start_ns[rows[mine]], side="right") - 1
         captured[mine] = np.where(place >= 0, opens[own[np.maximum(place, 0)]], not opens[own[0]])
     return captured
+
+
+def _joined_captures(trace: Trace, lacking: I64) -> I64:
+    """Those of these launches by which threads took part in the capture that another of their process had begun.
+
+    As a backward pass does that is captured with the rest: all that such a thread launched without an op, it launched
+    while a capture was open.
+    """
+    calls, found = trace.calls, lacking[:0]
+    begins = _named(trace, begins_capture) if len(lacking) else lacking
+    if not len(begins):
+        return found
+    ends, process = _named(trace, ends_capture), process_of_thread(trace)
+    inside = np.zeros(len(lacking), dtype=np.bool_)
+    for thread in distinct(calls.thread[begins]):
+        opened_ns = np.sort(calls.start_ns[begins[calls.thread[begins] == thread]])
+        closed_ns = np.sort(calls.start_ns[ends[calls.thread[ends] == thread]])
+        start_ns = calls.start_ns[lacking]
+        latest_ns = np.append(closed_ns, np.iinfo(np.int64).min)[np.searchsorted(closed_ns, start_ns) - 1]
+        since = np.searchsorted(opened_ns, start_ns) - np.searchsorted(opened_ns, latest_ns)
+        later = np.searchsorted(closed_ns, start_ns) < len(closed_ns)
+        inside |= (process[calls.thread[lacking]] == process[thread]) & (since > 0) & later
+    for thread in distinct(calls.thread[lacking]):
+        own = calls.thread[lacking] == thread
+        if inside[own].all():
+            found = np.concatenate([found, lacking[own]])
+    return int64(found)
 
 
 def _without_op(trace: Trace, work: Work, made: I64) -> I64:
