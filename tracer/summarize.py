@@ -58,6 +58,7 @@ from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.moments import waiting_moments
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
+from tracer.trace.unread import refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -190,9 +191,11 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     """Find the stages of a trace and charge its work.
 
     Raises:
-        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+        InputError: times too wild to be added up, or a part was asked for and there is none.
     """
     steady = None
+    if choices.steady or choices.request is not None or choices.patterns:
+        refuse_unread(trace)
     # What tells that of a replay a part was recorded may lie outside what is chosen.
     cut = cut_launches(trace) if choices.steady or choices.request is not None else None
     if choices.steady:

@@ -20,6 +20,7 @@ from tracer.document.words import CLOCK, OTHER_CLOCK
 from tracer.measure.lost import NO_OPS
 from tracer.measure.threads import ALL_THREADS
 from tracer.measure.unseen import unseen_device
+from tracer.trace.unread import why_unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,8 +69,7 @@ def abstentions(
 
 def _unread(trace: Trace) -> Iterator[Abstained]:
     if (unread := trace.unread) is not None:
-        reason = f"written by {unread.producer}: {unread.reason}" if unread.producer else unread.reason
-        yield Abstained(what=UNREAD, reason=reason, next_step=unread.next_step)
+        yield Abstained(what=UNREAD, reason=why_unread(unread), next_step=unread.next_step)
 
 
 def _clock(work: Work) -> Iterator[Abstained]:

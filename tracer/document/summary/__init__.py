@@ -11,6 +11,7 @@ from tracer.document.summary.abstained import (
     WAITING,
     Abstained,
     gathered,
+    require_read,
 )
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
@@ -174,4 +175,5 @@ __all__ = [
     "encode",
     "gathered",
     "measures",
+    "require_read",
 ]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tracer.document.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -47,6 +49,17 @@ class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     def because(self) -> str:
         """Why, and what to do, as errors and gates say it."""
         return f"{self.reason}; {self.next_step}" if self.next_step else self.reason
+
+
+def require_read(path: str, abstained: Iterable[Abstained]) -> None:
+    """Refuse a document of a file whose work is not read: nothing of it may be taken for none.
+
+    Raises:
+        InputError: it is one.
+    """
+    for one in abstained:
+        if one.what == UNREAD:
+            raise InputError(f"{path}: its work is not read: {one.because}")
 
 
 def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:
