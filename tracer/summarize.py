@@ -13,6 +13,7 @@ from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.steady import steady_part
+from tracer.charge.unlaunched import unlaunched
 from tracer.charge.window import request_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -21,7 +22,7 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
 from tracer.measure import graph_names, needs, occupancy, python_lines, recording
 from tracer.measure import lost as missed
-from tracer.measure.abstained import abstentions, is_rated
+from tracer.measure.abstained import abstentions, calls_lost, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.charge.lost import LostWork
+    from tracer.charge.unlaunched import Unlaunched
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
     from tracer.document.summary import (
@@ -222,7 +224,8 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     give_back_freed_pages(trace.events)
-    known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
+    orphans = unlaunched(trace, ranges, work)
+    unsure, known = calls_lost(work, orphans), _known(stages, tokens, times, orphans)
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
@@ -234,7 +237,8 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
         coverage=coverage, requests=requests, frames=frames, launches=launches, lost=missing, launching=rate,
-        speculation=speculated, joint=together, footprint=held, unknown=_unknown(stages),
+        speculation=speculated, joint=together, footprint=held, unknown=_unknown(stages, orphans),
+        untold=unsure[0] if unsure else None,
     )  # fmt: skip
     found, unasked = ask(evidence)
     window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
@@ -261,6 +265,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
+            *unsure,
             *graph_names.unnamed(trace, breakdown, choices.capture),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
@@ -275,9 +280,18 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     )
 
 
-def _unknown(stages: Sequence[Stage]) -> frozenset[str]:
+def _known(
+    stages: Sequence[Stage], tokens: Sequence[Token], times: Mapping[str, RunTime], orphans: Unlaunched | None
+) -> Known:
+    """Of which all is known, and nobody lost a call."""
+    found = Known(known_stages(stages), known_tokens(tokens), known_times(times))
+    return found if orphans is None else found.without(orphans.stages)
+
+
+def _unknown(stages: Sequence[Stage], orphans: Unlaunched | None) -> frozenset[str]:
     """The stages of which some time is not known."""
-    return frozenset(stage.stage for stage in stages if stage.took_ns is None)
+    unsure = orphans.stages if orphans is not None else []
+    return frozenset([*[stage.stage for stage in stages if stage.took_ns is None], *unsure])
 
 
 def _there(**parts: Any) -> dict[str, Any]:

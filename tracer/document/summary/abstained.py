@@ -20,6 +20,8 @@ UNMEASURED = "the trace holds no pass without a profiler"
 UNREAD = "device work"
 # What is not answered where no device op can be joined to a launch.
 UNJOINED = "the stages of device ops"
+# What is not answered of a stage, as calls were not recorded that it may have made: "all device work of decode".
+ALL_WORK = "all device work of "
 # What is not answered of a file that has ranges, and no work at all.
 UNWORKED = "device, busy and idle time"
 # What marks the stages, where they are inferred from what repeats.
