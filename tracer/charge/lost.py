@@ -18,6 +18,7 @@ from tracer.charge.attribution import attribute_ops
 from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
 from tracer.charge.launches import find_launches, process_of_thread
+from tracer.document.names import ALL_STAGES, PREFILL
 from tracer.trace.api import begins_capture, ends_capture, launches, launches_graph, moves_bytes, starts_work
 from tracer.trace.columns import NO_CORRELATION
 
@@ -94,10 +95,30 @@ def find_lost(
     calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
     start_ns, thread = trace.calls.start_ns[calls], int64(trace.calls.thread[calls])
     stage, _ = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
+    if ranges.confidence is not None:
+        stage = _beside(ranges, start_ns, thread, stage)
     in_gap = _gaps(work, start_ns, thread)
     if len(graphs):
         in_gap |= np.isin(work.call, graphs) & (work.gap_ns > 0)
     return LostWork(made=int32(made), calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
+
+
+def _beside(ranges: StageRanges, start_ns: I64, thread: I64, stage: I64) -> I64:
+    """The stages of launches, those outside all with the stage beside them on their thread.
+
+    Stages that are told by what repeats are made of what was recorded: a pass of which the first kernels were lost
+    begins too late, and steps without kernels are none. So what was lost ahead of a prompt's pass may be of that, and
+    else of the step before.
+    """
+    found, prompts = stage.copy(), ranges.stage == ALL_STAGES.index(PREFILL)
+    for number in distinct(ranges.thread):
+        own = np.flatnonzero(ranges.thread == number)
+        own = own[np.argsort(ranges.start_ns[own], kind="stable")]
+        rows = np.flatnonzero((thread == number) & (stage < 0))
+        later = np.searchsorted(ranges.start_ns[own], start_ns[rows], side="right")
+        behind, before = own[np.minimum(later, len(own) - 1)], own[np.maximum(later - 1, 0)]
+        found[rows] = np.where((later == 0) | (prompts[behind] & (later < len(own))), behind, before)
+    return found
 
 
 def cut_launches(trace: Trace) -> I64:
