@@ -125,3 +125,29 @@ def test_of_two_devices_that_a_thread_waits_for_in_turns_the_one_whose_clock_is_
 
 def test_a_wait_for_the_other_of_two_devices_shows_none() -> None:
     assert _clocks(*_on_two_devices(later=0, crossed=True)).devices == []
+
+
+@pytest.mark.parametrize("from_step", [0, 9, 34])
+def test_a_clock_that_goes_off_late_in_a_recording_is_seen_and_its_jump_is_no_slow_step(from_step: int) -> None:
+    events = [
+        {**event, "ts": event["ts"] + 400 * (event["ts"] > 1000 * from_step)} if "kernel" in event["cat"] else event
+        for step in range(40)
+        for event in [
+            span(f"tracer/decode#{step + 1}", 1000 * step, 990), launch(1000 * step + 10, 5, step + 1),
+            kernel("gemm", 1000 * step + 30, 300, step + 1), call("cudaStreamSynchronize", 1000 * step + 20, 320),
+        ]
+    ]  # fmt: skip
+    events += [span("tracer/request#0", -100, 40_200), span("tracer/prefill", -90, 80)]
+    assert _clocks(*events).devices == [0]
+    summary = summarize(trace_of(*events))
+    assert "token-outliers" not in [finding.id for finding in summary.findings]
+    assert ("finding token-outliers" in [one.what for one in summary.abstained]) is (from_step > 0)
+
+
+def test_few_waits_that_end_too_soon_here_and_there_show_none() -> None:
+    events = _copied(later=0)
+    for step in range(4, 30):
+        at, later = 1000 * step, 100 if step % 3 == 0 else 0
+        events += [launch(at + 10, 5, 2 * step + 1), kernel("gemm", at + 30 + later, 300, 2 * step + 1)]
+        events += [call("cudaStreamSynchronize", at + 30, 310)]
+    assert _clocks(*events).devices == []

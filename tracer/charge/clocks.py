@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # A wait for a stream that takes so long had something to wait for; one for an idle stream returns at once.
 WAITED_NS = 20_000
-# A single wait may have been for something else.
-FEWEST_WAITS = 2
+# A single wait may have been for something else; so many in a row are from when the clock went off.
+FEWEST_WAITS, IN_A_ROW = 2, 4
 _OF_STREAM = re.compile(r"[sS]tream|Queue")
 
 
@@ -84,6 +84,7 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
     # A part does not show how many of the whole's are.
     off = before > CLOCK_IS_OFF * joined if stated is None else np.isin(devices, stated)
     slow = (outlasted >= FEWEST_WAITS) & (2 * outlasted > waits)
+    slow |= _in_a_row(device[waited], trace.ops.start_ns[waited], late, len(devices))
     off |= slow
     off_device = np.asarray(off[device], dtype=np.bool_)
     return Clocks(
@@ -96,6 +97,18 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
         outlasted=int(outlasted[slow].sum()),
         latest_ns=int(behind_ns[late & slow[device[waited]]].max(initial=0)),
     )
+
+
+def _in_a_row(device: I64, start_ns: I64, late: Bools, devices: int) -> Bools:
+    """On which devices so many ops that were waited for, one behind another, ended behind their waits."""
+    order = np.lexsort((start_ns, device))
+    changes = np.diff(device[order], prepend=-1) != 0
+    # How many there have been in a row until each: places since the last that was not late.
+    place = np.arange(len(order))
+    since = np.maximum.accumulate(np.where(~late[order] | changes, place - late[order], -1)) if len(order) else place
+    found = np.zeros(devices, dtype=np.bool_)
+    found[device[order][late[order] & (place - since >= IN_A_ROW)]] = True
+    return found
 
 
 def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
