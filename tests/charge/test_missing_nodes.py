@@ -87,3 +87,12 @@ def test_of_losses_at_random_every_replay_is_found() -> None:
     lost = [number for number, nodes in enumerate(recorded) if nodes != WHOLE]
     assert 8 < len(lost) < 32
     assert _replays(*[(WHOLE, nodes) for nodes in recorded], host=AHEAD) == lost
+
+
+def test_a_graph_of_its_own_has_a_gap_where_the_other_has_a_short_node() -> None:
+    # As often replayed as the other: of one batch a reduction runs between two products, of the other none.
+    lacking = WHOLE[:6] + WHOLE[7:]
+    kinds = [(WHOLE, WHOLE), (WHOLE, lacking)]
+    assert _replays(*kinds * 6) == []
+    assert _replays(*kinds * 6, took=8.0) == [1, 3, 5, 7, 9, 11]
+    assert _replays(*[(WHOLE, WHOLE)] * 30, *kinds * 3) == [31, 33, 35]

@@ -48,6 +48,8 @@ FEWEST = 3
 MOST_GRAPHS, NEAREST = 256, 16
 # So many replays of a kind are laid beside whole ones, node by node, of so many kinds that have more; in all so many.
 SAMPLES, BESIDE, MOST_LAID = 3, 4, 4_000
+# Replays that lack a short node are one in so many, as losses at random are.
+RARE = 10
 # Of so many whole replays it is known by how much what they leave empty before or behind them differs.
 ENOUGH = 5
 
@@ -117,9 +119,13 @@ class _Look:
 
     def _left_out(self, own: I64, others: list[int]) -> bool:
         """Whether most of these replays, laid beside a near one of another kind, left just their nodes' time empty."""
-        own = own[: min(SAMPLES, self.laid)]
+        times, own = len(own), own[: min(SAMPLES, self.laid)]
         for other in others[: self.laid // max(1, len(own))]:
             whole = self.replays.of_kind(other)
+            # What is replayed as often without a short node is rather a graph of its own, with a gap at that place.
+            often = times >= FEWEST and RARE * times > len(whole)
+            if often and self.usual[other].took_ns - self.replays.time_ns[own].min() < SHORTEST_NS:
+                continue
             nearest = whole[np.abs(whole - own[:, None]).argmin(axis=1)]
             pairs = list(zip(own.tolist(), nearest.tolist(), strict=True))
             told = [self._is_left_out(one, beside, self.usual[other]) for one, beside in pairs]
