@@ -32,7 +32,7 @@ from tracer.measure.energy import energy, unmeasured, with_energy
 from tracer.measure.footprint import footprint, with_footprint
 from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
-from tracer.measure.joint import Solo, joint, unmatched
+from tracer.measure.joint import Solo, joint, unmatched, whole_solos
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
 from tracer.measure.launching import launching
@@ -230,9 +230,10 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    (speculated, drafted), solos = told(trace, runs, choices), _solos(choices)
+    (speculated, drafted), (solos, unlike) = told(trace, runs, choices), whole_solos(_solos(choices))
     held, used = footprint(trace.manifest), energy(trace.manifest)
-    together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
+    together, rate = joint(trace, ranges, work, solos, missing), launching(trace.manifest, stages)
+    unlike += unmatched(together, solos, missing)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
@@ -264,8 +265,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         rangeless=rangeless(trace, work),
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
-            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
-            *unsure,
+            *[*unanswered(speculated, ranges), *unlike, *unasked, *unmeasured(trace.manifest), *unsure],
             *graph_names.unnamed(trace, breakdown, choices.capture),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
