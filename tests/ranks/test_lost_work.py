@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from support.ranks import COMPUTE, Event, Plan, play, write
 
 from reports.document import RANKS
 from reports.page.ranks import render as page
 from reports.render.markdown import render as markdown
 from tracer.choices import Choices
+from tracer.document.errors import InputError
 from tracer.document.ranks import Ranks, decode, encode
 from tracer.ranks.analyse import analyse
 
@@ -81,3 +83,10 @@ def test_of_ranks_in_one_file_the_one_that_lacks_kernels_is_unknown_alone(tmp_pa
     path.write_text(path.read_text().replace('"world_size": 1', '"world_size": 3'))
     found = analyse([path], Choices(jobs=1))
     assert [_times(found, "decode", rank)[0] is None for rank in range(3)] == [False, True, False]
+
+
+def test_a_rank_whose_device_was_not_recorded_at_all_is_refused_with_what_to_record(tmp_path: Path) -> None:
+    played = play(PLAN)
+    played[1] = [event for event in played[1] if event["cat"] != "kernel"]
+    with pytest.raises(InputError, match=r"rank1.json: 48 launches .* but no device ops: .*ProfilerActivity.CUDA"):
+        analyse(write(tmp_path, PLAN, played), Choices(jobs=1))

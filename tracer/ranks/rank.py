@@ -20,7 +20,8 @@ from tracer.document.ranks import CPU
 from tracer.document.words import counted
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
-from tracer.measure.lost import describe
+from tracer.measure.lost import NO_OPS, describe
+from tracer.measure.unseen import unseen_device
 from tracer.ranks import processor
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
@@ -133,6 +134,8 @@ def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTra
     """
     processes = processor.processes_of(trace)
     if not processes:
+        if (unseen := unseen_device(trace)) is not None:
+            raise InputError(f"{path}: {unseen}; {NO_OPS}")
         raise InputError(
             f"{path}: it has no device work and no collective of gloo's; ranks are compared by what their devices ran, "
             "or by a CPU's operators between the collectives of gloo"
