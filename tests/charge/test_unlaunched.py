@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.chrome import OTHER, Event, capture, kernel, launch, span, trace_of
+from support.chrome import OTHER, Event, call, capture, kernel, launch, span, trace_of
 
 from tracer.charge.stages.find import find_stages
 from tracer.charge.unlaunched import Unlaunched, unlaunched
@@ -26,7 +26,6 @@ def _step(number: int, *, called: bool = True, **more: int) -> list[Event]:
 def test_an_op_behind_others_of_its_stream_has_lost_its_call_and_may_be_of_the_stages_around() -> None:
     assert _found(*_step(0), *_step(2), *_step(3, called=False), *_step(4)) == Unlaunched(1, ["decode"])
     assert _found(*_step(0), *_step(1, called=False), *_step(2)) == Unlaunched(1, ["prefill", "decode"])
-    assert _found(*_step(0), *_step(2), *_step(5, called=False)) == Unlaunched(1, ["decode"])
     assert _found(*_step(0), *_step(2), *_step(3), *_step(4)) is None
 
 
@@ -44,6 +43,12 @@ def test_a_call_between_calls_of_nearer_numbers_was_made_between_them() -> None:
     steps = [launch(310, 2, 32), kernel("k", 312, 5, 32), launch(340, 2, 34), kernel("k", 343, 5, 34)]
     assert _found(*side, *lost, *steps) == Unlaunched(1, ["decode"])
     assert _found(*side, *lost) == Unlaunched(1, ["prefill", "decode"])
+
+
+def test_what_comes_last_on_its_stream_has_lost_its_call_if_its_number_is_between_those_of_calls() -> None:
+    last = _step(4, called=False)
+    assert _found(*_step(0), *_step(2), *last) is None
+    assert _found(*_step(0), *_step(2), *last, call("cudaStreamSynchronize", 410, 60, 15)) == Unlaunched(1, ["decode"])
 
 
 def test_an_op_whose_number_a_call_bears_or_that_has_none_has_lost_no_call() -> None:

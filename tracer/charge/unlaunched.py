@@ -1,9 +1,10 @@
 """Device ops whose launch was not recorded although the profiler was on: whose they are is not known.
 
 What was launched before the profiler began has no launch record either, but comes first on its stream, since a stream
-runs in the order of its launches. Behind an op with a launch it is the record of the call that was lost. It was made
-between those before and behind it on the stream, and between the calls whose numbers are next to its own; the stages
-that were open meanwhile may have asked for it, so that what they took is not known.
+runs in the order of its launches. Between ops with launches, or with a number between those of calls, it is the record
+of the call that was lost. It was made between those before and behind it on the stream, and between the calls whose
+numbers are next to its own; the stages that were open meanwhile may have asked for it, so that what they took is not
+known.
 """
 
 from __future__ import annotations
@@ -55,18 +56,19 @@ def unlaunched(trace: Trace, ranges: StageRanges, work: Work) -> Unlaunched | No
     numbers = trace.ops.correlation[lacking]
     lacking = lacking[(numbers != NO_CORRELATION) & ~np.isin(numbers, trace.calls.correlation)]
     rows, before, behind = _neighbours(trace, work, lacking)
+    since, until = _narrowed(trace, rows, before, behind)
+    rows, since, until = rows[until >= 0], since[until >= 0], until[until >= 0]
     if not len(rows):
         return None
-    since, until = _narrowed(trace, rows, before, behind)
     touched = np.zeros(len(ranges), dtype=np.bool_)
     process = process_of_thread(trace)
     calls = trace.calls
     # Nothing else is called on its thread before a call returns.
-    for asked_ns, by in ((calls.end_ns, since), (calls.start_ns, until[until >= 0])):
+    for asked_ns, by in ((calls.end_ns, since), (calls.start_ns, until)):
         stage, _ = attribute_ops(asked_ns[by], int64(calls.thread[by]), ranges, process)
         touched[stage[stage >= 0]] = True
     since_ns = calls.end_ns[since]
-    until_ns = np.where(until >= 0, calls.start_ns[until], trace.ops.start_ns[rows])
+    until_ns = calls.start_ns[until]
     order = np.argsort(ranges.start_ns, kind="stable")
     start_ns = ranges.start_ns[order]
     first, last = np.searchsorted(start_ns, since_ns), np.searchsorted(start_ns, until_ns, side="right")
