@@ -13,6 +13,7 @@ replays of a graph lack the same, the host still waits for their end: long behin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,10 @@ USUAL = 0.9
 # Nodes that take less are not looked for by what a whole replay leaves empty; where it takes the host's clock to find
 # them, less than twice that.
 SHORTEST_NS = JITTER_NS
-# In forty real files no wait ended later than 60 us behind the last op that it can have waited for.
+# In forty real files no wait ended later than 60 us behind the last op that it can have waited for. A function of the
+# host that was put on a stream is waited for as well, and is no op.
 OVERLONG_NS = 500_000
+_CALLS_BACK = re.compile(r"LaunchHostFunc|StreamAddCallback")
 # So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
 # So many graphs are looked at, those that were replayed most, whether others are parts of them; for each the nearest.
@@ -105,7 +108,8 @@ class _Look:
         """Whether the replays of this kind lost nodes."""
         others = self.wider[kind][:NEAREST].tolist()
         own = self.replays.of_kind(kind)
-        if len(own) >= FEWEST and np.median(self.empty.waited_ns[own]) > OVERLONG_NS:
+        waits = len(own) >= FEWEST and float(np.median(self.empty.waited_ns[own]))
+        if waits > OVERLONG_NS and not any(map(_CALLS_BACK.search, self.trace.strings)):
             return True
         if not others:
             return bool(self.alone[kind]) and self._part_of_all(kind)
