@@ -30,7 +30,7 @@ RECORDED = (launch(0, 5, 1), kernel("k", 10, 5, 1))
 @pytest.mark.parametrize(
     "name",
     ["cudaLaunchKernel", "cuLaunchKernelEx", "hipExtModuleLaunchKernel", "cudaGraphLaunch", "hipGraphLaunch",
-     "cudaMemcpyAsync", "hipMemcpyWithStream", "cudaMemsetAsync", "cuMemsetD32Async"],
+     "cudaMemcpyAsync", "hipMemcpyWithStream", "cudaMemsetAsync", "cuMemsetD32Async", "cnInvokeKernel"],
 )  # fmt: skip
 def test_a_launch_without_an_op_is_lost_and_one_with_an_op_is_not(name: str) -> None:
     assert _calls(*RECORDED, call(name, 20, 5, 2)) == [f"{name}#2"]
@@ -42,7 +42,7 @@ def test_a_call_that_starts_no_work_loses_none(name: str) -> None:
     assert _calls(*RECORDED, call(name, 20, 5, 2)) == []
 
 
-@pytest.mark.parametrize("api", ["cuda", "cu", "hip"])
+@pytest.mark.parametrize("api", ["cuda", "cu", "hip", "musa"])
 def test_what_is_launched_into_a_capture_runs_nothing(api: str) -> None:
     begin, end = call(f"{api}StreamBeginCapture", 20, 1, 0), call(f"{api}StreamEndCapture", 40, 1, 0)
     assert _calls(*RECORDED, begin, launch(30, 2, 2), end) == []

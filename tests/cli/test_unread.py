@@ -84,3 +84,15 @@ def test_rows_of_a_trace_that_lacks_ops_come_with_a_word_on_standard_error(
     run(["export", str(path), "-o", str(tmp_path / "out")])
     told = capsys.readouterr().err.count("1 of 2 cudaLaunchKernel has no device op")
     assert told == (2 if lost else 0)
+
+
+def test_tracks_of_what_was_not_read_or_not_recorded_come_with_a_word(
+    foreign: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["annotate", str(foreign), "-o", str(foreign.parent / "a.json")])
+    assert "its work is not read, so that no track shows any: written by XLA's profiler" in capsys.readouterr().err
+    first = [span("tracer/prefill", 0, 40), launch(10, 2, 1), kernel("gemm", 13, 5, 1), launch(20, 2, 2)]
+    for events, said in ((first, True), ([*first, kernel("gemm", 23, 5, 2)], False)):
+        foreign.write_bytes(document(*events))
+        run(["annotate", str(foreign), "-o", str(foreign.parent / "b.json"), "--force"])
+        assert ("1 of 2 cudaLaunchKernel has no device op" in capsys.readouterr().err) is said
