@@ -8,7 +8,8 @@ beyond what is usual of whole ones, its device is empty for about as long as the
 just that place is where they are missing (`missing_nodes`).
 Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
 with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
-replays of a graph lack the same, the host still waits for their end: long behind what was recorded of each.
+replays of a graph lack the same, the host still waits for their end, long behind what was recorded of each; or the
+device does nothing for long at places inside each, where nodes are microseconds apart.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ SHORTEST_NS = JITTER_NS
 # In forty real files no wait ended later than 60 us behind the last op that it can have waited for. A function of the
 # host that was put on a stream is waited for as well, and is no op.
 OVERLONG_NS = 500_000
+# Of the same files' replays one had a single hole of 274 us, among 543 nodes, and the others none of a ninth of this.
+HOLE_NS = 50_000
 _CALLS_BACK = re.compile(r"LaunchHostFunc|StreamAddCallback")
 # So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
@@ -73,11 +76,12 @@ def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
     wider = [replays.wider(kind, common) for kind in range(len(replays.counts))]
     alone = np.asarray(times == 1, dtype=np.bool_)
     off = (clocks or clocks_of(trace, call)).off_device
-    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST
+    torn = _torn(trace, replays)
+    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST or bool(torn.any())
     empty = left_empty(trace, call, replays, off=off, inside=inside)
     usual = {kind: _usual(replays, empty, kind) for kind in {one for kinds in wider for one in kinds.tolist()}}
     laid = min(SAMPLES * BESIDE, MOST_LAID // max(1, sum(map(bool, map(len, wider)))))
-    look = _Look(trace, replays, empty, common, wider, alone, usual, laid)
+    look = _Look(trace, replays, empty, common, wider, alone, torn, usual, laid)
     found = [kind for kind in range(len(wider)) if look.lacks(kind)]
     return int64(np.sort(replays.call[np.isin(replays.kind, found)]))
 
@@ -89,6 +93,7 @@ class _Look:
     Attributes:
         common: kinds that were replayed most.
         wider, alone: of each kind, those that have more, and whether it has one replay.
+        torn: see `_torn`.
         usual: see `_usual`, of the wider kinds.
         laid: how many pairs of replays of each kind and whole ones are laid beside each other.
         families: see `_family`, by their kinds.
@@ -100,6 +105,7 @@ class _Look:
     common: I64
     wider: list[I64]
     alone: Bools
+    torn: Bools
     usual: dict[int, _Usual]
     laid: int
     families: dict[bytes, tuple[F64, F64, float]] = field(default_factory=dict)
@@ -108,8 +114,9 @@ class _Look:
         """Whether the replays of this kind lost nodes."""
         others = self.wider[kind][:NEAREST].tolist()
         own = self.replays.of_kind(kind)
-        waits = len(own) >= FEWEST and float(np.median(self.empty.waited_ns[own]))
-        if waits > OVERLONG_NS and not any(map(_CALLS_BACK.search, self.trace.strings)):
+        long = self.empty.waited_ns[own] > OVERLONG_NS
+        long |= self.torn[own] & (self.empty.times_ns[1, own] > OVERLONG_NS)
+        if len(own) >= FEWEST and 2 * long.sum() > len(own) and not any(map(_CALLS_BACK.search, self.trace.strings)):
             return True
         if not others:
             return bool(self.alone[kind]) and self._part_of_all(kind)
@@ -233,6 +240,15 @@ def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> _Usual:
     few, median, most = np.quantile(empty.times_ns[:, own], quantiles, axis=1, method="higher").astype(np.float64)
     differ = most - few if len(own) >= ENOUGH else np.full_like(most, np.inf)
     return _Usual(float(np.median(replays.time_ns[own])), most, median, differ)
+
+
+def _torn(trace: Trace, replays: Replayed) -> Bools:
+    """Which replays have holes of a quarter of their time or more, each far longer than nodes are apart."""
+    start_ns, end_ns = trace.ops.start_ns[replays.rows], trace.ops.end_ns[replays.rows]
+    gaps_ns = np.append(start_ns[1:] - np.maximum.accumulate(end_ns)[:-1], 0)
+    gaps_ns[replays.begins[1:] - 1] = 0  # behind the last of each
+    holes_ns = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), replays.begins[:-1])
+    return np.asarray((holes_ns > OVERLONG_NS) & (4 * holes_ns > replays.end_ns - replays.start_ns), dtype=np.bool_)
 
 
 def _explains(missing_ns: float, more_ns: F64) -> bool:
