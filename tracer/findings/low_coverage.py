@@ -44,6 +44,8 @@ def find(evidence: Evidence) -> Found | None:
     # Of what repetition does not tell nobody has to widen a range.
     if not len(evidence.ranges) or not device.time_ns or evidence.ranges.confidence is not None:
         return None
+    if evidence.trace.part is not None:
+        return None  # what ran beside a part is in stages of the whole
     if evidence.on_gpu and not len(evidence.trace.calls):
         return None  # nothing was launched as far as the file tells: no other range would hold more
     share = device.unattributed.time_ns / device.time_ns
