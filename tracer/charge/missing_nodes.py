@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A replay that lacks nodes in more places than this is told by what it left empty as a whole.
 MOST_PLACES = 64
+FIRST_LOOK = 128
 # An op that so soon follows one of another stream may have waited for that one.
 JOINS_NS = 1_500
 # So much of their time nodes may take less or more than in another replay.
@@ -185,9 +186,13 @@ def _skipped(own: I64, whole: I64) -> int | None:
 
 def _alike(one: I64, other: I64) -> int:
     """How many items two sequences have in common from their beginning on."""
-    size = min(len(one), len(other))
-    differ = np.flatnonzero(one[:size] != other[:size])
-    return int(differ[0]) if len(differ) else size
+    size, at, step = min(len(one), len(other)), 0, FIRST_LOOK
+    while at < size:  # most differ soon, and of a large graph all would be looked at for each place
+        differ = np.flatnonzero(one[at : min(at + step, size)] != other[at : min(at + step, size)])
+        if len(differ):
+            return at + int(differ[0])
+        at, step = at + step, 2 * step
+    return size
 
 
 def _noise(one: _Laid, other: _Laid, places: list[_Place]) -> float:
