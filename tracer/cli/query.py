@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracer.cli.cautions import caution
 from tracer.cli.options import Force, Format, Jobs, NoLimit, Output, OutputFormat, Width
 from tracer.cli.printed import check_output, put, rendered
 
@@ -45,6 +46,7 @@ def command(
     require("duckdb", "query")
     run = load(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)), frames=ARROW)
     answer = run.query(sql)
+    caution(run.summary)
     if output_format is Format.JSON:
         put(as_json(answer), output, json=True)
         return

@@ -214,10 +214,14 @@ def _check_stage(stage: str | None, summary: Summary) -> None:
     """Refuse a stage that the trace does not have.
 
     Raises:
+        InputError: its work is not read.
         UsageError: it has none of that name.
     """
     found = [one.stage for one in summary.stages]
     if stage is not None and stage not in found:
+        from tracer.document.summary import require_read
+
+        require_read(summary.trace.path, summary.abstained)
         there = f"it has {', '.join(found)}" if found else "it has none"
         raise UsageError(f"--stage {stage}: no such stage in {summary.trace.path}; {there}")
 
