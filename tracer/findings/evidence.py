@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.document.manifest import Latencies, Manifest
     from tracer.document.summary import (
+        Abstained,
         Coverage,
         Decoding,
         DeviceTotals,
@@ -43,9 +44,9 @@ class Evidence:
     """All that a rule may look at. No slots, so that what a measure computes is kept.
 
     The first three are columns, for the measures below; rules look at the rest. What is known of stages, steps and runs
-    alone is here; `unknown` names the stages of which something is not, as `lost` says. `frames` reads the trace once
-    more for its Python frames, so only a rule that has something to say calls for it; None where there are none.
-    `launches` does likewise for how kernels were launched, which `few_blocks` asks for.
+    alone is here; `unknown` names the stages of which something is not, as `lost` or `untold` says. `frames` reads the
+    trace once more for its Python frames, so only a rule that has something to say calls for it; None where there are
+    none. `launches` does likewise for how kernels were launched, which `few_blocks` asks for.
     """
 
     trace: Trace
@@ -63,6 +64,7 @@ class Evidence:
     requests: list[RequestLatency]
     unknown: frozenset[str] = frozenset()
     lost: Lost | None = None
+    untold: Abstained | None = None
     frames: Callable[[], Trace] | None = None
     launches: Callable[[], Trace] | None = None
     launching: Launching | None = None
@@ -185,10 +187,18 @@ class Evidence:
         return frozenset(one for one in stages if self.manifest is not None and beyond_noise(self.manifest, one))
 
     def lines_that_wait(self) -> list[tuple[str, str]]:
-        """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells."""
-        from tracer.measure.python_lines import places_of
+        """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells.
 
-        return places_of(self.trace, self.waits.calls, self.frames()) if self.frames is not None else []
+        Of a large file that is looked for at some of the waits, if they are enough.
+        """
+        from tracer.measure.python_lines import places_of, sampled_calls
+
+        calls, sampled = self.waits.calls, self.trace.sampled
+        told = sampled_calls(self.trace, calls)
+        if sampled is None or told is None:
+            return places_of(self.trace, calls, self.frames()) if self.frames is not None else []
+        places = iter(places_of(self.trace, calls[told], replace(self.trace, frames=sampled.frames)))
+        return [next(places) if one else ("", "") for one in told.tolist()]
 
 
 def median(values: Sequence[int]) -> float:
