@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.lost import find_lost
+from tracer.charge.intervals import distinct, outermost
+from tracer.charge.launches import find_launches
 from tracer.charge.stages.experts import has_experts, with_one_expert
 from tracer.charge.stages.likely import ENOUGH, likely_steps
 from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.sequence import sequence_of
 from tracer.charge.stages.source import StageSource
-from tracer.charge.work import work_of
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL
-from tracer.trace.columns import Want
+from tracer.trace.api import begins_capture, ends_capture, launches, moves_bytes
+from tracer.trace.columns import NO_CORRELATION, Want
 
 if TYPE_CHECKING:
     from tracer.charge.stages.likely import Likely
@@ -85,11 +86,27 @@ def _unsure(likely: Likely) -> Untold:
 
 
 def _lost_between(trace: Trace, thread: int, start_ns: int, end_ns: int) -> int:
-    """How many launches of a thread in a time have no op: what is not whole repeats otherwise than it did."""
-    none = StageRanges.none()
-    calls = find_lost(trace, none, work_of(trace, none)).calls
-    begun = trace.calls.start_ns[calls[trace.calls.thread[calls] == thread]]
-    return int(((begun >= start_ns) & (begun < end_ns)).sum())
+    """How many launches of kernels and graphs by a thread in a time have no op, outside captures.
+
+    What is not whole repeats otherwise than it ran.
+    """
+    calls = trace.calls
+    told = {name: trace.strings[name] for name in distinct(calls.name)}
+    begins, ends = ([name for name, text in told.items() if is_one(text)] for is_one in (begins_capture, ends_capture))
+    asks = [name for name, text in told.items() if launches(text) and not moves_bytes(text)]
+    own = np.flatnonzero((calls.thread == thread) & (calls.start_ns >= start_ns) & (calls.start_ns < end_ns))
+    own = own[np.argsort(calls.start_ns[own], kind="stable")]
+    captured = np.cumsum(np.isin(calls.name[own], begins).astype(np.int64) - np.isin(calls.name[own], ends)) > 0
+    numbered = (calls.correlation[own] != NO_CORRELATION) & (calls.correlation[own] != 0)
+    own = own[np.isin(calls.name[own], asks) & numbered & ~captured]
+    has_op = np.zeros(len(calls), dtype=np.bool_)
+    launch = find_launches(trace)
+    has_op[launch[launch >= 0]] = True
+    # A runtime's call holds a driver's: one of them has the op.
+    outer = own[outermost(calls.start_ns[own], calls.end_ns[own])]
+    with_op = np.append(0, np.cumsum(has_op[own]))
+    low, high = (np.searchsorted(calls.start_ns[own], edge[outer]) for edge in (calls.start_ns, calls.end_ns))
+    return int((with_op[np.maximum(high, low + 1)] == with_op[low]).sum())
 
 
 def _not_whole(lost: int) -> Untold:
