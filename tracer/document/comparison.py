@@ -264,7 +264,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.
-        reason: why it cannot be judged; "" where it was.
+        reason: why it cannot be judged; of a limit that was kept, of which other measures that cannot be told; else "".
         next_step: what to do, so that it can be; "" likewise.
     """
 

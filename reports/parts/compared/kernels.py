@@ -21,7 +21,8 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     """The largest changes first."""
     title = f"{'operators' if pair.work == 'operators' else 'kernels'}, {pair.other} against {pair.baseline}"
     if not pair.kernels:
-        alike = counted(pair.same_kernels, "kernel takes", "kernels take")
+        kind = "operator" if pair.work == "operators" else "kernel"
+        alike = counted(pair.same_kernels, f"{kind} takes", f"{kind}s take")
         said = line(f"{alike} the same time.", role="strong")
         return block(title, said if pair.same_kernels else None)
     columns = [
@@ -41,6 +42,7 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
         if pair.totals
         else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
         "is tested.",
+        "Operators run on the host: they drift as it does." if pair.work == "operators" and pair.inconclusive else "",
         f"{more:,} more: --top {len(pair.kernels)}." if more > 0 else "",
     )
     shown = pair.kernels[:top]
