@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.options import Force, Jobs, NoLimit, NsysPath
-from tracer.document.errors import UsageError
+from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,18 +74,21 @@ def _saved(
     name: str, files: Sequence[Path], *, force: bool, jobs: int | None, nsys_path: Path | None, no_limit: bool
 ) -> str:
     from tracer.cli import kept
+    from tracer.compare.order import refuse_repeated
     from tracer.saved import load_summary
     from tracer.summarize import Choices
     from tracer.trace.limits import limits
 
     # Traces without stages are compared by kernels.
     choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
-    folder = kept.save(name, [load_summary(path, choices) for path in files], force=force)
+    recordings = [load_summary(path, choices) for path in files]
+    refuse_repeated(recordings)
+    folder = kept.save(name, recordings, force=force)
     return f"kept in {folder}\nnext: tracer compare FILE --against {name}"
 
 
 def _listed() -> str:
-    """A line a baseline: its name, how many recordings it has, and of what."""
+    """A line a baseline: its name, how many recordings it has, and of what; of one that is damaged, that."""
     from reports.units import counted, printable
     from tracer.cli import kept
     from tracer.saved import load_summary
@@ -93,7 +96,10 @@ def _listed() -> str:
     lines = []
     for name in kept.names():
         there = list(kept.files(name))
-        run = load_summary(there[0]).run or {}
-        words = [str(run[key]) for key in ("model", "size", "dtype", "device") if run.get(key)]
+        try:
+            run = load_summary(there[0]).run or {}
+            words = [str(run[key]) for key in ("model", "size", "dtype", "device") if run.get(key)]
+        except InputError as error:
+            words = [f"cannot be read: {error}"]
         lines.append(f"{name}  {counted(len(there), 'recording')}  {printable(' '.join(words))}".rstrip())
     return "".join(f"{line}\n" for line in lines) or f"no baselines in {kept.ROOT}\n"

@@ -44,7 +44,7 @@ def _as_few(stretches: int, before: int, after: int) -> float:
 
 
 def refuse_repeated(recordings: Sequence[Summary]) -> None:
-    """Refuse recordings of which one is there twice, as that is no evidence.
+    """Refuse recordings of a run of which one is there twice, as that is no evidence.
 
     Raises:
         InputError: two began at the same nanosecond.

@@ -56,11 +56,11 @@ def compare(
     for summary in summaries:
         if (unread := next((one for one in summary.abstained if one.what == UNREAD), None)) is not None:
             raise InputError(f"{summary.trace.path}: its work is not read: {unread.because}")
-    if recordings > 1:
-        refuse_repeated(summaries)
     drift = _Drift(tolerance, blocks, apart)
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
+    for run in made:
+        refuse_repeated(run)
     runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
     return Comparison(
         schema_=SCHEMA,
