@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TOP = 12
 CHANGES = ("appeared", "vanished", "slower", "faster")
+# Of whole traces, which hold as much as each happened to record.
+OFTEN = ("more often", "less often")
 
 
 def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
@@ -33,12 +35,13 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
         Column(pair.other, rank=1),
         Column("delta"),
     ]
-    counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in CHANGES]
+    changes = (*CHANGES, *OFTEN) if pair.totals else CHANGES
+    counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in changes]
     top = asked.top or TOP
     more = len(pair.kernels) - top
     says = note(
         f"{', '.join(counts)}, {pair.same_kernels:,} alike.",
-        "Times (and how often) in the whole trace; nothing is tested."
+        "Times (and how often) in the whole trace; slower, faster: of one call, on average; nothing is tested."
         if pair.totals
         else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
         "is tested.",
