@@ -125,6 +125,19 @@ def test_turns_are_told_by_how_often_the_run_changes(order: str, turns: bool) ->
     assert took_turns([untold, *sides[0][1:]], sides[1])
 
 
+@pytest.mark.parametrize(
+    ("about", "title"),
+    [
+        ({"model": "eventgpt", "size": "7b", "dtype": "bfloat16", "device": "GPU"}, "eventgpt 7b, bfloat16 on GPU"),
+        ({"model": "my_infer.py", "size": "", "dtype": "", "device": "GPU"}, "my_infer.py, GPU"),
+    ],
+)
+def test_a_run_is_called_by_what_is_known_of_it(about: dict[str, str], title: str) -> None:
+    found = summary(requests(30))
+    run = msgspec.structs.replace(found, run={**(found.run or {}), **about})
+    assert compare([run, found]).runs[0].title == title
+
+
 def test_four_requests_have_halves_and_three_have_none() -> None:
     for first, second, allowance in ((2, 2, 0.08), (1, 2, 0.01)):
         drifting = requests(30, first) + requests(32.4, second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice, product
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.compare.abstained import abstentions
 from tracer.compare.beside import beside
@@ -27,7 +27,7 @@ from tracer.document.errors import InputError
 from tracer.document.summary import UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.document.summary import Summary
 
@@ -109,12 +109,18 @@ def _run(label: str, recordings: Sequence[Summary]) -> Run:
     return Run(
         label=label,
         path=summary.trace.path,
-        title=f"{named}, {about['dtype']} on {about['device']}" if about else "",
+        title=_title(named, about),
         requests=len(requests),
         warnings=[warning for recording in recordings for warning in recording.trace.warnings],
         recordings=len(recordings),
         **counts,
     )
+
+
+def _title(named: str, about: Mapping[str, Any]) -> str:
+    """What a run is of: eventgpt 7b, bfloat16 on NVIDIA H100; a script says no type of numbers."""
+    where = " on ".join(str(about[key]) for key in ("dtype", "device") if about.get(key))
+    return ", ".join(filter(None, [named, where]))
 
 
 def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], drift: _Drift) -> Pair:
