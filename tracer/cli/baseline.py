@@ -75,15 +75,18 @@ def _saved(
 ) -> str:
     from tracer.cli import kept
     from tracer.compare.order import refuse_repeated
+    from tracer.document.summary import require_read
     from tracer.saved import load_summary
     from tracer.summarize import Choices
     from tracer.trace.limits import limits
 
     # Traces without stages are compared by kernels.
     choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
-    recordings = [load_summary(path, choices) for path in files]
-    refuse_repeated(recordings)
-    folder = kept.save(name, recordings, force=force)
+    summaries = [load_summary(path, choices) for path in files]
+    for summary in summaries:
+        require_read(summary.trace.path, summary.abstained)
+    refuse_repeated(summaries)
+    folder = kept.save(name, summaries, force=force)
     return f"kept in {folder}\nnext: tracer compare FILE --against {name}"
 
 

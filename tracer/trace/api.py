@@ -59,7 +59,7 @@ _RUNTIME = re.compile(rf"(?:cu|hip|acl|(?:ur|pi|piext|ze|aiu|cn|{_CLONES})[A-Z])
 # MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
 _SUBMITS = re.compile(
     r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
-    r"|[lL]aunch_?[kK]ernel\w*"
+    r"|[lL]aunch_?[kK]ernel\w*|cn(?:rt)?InvokeKernel\w*"
 )
 
 
