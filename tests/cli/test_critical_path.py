@@ -63,6 +63,16 @@ def test_a_step_whose_work_was_lost_has_no_path_and_one_whose_work_is_there_has(
         _check(trace, "", 0)
 
 
+def test_a_range_whose_calls_were_not_recorded_has_no_path(tmp_path: Path) -> None:
+    steps = range(1, 10)
+    marks = [span(f"tracer/decode#{step}", 20 * step, 18) for step in steps]
+    work = [kernel("k", 20 * step + 3, 1, step) for step in steps]
+    calls = [launch(20 * step + 1, 1, step) for step in steps]
+    _check(write(tmp_path / "a.json", *marks, *work, *calls), "tracer/decode", 0)
+    with pytest.raises(InputError, match="a path may lack work: 2 of 9 device ops have no launch record"):
+        _check(write(tmp_path / "b.json", *marks, *work, *calls[:2], *calls[4:]), "tracer/decode", 0)
+
+
 def test_kernels_of_a_replayed_graph_are_not_taken_for_gaps(tmp_path: Path) -> None:
     replay = [kernel("k", ts, 2, 2) for ts in (23, 25, 27)]
     trace = write(

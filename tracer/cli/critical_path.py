@@ -60,6 +60,7 @@ def _check(path: Path, name: str, instance: int) -> None:
         InputError: there is no such range, or no path through it: work that is missing, a clock that is off, replays.
         UsageError: there are fewer ranges of that name.
     """
+    from tracer.document.summary import require_read
     from tracer.measure.pathless import instances, pathless, unwalkable
     from tracer.summarize import Choices, charge, read, summarize_charged
     from tracer.trace.source import Source
@@ -68,6 +69,7 @@ def _check(path: Path, name: str, instance: int) -> None:
     with Source(path) as source:
         charged = charge(read(source, choices), choices)
     summary = summarize_charged(charged, choices)
+    require_read(str(path), summary.abstained)
     if why := pathless(summary):
         raise InputError(f"{path}: {why}")
     # HTA takes a name anywhere in another.

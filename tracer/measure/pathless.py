@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.lost import outermost_calls
-from tracer.document.summary import UNJOINED, UNREAD, WAITING, Abstained, Lost
+from tracer.document.summary import ALL_WORK, UNJOINED, WAITING, Abstained, Lost
 from tracer.document.words import counted
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import MISSING
@@ -28,12 +28,13 @@ NO_CHROME = "HolisticTraceAnalysis reads Chrome traces of torch.profiler alone"
 def pathless(summary: Summary) -> str:
     """Why a trace has no critical path at all; "" if it may have some."""
     told = {one.what: one.because for one in summary.abstained}
-    if UNREAD in told:
-        return f"its work is not read: {told[UNREAD]}"
     if summary.trace.format != CHROME:
         return NO_CHROME
     if summary.device.kind != "gpu":
         return f"{summary.lost.reason}; {summary.lost.next_step}" if isinstance(summary.lost, Lost) else NO_WORK
+    unsure = next((because for what, because in told.items() if what.startswith(ALL_WORK)), "")
+    if unsure:
+        return f"a path may lack work: {unsure}"
     apart = told.get(UNJOINED) or told.get(WAITING)
     return f"no path leads from the host to the device and back: {apart}" if apart else ""
 
