@@ -54,9 +54,13 @@ def ascending(values: I64) -> I64:
 
 def rows_of_each(values: I64 | I32) -> Iterator[tuple[int, I64]]:
     """Each distinct value in ascending order, and the rows that have it in theirs: one sort, however many there are."""
-    order = np.argsort(values, kind="stable")
+    if len(values) and (values == values[0]).all():
+        yield int(values[0]), np.arange(len(values))
+        return
+    order = np.arange(len(values)) if is_ascending(values) else np.argsort(values, kind="stable")
     ordered = values[order]
     begins = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    del ordered
     for rows in np.split(order, begins) if len(order) else ():
         yield int(values[rows[0]]), int64(rows)
 

@@ -8,27 +8,29 @@ between requests are the window, exactly; `charge_device_ops` checks it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import ascending, compact, int64
-from tracer.charge.intervals import PIECE, Cover, Nest, distinct, grouped, running_end, sum_by
+from tracer.arrays import ascending, int32, int64, rows_of_each
+from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
+from tracer.packed import BLOCK, Blocks, kept, narrow, narrow_columns, pieces
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import Spans, Trace
+    from tracer.trace.columns import DeviceOps, Spans, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
 LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What each op (or CPU operator) is charged with; one row an op.
@@ -49,8 +51,11 @@ class Ledger:
     @property
     def charged_ns(self) -> int:
         """Busy and idle time of all, and what lies between."""
-        columns = (self.busy_ns, self.host_ns, self.sync_ns, self.launch_ns, self.unknown_ns, self.between_ns)
-        return int(sum(column.sum() for column in columns))
+        return sum(int(piece.sum()) for field in fields(self) for piece in pieces(self, field.name))
+
+    def columns(self) -> dict[str, Any]:
+        """Its columns, as they are kept."""
+        return {field.name: kept(self, field.name) for field in fields(self)}
 
 
 def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools | None = None) -> Ledger:
@@ -68,51 +73,78 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
     ops = trace.ops
     count = len(ops)
     _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
-    busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    busy, gap = (np.zeros(count, dtype=np.int64) for _ in range(2))
     windows_ns = 0
     for rows in recorded_windows(trace, ops.device, ops.start_ns):
-        order = rows[np.lexsort((rows, ops.correlation[rows], ops.stream[rows], ops.start_ns[rows]))]
-        start, end = ops.start_ns[order], ops.end_ns[order]
-        reach = running_end(end)
-        reach[0] = start[0]
-        busy[order] = np.maximum(end - np.maximum(start, reach), 0)
-        gap_start[order] = np.minimum(reach, start)
-        gap_end[order] = start
-        windows_ns += int(end.max() - start[0])
+        order = _in_order(ops, rows)
+        reach = running_end(ops.end_ns[order])
+        reach[0] = ops.start_ns[order[0]]
+        ends_ns = max(int(reach[-1]), int(ops.end_ns[order[-1]]))
+        windows_ns += ends_ns - int(reach[0])
+        start = ops.start_ns[order]
+        gap[order] = np.maximum(start - reach, 0)
+        np.maximum(reach, start, out=reach)
+        del start
+        reach *= -1
+        reach += ops.end_ns[order]
+        busy[order] = np.maximum(reach, 0, out=reach)
+        del order, reach
     opened = _opened(ranges, ops.start_ns, ops.end_ns)
-    ledger = Ledger(busy, *_by_cause(trace, call, gap_start, gap_end, opened, off))
+    busy = narrow(busy)
+    ledger = Ledger(busy, *_by_cause(trace, call, gap, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
 
 
-def _by_cause(
-    trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I64, opened: Cover, off: Bools | None
-) -> tuple[I64, ...]:
-    """The last five columns of the ledger; the gaps' own are written over."""
-    count, waits = len(call), _waits(trace, opened)
+def _in_order(ops: DeviceOps, rows: I64) -> I64:
+    """Ops as they began; those that began together by their stream and correlation."""
+    start = ops.start_ns[rows]
+    if (start[1:] > start[:-1]).all():
+        return rows
+    order = np.argsort(start, kind="stable")
+    start, rows = start[order], rows[order]
+    del order
+    same = start[1:] == start[:-1]
+    together = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    own = rows[together]
+    rows[together] = own[np.lexsort((ops.correlation[own], ops.stream[own], start[together]))]
+    return rows
+
+
+def _by_cause(trace: Trace, call: I64, gap_ns: I64, opened: Cover, off: Bools | None) -> Iterator[Any]:
+    """The last five columns of the ledger, packed.
+
+    Args:
+        trace, call, off: see `charge_device_ops`.
+        gap_ns: how long before each op nothing ran.
+        opened: when a stage or a request is open.
+    """
+    waits = _waits(trace, opened)
     begun = trace.calls.start_ns if len(trace.calls) else int64([0])  # of an op without a call anything will do
-    sync, launch, unknown = (np.zeros(count, dtype=np.int64) for _ in range(3))
-    for at in range(0, count, PIECE):
-        piece = slice(at, at + PIECE)
-        own, low, high = call[piece], gap_start_ns[piece], gap_end_ns[piece]
+    host, sync, launch, unknown, between = found = [Blocks(np.int64) for _ in range(5)]
+    for number, high in enumerate(pieces(trace.ops, "start_ns")):
+        piece = slice(number * BLOCK, (number + 1) * BLOCK)
+        own, low = call[piece], high - gap_ns[piece]
         launched = own >= 0
         called = np.clip(begun[own], low, high)
         held = opened.within(low, high)
         held = held if off is None else np.where(off[piece], high - low, held)
         before_call = np.where(launched, opened.within(low, called), 0)
-        sync[piece] = _waited(trace, own, low, called, waits)
-        launch[piece] = np.where(launched, held - before_call, 0)
-        if not launched.all():
-            unknown[piece] = np.where(launched, 0, held)
-        gap_end_ns[piece] = high - low - held
-        gap_start_ns[piece] = before_call - sync[piece]
-    host, between = gap_start_ns, gap_end_ns
-    return host, sync, launch, compact(unknown), compact(between)
+        waited = _waited(trace, own, low, called, waits)
+        host.add(before_call - waited)
+        sync.add(waited)
+        launch.add(np.where(launched, held - before_call, 0))
+        unknown.add(np.where(launched, 0, held))
+        between.add(high - low - held)
+    return (narrow(column.column()) for column in found)
 
 
 def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:
     """Refuse what could leave 64 bits when added up; a wild timestamp or duration does that."""
-    durations = float((end_ns - start_ns).astype(np.float64).sum())
+    durations = sum(
+        float((end_ns[at : at + BLOCK] - start_ns[at : at + BLOCK]).astype(np.float64).sum())
+        for at in range(0, len(start_ns), BLOCK)
+    )
     windows = tracks * (float(end_ns.max()) - float(start_ns.min())) if tracks else 0.0
     if max(durations, windows) > LONGEST_TOTAL_NS:
         raise InputError(f"{trace.path}: its times span or add up to more than a century; one is damaged")
@@ -131,13 +163,11 @@ def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
     """
     if not len(track):
         return []
-    capture = np.zeros(len(track), dtype=np.int64)
-    if len(trace.captures) > 1:
-        # What began before the first capture belongs to it.
-        capture = np.maximum(np.searchsorted(trace.captures, start_ns, side="right") - 1, 0)
-    order = np.lexsort((capture, track))
-    changes = np.flatnonzero((np.diff(track[order]) != 0) | (np.diff(capture[order]) != 0)) + 1
-    return [int64(rows) for rows in np.split(order, changes)]
+    if len(trace.captures) < 2:
+        return [rows for _, rows in rows_of_each(track)]
+    # What began before the first capture belongs to it.
+    capture = int32(np.maximum(np.searchsorted(trace.captures, start_ns, side="right") - 1, 0))
+    return [int64(own[rows]) for _, own in rows_of_each(track) for _, rows in rows_of_each(capture[own])]
 
 
 def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:

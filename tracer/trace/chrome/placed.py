@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.words import counted
+from tracer.packed import replaced
 from tracer.trace.api import starts_work
 from tracer.trace.chrome.correlations import launching_process
 from tracer.trace.chrome.devices import Tracks, apart_by_launch, place
@@ -32,7 +33,7 @@ def place_ops(columns: Columns, described: list[Device], correlation: Correlatio
         return found, correlation.of_ops
     number = {process: place for place, process in enumerate(processes)}
     process_of_call = int64([number[process] for process, _ in columns.threads])[calls.thread]
-    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
+    ops, calls = replaced(ops, correlation=correlation.of_ops), replaced(calls, correlation=correlation.of_calls)
     starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
     launched, untold = launching_process(ops, found.device, calls, process_of_call, starts)
     placed = apart_by_launch(found, launched, processes)
