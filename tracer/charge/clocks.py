@@ -74,9 +74,9 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
     stated = None if trace.part is None else trace.part.clocks_off
     waited, behind_ns = _waited_for(trace, call)
     late = behind_ns > JITTER_NS
-    none = np.zeros(len(early), dtype=np.bool_)
     if not early.any() and not late.any() and not stated:
-        return Clocks(early, early, none, [], 0)
+        none = np.broadcast_to(np.False_, len(early))
+        return Clocks(none, none, none, [], 0)
     devices = int64(distinct(trace.ops.device))
     device = np.searchsorted(devices, trace.ops.device)
     before, joined = (np.bincount(device[rows], minlength=len(devices)) for rows in (early, call >= 0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import ascending, int32, int64, rows_of_each
+from tracer.arrays import ascending, int64, rows_of_each
 from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
 from tracer.packed import BLOCK, Blocks, kept, narrow, narrow_columns, pieces
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import DeviceOps, Spans, Trace
+    from tracer.trace.columns import DeviceOps, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
 LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
@@ -75,30 +75,30 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
     _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
     busy, gap = (np.zeros(count, dtype=np.int64) for _ in range(2))
     windows_ns = 0
-    for rows in recorded_windows(trace, ops.device, ops.start_ns):
-        order = _in_order(ops, rows)
-        reach = running_end(ops.end_ns[order])
-        reach[0] = ops.start_ns[order[0]]
-        ends_ns = max(int(reach[-1]), int(ops.end_ns[order[-1]]))
-        windows_ns += ends_ns - int(reach[0])
-        start = ops.start_ns[order]
-        gap[order] = np.maximum(start - reach, 0)
-        np.maximum(reach, start, out=reach)
-        del start
-        reach *= -1
-        reach += ops.end_ns[order]
-        busy[order] = np.maximum(reach, 0, out=reach)
-        del order, reach
-    opened = _opened(ranges, ops.start_ns, ops.end_ns)
+    starts, ends = ops.start_ns, ops.end_ns
+    for rows in recorded_windows(trace, ops.device, starts):
+        order = _in_order(ops, starts, rows)
+        reach_ns = first_ns = int(starts[order[0]])
+        # In pieces: all together take many times their own memory.
+        for at in range(0, len(order), BLOCK):
+            own = order[at : at + BLOCK]
+            start, end = starts[own], ends[own]
+            reach = np.maximum(running_end(end), reach_ns)
+            gap[own] = np.maximum(start - reach, 0)
+            busy[own] = np.maximum(end - np.maximum(start, reach), 0)
+            reach_ns = max(reach_ns, int(end.max()))
+        windows_ns += reach_ns - first_ns
+    opened = _opened(ranges, starts, ends)
+    del starts, ends
     busy = narrow(busy)
     ledger = Ledger(busy, *_by_cause(trace, call, gap, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
 
 
-def _in_order(ops: DeviceOps, rows: I64) -> I64:
+def _in_order(ops: DeviceOps, start_ns: I64, rows: I64) -> I64:
     """Ops as they began; those that began together by their stream and correlation."""
-    start = ops.start_ns[rows]
+    start = start_ns[rows]
     if (start[1:] > start[:-1]).all():
         return rows
     order = np.argsort(start, kind="stable")
@@ -156,18 +156,23 @@ def _check_conserved(ledger: Ledger, windows_ns: int) -> None:
         raise AssertionError(f"charged {ledger.charged_ns} ns of a window of {windows_ns} ns")
 
 
-def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
+def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> Iterator[I64]:
     """The rows of each track (a device, a thread) in each capture.
 
     Between captures nothing was recorded, so nothing is charged.
     """
-    if not len(track):
-        return []
     if len(trace.captures) < 2:
-        return [rows for _, rows in rows_of_each(track)]
-    # What began before the first capture belongs to it.
-    capture = int32(np.maximum(np.searchsorted(trace.captures, start_ns, side="right") - 1, 0))
-    return [int64(own[rows]) for _, own in rows_of_each(track) for _, rows in rows_of_each(capture[own])]
+        yield from (rows for _, rows in rows_of_each(track))
+        return
+    capture = np.empty(len(track), dtype=np.int32)
+    for at in range(0, len(track), BLOCK):
+        capture[at : at + BLOCK] = np.searchsorted(trace.captures, start_ns[at : at + BLOCK], side="right") - 1
+    np.maximum(capture, 0, out=capture)  # what began before the first capture belongs to it
+    if len(track) and (track == track[0]).all():
+        yield from (rows for _, rows in rows_of_each(capture))
+        return
+    for _, own in rows_of_each(track):
+        yield from (own[rows] for _, rows in rows_of_each(capture[own]))
 
 
 def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
@@ -245,16 +250,17 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
     self_ns, gap_start, gap_end = (np.zeros(size, dtype=np.int64) for _ in range(3))
     windows_ns = 0
-    for rows in recorded_windows(trace, int64(spans.thread), spans.start_ns):
-        self_ns[rows] = _self_times(spans, rows)
-        order = rows[np.lexsort((-spans.end_ns[rows], spans.start_ns[rows]))]
-        start, end = spans.start_ns[order], spans.end_ns[order]
+    starts, ends = spans.start_ns, spans.end_ns
+    for rows in recorded_windows(trace, int64(spans.thread), starts):
+        self_ns[rows] = _self_times(starts[rows], ends[rows])
+        order = rows[np.lexsort((-ends[rows], starts[rows]))]
+        start, end = starts[order], ends[order]
         reach = running_end(end)
         reach[0] = start[0]
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    held = _opened(ranges, spans.start_ns, spans.end_ns).within(gap_start, gap_end)
+    held = _opened(ranges, starts, ends).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
         busy_ns=self_ns,
@@ -268,10 +274,9 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     return ledger
 
 
-def _self_times(spans: Spans, rows: I64) -> I64:
-    """Time of each operator in which it is the innermost of its thread."""
-    start, end = spans.start_ns[rows], spans.end_ns[rows]
+def _self_times(start: I64, end: I64) -> I64:
+    """Time of each operator of a thread in which it is the innermost."""
     edges = ascending(np.concatenate([start, end]))
     owner = Nest.of(start, end).innermost(edges[:-1])
     owned = np.flatnonzero(owner >= 0)
-    return sum_by(owner[owned], np.diff(edges)[owned], len(rows))
+    return sum_by(owner[owned], np.diff(edges)[owned], len(start))

@@ -173,7 +173,7 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     del start_ns
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
-    told = int64(np.where(clocks.distrusted, NONE, call))
+    told = int64(np.where(clocks.distrusted, NONE, call)) if clocks.distrusted.any() else call
     ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns), off=clocks.off_device)
     return Work(
         on_device=True,

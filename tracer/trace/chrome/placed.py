@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def place_ops(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, I64]:
     """Where each op ran, and the correlations of the ops, without those of which nothing tells whose they are."""
     ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
