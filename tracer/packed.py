@@ -17,7 +17,7 @@ import numpy as np
 from tracer.arrays import int64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tracer.arrays import I64, Bools, Column
 
@@ -248,6 +248,23 @@ def pieces(table: object, name: str) -> Iterator[Column]:
     if isinstance(column, Narrow):
         return column.pieces()
     return (column[at : at + BLOCK] for at in range(0, len(column), BLOCK))
+
+
+def picked(table: TableT, test: Callable[..., Bools], asked: Sequence[str]) -> TableT:
+    """The rows of a table of columns of which something is true, without any column of all rows.
+
+    Args:
+        table: all of whose fields are columns.
+        test: of some columns of some rows, which rows.
+        asked: the names of those columns.
+    """
+    names = [one.name for one in fields(table)]  # type: ignore[arg-type]
+    found: list[list[Column]] = [[kept(table, name)[:0]] if not len(kept(table, name)) else [] for name in names]
+    for piece in zip(*(pieces(table, name) for name in names), strict=True):
+        rows = test(*(piece[names.index(name)] for name in asked))
+        for columns, column in zip(found, piece, strict=True):
+            columns.append(column[rows])
+    return type(table)(**{name: np.concatenate(columns) for name, columns in zip(names, found, strict=True)})
 
 
 def minus(table: object, name: str, other: str) -> I64:
