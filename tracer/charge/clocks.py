@@ -107,7 +107,7 @@ def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     stream.
     """
     ops, calls = trace.ops, trace.calls
-    rows = np.flatnonzero(call >= 0)
+    rows = int32(np.flatnonzero(call >= 0))
     waits = _named(trace, synchronises)
     if not len(rows) or not len(calls) or not waits[calls.name].any():
         return int64([]), int64([])
@@ -143,7 +143,7 @@ def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
 
 
 def _last_before(
-    trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, streams: Mapping[int, int]
+    trace: Trace, call: I64, own: I32, asked: I64, whole: Bools, streams: Mapping[int, int]
 ) -> tuple[I64, I64]:
     """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import ascending, int64, rows_of_each
+from tracer.arrays import ascending, int64, is_ascending, rows_of_each
 from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
 from tracer.packed import BLOCK, Blocks, kept, narrow, narrow_columns, pieces
@@ -101,9 +101,12 @@ def _in_order(ops: DeviceOps, start_ns: I64, rows: I64) -> I64:
     start = start_ns[rows]
     if (start[1:] > start[:-1]).all():
         return rows
-    order = np.argsort(start, kind="stable")
-    start, rows = start[order], rows[order]
-    del order
+    if is_ascending(start):
+        rows = rows.copy()
+    else:
+        order = np.argsort(start, kind="stable")
+        start, rows = start[order], rows[order]
+        del order
     same = start[1:] == start[:-1]
     together = np.flatnonzero(np.append(same, False) | np.append(False, same))
     own = rows[together]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int64, is_ascending
 from tracer.charge.intervals import Cover
 from tracer.charge.ledger import recorded_windows
 from tracer.trace.api import starts_work, synchronises
@@ -104,8 +104,10 @@ class _Window:
 
     @classmethod
     def of(cls, start_ns: I64, end_ns: I64, rows: I64) -> _Window:
-        order = np.argsort(start_ns, kind="stable")
-        return cls(rows[order], start_ns[order], np.maximum.accumulate(end_ns[order]))
+        if not is_ascending(start_ns):
+            order = np.argsort(start_ns, kind="stable")
+            rows, start_ns, end_ns = rows[order], start_ns[order], end_ns[order]
+        return cls(rows, start_ns, np.maximum.accumulate(end_ns))
 
     def before(self, start_ns: I64, asked_ns: I64) -> I64:
         place = np.searchsorted(self.start_ns, start_ns)

@@ -72,7 +72,7 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     rows = rows[~gone[work.name[rows]]]
     # Those by which the rows differ at all.
     tracks = [track[rows] for track in (work.track, work.device, int32(work.stage)) if track.min() < track.max()]
-    order = np.lexsort((work.start_ns[rows], *tracks))
+    order = int32(np.lexsort((work.start_ns[rows], *tracks)))
     rows, tracks = rows[order], [track[order] for track in tracks]
     del order
     fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
