@@ -128,6 +128,15 @@ def test_tables_are_replaced_and_chosen_from_as_those_of_plain_columns_are(times
         assert found.name.dtype == np.int32
 
 
+def test_a_column_that_is_asked_for_in_a_loop_is_not_made_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_columns, "OFTEN", 2)
+    table = table_of(list(range(9)))
+    assert table.time_ns is not table.time_ns
+    assert table.time_ns is table.time_ns
+    assert table.time_ns.tolist() == list(range(9))
+    assert not table.time_ns.flags.writeable
+
+
 def test_a_column_of_one_number_takes_the_memory_of_that_one() -> None:
     spans = Spans(int64([7] * 9), int64([MISSING] * 9), int32([3] * 9), int32([0] * 9))
     for name, number in (("start_ns", 7), ("end_ns", MISSING), ("name", 3)):

@@ -29,6 +29,8 @@ _NARROW = (np.uint8, np.uint16, np.uint32)
 _LEAST = np.iinfo(np.int64).min
 # Rows of a block; what has fewer is kept as it is, since it takes next to nothing.
 BLOCK = 1 << 15
+# A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
+OFTEN = 1_000
 _COLUMNS = ("I64", "I32", "I8")
 
 
@@ -84,7 +86,7 @@ def _block(column: Column) -> Packed:
     return packed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Narrow:
     """A column in blocks.
 
@@ -95,6 +97,8 @@ class Narrow:
 
     kind: np.dtype[Any]
     blocks: list[Packed]
+    _asked: int = 0
+    _held: Column | None = None
 
     @classmethod
     def of(cls, column: Column) -> Narrow:
@@ -109,9 +113,15 @@ class Narrow:
         alike = all(block.beyond.strides == (0,) for block in self.blocks)
         if alike and len({block.low for block in self.blocks}) == 1:
             return np.broadcast_to(_widened(self.kind, self.blocks[0], slice(1)), (len(self),))
+        if self._held is not None:
+            return self._held
         column = np.empty(len(self), dtype=self.kind)
         for number, block in enumerate(self.blocks):
             block.into(column[BLOCK * number : BLOCK * (number + 1)])
+        self._asked += 1
+        if self._asked > OFTEN:
+            self._held = column
+            column.flags.writeable = False
         return column
 
     def part(self, begin: int, end: int) -> Column:

@@ -73,11 +73,12 @@ def _first_in_each(
     # The first layer that begins in a call, and the first such operator that begins in it.
     layer = np.sort(layers.start_ns)
     first = np.append(layer, np.iinfo(np.int64).max)[np.searchsorted(layer, calls.start_ns)]
-    place = np.searchsorted(trace.cpu_ops.start_ns[rows], first)
-    for call, at in enumerate(place.tolist()):
-        if at < len(rows) and trace.cpu_ops.start_ns[rows[at]] < calls.end_ns[call]:
-            shape = int(details.shape[rows[at]])
-            found[call] = UNKNOWN if shape < 0 else _positions(details.shapes[shape][0], *asked)
+    begun_ns, shape = trace.cpu_ops.start_ns[rows], details.shape[rows]
+    place = np.searchsorted(begun_ns, first)
+    for call, (at, end_ns) in enumerate(zip(place.tolist(), calls.end_ns.tolist(), strict=True)):
+        if at < len(rows) and begun_ns[at] < end_ns:
+            number = int(shape[at])
+            found[call] = UNKNOWN if number < 0 else _positions(details.shapes[number][0], *asked)
     return int64(found)
 
 
