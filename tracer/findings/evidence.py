@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -185,10 +185,18 @@ class Evidence:
         return frozenset(one for one in stages if self.manifest is not None and beyond_noise(self.manifest, one))
 
     def lines_that_wait(self) -> list[tuple[str, str]]:
-        """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells."""
-        from tracer.measure.python_lines import places_of
+        """For each of `waits`, the line of Python behind it and that in words; "" where no frame tells.
 
-        return places_of(self.trace, self.waits.calls, self.frames()) if self.frames is not None else []
+        Of a large file that is looked for at some of the waits, if they are enough.
+        """
+        from tracer.measure.python_lines import places_of, sampled_calls
+
+        calls, sampled = self.waits.calls, self.trace.sampled
+        told = sampled_calls(self.trace, calls)
+        if sampled is None or told is None:
+            return places_of(self.trace, calls, self.frames()) if self.frames is not None else []
+        places = iter(places_of(self.trace, calls[told], replace(self.trace, frames=sampled.frames)))
+        return [next(places) if one else ("", "") for one in told.tolist()]
 
 
 def median(values: Sequence[int]) -> float:

@@ -27,6 +27,20 @@ LIBRARIES = frozenset({"accelerate", "numpy", "torch", "tqdm", "transformers", "
 _BUILT_IN = re.compile(r"<built-in (?:method|function) (\w+)")
 _INSTALLED = re.compile(r"(?s:\A.*)/(?:(?:site|dist)-packages|lib/python3\.\d+)/")
 _TOP = re.compile(r"(\w+)(?:/|\.py\()")
+# Fewer calls than these tell too little of all.
+ENOUGH = 20
+
+
+def sampled_calls(trace: Trace, calls: I64) -> Bools | None:
+    """Of which calls it is known where they were made, by the frames that were read beside the rest of a large file.
+
+    None if these tell too little, and all frames have to be read.
+    """
+    if trace.sampled is None:
+        return None
+    thread = int64(trace.calls.thread[calls])
+    told = innermost_span(trace.sampled.windows, trace.calls.start_ns[calls], thread) >= 0
+    return np.asarray(told, dtype=np.bool_) if np.count_nonzero(told) >= ENOUGH else None
 
 
 def places_of(trace: Trace, calls: I64, framed: Trace) -> list[tuple[str, str]]:

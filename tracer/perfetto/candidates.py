@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.trace.chrome.needles import Needle
+from tracer.trace.chrome.needles import Needles
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
@@ -25,14 +25,14 @@ class Candidates:
 
     def __init__(self, near: Cover) -> None:
         self._near = near
-        self._time, self._length = Needle(b'"ts":'), Needle(b'"dur":')
+        self._needles = Needles(b'"ts":', b'"dur":')
 
     def places(self, text: bytes, begin: int, end: int) -> list[int]:
         """An offset in each event of text[begin:end] that may overlap the intervals, and in each that is metadata.
 
         Wherever the text leaves a doubt, an event is one of them.
         """
-        times, lengths = self._time.places(text, begin, end), self._length.places(text, begin, end)
+        times, lengths = self._needles.places(text, begin, end)
         start, read = _whole_numbers(text, times + 5)
         reach = start + 1 + _longest_beside(times, lengths, *_whole_numbers(text, lengths + 6))
         near = self._near.within(1000 * start - 1000, 1000 * reach + 1000) > 0

@@ -49,6 +49,7 @@ class Want(IntFlag):
     MODULES = 32
     DETAILS = 128  # what operators and their work say of themselves: `Details`
     FRAMES = 64  # a read of its own: modules are frames too, of another kind
+    SOME_FRAMES = 1 << 13  # with MODULES: `SampledFrames`
     MODULES_IF_STACKED = 1 << 10  # modules, if the head of the file says that stacks were recorded, by others than us
     LAUNCHED = 256  # how kernels were launched: `Launched`
     COLLECTIVES = 512  # which collective a kernel is: `Collectives`
@@ -139,6 +140,19 @@ class Spans:
 
 
 @narrow_columns
+@dataclass(frozen=True, slots=True)
+class SampledFrames:
+    """Some of the Python frames of a large file; `trace.sampled` says which.
+
+    Attributes:
+        frames: as `Trace.frames`; all that hold a time of a window are among them.
+        windows: intervals of threads; their names mean nothing.
+    """
+
+    frames: Spans
+    windows: Spans
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """What an event's arguments say beyond its time.
@@ -279,6 +293,7 @@ class Trace:
         distributed: which rank of which run the file says it is.
         frames: calls of Python functions, by the line they begin at (`run.py(12): main`), torch's own left out, and of
             those built-in ones that may wait for a device.
+        sampled: some of these, where modules were read of a large file.
         stacks: whether the profiler recorded Python frames or modules.
         loose_ranges: ranges that belong to no thread's stack, as they may end on another thread; they enclose nothing.
         captures: start of each interval in which the profiler was on, in order; a file that joins several
@@ -318,6 +333,7 @@ class Trace:
     modules: Spans = field(default_factory=Spans.none)
     generation: Spans = field(default_factory=Spans.none)
     frames: Spans = field(default_factory=Spans.none)
+    sampled: SampledFrames | None = None
     details: Details | None = None
     launched: Launched | None = None
     collectives: Collectives | None = None

@@ -24,6 +24,7 @@ class Group(IntEnum):
     MODULE = 7
     FRAME = 8
     MEMORY = 9
+    WINDOW = 10  # of `SampledFrames`: no event's
 
 
 OP_KINDS = {

@@ -42,6 +42,7 @@ from tracer.trace.limits import OverLimitError
 from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.moments import open_at
 from tracer.trace.names import cut
+from tracer.trace.sampled import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,7 @@ class Collector:
         self._tracks, self._op_tracks = Numbering(), Numbering()
         self._passed_over: dict[str, bool] = {}
         self._models: dict[str, bool] = {}
+        self._some_frames = bool(want & Want.SOME_FRAMES)
         self._askers_alone = bool(want & Want.ASKERS) and not want & Want.CPU_OPS
         self._rows: dict[Group, list[tuple[int, list[Packed]]]] = {group: [] for group in Group}
 
@@ -117,8 +119,13 @@ class Collector:
         for group in OF_A_MOMENT:
             self.add_group(group, [event for event in events if self._groups.get(event.cat) is group], 0)
 
-    def add_group(self, group: Group, events: Sequence[Event], place: int) -> None:
+    def add_group(self, group: Group, events: Sequence[Event], place: int, *, whole: bool = False) -> None:
         """Take in events that are all of one group.
+
+        Args:
+            group, events: these.
+            place: of their batch.
+            whole: whether, of modules, all frames that tell are among them which a text has.
 
         Raises:
             OverLimitError: they are more than there is room for.
@@ -160,6 +167,8 @@ class Collector:
             thread_of_track, threads = threads_of(self._tracks)
             held = open_at(start, end, thread_of_track[columns[3]], threads, self._at)
             columns = [column[held] for column in columns]
+        if whole:
+            self._keep(Group.WINDOW, place, windows_of(start, columns[3]))
         self._keep(group, place, columns)
 
     def _keep(self, group: Group, place: int, columns: Sequence[I64]) -> None:
@@ -181,7 +190,8 @@ class Collector:
     def _of_model(self, name: str) -> bool:
         known = self._models.get(name)
         if known is None:
-            known = self._models[name] = name.startswith(MODULE_PREFIX) or model_frame(name)
+            telling = self._some_frames and telling_frame(name)
+            known = self._models[name] = name.startswith(MODULE_PREFIX) or model_frame(name) or telling
         return known
 
     def _intervals(self, group: Group, events: Sequence[Event]) -> tuple[I64, I64, Bools]:
@@ -272,7 +282,7 @@ class Collector:
 
     def _numbered(self, group: Group) -> dict[int, str]:
         """Which columns of a group are numbers that a collector gave, and to what."""
-        if group is Group.FLOW:
+        if group in (Group.FLOW, Group.WINDOW):
             return {3: "track"}
         found = {2: "name"}
         if group in (Group.CALL, Group.RANGE, Group.CPU_OP, Group.MODULE, Group.FRAME, Group.MEMORY):

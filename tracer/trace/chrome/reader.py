@@ -12,7 +12,7 @@ import numpy as np
 from tracer.arrays import compact
 from tracer.document.errors import InputError
 from tracer.packed import replaced
-from tracer.trace.chrome.categories import MODULE_PREFIX, Group, waiting_frame
+from tracer.trace.chrome.categories import MODULE_PREFIX, Group, generation_frame, telling_frame, waiting_frame
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import settled
 from tracer.trace.chrome.document import read_document
@@ -24,7 +24,7 @@ from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import Trace, Want, without_rows
+from tracer.trace.columns import SampledFrames, Trace, Want, without_rows
 from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
@@ -49,6 +49,8 @@ TAIL_BYTES = 4 << 20
 # How the labels of vLLM and SGLang begin, and how much of a file is looked through for one.
 LABELS = (b'"execute_', b'"step[')
 LOOKED_THROUGH_BYTES = 16 << 20
+# Of larger files some Python frames are read with the modules, as reading all of them again takes seconds.
+LARGE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +150,23 @@ class _OfModel(TypedDict):
     modules: Spans
     generation: Spans
     stopped: Spans | None
+    sampled: SampledFrames | None
 
 
 def _of_model(columns: Columns) -> _OfModel:
-    """Calls of modules, of transformers' generation, and of functions in which a thread waits."""
+    """Calls of modules, of transformers' generation, and of functions in which a thread waits; some of all frames."""
     every = columns.spans(Group.MODULE)
-    is_module = np.array([name.startswith(MODULE_PREFIX) for name in columns.strings], dtype=np.bool_)[every.name]
-    waits = np.array([waiting_frame(name) for name in columns.strings], dtype=np.bool_)[every.name]
-    stopped = every[waits] if waits.any() else None
-    return _OfModel(modules=every[is_module], generation=every[~is_module & ~waits], stopped=stopped)
+
+    def of(kind: Callable[[str], bool]) -> Spans:
+        return every[np.array([kind(name) for name in columns.strings], dtype=np.bool_)[every.name]]
+
+    stopped, windows = of(waiting_frame), columns.spans(Group.WINDOW)
+    return _OfModel(
+        modules=of(lambda name: name.startswith(MODULE_PREFIX)),
+        generation=of(generation_frame),
+        stopped=stopped if len(stopped) else None,
+        sampled=SampledFrames(of(telling_frame), windows) if len(windows) else None,
+    )
 
 
 def _torn(source: Source, content: _Content) -> str | None:
@@ -178,6 +188,8 @@ def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _
     layout = sniff(head)
     if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
         want |= Want(0) if _labelled(source) else Want.MODULES
+    if want & Want.MODULES and source.size_bytes * (PACKED_FACTOR if source.packed else 1) > LARGE_BYTES:
+        want |= Want.SOME_FRAMES
     if layout is not None:
         try:
             most = source.limits.most_events(source.size_bytes, jobs) if source.packed else None

@@ -16,17 +16,18 @@ import msgspec
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import OF_A_MOMENT, Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value, escaped
-from tracer.trace.chrome.frames import FRAME, frames_of
+from tracer.trace.chrome.frames import DURATION, FRAME, frames_of
 from tracer.trace.chrome.layout import UnscannableError
-from tracer.trace.chrome.needles import ODD_CATEGORY, Categories, Needle
+from tracer.trace.chrome.needles import CATEGORY, ODD_CATEGORY, Categories, Needles
 from tracer.trace.chrome.repair import repair
+from tracer.trace.columns import Want
 from tracer.trace.limits import OverLimitError, in_words
+from tracer.trace.sampled import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tracer.trace.chrome.layout import Layout
-    from tracer.trace.columns import Want
     from tracer.trace.moments import Moments
 
 # Phases whose meaning depends on other events, wherever those are: such a file is read as one document.
@@ -55,8 +56,11 @@ class Scanner:
         self._pattern = wanted_pattern(want)
         self._groups = groups(want)
         self._categories = Categories(self._groups)
-        self._frames = frames_of(self._groups.get(FRAME))
-        self._phase = Needle(layout.phase)
+        self._samples = bool(want & Want.SOME_FRAMES)
+        self._texts = 0
+        self._frames = frames_of(self._groups.get(FRAME), some=self._samples)
+        needles = (layout.phase, CATEGORY)
+        self._needles, self._and_durations = Needles(*needles), Needles(*needles, DURATION)
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
         self._place = LAST_PLACE
 
@@ -74,9 +78,11 @@ class Scanner:
             self.flush()
             self._place = place
         content, behind = text.content, text.begin
+        if whole := self._samples and self._is_sampled(text):
+            self._flush(Group.MODULE)
         stop, keep = self._layout.stop, self._layout.keep
         find, find_last, pieces = content.find, content.rfind, self._pieces
-        for match in self._matches(text):
+        for match in self._matches(text, whole=whole):
             low, high = match.span()
             previous = find_last(stop, behind, low + 1)  # it may hold the quote that begins the key
             start = find(b"{", behind if previous < 0 else previous + keep, low)
@@ -87,11 +93,18 @@ class Scanner:
             if behind < keep:
                 behind = text.end
             pieces[match.lastindex].append(content[start:behind])  # type: ignore[index]
+        if whole:
+            self._flush(Group.MODULE, whole=True)
         if any(len(waiting) > BATCH for waiting in pieces.values()):
             self.flush()
 
-    def _matches(self, text: Text) -> Iterable[re.Match[bytes]]:
-        """The wanted categories in a text; counts its events in passing.
+    def _is_sampled(self, text: Text) -> bool:
+        """Whether all frames of a text are read that tell: those between two blocks are too small to tell by."""
+        self._texts += text.end - text.begin >= SHORT_TEXT_BYTES
+        return self._texts % EVERY == 1 and text.end - text.begin >= SHORT_TEXT_BYTES
+
+    def _matches(self, text: Text, *, whole: bool) -> Iterable[re.Match[bytes]]:
+        """The wanted categories in a text, of a sampled one whole; counts its events in passing.
 
         Raises:
             UnscannableError: a category is written in another way.
@@ -102,11 +115,13 @@ class Scanner:
                 raise UnscannableError
             self.events += content.count(self._layout.phase, begin, end)
             return self._pattern.finditer(content, begin, end)
-        self.events += len(self._phase.places(content, begin, end))
+        needles = self._and_durations if self._samples and not whole else self._needles
+        phases, keys, *durations = needles.places(content, begin, end)
+        self.events += len(phases)
         match = self._pattern.match
-        places, values = self._categories.places(content, begin, end)
+        places, values = self._categories.wanted(content, keys, end)
         if self._frames is not None:
-            places = self._frames.chosen(content, places, values, end)
+            places = self._frames.chosen(content, places, values, end, *durations)
         return filter(None, (match(content, place, end) for place in places.tolist()))
 
     def found(self) -> tuple[int, Collector]:
@@ -124,14 +139,18 @@ class Scanner:
         Raises:
             UnscannableError: an event was not where the layout puts it.
         """
-        for group, waiting in self._pieces.items():
-            if waiting:
-                events = _decode(waiting, self._decoders, certain=self._layout.certain)
-                # An argument may be called `cat` as well.
-                events = [event for event in events if self._groups.get(event.cat) is group]
-                events = events if group in OF_A_MOMENT else _complete(events)
-                self.collector.add_group(group, events, self._place)
-                waiting.clear()
+        for group in self._pieces:
+            self._flush(group)
+
+    def _flush(self, group: Group, *, whole: bool = False) -> None:
+        """Decode what is waiting of one group, which is all that a text has of it where it is `whole`."""
+        if waiting := self._pieces[group]:
+            events = _decode(waiting, self._decoders, certain=self._layout.certain)
+            # An argument may be called `cat` as well.
+            events = [event for event in events if self._groups.get(event.cat) is group]
+            events = events if group in OF_A_MOMENT else _complete(events)
+            self.collector.add_group(group, events, self._place, whole=whole)
+            waiting.clear()
 
 
 def _complete(events: list[Event]) -> list[Event]:
