@@ -139,7 +139,6 @@ class Spans:
         return chosen(self, rows)
 
 
-@narrow_columns
 @dataclass(frozen=True, slots=True)
 class SampledFrames:
     """Some of the Python frames of a large file; `trace.sampled` says which.
@@ -153,6 +152,7 @@ class SampledFrames:
     windows: Spans
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Details:
     """What an event's arguments say beyond its time.
