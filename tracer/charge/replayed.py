@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import coded, int32, int64
 from tracer.charge.intervals import PIECE
+from tracer.packed import minus
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
         call=call[rows[begins]],
         start_ns=ops.start_ns[rows[begins]],
         end_ns=np.maximum.reduceat(ops.end_ns[rows], begins),
-        time_ns=np.add.reduceat(ops.end_ns[rows] - ops.start_ns[rows], begins),
+        time_ns=np.add.reduceat(minus(ops, "end_ns", "start_ns")[rows], begins),
         kind=kind,
         counts=int64(counts),
         sizes=(ends - begins)[first],
