@@ -90,6 +90,7 @@ class Row:
 
 
 LACK, PART = "have no device op", "2 of 8 cudaGraphLaunch have a part of the device ops of their graph"
+CALLS = "the calls that launched them were not recorded"
 UNTESTED = ("latencies", "no pass without a profiler")
 ROWS = {
     "lost launches, all": Row(
@@ -144,6 +145,17 @@ ROWS = {
         predicted="it has no stages",
         compared=("device work in A", LACK),
         judged="no tpot",
+    ),
+    "lost calls of some steps": Row(
+        events=[
+            one for one in _decode() if one.get("args", {}).get("correlation") not in (3, 4) or one["cat"] == "kernel"
+        ],
+        whole=_decode(),
+        summary=("all device work of decode", CALLS),
+        findings=("sync-per-token", "bottleneck-stage", "launch-bound of decode", "token-outliers"),
+        assumed="all device work of decode is taken to be what has a launch record: 2 of 9 device ops",
+        compared=("all device work of decode in A", CALLS),
+        judged=CALLS,
     ),
     "nothing but ranges": Row(
         events=_ranges(),
@@ -263,7 +275,7 @@ def test_a_comparison_says_what_it_does_not_answer(name: str) -> None:
     (pair,) = compare([summary, summary]).pairs
     assert _has(pair.abstained, *row.compared)
     assert all(other.verdict not in ("slower", "faster") for other in pair.rows)
-    if row.compared[1] in (LACK, PART):
+    if row.compared[1] in (LACK, PART, CALLS):
         assert not _has(compare([_twin(row), _twin(row)]).pairs[0].abstained, *row.compared)
 
 

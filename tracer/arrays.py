@@ -17,8 +17,8 @@ Bools: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 F64: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Column: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"  # of integers of any width
 
-# Numbers in so small a range are sorted out by a table.
-SMALL_RANGE = 1 << 22
+# Numbers in so small a range are sorted out by a table, if it has no more than so many places for each of them.
+SMALL_RANGE, PLACES = 1 << 22, 16
 
 
 def int64(values: Any) -> I64:
@@ -73,7 +73,7 @@ def coded(values: I64 | I32) -> tuple[I64, I64]:
     if not len(values):
         return int64([]), int64([])
     low, high = int(values.min()), int(values.max())
-    if high - low < SMALL_RANGE:
+    if high - low < min(SMALL_RANGE, PLACES * len(values)):
         occurs = np.zeros(high - low + 1, dtype=np.bool_)
         occurs[values - low] = True
         place = np.cumsum(occurs, dtype=np.int32)  # half as large as it would be

@@ -22,6 +22,7 @@ from tracer.tables.sql import query
 from tracer.tables.table import tables
 from tracer.trace.columns import Want
 from tracer.trace.source import Source
+from tracer.trace.unread import refuse_unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +70,11 @@ class Run:
         """One table as a `pyarrow.Table`; its fields' metadata says what the columns mean.
 
         Raises:
+            InputError: the work of the trace is not read, so that no table of it says anything.
             MissingError: pyarrow is not installed.
             UsageError: there is no such table.
         """
+        refuse_unread(self._charged.trace)
         if name not in tables():
             raise UsageError(f"{name}: no such table; there are {', '.join(tables())}")
         if name not in self._made:

@@ -13,6 +13,7 @@ from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.steady import steady_part
+from tracer.charge.unlaunched import unlaunched
 from tracer.charge.window import request_part
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -21,7 +22,7 @@ from tracer.findings.evidence import Evidence
 from tracer.findings.find import ask
 from tracer.measure import graph_names, needs, occupancy, python_lines, recording
 from tracer.measure import lost as missed
-from tracer.measure.abstained import abstentions, is_rated
+from tracer.measure.abstained import abstentions, calls_lost, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
 from tracer.measure.breakdown import break_down
 from tracer.measure.counts import count
@@ -31,7 +32,7 @@ from tracer.measure.energy import energy, unmeasured, with_energy
 from tracer.measure.footprint import footprint, with_footprint
 from tracer.measure.fusion import with_fused
 from tracer.measure.host import host_layers, with_host
-from tracer.measure.joint import Solo, joint, unmatched
+from tracer.measure.joint import Solo, joint, unmatched, whole_solos
 from tracer.measure.known import Known, known_stages, known_times, known_tokens
 from tracer.measure.latency import clean_latency
 from tracer.measure.launching import launching
@@ -58,12 +59,14 @@ from tracer.trace.memory import give_back_freed_pages
 from tracer.trace.moments import waiting_moments
 from tracer.trace.reader import read_source
 from tracer.trace.source import Source
+from tracer.trace.unread import refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tracer.charge.lost import LostWork
+    from tracer.charge.unlaunched import Unlaunched
     from tracer.charge.work import Work
     from tracer.document.manifest import Manifest
     from tracer.document.summary import (
@@ -190,9 +193,11 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     """Find the stages of a trace and charge its work.
 
     Raises:
-        InputError: times too wild to be added up, or a steady part was asked for and there is none.
+        InputError: times too wild to be added up, or a part was asked for and there is none.
     """
     steady = None
+    if choices.steady or choices.request is not None or choices.patterns:
+        refuse_unread(trace)
     # What tells that of a replay a part was recorded may lie outside what is chosen.
     cut = cut_launches(trace) if choices.steady or choices.request is not None else None
     if choices.steady:
@@ -219,19 +224,22 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     give_back_freed_pages(trace.events)
-    known = Known(known_stages(stages), known_tokens(tokens), known_times(times))
+    orphans = unlaunched(trace, ranges, work)
+    unsure, known = calls_lost(work, orphans), _known(stages, tokens, times, orphans)
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
     annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
-    (speculated, drafted), solos = told(trace, runs, choices), _solos(choices)
+    (speculated, drafted), (solos, unlike) = told(trace, runs, choices), whole_solos(_solos(choices))
     held, used = footprint(trace.manifest), energy(trace.manifest)
-    together, rate = joint(trace, ranges, work, solos), launching(trace.manifest, stages)
+    together, rate = joint(trace, ranges, work, solos, missing), launching(trace.manifest, stages)
+    unlike += unmatched(together, solos, missing)
     evidence = Evidence(
         trace=trace, ranges=ranges, work=work, overlaps=charged.overlaps, device=device, stages=known.stages,
         tokens=known.tokens, times=known.times, latency=latency, decoding=decoding, roofline=roofline,
         coverage=coverage, requests=requests, frames=frames, launches=launches, lost=missing, launching=rate,
-        speculation=speculated, joint=together, footprint=held, unknown=_unknown(stages),
+        speculation=speculated, joint=together, footprint=held, unknown=_unknown(stages, orphans),
+        untold=unsure[0] if unsure else None,
     )  # fmt: skip
     found, unasked = ask(evidence)
     window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
@@ -257,7 +265,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         rangeless=rangeless(trace, work),
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
-            *[*unanswered(speculated, ranges), *unmatched(together, solos), *unasked, *unmeasured(trace.manifest)],
+            *[*unanswered(speculated, ranges), *unlike, *unasked, *unmeasured(trace.manifest), *unsure],
             *graph_names.unnamed(trace, breakdown, choices.capture),
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
@@ -272,9 +280,18 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     )
 
 
-def _unknown(stages: Sequence[Stage]) -> frozenset[str]:
+def _known(
+    stages: Sequence[Stage], tokens: Sequence[Token], times: Mapping[str, RunTime], orphans: Unlaunched | None
+) -> Known:
+    """Of which all is known, and nobody lost a call."""
+    found = Known(known_stages(stages), known_tokens(tokens), known_times(times))
+    return found if orphans is None else found.without(orphans.stages)
+
+
+def _unknown(stages: Sequence[Stage], orphans: Unlaunched | None) -> frozenset[str]:
     """The stages of which some time is not known."""
-    return frozenset(stage.stage for stage in stages if stage.took_ns is None)
+    unsure = orphans.stages if orphans is not None else []
+    return frozenset([*[stage.stage for stage in stages if stage.took_ns is None], *unsure])
 
 
 def _there(**parts: Any) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def _device_row(stage: str, busy: int | None, causes: dict[str, int], longest: i
             place += time_ns
     main = max(causes, key=lambda cause: causes[cause])
     idle = sum(causes.values())
-    said = f"idle {duration(idle)}" + (f", mostly {main}" if idle else "")
+    said = f"idle {duration(idle)}" + (f", {'mostly ' if causes[main] < idle else ''}{main}" if idle else "")
     return bar_row(stage, stage_class(stage), "".join(pieces), f"busy {duration(busy)}", said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.parts.words import lost_of
 from reports.render.html import escape
 from reports.units import counted, duration, share, significant
 
@@ -41,8 +42,9 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
         whole = device.busy_ns + device.idle_ns
         yield "device busy", share(device.busy_ns, whole), f"{duration(device.busy_ns)} of {duration(whole)} recorded"
     if device.ops:
+        recorded = "" if lost_of(summary) is None or device.kind == "cpu" else "recorded "
         yield (
-            "operators" if device.kind == "cpu" else "device ops",
+            "operators" if device.kind == "cpu" else f"{recorded}device ops",
             f"{device.ops:,}",
             f"{duration(device.time_ns)} in all",
         )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reports.parts.abstained import FINDING
 from reports.render.html import SEVERITIES, escape, name
 from reports.units import duration, share
+from tracer.document.summary import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.page.shown import Shown
-    from tracer.document.summary import Finding, Gain
+    from tracer.document.summary import Finding, Gain, Summary
     from tracer.document.timeline import Place
 
 # Of evidence: how deep, and how many entries of a list, are spelled out.
 DEEPEST, MOST_ENTRIES = 4, 40
+NOTHING = "<p>Nothing stands out.</p>"
 
 
 def finding_cards(file: Shown) -> str:
@@ -23,13 +26,23 @@ def finding_cards(file: Shown) -> str:
     found = file.summary.findings
     places = file.timeline.places if file.timeline is not None else [None] * len(found)
     links = [_link(file, number, place) for number, place in enumerate(places)]
-    return cards(found, [file.id(f"finding-{number}") for number in range(len(found))], links)
+    return cards(found, [file.id(f"finding-{number}") for number in range(len(found))], links) or _none(file.summary)
+
+
+def _none(summary: Summary) -> str:
+    """That nothing was found, of what could be asked."""
+    unasked = [one.what for one in summary.abstained]
+    if UNREAD in unasked:
+        return "<p>Its work was not read, so nothing is known of it.</p>"
+    if any(what.startswith(FINDING) for what in unasked):
+        return "<p>Of what could be asked nothing stands out.</p>"
+    return NOTHING
 
 
 def cards(findings: Sequence[Finding], ids: Sequence[str], links: Sequence[str]) -> str:
-    """A card for each finding: with its id in addresses, and what leads to where it shows, as HTML."""
+    """A card for each finding, "" without any: with its id in addresses, and what leads to where it shows, as HTML."""
     drawn = [_card(*one) for one in zip(findings, ids, links, strict=True)]
-    return f'<ol class="cards">{"".join(drawn)}</ol>' if drawn else "<p>Nothing stands out.</p>"
+    return f'<ol class="cards">{"".join(drawn)}</ol>' if drawn else ""
 
 
 def _card(finding: Finding, own_id: str, link: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.document import RANKS
-from reports.page.found import cards
+from reports.page.found import NOTHING, cards
 from reports.page.frame import PLAIN_SCRIPTS, framed
 from reports.page.ranks_drawn import bandwidth_bars, exposed_bars, step_bars, waiting_bars
 from reports.parts.ranks import bandwidth, found, run, stages, steps, stragglers
@@ -39,7 +39,7 @@ class Section:
 
 def _findings(ranks: Ranks) -> str:
     ids = [f"finding-{number}" for number in range(len(ranks.findings))]
-    return cards(ranks.findings, ids, [""] * len(ids))
+    return cards(ranks.findings, ids, [""] * len(ids)) or NOTHING
 
 
 SECTIONS = (
@@ -95,7 +95,8 @@ def _tiles(ranks: Ranks) -> str:
 
 def _figures(ranks: Ranks) -> Iterator[tuple[str, str, str]]:
     rows = [row for rank in ranks.ranks for row in rank.stages]
-    device_ns, wait_ns = sum(row.device_time_ns for row in rows), sum(row.wait_ns for row in rows)
+    known = not any(row.lost for row in rows)
+    device_ns, wait_ns = sum(row.device_time_ns or 0 for row in rows), sum(row.wait_ns or 0 for row in rows)
     if ranks.matched:
         if ranks.stragglers:
             first = ranks.stragglers[0]
@@ -103,11 +104,12 @@ def _figures(ranks: Ranks) -> Iterator[tuple[str, str, str]]:
             yield "the others wait for", f"rank {first.rank}", late
         else:
             yield "the others wait for", "no rank alone", "in most runs of a stage"
-        yield "waiting in collectives", share(wait_ns, device_ns), "of all ranks' device time"
+        waited = share(wait_ns, device_ns) if known else stragglers.UNKNOWN
+        yield "waiting in collectives", waited, "of all ranks' device time"
     whole = max(ranks.requests, key=lambda one: one.time_ns, default=None)
     if whole is not None and whole.time_ns:
         name = "longest request" if len(ranks.requests) > 1 else "request" if whole.request >= 0 else "the traces"
         yield name, duration(whole.time_ns), f"slowest rank without waiting {duration(whole.without_waiting_ns)}"
-    exposed_ns, collective_ns = sum(row.exposed_ns for row in rows), sum(row.collective_ns for row in rows)
-    if collective_ns:
+    exposed_ns, collective_ns = (sum(row.exposed_ns or 0 for row in rows), sum(row.collective_ns or 0 for row in rows))
+    if collective_ns and known:
         yield "collectives exposed", share(exposed_ns, collective_ns), "while nothing else ran on the device"

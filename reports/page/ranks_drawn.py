@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.page.bars import bar_chart, bar_rect, bar_row
 from reports.parts.ranks.stages import MANY, telling
-from reports.parts.ranks.stragglers import OUTSIDE
+from reports.parts.ranks.stragglers import OUTSIDE, UNKNOWN
 from reports.render.html import escape
 from reports.units import byte_count, counted, duration, share, significant
 
@@ -53,18 +53,23 @@ def exposed_bars(ranks: Ranks) -> str:
 
 
 def _waiting(row: RankStage) -> tuple[Parts, str]:
-    own_ns = row.device_time_ns - row.collective_ns
-    parts = [("own", own_ns), ("wait", row.wait_ns), ("transfer", row.transfer_ns), ("unmatched", row.unmatched_ns)]
-    return parts, f"wait {duration(row.wait_ns)} · transfer {duration(row.transfer_ns)}"
+    wait_ns, transfer_ns = row.wait_ns or 0, row.transfer_ns or 0
+    parts = [
+        ("own", row.own_ns or 0),
+        ("wait", wait_ns),
+        ("transfer", transfer_ns),
+        ("unmatched", row.unmatched_ns or 0),
+    ]
+    return parts, UNKNOWN if row.lost else f"wait {duration(wait_ns)} · transfer {duration(transfer_ns)}"
 
 
 def _exposed(row: RankStage) -> tuple[Parts, str]:
-    hidden_ns = row.collective_ns - row.exposed_ns
-    more = f"{share(row.exposed_ns, row.collective_ns)} exposed" if row.collective_ns else ""
-    return [("exposed", row.exposed_ns), ("hidden", hidden_ns)], more
+    all_ns, exposed_ns = row.collective_ns or 0, row.exposed_ns or 0
+    more = f"{share(exposed_ns, all_ns)} exposed" if all_ns else UNKNOWN if row.lost else ""
+    return [("exposed", exposed_ns), ("hidden", all_ns - exposed_ns)], more
 
 
-def _any(ranks: Ranks, wanted: Callable[[RankStage], int]) -> bool:
+def _any(ranks: Ranks, wanted: Callable[[RankStage], int | None]) -> bool:
     return any(wanted(row) for rank in ranks.ranks for row in rank.stages)
 
 

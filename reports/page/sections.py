@@ -87,7 +87,7 @@ def _timeline(file: Shown) -> str:
             "its launch, and why the device waited.</p>"
         )
     if not file.timeline.tracks:
-        return "<p>Nothing in this file has a time.</p>"
+        return "<p>Nothing that was read of this file has a time.</p>"
     lost = "" if file.summary.lost is UNSET else f'<p class="caution">{html.escape(IDLE_UNKNOWN)}</p>'
     return lost + _place("timeline", file, "timeline") + html.note(timeline_note(file.timeline))
 
@@ -125,7 +125,12 @@ def _left_out(rows: int, time_ns: int) -> str:
 
 
 SECTIONS = (
-    Section(id="findings", title="Findings", drawn=finding_cards, parts=(abstained.part,)),
+    Section(
+        id="findings",
+        title="Findings",
+        drawn=lambda file: blocks_of((first.again,), file) + finding_cards(file),
+        parts=(abstained.part,),
+    ),
     Section(
         id="time",
         title="Where the time goes",

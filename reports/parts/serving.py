@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from tracer.document.summary import Held, Spread, SteadyPart, Summary
 
 COUNTS = ("prompts", "prompt_tokens", "sequences", "new_tokens", "kv_tokens")
+MEANS = {
+    "prompts": "prompts: requests whose prompt is processed.",
+    "tokens": "tokens: of these prompts.",
+    "sequences": "sequences: requests that decode.",
+    "new tokens": "new tokens: computed for them.",
+    "KV tokens": "KV tokens: in all caches that attention reads.",
+    "a token": "a token: device time of the steps over all tokens computed.",
+}
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
@@ -56,26 +64,21 @@ def _batches(rows: list[Held]) -> list[Element]:
         Column("a token", rank=5),
     ]
     cells = [
-        Row(
-            [
-                row.stage,
-                f"{row.steps:,}",
-                *[_spread(getattr(row, name)) for name in COUNTS],
-                NONE if row.ns_per_token is None else duration(row.ns_per_token),
-            ]
-        )
+        [
+            row.stage,
+            f"{row.steps:,}",
+            *[_spread(getattr(row, name)) for name in COUNTS],
+            NONE if row.ns_per_token is None else duration(row.ns_per_token),
+        ]
         for row in rows
     ]
+    # What no step says has no column.
+    told = [i for i in range(len(columns)) if any(row[i] != NONE for row in cells)]
     says = note(
         "Of the median step, by the engine's labels, with the lowest and the highest where they differ.",
-        Sentence("prompts", "prompts: requests whose prompt is processed;"),
-        Sentence("tokens", "tokens: of these prompts."),
-        "sequences: requests that decode.",
-        Sentence("new tokens", "new tokens: computed for them."),
-        Sentence("KV tokens", "KV tokens: in all caches that attention reads."),
-        Sentence("a token", "a token: device time of the steps over all tokens computed."),
+        *[Sentence(columns[i].name, MEANS[columns[i].name]) for i in told if columns[i].name in MEANS],
     )
-    return [Table(columns, cells), says]
+    return [Table([columns[i] for i in told], [Row([row[i] for i in told]) for row in cells]), says]
 
 
 def _spread(spread: Spread | None) -> str:

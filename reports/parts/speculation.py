@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Element, Line, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
-from reports.parts.words import known
+from reports.parts.words import known, on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # So many rounds are shown one by one.
 SHOWN = 8
+# What rounds may say of their tokens; columns of which none does are left out, narrow terminals leave out the highest.
+COUNTS = {"drafted": 3, "accepted": 1, "yielded": 2}
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
@@ -22,12 +24,12 @@ def part(summary: Summary, _: Asked) -> Block | None:
     found = summary.speculation
     if found is None:
         return None
-    return block("speculative decoding", *_parts(found))
+    return block("speculative decoding", *_parts(found, cpu=on_cpu(summary)))
 
 
-def _parts(found: Speculation) -> list[Element | None]:
-    lines = [*_waits(found), *_checks(found), *_early(found)]
-    return [*_counts(found), _rounds(found), *_pays(found), *lines, _roles(found), _reading(found)]
+def _parts(found: Speculation, *, cpu: bool) -> list[Element | None]:
+    lines = [*_waits(found, cpu=cpu), *_checks(found), *_early(found)]
+    return [*_counts(found), _rounds(found), *_pays(found), *lines, _roles(found, cpu=cpu), _reading(found)]
 
 
 def _counts(found: Speculation) -> list[Line]:
@@ -55,18 +57,18 @@ def _rate(found: Speculation) -> str:
 
 
 def _rounds(found: Speculation) -> Table:
+    shown = found.each[:SHOWN] if _tell(found) else []
+    told = [name for name in COUNTS if any(getattr(one, name) is not None for one in shown)]
     columns = [
         Column("round", right=False),
-        Column("drafted", rank=3),
-        Column("accepted", rank=1),
-        Column("yielded", rank=2),
+        *[Column(name, rank=COUNTS[name]) for name in told],
         *map(Column, ("drafting", *(("mapping",) if _mapped(found) else ()), "verifying", "waiting")),
     ]
-    rows = [_row(found, one) for one in found.each[:SHOWN]] if _tell(found) else []
+    rows = [_row(found, one, told) for one in shown]
     times = [found.draft_ns, *([found.map_ns] if _mapped(found) else []), found.verify_ns, found.waiting_ns]
     if found.timed_rounds:
         of = [None if time_ns is None else round(time_ns / found.timed_rounds) for time_ns in times]
-        rows.append(Row(["on average", "", "", "", *map(known, of)], "strong"))
+        rows.append(Row(["on average", *("" for _ in told), *map(known, of)], "strong"))
     return Table(columns, rows, ruled=True)
 
 
@@ -86,21 +88,22 @@ def round_name(found: Speculation, one: Round) -> str:
     return f"{one.index}{f' of request {one.request}' if several and one.request >= 0 else ''}"
 
 
-def _row(found: Speculation, one: Round) -> Row:
+def _row(found: Speculation, one: Round, told: list[str]) -> Row:
     name = f"{round_name(found, one)}{' (with the prompt)' if one.prompt else ''}"
-    counts = [_count(count, NONE) for count in (one.drafted, one.accepted, one.yielded)]
+    counts = [_count(getattr(one, name), NONE) for name in told]
     times = [one.draft_ns, *([one.map_ns] if _mapped(found) else []), one.verify_ns, one.waiting_ns]
     return Row([name, *counts, *map(known, times)])
 
 
-def _waits(found: Speculation) -> list[Line]:
-    """Where the device waits, and what mapping takes of the host."""
+def _waits(found: Speculation, *, cpu: bool) -> list[Line]:
+    """Where the device waits (of a CPU: where no operator runs), and what mapping takes of the host."""
     waiting, took_ns = found.waiting, found.took_ns
     if waiting is None or not took_ns or not found.waiting_ns:
         return []
     parts = [("drafting", waiting.draft_ns), ("mapping", waiting.map_ns), ("verifying", waiting.verify_ns)]
     said = " · ".join(f"{name} {duration(time_ns)}" for name, time_ns in parts if time_ns)
-    lines = [line(f"the device waits for {share(found.waiting_ns, took_ns)} of the rounds: {said}")]
+    waits = "no operator runs in" if cpu else "the device waits for"
+    lines = [line(f"{waits} {share(found.waiting_ns, took_ns)} of the rounds: {said}")]
     if found.map_cpu_ns:
         lines.append(line(f"mapping takes {duration(found.map_cpu_ns / found.timed_rounds)} of the host a round"))
     return lines
@@ -150,7 +153,7 @@ def _pays(found: Speculation) -> list[Element]:
     return [*lines, *([line(" · ".join(said))] if said else [])]
 
 
-def _roles(found: Speculation) -> Table | None:
+def _roles(found: Speculation, *, cpu: bool) -> Table | None:
     if not found.roles:
         return None
     whole_ns = sum(work.device_time_ns or 0 for work in found.roles.values())
@@ -166,7 +169,8 @@ def _roles(found: Speculation) -> Table | None:
         )
         for role, work in found.roles.items()
     ]
-    columns = [Column("role", right=False), Column("passes"), Column("ops", rank=1), Column("device"), Column("share")]
+    time = Column("self" if cpu else "device")
+    columns = [Column("role", right=False), Column("passes"), Column("ops", rank=1), time, Column("share")]
     return Table(columns, rows)
 
 

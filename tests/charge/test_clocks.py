@@ -100,3 +100,54 @@ def test_a_copy_to_the_host_that_returns_before_it_has_run_shows_it_and_a_single
 def test_a_wait_for_an_earlier_copy_shows_none() -> None:
     """As engines do that schedule ahead: behind the copy of a step they wait for that of the step before."""
     assert not _clocks(*_copied(later=100, wait="cudaEventSynchronize")).off
+
+
+def _on_two_devices(later: float, *, crossed: bool = False) -> list[Event]:
+    """Steps that launch on one device and wait, then on another and wait; or, crossed, wait for the first one then.
+
+    The clock of the second is so many microseconds behind the host's.
+    """
+    events: list[Event] = []
+    for step in STEPS:
+        at = 2000 * step
+        events += [launch(at + 10, 5, 2 * step + 1), kernel("gemm", at + 30, 300 + 600 * crossed, 2 * step + 1)]
+        events += [] if crossed else [call("cudaStreamSynchronize", at + 20, 320)]
+        events += [launch(at + 400, 5, 2 * step + 2)]
+        events += [kernel("gemm", at + 410 + later, 300 + 900 * crossed, 2 * step + 2, device=1, stream=8)]
+        events += [call("cudaStreamSynchronize", at + 410, 530 if crossed else 310)]
+    return events
+
+
+def test_of_two_devices_that_a_thread_waits_for_in_turns_the_one_whose_clock_is_late_is_known() -> None:
+    assert _clocks(*_on_two_devices(later=100)).devices == [1]
+    assert _clocks(*_on_two_devices(later=0)).devices == []
+
+
+def test_a_wait_for_the_other_of_two_devices_shows_none() -> None:
+    assert _clocks(*_on_two_devices(later=0, crossed=True)).devices == []
+
+
+@pytest.mark.parametrize("from_step", [0, 9, 34])
+def test_a_clock_that_goes_off_late_in_a_recording_is_seen_and_its_jump_is_no_slow_step(from_step: int) -> None:
+    events = [
+        {**event, "ts": event["ts"] + 400 * (event["ts"] > 1000 * from_step)} if "kernel" in event["cat"] else event
+        for step in range(40)
+        for event in [
+            span(f"tracer/decode#{step + 1}", 1000 * step, 990), launch(1000 * step + 10, 5, step + 1),
+            kernel("gemm", 1000 * step + 30, 300, step + 1), call("cudaStreamSynchronize", 1000 * step + 20, 320),
+        ]
+    ]  # fmt: skip
+    events += [span("tracer/request#0", -100, 40_200), span("tracer/prefill", -90, 80)]
+    assert _clocks(*events).devices == [0]
+    summary = summarize(trace_of(*events))
+    assert "token-outliers" not in [finding.id for finding in summary.findings]
+    assert ("finding token-outliers" in [one.what for one in summary.abstained]) is (from_step > 0)
+
+
+def test_few_waits_that_end_too_soon_here_and_there_show_none() -> None:
+    events = _copied(later=0)
+    for step in range(4, 30):
+        at, later = 1000 * step, 100 if step % 3 == 0 else 0
+        events += [launch(at + 10, 5, 2 * step + 1), kernel("gemm", at + 30 + later, 300, 2 * step + 1)]
+        events += [call("cudaStreamSynchronize", at + 30, 310)]
+    assert _clocks(*events).devices == []

@@ -133,6 +133,26 @@ def test_where_the_host_waits_long_behind_all_replays_of_a_graph_they_all_lack_t
     assert _cut(_waiting(lacking=0)) == []
     assert _cut(_waiting(lacking=3, behind="cudaFree")) == []
     assert _cut(_waiting(lacking=3)[:10]) == []
+    # A function of the host may be what was waited for.
+    assert _cut(_waiting(lacking=3), [call("cudaLaunchHostFunc", 5, 2)]) == []
+
+
+def _fine(number: int) -> list[Event]:
+    """A graph of 300 nodes of 2 us, 4 us apart: twice as long nothing runs as something does."""
+    at = 20_000.0 * number
+    nodes = [kernel(f"k{node % 4}", at + 10 + 6 * node, 2, number) for node in range(300)]
+    return [call("cudaGraphLaunch", at, 8, number), *nodes, call(SYNC, at + 20, 1795)]
+
+
+def test_where_nothing_runs_for_long_inside_all_replays_of_a_graph_they_all_lack_what_did() -> None:
+    kept = ("k0", "k3", "k5", "k7", "cudaGraphLaunch", SYNC)
+    torn = [event for event in _waiting(lacking=0) if event["name"] in kept]
+    assert _cut(torn) == [1, 2, 3, 4, 5]
+    # Other work fills the time; a function of the host does; or it is the time between many nodes.
+    others = [kernel("other", 20_000 * number + 5, 17_000, stream=9) for number in range(1, 6)]
+    assert _cut(torn, others) == []
+    assert _cut(torn, [call("cudaLaunchHostFunc", 5, 2)]) == []
+    assert _cut(*map(_fine, range(1, 6))) == []
 
 
 def test_a_clock_of_its_own_tells_nothing_of_the_time_before_and_behind() -> None:
@@ -149,13 +169,16 @@ def _compiled(data: Path) -> tuple[Trace, I64]:
     return trace, find_launches(trace)
 
 
-@pytest.mark.parametrize("lost", [slice(0, 30), slice(40, 60), slice(70, 126), slice(1, 126, 3)])
-def test_of_a_real_replay_what_is_dropped_is_found_and_what_is_left_out_in_time_is_not(data: Path, lost: slice) -> None:
+@pytest.mark.parametrize("lost", [slice(0, 30), slice(40, 60), slice(70, 126), slice(1, 126, 3), 39, 64, 104])
+def test_of_a_real_replay_what_is_dropped_is_found_and_what_is_left_out_in_time_is_not(
+    data: Path, lost: slice | int
+) -> None:
     trace, call = _compiled(data)
     replays = replayed(trace, call)
     assert replays is not None
     assert len(cut_replays(trace, call)) == 0
     rows = replays.rows[replays.part(6)]
+    lost = slice(lost, lost + 1) if isinstance(lost, int) else lost
     dropped = _without(trace, rows[lost])
     found = cut_replays(dropped, find_launches(dropped))
     assert found.tolist() == [replays.call[6]]

@@ -30,7 +30,7 @@ RECORDED = (launch(0, 5, 1), kernel("k", 10, 5, 1))
 @pytest.mark.parametrize(
     "name",
     ["cudaLaunchKernel", "cuLaunchKernelEx", "hipExtModuleLaunchKernel", "cudaGraphLaunch", "hipGraphLaunch",
-     "cudaMemcpyAsync", "hipMemcpyWithStream", "cudaMemsetAsync", "cuMemsetD32Async"],
+     "cudaMemcpyAsync", "hipMemcpyWithStream", "cudaMemsetAsync", "cuMemsetD32Async", "cnInvokeKernel"],
 )  # fmt: skip
 def test_a_launch_without_an_op_is_lost_and_one_with_an_op_is_not(name: str) -> None:
     assert _calls(*RECORDED, call(name, 20, 5, 2)) == [f"{name}#2"]
@@ -42,12 +42,23 @@ def test_a_call_that_starts_no_work_loses_none(name: str) -> None:
     assert _calls(*RECORDED, call(name, 20, 5, 2)) == []
 
 
-@pytest.mark.parametrize("api", ["cuda", "cu", "hip"])
+@pytest.mark.parametrize("api", ["cuda", "cu", "hip", "musa"])
 def test_what_is_launched_into_a_capture_runs_nothing(api: str) -> None:
     begin, end = call(f"{api}StreamBeginCapture", 20, 1, 0), call(f"{api}StreamEndCapture", 40, 1, 0)
     assert _calls(*RECORDED, begin, launch(30, 2, 2), end) == []
     assert _calls(*RECORDED, begin, launch(30, 2, 2), end, launch(50, 2, 3)) == ["cudaLaunchKernel#3"]
-    assert _calls(*RECORDED, begin, launch(30, 2, 2, tid=OTHER), end) == ["cudaLaunchKernel#2"]
+
+
+def test_a_thread_that_joins_anothers_capture_runs_nothing_unless_it_lacks_ops_outside_it_too() -> None:
+    begin, end = call("cudaStreamBeginCapture", 20, 1, 0), call("cudaStreamEndCapture", 40, 1, 0)
+    joins, outside = launch(30, 2, 2, tid=OTHER), launch(50, 2, 3, tid=OTHER)
+    assert _calls(*RECORDED, begin, joins, end) == []
+    assert _calls(*RECORDED, begin, joins, end, outside, kernel("k", 60, 5, 3)) == []
+    assert _calls(*RECORDED, begin, joins, end, outside) == ["cudaLaunchKernel#2", "cudaLaunchKernel#3"]
+    assert _calls(*RECORDED, joins) == ["cudaLaunchKernel#2"]
+    # A capture that nobody saw end, or that of another process, is none of its.
+    assert _calls(*RECORDED, begin, joins) == ["cudaLaunchKernel#2"]
+    assert _calls(*RECORDED, begin, {**joins, "pid": 200}, end) == ["cudaLaunchKernel#2"]
 
 
 def test_a_capture_whose_begin_or_end_is_missing_reaches_to_that_end_of_the_trace() -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from support.chrome import OTHER, Event, kernel, launch, span
+from support.chrome import OTHER, Event, kernel, launch, span, write
 from support.findings import GEMM, found, stage
 
+from tracer.choices import Choices
 from tracer.findings.low_coverage import FINDING
+from tracer.perfetto.asked import Asked
+from tracer.perfetto.slice import cut_out
+from tracer.summarize import summarize_file
 
 ID = FINDING.id
 
@@ -52,3 +58,13 @@ def test_ones_own_ranges_can_be_widened() -> None:
     finding = found(ID, *stage("tracer/prefill", 0, 5, [GEMM] * 10), launch(490, 1, 99), kernel("late", 600, 30, 99))
     assert finding is not None
     assert finding.next_step.startswith("widen the ranges")
+
+
+def test_what_ran_beside_a_part_of_a_trace_lacks_no_range(tmp_path: Path) -> None:
+    events = [span("tracer/prefill", 0, 20), launch(1, 2, 1), kernel(GEMM, 5, 60, 1)]
+    events += [span("tracer/decode#1", 21, 99), launch(22, 2, 2), kernel(GEMM, 66, 40, 2)]
+    whole, part = write(tmp_path / "whole.json", *events), tmp_path / "part.json"
+    cut_out(whole, part, Asked(None, None, ("decode",)), Choices(jobs=1))
+    summary = summarize_file(part)
+    assert summary.device.unattributed.time_ns == 60_000
+    assert ID not in [finding.id for finding in summary.findings]

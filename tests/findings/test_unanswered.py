@@ -13,7 +13,7 @@ from tracer.document.names import ALL_STAGES as STAGES
 from tracer.document.summary import Summary
 from tracer.findings.find import ask, find
 from tracer.findings.registry import findings
-from tracer.findings.rule import ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS, Rule, Unanswered
+from tracer.findings.rule import ALL_STAGES, EACH_STAGE, RECORDED, ROOFLINE, STEPS, Rule, Unanswered
 from tracer.summarize import summarize
 
 # What they say is in ranges, in latencies, or in the ops that were recorded.
@@ -31,7 +31,7 @@ REST_ON_NO_DEVICE_WORK = {
 def test_every_finding_says_what_it_rests_on(id: str) -> None:
     rests_on = findings()[id].FINDING.rests_on
     assert (rests_on == "") is (id in REST_ON_NO_DEVICE_WORK)
-    assert rests_on in ("", ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS, *STAGES)
+    assert rests_on in ("", ALL_STAGES, EACH_STAGE, RECORDED, ROOFLINE, STEPS, *STAGES)
 
 
 def _ids(summary: Summary) -> set[str]:

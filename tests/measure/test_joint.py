@@ -167,3 +167,18 @@ def test_two_threads_of_one_process_slow_each_other_by_their_host() -> None:
     assert draft.device_time_ns < 1.2 * (draft.alone.device_time_ns if draft.alone else 0)
     assert found.both_ns < 0.02 * found.busy_ns
     assert "models-share-a-host" in [finding.id for finding in summary.findings]
+
+
+def test_of_models_that_lack_ops_nothing_is_laid_beside_each_other_and_it_is_said(tmp_path: Path) -> None:
+    asked = [event for event in model("small", 20) if event["cat"] == "cuda_runtime"]
+    small = write(tmp_path / "small.json", *[*model("small", 20)[:18], *asked[9:]])
+    large = write(tmp_path / "large.json", *model("large", 100, busy=80))
+    summary = summarize(trace_of(*both()), Choices(solos={"S": small, "L": large}))
+    assert summary.joint is None
+    (said,) = [one for one in summary.abstained if one.what == "what S takes beside the others"]
+    assert said.reason.endswith("1 of 10 cudaLaunchKernel has no device op: what was launched there was not recorded")
+    assert summarize(trace_of(*both()), _solos(tmp_path)).joint is not None
+    lost = summarize(trace_of(*both()[:-1]), _solos(tmp_path))
+    assert lost.joint is None
+    beside = {one.what for one in lost.abstained if "no device op" in one.reason}
+    assert {"what S takes beside the others", "what L takes beside the others"} <= beside

@@ -115,6 +115,8 @@ GRAPH = [span("tracer/prefill", 0, 90), call("cudaGraphLaunch", 5, 5, 1), kernel
         ([*GRAPH, call("cudaGraphLaunch", -90, 3, 90)], words.IN_GRAPHS),
         (_steps(2), words.ANYWHERE),
         ([span("tracer/prefill", 0, 90), launch(5, 5, 1)], words.NO_OPS),
+        ([*_steps(), *[{**launch(at, 3, 90 + at), "pid": 200} for at in (5, 150, 250)]], words.OF_ONE_PROCESS),
+        ([*_steps(), *[{**launch(at, 3, 90 + at), "pid": 100} for at in (5, 150, 250)]], words.ANYWHERE),
     ],
 )
 def test_what_to_do_goes_by_where_it_was_lost(events: list[Event], advice: str) -> None:

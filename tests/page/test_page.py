@@ -238,6 +238,9 @@ def test_what_was_not_recorded_is_unknown_and_not_nought(tmp_path: Path) -> None
     _check_elements(said)
     assert "unknown not all was recorded" in said
     assert escape(IDLE_UNKNOWN) in said
+    assert "record without graphs: device ops of decode are missing" in said
+    assert "Of what could be asked nothing stands out." in said
+    assert "<dt>recorded device ops</dt>" in said
     (data,) = _data(said)
     assert (data["unknown"], data["tokens"]) == (["decode"], [])
 
@@ -246,6 +249,13 @@ def test_of_nothing_there_is_a_page(tmp_path: Path) -> None:
     for name, data in {"empty.json": document(), "lonely.json": document(span("lonely", 1, 1))}.items():
         (tmp_path / name).write_bytes(data)
         _check_elements(render(Page((shown(tmp_path / name),))))
+
+
+def test_of_work_that_was_not_read_nothing_is_known_and_of_what_was_nothing_stands_out(data: Path) -> None:
+    said = render(Page((shown(data / "cases/ascend_trace_view.json"),)))
+    assert "Its work was not read, so nothing is known of it." in said
+    assert "Nothing stands out." not in said
+    assert "Nothing stands out." in render(Page((shown(data / "cases/hpu_op.json"),)))
 
 
 def test_of_several_files_the_comparison_comes_first_and_each_has_its_sections() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.chrome import kernel, launch, span, trace_of
+from support.chrome import kernel, launch, operator, span, trace_of
 
 from reports.asked import Asked
 from reports.document import of_summary
@@ -62,3 +62,24 @@ def test_rows_are_sorted_by_time_count_or_name() -> None:
     assert names(sort="time") == ["a", "b"]
     assert names(sort="ops") == ["b", "a"]
     assert names(sort="name") == ["a", "b"]
+
+
+def test_that_a_devices_clock_is_off_is_said_first_for_why_it_waited_is_unknown() -> None:
+    def first(early: float) -> list[str]:
+        steps = [(at, number) for number, at in enumerate(range(100, 1100, 100), start=1)]
+        events = [span(f"tracer/decode#{number}", at, 60) for at, number in steps]
+        events += [launch(at + 10, 1, number) for at, number in steps]
+        events += [kernel("gemm", at + 12 - early, 5, number) for at, number in steps]
+        return _first(rendered(summarize(trace_of(*events)), width=120))
+
+    assert first(early=80)[0] == "▲ record again: the device's clock is off against the host's"
+    assert not [line for line in first(early=0) if "clock" in line]
+
+
+def test_without_stages_too_that_ops_are_missing_or_join_no_launch_is_said_first() -> None:
+    missing = summarize(trace_of(operator("aten::mm", 0, 20), launch(1, 1, 1), launch(5, 1, 2)))
+    assert _first(rendered(missing, width=80)) == ["▲ record the device's activity too: device ops are missing"]
+    unjoined = summarize(trace_of(span("step[DECODE bs=1]", 0, 50), kernel("gemm", 2, 8, 1), kernel("gemm", 12, 8, 2)))
+    assert _first(rendered(unjoined, width=80)) == ["▲ record the host too: none of 2 ops has a launch record"]
+    whole = summarize(trace_of(operator("aten::mm", 0, 20), launch(1, 1, 1), kernel("gemm", 2, 8, 1)))
+    assert not _first(rendered(whole, width=80))

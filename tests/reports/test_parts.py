@@ -137,3 +137,22 @@ def test_one_decode_step_has_one_time_and_no_course() -> None:
         "1 step · device time 4.00 µs",
         "a token: 1 launch · 1 kernel · 0 waits for the device",
     ]
+
+
+def test_many_findings_that_one_reason_keeps_from_being_asked_stand_behind_it() -> None:
+    decode = [span("tracer/decode#1", 200, 100), call("cudaGraphLaunch", 210, 5, 2)]
+    lost = summarize(trace_of(span("tracer/prefill", 0, 100), launch(10, 5, 1), kernel("k", 20, 9, 1), *decode))
+    first, *rest = _part(lost, "not answered", width=1000)
+    assert first.startswith("• device, busy and idle time of decode, and ")
+    assert " findings: 1 of 1 cudaGraphLaunch has no device op" in first
+    assert rest[0].startswith("these findings: bottleneck-stage, ")
+    assert len(rest) == 1
+
+
+def test_a_few_findings_are_named_with_their_reason() -> None:
+    steps = [(at, number) for number, at in enumerate(range(100, 1100, 100), start=1)]
+    events = [span(f"tracer/decode#{number}", at, 60) for at, number in steps]
+    events += [launch(at + 10, 1, number) for at, number in steps]
+    off = summarize(trace_of(*events, *(kernel("gemm", at - 70, 5, number) for at, number in steps)))
+    said = _part(off, "not answered", width=1000)[0]
+    assert said.startswith("• why the device waits, finding launch-bound: the device's clock is off")

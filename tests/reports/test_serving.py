@@ -80,3 +80,12 @@ def test_why_attention_has_no_roofline_is_said_where_only_the_heads_are_missing(
     label = "step[DECODE bs=1 g_sq=1 g_sqsq=1 g_sqsk=9 g_sk=9]"
     assert "No roofline of attention: the labels have" in render(summarize(trace_of(*_step(label, 0, 1))), width=200)
     assert "No roofline" not in render(summarize(trace_of(*_step("step[DECODE bs=1]", 0, 1))), width=200)
+
+
+def test_what_no_label_says_has_no_column() -> None:
+    def held(label: str) -> str:
+        said = render(summarize(trace_of(span(label, 0, 50), launch(1, 1, 1), kernel("gemm", 2, 8, 1))), width=100)
+        return said.partition("what the steps held\n")[2].partition("\n")[0]
+
+    assert held("step[DECODE bs=2]").split() == "stage steps prompts tokens sequences new tokens a token".split()
+    assert "KV tokens" in held("step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]")

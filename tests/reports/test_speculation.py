@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.chrome import kernel, launch, span, trace_of
+from support.chrome import Event, kernel, launch, operator, span, trace_of
 from support.rounds import rounds
 
 from reports.document import of_summary
@@ -68,3 +68,24 @@ def test_what_is_not_told_is_unknown_and_never_a_figure() -> None:
 def test_of_many_rounds_the_first_are_listed() -> None:
     assert "The first 8 of 9 are listed." in _said(*[(1, 1)] * 9)
     assert "are listed" not in _said(*[(1, 1)] * 8)
+
+
+def test_what_no_round_says_of_its_tokens_has_no_column() -> None:
+    assert "round drafting verifying waiting ─" in _said(None, None)
+    assert "round drafted accepted yielded drafting verifying waiting ─" in _said(None, (2, 1))
+
+
+def test_on_a_cpu_no_device_waits() -> None:
+    def said(*work: Event) -> str:
+        ranges = [span("tracer/draft#1", 0, 10), span("tracer/verify#1", 20, 10), span("tracer/draft#2", 40, 10)]
+        result = span("tracer/result:drafted=1,accepted=1", 25, 0)
+        trace = trace_of(span("tracer/request#0", 0, 70), *ranges, span("tracer/verify#2", 60, 10), result, *work)
+        return " ".join(render(of_summary(summarize(trace)), width=100).split())
+
+    starts = (1, 21, 41, 61)
+    on_cpu = said(*(operator("aten::mm", at, 5) for at in starts))
+    assert "no operator runs in 69.2% of the rounds: drafting 15.0 µs · verifying 30.0 µs" in on_cpu
+    assert "role passes ops self share" in on_cpu
+    assert "the device waits" not in on_cpu
+    ops = [one for place, at in enumerate(starts, 1) for one in (launch(at, 1, place), kernel("k", at + 1, 5, place))]
+    assert "the device waits for 69.2% of the rounds" in said(*ops)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.chrome import Event, kernel, launch, span, trace_of
+from support.chrome import Event, document, kernel, launch, span, trace_of
 from support.staged import staged_trace
 
 from tracer.charge.stages.find import find_stages
@@ -94,6 +94,24 @@ def test_a_stage_that_is_not_in_the_trace_is_no_place() -> None:
 
 def test_the_rules_that_are_told_by_name_exist() -> None:
     assert set(ABOUT) <= {file.FINDING.id for file in findings().values()}
+
+
+def test_a_finding_on_several_stages_leads_to_the_one_that_it_names_first(tmp_path: Path) -> None:
+    events = []
+    for number, (name, at, length) in enumerate([("prefill", 0, 100), ("decode#1", 200, 500), ("decode#2", 800, 500)]):
+        first, last = 2 * number + 1, 2 * number + 2
+        events += [span(f"tracer/{name}", at, length), launch(at + 1, 1, first), kernel("gemm", at + 3, 5, first)]
+        events += [launch(at + length - 9, 1, last), kernel("gemm", at + length - 7, 5, last)]
+    path = tmp_path / "waits.json"
+    path.write_bytes(document(*events))
+    with Source(path) as source:
+        charged = charge(read(source, Choices(), also=NEEDS), Choices())
+    summary = summarize_charged(charged, Choices())
+    (place,) = timeline_of(charged, summary, Most()).places[1:2]
+    assert summary.findings[1].message.startswith("LLM decode waits for launches")
+    assert "(LLM prefill too)" in summary.findings[1].message
+    assert place is not None
+    assert place.what == "decode step 1"
 
 
 def test_every_finding_on_a_recording_leads_somewhere(tmp_path: Path) -> None:

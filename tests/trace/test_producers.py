@@ -49,6 +49,13 @@ XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hl
             "ONNX Runtime",
         ),
         ((_plain("gemm", args={"dev-id": "0", "BeginNs": "1", "EndNs": "2"}),), "rocprof"),
+        ((_process("Ascend Hardware [0]"), _plain("MatMulV3")), "Ascend"),
+        ((_process("NPU 3"), _plain("MatMulV3")), "Ascend"),
+        ((_process("MindSpore Cpp"), _plain("Default/MatMul-op1")), "MindSpore"),
+        ((_plain("g", cat="Kernel", args={"device": 0, "stream": 7}), _plain("x", cat="CudaRuntime")), "Paddle"),
+        ((_plain("main (a.py:1)", cat="FEE"),), "viztracer"),
+        ((_plain("Total ExecuteCompiler"),), "clang"),
+        (({"name": "conv1", "timeMs": 3.2, "averageMs": 0.03},), "trtexec"),
     ],
     ids=[
         "jax",
@@ -62,6 +69,13 @@ XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hl
         "jax unnamed",
         "onnx gpu",
         "rocprof",
+        "npu numbered",
+        "npu by number",
+        "mindspore",
+        "paddle",
+        "viztracer",
+        "clang",
+        "trtexec",
     ],
 )
 def test_a_producer_is_told_by_what_it_calls_its_processes_and_categories(
@@ -91,7 +105,17 @@ def test_kernels_of_2021_have_the_category_of_onnx_runtimes_and_are_read() -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["Ascend Hardware", "/device:GPU:0", "CPU functions", '"args": {"name": "CANN"}', "cpu_to_cuda"]
+    "name",
+    [
+        "Ascend Hardware",
+        "MindSpore",
+        "CudaRuntime",
+        "beginningOfTime",
+        "/device:GPU:0",
+        "CPU functions",
+        '"args": {"name": "CANN"}',
+        "cpu_to_cuda",
+    ],
 )
 def test_a_name_in_a_trace_of_torch_makes_it_no_other_producers(name: str) -> None:
     for events in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def _nested(draw: st.DrawFn) -> list[Event]:
     """Calls of two threads, each in the order in which they begin, durations from microseconds to seconds."""
     found: list[Event] = []
     for tid in (1, 2):
-        time, ends = 0.0, [1e9]
+        # Long ones hold all others, more of them than the first text has room for.
+        time, ends = 30.0, [1e9]
+        found += [frame(f"run.py({depth}): outer", depth, 9e4, tid=tid) for depth in range(25)]
         for _ in range(draw(st.integers(20, 40))):
             time += draw(st.sampled_from([0.0, 0.5, 400.0, 900.0]))
             while len(ends) > 1 and ends[-1] <= time:
@@ -55,6 +57,8 @@ def _nested(draw: st.DrawFn) -> list[Event]:
             end = min(ends[-1], time + draw(st.sampled_from([0.25, 3.0, 250.0, 999.999, 1000.0, 1000.001, 5e4])))
             found.append(frame(draw(st.sampled_from(NAMES)), time, round(end - time, 3), tid=tid))
             ends.append(end)
+            if draw(st.integers(0, 9)) == 0:  # one that was not closed is left out
+                found.append({key: value for key, value in found[-1].items() if key != "dur"})
     return sorted(found, key=lambda event: float(event["ts"]))
 
 
@@ -64,11 +68,19 @@ def _holding(trace: Trace, frames: Spans, time_ns: int, thread: tuple[str, str])
     return sorted((int(a), int(b), trace.strings[name]) for a, b, name, on in every if trace.threads[on] == thread)
 
 
-WRITERS = {
+def _events(data: bytes) -> list[Event]:
+    found: list[Event] = json.loads(data)["traceEvents"]
+    return found
+
+
+WRITERS: dict[str, Callable[[bytes], bytes]] = {
     "as Kineto": lambda data: data,
     "compact": lambda data: json.dumps(json.loads(data), separators=(",", ":")).encode(),
+    "durations as text": lambda data: json.dumps(
+        {"traceEvents": [{**one, **({"dur": str(one["dur"])} if "dur" in one else {})} for one in _events(data)]}
+    ).encode(),
     "duration first": lambda data: json.dumps(
-        {"traceEvents": [{"dur": one["dur"]} | one for one in json.loads(data)["traceEvents"]]}
+        {"traceEvents": [{"dur": one.get("dur", 1)} | one for one in _events(data)]}
     ).encode(),
 }
 
@@ -85,9 +97,13 @@ def test_each_frame_that_holds_a_time_of_a_window_is_read(writer: str, events: l
     edges = sorted({*every.frames.start_ns.tolist(), *(every.frames.end_ns - 1).tolist()})
     for start, end, on in zip(windows.start_ns.tolist(), windows.end_ns.tolist(), windows.thread.tolist(), strict=True):
         for time in (time for time in (start, *edges, end - 1) if start <= time < end):
-            thread = some.threads[on]
-            held = _holding(some, some.sampled.frames, time, thread)
-            assert held == _holding(every, every.frames, time, thread)
+            held, expected = (
+                _holding(trace, of, time, some.threads[on])
+                for trace, of in ((some, some.sampled.frames), (every, every.frames))
+            )
+            # A built-in function from before has called Python since: it is not what waits.
+            assert {one for one in expected if not (one[2].startswith("<") and one[0] < start)} <= set(held)
+            assert set(held) <= set(expected)
 
 
 def test_a_window_begins_where_no_short_frame_from_before_reaches() -> None:

@@ -85,3 +85,12 @@ def test_an_op_at_zero_in_a_trace_that_lives_there_is_kept(events: list[dict[str
     trace = trace_of(*events)
     assert "k" in _kernels(trace)
     assert trace.warnings == []
+
+
+def test_a_kernel_of_no_length_has_no_time_unless_the_file_has_whole_microseconds_alone() -> None:
+    still, others = kernel("k", 30.5, 0, 2), [launch(1, 2, 1), kernel("k", 10, 5, 1), launch(20, 2, 2)]
+    trace = trace_of(*others, still)
+    assert (len(trace.ops), trace.untimed) == (1, 1)
+    assert trace.warnings == ["1 device op left out (k): no usable time, written to have taken none"]
+    assert len(trace_of(*others, {**still, "ts": 30}).ops) == 2
+    assert len(trace_of(*others, kernel("Memset", 30.5, 0, 2, cat="gpu_memset")).ops) == 2

@@ -20,15 +20,15 @@ from tracer.trace.api import copies_to_host, synchronises, waits_for_all
 from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tracer.arrays import I32, I64, Bools
     from tracer.trace.columns import Trace
 
 # A wait for a stream that takes so long had something to wait for; one for an idle stream returns at once.
 WAITED_NS = 20_000
-# A single wait may have been for something else.
-FEWEST_WAITS = 2
+# A single wait may have been for something else; so many in a row are from when the clock went off.
+FEWEST_WAITS, IN_A_ROW = 2, 4
 _OF_STREAM = re.compile(r"[sS]tream|Queue")
 
 
@@ -84,6 +84,7 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
     # A part does not show how many of the whole's are.
     off = before > CLOCK_IS_OFF * joined if stated is None else np.isin(devices, stated)
     slow = (outlasted >= FEWEST_WAITS) & (2 * outlasted > waits)
+    slow |= _in_a_row(device[waited], trace.ops.start_ns[waited], late, len(devices))
     off |= slow
     off_device = np.asarray(off[device], dtype=np.bool_)
     return Clocks(
@@ -98,13 +99,26 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
     )
 
 
+def _in_a_row(device: I64, start_ns: I64, late: Bools, devices: int) -> Bools:
+    """On which devices so many ops that were waited for, one behind another, ended behind their waits."""
+    order = np.lexsort((start_ns, device))
+    changes = np.diff(device[order], prepend=-1) != 0
+    # How many there have been in a row until each: places since the last that was not late.
+    place = np.arange(len(order))
+    since = np.maximum.accumulate(np.where(~late[order] | changes, place - late[order], -1)) if len(order) else place
+    found = np.zeros(devices, dtype=np.bool_)
+    found[device[order][late[order] & (place - since >= IN_A_ROW)]] = True
+    return found
+
+
 def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     """Ops that the host certainly waited for, and how long behind the end of the wait each ended (before: negative).
 
     Those are: what a blocking call copies to the host (to the device it returns when it has read the host's memory); a
     copy, with the wait for a stream that is the next call of its thread (one for an event may be for an earlier copy);
-    and the last op that a thread asked for of its one device before it waited for all of it, or long for its only
-    stream.
+    and the last op that a thread asked for of a device before it waited for all of it, or long for its only stream.
+    Of several devices it is the one that was all the thread asked for since its last wait, if no other ended its work
+    meanwhile.
     """
     ops, calls = trace.ops, trace.calls
     rows = int32(np.flatnonzero(call >= 0))
@@ -155,12 +169,42 @@ def _last_before(
         whole: which of the trace's strings are waits for a device.
         streams: how many each device has.
     """
+    found = [
+        _last_of_device(trace, call, rows, waits, whole, only=streams[device] == 1)
+        for device, rows, waits in _by_device(trace, call, own, asked)
+    ]
+    op, by = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
+    return op, by
+
+
+def _by_device(trace: Trace, call: I64, own: I64, asked: I64) -> Iterator[tuple[int, I64, I64]]:
+    """Each device of a thread's ops, these, and the thread's waits that were for it."""
     ops, calls = trace.ops, trace.calls
     devices = distinct(ops.device[own])
-    if len(devices) > 1:
-        return int64([]), int64([])
+    if len(devices) == 1:
+        yield devices[0], own, asked
+        return
+    order = np.argsort(calls.start_ns[call[own]], kind="stable")
+    launched_ns, device = calls.start_ns[call[own[order]]], ops.device[own[order]]
+    asked = asked[np.argsort(calls.start_ns[asked], kind="stable")]
+    start_ns, end_ns = calls.start_ns[asked], calls.end_ns[asked]
+    first = np.searchsorted(launched_ns, np.append(np.iinfo(np.int64).min, end_ns[:-1]))
+    last = np.searchsorted(launched_ns, start_ns) - 1
+    changes = np.append(0, np.cumsum(device[1:] != device[:-1]))
+    some = (last >= first) & (end_ns - start_ns > WAITED_NS)
+    asked, start_ns, end_ns, first, last = (column[some] for column in (asked, start_ns, end_ns, first, last))
+    single = changes[first] == changes[last]
+    for one in devices:
+        others_ns = np.sort(ops.end_ns[ops.device != one])
+        elsewhere = np.searchsorted(others_ns, end_ns, side="right") > np.searchsorted(others_ns, start_ns)
+        yield one, own[ops.device[own] == one], asked[single & (device[first] == one) & ~elsewhere]
+
+
+def _last_of_device(trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, *, only: bool) -> tuple[I64, I64]:
+    """The same of one device; whether it has but one stream."""
+    ops, calls = trace.ops, trace.calls
     took_ns = calls.end_ns[asked] - calls.start_ns[asked]
-    asked = asked[whole[calls.name[asked]] | ((took_ns > WAITED_NS) & (streams[devices[0]] == 1))]
+    asked = asked[whole[calls.name[asked]] | ((took_ns > WAITED_NS) & only)]
     returned_ns = calls.end_ns[call[own]]
     if not is_ascending(returned_ns):
         own = own[np.argsort(returned_ns, kind="stable")]

@@ -4,14 +4,17 @@ A graph has the same nodes each time, so a replay whose ops are some of those th
 others. It may as well be another graph (of another batch, or the last of a model that is replayed piece by piece), or
 the same with a branch not taken, a node switched off, or updated; in real files such graphs are parts of one another.
 Time tells them apart: what ran and was not recorded leaves its time empty on the device. So a replay has lost nodes if,
-beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`).
+beyond what is usual of whole ones, its device is empty for about as long as the missing nodes take (`left_empty`), or
+just that place is where they are missing (`missing_nodes`).
 Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
 with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
-replays of a graph lack the same, the host still waits for their end: long behind what was recorded of each.
+replays of a graph lack the same, the host still waits for their end, long behind what was recorded of each; or the
+device does nothing for long at places inside each, where nodes are microseconds apart.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ from tracer.arrays import int64
 from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import sum_by
 from tracer.charge.left_empty import left_empty
+from tracer.charge.missing_nodes import missing_nodes
 from tracer.charge.replayed import replayed
 from tracer.trace.columns import JITTER_NS
 
@@ -35,14 +39,25 @@ if TYPE_CHECKING:
 WITHIN = 2
 # What usual replays leave empty: so large a part of them leaves no more.
 USUAL = 0.9
-# Nodes that take less are not looked for; where it takes the host's clock to find them, less than twice that.
+# Nodes that take less are not looked for by what a whole replay leaves empty; where it takes the host's clock to find
+# them, less than twice that.
 SHORTEST_NS = JITTER_NS
-# In forty real files no wait ended later than 60 us behind the last op that it can have waited for.
+# In forty real files no wait ended later than 60 us behind the last op that it can have waited for. A function of the
+# host that was put on a stream is waited for as well, and is no op.
 OVERLONG_NS = 500_000
+# Of the same files' replays one had a single hole of 274 us, among 543 nodes, and the others none of a ninth of this.
+HOLE_NS = 50_000
+_CALLS_BACK = re.compile(r"LaunchHostFunc|StreamAddCallback")
 # So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
 # So many graphs are looked at, those that were replayed most, whether others are parts of them; for each the nearest.
 MOST_GRAPHS, NEAREST = 256, 16
+# So many replays of a kind are laid beside whole ones, node by node, of so many kinds that have more; in all so many.
+SAMPLES, BESIDE, MOST_LAID = 3, 4, 4_000
+# Replays that lack a short node are one in so many, as losses at random are.
+RARE = 10
+# Of so many whole replays it is known by how much what they leave empty before or behind them differs.
+ENOUGH = 5
 
 
 def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
@@ -61,10 +76,12 @@ def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
     wider = [replays.wider(kind, common) for kind in range(len(replays.counts))]
     alone = np.asarray(times == 1, dtype=np.bool_)
     off = (clocks or clocks_of(trace, call)).off_device
-    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST
+    torn = _torn(trace, replays)
+    inside = any(len(kinds) for kinds in wider) or int(alone.sum()) >= FEWEST or bool(torn.any())
     empty = left_empty(trace, call, replays, off=off, inside=inside)
     usual = {kind: _usual(replays, empty, kind) for kind in {one for kinds in wider for one in kinds.tolist()}}
-    look = _Look(trace, replays, empty, common, wider, alone, usual)
+    laid = min(SAMPLES * BESIDE, MOST_LAID // max(1, sum(map(bool, map(len, wider)))))
+    look = _Look(trace, replays, empty, common, wider, alone, torn, usual, laid)
     found = [kind for kind in range(len(wider)) if look.lacks(kind)]
     return int64(np.sort(replays.call[np.isin(replays.kind, found)]))
 
@@ -76,7 +93,9 @@ class _Look:
     Attributes:
         common: kinds that were replayed most.
         wider, alone: of each kind, those that have more, and whether it has one replay.
+        torn: see `_torn`.
         usual: see `_usual`, of the wider kinds.
+        laid: how many pairs of replays of each kind and whole ones are laid beside each other.
         families: see `_family`, by their kinds.
     """
 
@@ -86,24 +105,54 @@ class _Look:
     common: I64
     wider: list[I64]
     alone: Bools
-    usual: dict[int, tuple[float, F64]]
+    torn: Bools
+    usual: dict[int, _Usual]
+    laid: int
     families: dict[bytes, tuple[F64, F64, float]] = field(default_factory=dict)
 
     def lacks(self, kind: int) -> bool:
         """Whether the replays of this kind lost nodes."""
         others = self.wider[kind][:NEAREST].tolist()
         own = self.replays.of_kind(kind)
-        if len(own) >= FEWEST and np.median(self.empty.waited_ns[own]) > OVERLONG_NS:
+        long = self.empty.waited_ns[own] > OVERLONG_NS
+        long |= self.torn[own] & (self.empty.times_ns[1, own] > OVERLONG_NS)
+        if len(own) >= FEWEST and 2 * long.sum() > len(own) and not any(map(_CALLS_BACK.search, self.trace.strings)):
             return True
         if not others:
             return bool(self.alone[kind]) and self._part_of_all(kind)
         # Of several the usual one: the time before and behind one replay may be long for other reasons.
         took_ns = float(np.median(self.replays.time_ns[own]))
         left_ns = np.median(self.empty.times_ns[:, own], axis=1)
-        for whole_ns, usual_ns in (self.usual[other] for other in others):
-            if _explains(whole_ns - took_ns, left_ns - usual_ns):
+        for usual in (self.usual[other] for other in others):
+            if _explains(usual.took_ns - took_ns, left_ns - usual.most_ns):
                 return True
-        return bool(self.alone[kind]) and self._beginning(kind)
+        return self._left_out(own, others) or (bool(self.alone[kind]) and self._beginning(kind))
+
+    def _left_out(self, own: I64, others: list[int]) -> bool:
+        """Whether most of these replays, laid beside a near one of another kind, left just their nodes' time empty."""
+        times, own = len(own), own[: min(SAMPLES, self.laid)]
+        for other in others[: self.laid // max(1, len(own))]:
+            whole = self.replays.of_kind(other)
+            # What is replayed as often without a short node is rather a graph of its own, with a gap at that place.
+            often = times >= FEWEST and RARE * times > len(whole)
+            if often and self.usual[other].took_ns - self.replays.time_ns[own].min() < SHORTEST_NS:
+                continue
+            nearest = whole[np.abs(whole - own[:, None]).argmin(axis=1)]
+            pairs = list(zip(own.tolist(), nearest.tolist(), strict=True))
+            told = [self._is_left_out(one, beside, self.usual[other]) for one, beside in pairs]
+            if 2 * sum(told) > len(told):
+                return True
+        return False
+
+    def _is_left_out(self, one: int, whole: int, usual: _Usual) -> bool:
+        missing = missing_nodes(self.trace, self.replays, one, whole)
+        if missing is None or missing.inside_ns:
+            return missing is not None and missing.is_left_empty
+        more_ns = self.empty.times_ns[:, one] - usual.median_ns
+        return any(
+            took_ns > 0 and max(took_ns / WITHIN, WITHIN * usual.differ_ns[at]) <= more_ns[at] <= WITHIN * took_ns
+            for at, took_ns in ((0, missing.first_ns), (2, missing.last_ns))
+        )
 
     def _part_of_all(self, kind: int) -> bool:
         """Whether its one replay lacks what others have that lack something else each, so that none is whole."""
@@ -169,11 +218,37 @@ class _Look:
         return int64(calls.name[own[np.searchsorted(start_ns, calls.start_ns[launch], side="right") : until]])
 
 
-def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> tuple[float, F64]:
-    """What replays of one kind take, and leave empty before, inside and behind."""
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Of replays of one kind, in time.
+
+    Attributes:
+        took_ns: their ops together.
+        most_ns, median_ns: what they leave empty before, inside and behind, at most as a rule and in the middle.
+        differ_ns: between what most and what few of them leave so; endless of too few.
+    """
+
+    took_ns: float
+    most_ns: F64
+    median_ns: F64
+    differ_ns: F64
+
+
+def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> _Usual:
     own = replays.of_kind(kind)
-    usual_ns = np.quantile(empty.times_ns[:, own], USUAL, axis=1, method="higher")
-    return float(np.median(replays.time_ns[own])), usual_ns.astype(np.float64)
+    quantiles = (1 - USUAL, 0.5, USUAL)
+    few, median, most = np.quantile(empty.times_ns[:, own], quantiles, axis=1, method="higher").astype(np.float64)
+    differ = most - few if len(own) >= ENOUGH else np.full_like(most, np.inf)
+    return _Usual(float(np.median(replays.time_ns[own])), most, median, differ)
+
+
+def _torn(trace: Trace, replays: Replayed) -> Bools:
+    """Which replays have holes of a quarter of their time or more, each far longer than nodes are apart."""
+    start_ns, end_ns = trace.ops.start_ns[replays.rows], trace.ops.end_ns[replays.rows]
+    gaps_ns = np.append(start_ns[1:] - np.maximum.accumulate(end_ns)[:-1], 0)
+    gaps_ns[replays.begins[1:] - 1] = 0  # behind the last of each
+    holes_ns = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), replays.begins[:-1])
+    return np.asarray((holes_ns > OVERLONG_NS) & (4 * holes_ns > replays.end_ns - replays.start_ns), dtype=np.bool_)
 
 
 def _explains(missing_ns: float, more_ns: F64) -> bool:

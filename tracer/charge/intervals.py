@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import SMALL_RANGE, coded, int32, int64, rows_of_each
+from tracer.arrays import PLACES, SMALL_RANGE, coded, int32, int64, rows_of_each
 
 if TYPE_CHECKING:
     from tracer.arrays import I32, I64
@@ -29,7 +29,7 @@ def sum_by(keys: I64, values: I64, size: int) -> I64:
 def distinct(values: I64 | I32) -> list[int]:
     """The different values, in order."""
     low = int(values.min()) if len(values) else 0
-    if len(values) and (size := int(values.max()) - low + 1) <= SMALL_RANGE:
+    if len(values) and (size := int(values.max()) - low + 1) <= min(SMALL_RANGE, PLACES * len(values)):
         occurs = np.zeros(size, dtype=np.bool_)
         occurs[values - low] = True
         return [place + low for place in np.flatnonzero(occurs).tolist()]

@@ -2,8 +2,8 @@
 
 Profilers lose records silently: kernels of replayed graphs, the first steps of a session, all of a device whose
 activity was not asked for. What a stage asked for is known then, what the device did for it is not. Launches inside a
-stream capture run nothing, and a fill or copy of no bytes returns at once and leaves no record; neither is lost. What a
-replay lacks is told by the others (`cut_replays`).
+stream capture run nothing, whichever thread joins it, and a fill or copy of no bytes returns at once and leaves no
+record; neither is lost. What a replay lacks is told by the others (`cut_replays`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int32, int64, is_ascending
+from tracer.arrays import int32, int64, is_ascending, rows_of_each
 from tracer.charge.attribution import attribute_ops
 from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
 from tracer.charge.launches import find_launches, process_of_thread
+from tracer.document.names import ALL_STAGES, PREFILL
 from tracer.trace.api import begins_capture, ends_capture, launches, launches_graph, moves_bytes, starts_work
 from tracer.trace.columns import NO_CORRELATION
 
@@ -82,6 +83,8 @@ def find_lost(
     """
     made = _launches(trace)
     calls = _without_op(trace, work, made)
+    if len(joined := _joined_captures(trace, calls)):
+        made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
     if trace.part is not None:
         calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
     if _only_strays(trace, calls, len(made)):
@@ -92,10 +95,30 @@ def find_lost(
     calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
     start_ns, thread = trace.calls.start_ns[calls], int64(trace.calls.thread[calls])
     stage, _ = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
+    if ranges.confidence is not None:
+        stage = _beside(ranges, start_ns, thread, stage)
     in_gap = _gaps(work, start_ns, thread)
     if len(graphs):
         in_gap |= np.isin(work.call, graphs) & (work.gap_ns > 0)
     return LostWork(made=int32(made), calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
+
+
+def _beside(ranges: StageRanges, start_ns: I64, thread: I64, stage: I64) -> I64:
+    """The stages of launches, those outside all with the stage beside them on their thread.
+
+    Stages that are told by what repeats are made of what was recorded: a pass of which the first kernels were lost
+    begins too late, and steps without kernels are none. So what was lost ahead of a prompt's pass may be of that, and
+    else of the step before.
+    """
+    found, prompts = stage.copy(), ranges.stage == ALL_STAGES.index(PREFILL)
+    for number in distinct(ranges.thread):
+        own = np.flatnonzero(ranges.thread == number)
+        own = own[np.argsort(ranges.start_ns[own], kind="stable")]
+        rows = np.flatnonzero((thread == number) & (stage < 0))
+        later = np.searchsorted(ranges.start_ns[own], start_ns[rows], side="right")
+        behind, before = own[np.minimum(later, len(own) - 1)], own[np.maximum(later - 1, 0)]
+        found[rows] = np.where((later == 0) | (prompts[behind] & (later < len(own))), behind, before)
+    return found
 
 
 def cut_launches(trace: Trace) -> I64:
@@ -190,6 +213,33 @@ def _captured(trace: Trace, rows: I64) -> Bools:
         place = np.searchsorted(calls.start_ns[marks[own]], calls.start_ns[rows[mine]], side="right") - 1
         captured[mine] = np.where(place >= 0, opens[own[np.maximum(place, 0)]], not opens[own[0]])
     return captured
+
+
+def _joined_captures(trace: Trace, lacking: I64) -> I64:
+    """Those of these launches by which threads took part in the capture that another of their process had begun.
+
+    As a backward pass does that is captured with the rest: all that such a thread launched without an op, it launched
+    while a capture was open.
+    """
+    calls, found = trace.calls, lacking[:0]
+    begins = _named(trace, begins_capture) if len(lacking) else lacking
+    if not len(begins):
+        return found
+    ends, process = _named(trace, ends_capture), process_of_thread(trace)
+    inside = np.zeros(len(lacking), dtype=np.bool_)
+    for thread in distinct(calls.thread[begins]):
+        opened_ns = np.sort(calls.start_ns[begins[calls.thread[begins] == thread]])
+        closed_ns = np.sort(calls.start_ns[ends[calls.thread[ends] == thread]])
+        start_ns = calls.start_ns[lacking]
+        latest_ns = np.append(closed_ns, np.iinfo(np.int64).min)[np.searchsorted(closed_ns, start_ns) - 1]
+        since = np.searchsorted(opened_ns, start_ns) - np.searchsorted(opened_ns, latest_ns)
+        later = np.searchsorted(closed_ns, start_ns) < len(closed_ns)
+        inside |= (process[calls.thread[lacking]] == process[thread]) & (since > 0) & later
+    for thread in distinct(calls.thread[lacking]):
+        own = calls.thread[lacking] == thread
+        if inside[own].all():
+            found = np.concatenate([found, lacking[own]])
+    return int64(found)
 
 
 def _without_op(trace: Trace, work: Work, made: I64) -> I64:
@@ -289,14 +339,14 @@ def _gaps(work: Work, start_ns: I64, thread: I64) -> Bools:
     asked = np.flatnonzero(work.call >= 0)
     if not len(start_ns) or not len(asked):
         return found
-    strangers = ~np.isin(thread, work.call_thread[asked])
-    called_ns = work.call_start_ns
-    for device in distinct(work.device[asked]):
-        on_device = asked[work.device[asked] == device]
-        counts = strangers | np.isin(thread, work.call_thread[on_device])
-        for stream in distinct(work.track[on_device]):
-            own = on_device[work.track[on_device] == stream]
-            own = own[np.lexsort((work.start_ns[own], called_ns[own]))]
+    track, start_of_work_ns, called_ns, asking = work.track, work.start_ns, work.call_start_ns, work.call_thread
+    strangers = ~np.isin(thread, asking[asked])
+    for _, of_device in rows_of_each(work.device[asked]):
+        on_device = asked[of_device]
+        counts = strangers | np.isin(thread, asking[on_device])
+        for _, of_stream in rows_of_each(track[on_device]):
+            own = on_device[of_stream]
+            own = own[np.lexsort((start_of_work_ns[own], called_ns[own]))]
             place = np.searchsorted(called_ns[own], start_ns[counts], side="right")
             found[own[place[place < len(own)]]] = True
     return np.asarray(found & (work.gap_ns > 0), dtype=np.bool_)

@@ -56,8 +56,11 @@ def command(
     else:
         from tracer.perfetto.annotate import annotate
 
-        if annotate(trace[0], output, choices).torn:
+        added = annotate(trace[0], output, choices)
+        if added.torn:
             tell(f"{trace[0]}: cut off; {output} ends behind its last whole event")
+        if added.lacking:
+            tell(f"{trace[0]}: {added.lacking}")
     typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), which opens in https://ui.perfetto.dev")
 
 

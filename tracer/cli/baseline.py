@@ -74,13 +74,17 @@ def _saved(
     name: str, files: Sequence[Path], *, force: bool, jobs: int | None, nsys_path: Path | None, no_limit: bool
 ) -> str:
     from tracer.cli import kept
+    from tracer.document.summary import require_read
     from tracer.saved import load_summary
     from tracer.summarize import Choices
     from tracer.trace.limits import limits
 
     # Traces without stages are compared by kernels.
     choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
-    folder = kept.save(name, [load_summary(path, choices) for path in files], force=force)
+    summaries = [load_summary(path, choices) for path in files]
+    for summary in summaries:
+        require_read(summary.trace.path, summary.abstained)
+    folder = kept.save(name, summaries, force=force)
     return f"kept in {folder}\nnext: tracer compare FILE --against {name}"
 
 

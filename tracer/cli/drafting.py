@@ -47,7 +47,7 @@ Acceptance = Annotated[
     str | None,
     _option(
         "Force this share of drafted tokens to be right, if those before are: 0.24, or by position 0.9,0.7,0.5, the "
-        "last going on. Costs are real, the acceptance is the question.",
+        "last going on. What that costs is measured, since nothing else is made up.",
         metavar="SHARE",
     ),
 ]

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.cautions import caution
 from tracer.cli.options import Force, Jobs, NoLimit
 from tracer.cli.streams import tell
 from tracer.document.errors import InputError, UsageError
@@ -75,6 +76,7 @@ def _write(run: Run, files: dict[str, Path], folder: Path, file_format: FileForm
         write_together(folder, {path.name: partial(write, name) for name, path in files.items()})
     except OSError as error:
         raise InputError(f"--output {folder}: {error.strerror or error}") from None
+    caution(run.summary)
     for path, count in counts.items():
         tell(f"{path}: {count:,} row{'' if count == 1 else 's'}")
 

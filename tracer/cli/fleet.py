@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracer.cli.options import Force, Format, NoLimit, NsysPath, Output, OutputFormat, Top, Width
+from tracer.cli.options import Force, Format, NoLimit, NsysPath, Output, OutputFormat, Width
 from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,15 @@ def command(
         typer.Option(metavar="A B", help="Two days, two A..B of days, or two tags KEY=VALUE.", rich_help_panel=ASKING),
     ] = None,
     output_format: OutputFormat = Format.TEXT,
-    top: Top = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Rows to show. [default: 40 of a ready question, 100 of SQL]",
+            rich_help_panel=ASKING,
+        ),
+    ] = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,

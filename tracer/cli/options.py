@@ -58,7 +58,9 @@ Stage = Annotated[
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Processes to read with. [default: by the file's size]")]
 NoLimit = Annotated[
     bool,
-    typer.Option("--no-limit", help="Read also what asks for far more memory than a file of its size has a use for."),
+    typer.Option(
+        "--no-limit", help="Lift the limits on what a file may unpack to, and take in memory: docs/limits.md."
+    ),
 ]
 PeakTflops = Annotated[
     float | None,
@@ -91,6 +93,22 @@ def nsys_path(purpose: str, panel: str | None = None) -> Any:
 
 NsysPath = Annotated[Path | None, nsys_path("that reads .nsys-rep files")]
 
+Markers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--marker",
+        metavar="STAGE=REGEX",
+        help="Take ranges whose name matches as this stage (of several models MODEL/STAGE); a group is the token "
+        "index. Repeatable.",
+    ),
+]
+AnyThread = Annotated[
+    bool,
+    typer.Option(
+        "--any-thread",
+        help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
+    ),
+]
 Solo = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracer.cli.options import Force, Format, Jobs, NoLimit, Output, OutputFormat, Top, Width
+from tracer.cli.cautions import caution
+from tracer.cli.options import Force, Format, Jobs, NoLimit, Output, OutputFormat, Width
 from tracer.cli.printed import check_output, put, rendered
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def command(
         typer.Argument(metavar="SQL", help="One query in DuckDB's SQL: 'select ... from ops'.", show_default=False),
     ],
     output_format: OutputFormat = Format.TEXT,
-    top: Top = None,
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help=f"Rows to show. [default: {SHOWN}]")] = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,
@@ -45,6 +46,7 @@ def command(
     require("duckdb", "query")
     run = load(trace, Choices(jobs=jobs, limits=limits(lifted=no_limit)), frames=ARROW)
     answer = run.query(sql)
+    caution(run.summary)
     if output_format is Format.JSON:
         put(as_json(answer), output, json=True)
         return
@@ -74,7 +76,7 @@ def as_block(answer: Any, most: int) -> Block:
     ]
     cells = [Row([_cell(row[name]) for name in answer.column_names]) for row in rows]
     left = answer.num_rows - len(rows)
-    more = f"{left:,} more rows: --top, or --format json." if left else None
+    more = f"{left:,} more {'row' if left == 1 else 'rows'}: --top, or --format json." if left else None
     return Block("", (Table(columns, cells, ruled=True), *([note(more)] if more else [])))
 
 

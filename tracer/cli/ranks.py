@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli.options import Force, Format, Jobs, NoLimit, NsysPath, Output, OutputFormat, Width
+from tracer.cli.options import Force, Format, Jobs, Markers, NoLimit, NsysPath, Output, OutputFormat, Width
 from tracer.cli.printed import check_output, put, rendered
 from tracer.cli.summarize import patterns_of
 
@@ -17,13 +17,7 @@ def command(
         list[Path], typer.Argument(help="The folder of a run's traces, or the trace of each rank.", show_default=False)
     ],
     output_format: OutputFormat = Format.TEXT,
-    marker: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STAGE=REGEX",
-            help="Take ranges whose name matches as this stage; a group is the token index. Repeatable.",
-        ),
-    ] = None,
+    marker: Markers = None,
     output: Output = None,
     force: Force = False,
     width: Width = None,

@@ -231,7 +231,7 @@ def command(
         bool,
         typer.Option(
             "--couple",
-            help="Give stage 4 the frames instead of features, so that it encodes them again. "
+            help="Give the language model the frames in place of their features, so that they are encoded again. "
             "For teaching: shows what undecoupled timing hides.",
             rich_help_panel=_CHECK,
         ),

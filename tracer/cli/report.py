@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.options import Force, Jobs, NoLimit, NsysPath, PeakGbs, PeakTflops, Solo
+from tracer.cli.options import AnyThread, Force, Jobs, Markers, NoLimit, NsysPath, PeakGbs, PeakTflops, Solo
 from tracer.cli.printed import STDOUT, check_output, put
 from tracer.cli.streams import write
 from tracer.cli.summarize import patterns_of, solos_of
@@ -33,20 +33,8 @@ def command(
         Path, typer.Option("--output", "-o", help="Write the page to this file; - is standard output.")
     ] = Path("report.html"),
     force: Force = False,
-    marker: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STAGE=REGEX",
-            help="Take ranges whose name matches as this stage; a group is the token index. Repeatable.",
-        ),
-    ] = None,
-    any_thread: Annotated[
-        bool,
-        typer.Option(
-            "--any-thread",
-            help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
-        ),
-    ] = False,
+    marker: Markers = None,
+    any_thread: AnyThread = False,
     peak_tflops: PeakTflops = None,
     peak_gbs: PeakGbs = None,
     solo: Solo = None,

@@ -14,10 +14,12 @@ import typer
 import tracer.measure.by as folder
 from tracer.cli.gated import refuse
 from tracer.cli.options import (
+    AnyThread,
     Budgets,
     Force,
     Format,
     Jobs,
+    Markers,
     NoLimit,
     NsysPath,
     Output,
@@ -82,24 +84,9 @@ def command(
             help="Break each stage's time down by this: the device's, or by host the host's.", show_default=False
         ),
     ] = None,
-    marker: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STAGE=REGEX",
-            help="Take ranges whose name matches as this stage (of several models MODEL/STAGE); a group is the token "
-            "index. Repeatable.",
-        ),
-    ] = None,
-    all_ranges: Annotated[
-        bool, typer.Option("--all-ranges", help="List every annotation, not only the first 100.")
-    ] = False,
-    any_thread: Annotated[
-        bool,
-        typer.Option(
-            "--any-thread",
-            help="Give launches of threads without ranges (a backward pass) to the stage open on another thread.",
-        ),
-    ] = False,
+    marker: Markers = None,
+    all_ranges: Annotated[bool, typer.Option("--all-ranges", help="List every range, not only the first 100.")] = False,
+    any_thread: AnyThread = False,
     steady: Annotated[
         bool,
         typer.Option(
@@ -150,8 +137,8 @@ def command(
 ) -> None:
     """Say where the time in a trace went: which stage, which token, which kernel, and what to do.
 
-    Kernels belong to the stage whose range encloses their launch. Traces of vLLM and SGLang are understood
-    as they are; in others, --marker says which ranges are the stages.
+    Kernels belong to the stage whose range encloses their launch. Traces of vLLM, SGLang and transformers' generate are
+    understood as they are, others by what repeats in them; where neither tells, --marker says which ranges are stages.
     """
     gates = _gates(budget or [])
     check_output(output, force=force)
@@ -227,10 +214,14 @@ def _check_stage(stage: str | None, summary: Summary) -> None:
     """Refuse a stage that the trace does not have.
 
     Raises:
+        InputError: its work is not read.
         UsageError: it has none of that name.
     """
     found = [one.stage for one in summary.stages]
     if stage is not None and stage not in found:
+        from tracer.document.summary import require_read
+
+        require_read(summary.trace.path, summary.abstained)
         there = f"it has {', '.join(found)}" if found else "it has none"
         raise UsageError(f"--stage {stage}: no such stage in {summary.trace.path}; {there}")
 

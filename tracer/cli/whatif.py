@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Predict stage and request times under a change, each assumption printed.
 
-    Predictions come from the ledger and the roofline of the trace: what was measured, and simple models over it.
+    It rests on what the trace measured and on a simple model of the change; nothing is run, but with --verify.
     """
     from tracer.predict.whatif import Changes, predict
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tracer.compare.figures import REQUESTS, TRACE
-from tracer.document.summary import Abstained, Lost, gathered
+from tracer.document.summary import ALL_WORK, Abstained, Lost, gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +38,8 @@ def of_lost(summary: Summary, label: str) -> list[Abstained]:
     """What of a run is not compared because the device ops of its launches are missing."""
     lost = summary.lost
     if not isinstance(lost, Lost):
-        return []
+        unsure = [one for one in summary.abstained if one.what.startswith(ALL_WORK)]
+        return [msgspec.structs.replace(one, what=f"{one.what} in {label}") for one in unsure]
     unknown = [f"device work of {stage.stage}" for stage in summary.stages if stage.took_ns is None]
     return [
         Abstained(what=f"{what} in {label}", reason=lost.reason, next_step=lost.next_step)

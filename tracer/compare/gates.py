@@ -12,7 +12,7 @@ from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
-from tracer.document.summary import UNJOINED, UNREAD, Abstained
+from tracer.document.summary import ALL_WORK, UNJOINED, UNREAD, Abstained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +114,8 @@ def _check(summary: Summary, budget: Budget) -> Gate:
         unread = next((one for one in summary.abstained if one.what == UNJOINED), None)
     if unread is not None:
         return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, unread)
+    if source == TRACE and (unsure := _why_unsure(summary, budget)) is not None:
+        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, unsure)
     if value is None and (lost := _why_unknown(summary, budget, source)) is not None:
         return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, lost)
     if value is None:
@@ -156,6 +158,15 @@ def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | Abstai
         return None
     asked = occurs if budget.kind == SHARE else {budget.of}
     return next((lost for name in asked if (lost := why_unknown(summary, name, source)) is not None), None)
+
+
+def _why_unsure(summary: Summary, budget: Budget) -> Abstained | None:
+    """Why what a trace says of a stage may lack some of its work; a share may as soon as one stage's does."""
+    stage = DECODE if budget.of == TPOT else budget.of
+    for one in summary.abstained:
+        if one.what.startswith(ALL_WORK) and (budget.kind == SHARE or one.what == ALL_WORK + stage):
+            return one
+    return None
 
 
 def _unjudged(gate: str, path: str, of: str, kind: str, limit: float, why: Lost | Abstained) -> Gate:

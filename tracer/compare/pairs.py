@@ -21,8 +21,7 @@ from tracer.compare.tested import LEAST_ALLOWANCE, tested_rows
 from tracer.compare.totals import compare_totals
 from tracer.compare.verdicts import ERROR_RATE
 from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
-from tracer.document.errors import InputError
-from tracer.document.summary import UNREAD
+from tracer.document.summary import require_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +51,7 @@ def compare(
         InputError: the work of one is in a form that is not read.
     """
     for summary in summaries:
-        if (unread := next((one for one in summary.abstained if one.what == UNREAD), None)) is not None:
-            raise InputError(f"{summary.trace.path}: its work is not read: {unread.because}")
+        require_read(summary.trace.path, summary.abstained)
     drift = _Drift(tolerance, blocks, apart)
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tracer.document.summary.abstained import Abstained
 from tracer.document.summary.findings import Finding
+from tracer.document.summary.lost import LostOps
 
 SCHEMA = "tracer.ranks/1"
 CPU = "CPU"
@@ -18,7 +20,7 @@ NETWORK: Cause = "network"
 
 
 class RankStage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage on one rank; times are added up over its runs.
+    """A stage on one rank; times are added up over its runs, and null where launches of it have no device op.
 
     Attributes:
         stage: its name; "" of what belongs to none.
@@ -30,17 +32,26 @@ class RankStage(msgspec.Struct, frozen=True, kw_only=True):
         unmatched_ns: of collectives that were not matched; `collective_ns` less both parts.
         exposed_ns: of `collective_ns`, while no other op ran on the device.
         late_ns: by how much it was the last to arrive, added up.
+        lost: launches of it whose work was not recorded; absent where all of it was.
     """
 
     stage: str
     runs: int
-    device_time_ns: int
-    collective_ns: int
-    wait_ns: int
-    transfer_ns: int
-    unmatched_ns: int
-    exposed_ns: int
-    late_ns: int
+    device_time_ns: int | None
+    collective_ns: int | None
+    wait_ns: int | None
+    transfer_ns: int | None
+    unmatched_ns: int | None
+    exposed_ns: int | None
+    late_ns: int | None
+    lost: LostOps | UnsetType = UNSET
+
+    @property
+    def own_ns(self) -> int | None:
+        """Device time without collectives."""
+        if self.device_time_ns is None or self.collective_ns is None:
+            return None
+        return self.device_time_ns - self.collective_ns
 
 
 class Rank(msgspec.Struct, frozen=True, kw_only=True):

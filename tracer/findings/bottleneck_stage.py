@@ -18,9 +18,9 @@ FINDING = Rule(
     id="bottleneck-stage",
     severity="info",
     rule=(
-        "the stage with the most device time, if it is a twentieth more than the next one's; of a stage that was "
-        "recorded in part, as a window of decode steps, the rest is taken to be like it; on a CPU only where it takes "
-        "longest without a profiler too"
+        "a stage has more device time than any other, by a twentieth at least; of a stage that was recorded in part, "
+        "as a window of decode steps, the rest is taken to be like it; on a CPU only where it takes longest without a "
+        "profiler too"
     ),
     reason="Work elsewhere cannot gain more than the other stages' share.",
     next_step="look at this stage first",

@@ -34,7 +34,9 @@ def _section(rule: Rule) -> Iterator[str]:
     yield f"## {rule.id}\n"
     yield f"*{rule.severity}* · raised when {rule.rule}.\n"
     yield f"**Why it matters.** {rule.reason}\n"
-    yield f"**What to do.** {rule.next_step[:1].upper()}{rule.next_step[1:]}.\n"
+    step = rule.next_step
+    # A command is written as it is typed.
+    yield f"**What to do.** {step if step.startswith('tracer ') else step[:1].upper() + step[1:]}.\n"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.document.manifest import Latencies, Manifest
     from tracer.document.summary import (
+        Abstained,
         Coverage,
         Decoding,
         DeviceTotals,
@@ -43,9 +44,9 @@ class Evidence:
     """All that a rule may look at. No slots, so that what a measure computes is kept.
 
     The first three are columns, for the measures below; rules look at the rest. What is known of stages, steps and runs
-    alone is here; `unknown` names the stages of which something is not, as `lost` says. `frames` reads the trace once
-    more for its Python frames, so only a rule that has something to say calls for it; None where there are none.
-    `launches` does likewise for how kernels were launched, which `few_blocks` asks for.
+    alone is here; `unknown` names the stages of which something is not, as `lost` or `untold` says. `frames` reads the
+    trace once more for its Python frames, so only a rule that has something to say calls for it; None where there are
+    none. `launches` does likewise for how kernels were launched, which `few_blocks` asks for.
     """
 
     trace: Trace
@@ -63,6 +64,7 @@ class Evidence:
     requests: list[RequestLatency]
     unknown: frozenset[str] = frozenset()
     lost: Lost | None = None
+    untold: Abstained | None = None
     frames: Callable[[], Trace] | None = None
     launches: Callable[[], Trace] | None = None
     launching: Launching | None = None

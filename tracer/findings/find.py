@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.document.names import ALL_STAGES as ORDER
 from tracer.document.names import DECODE
 from tracer.findings.registry import findings
-from tracer.findings.rule import ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS, Found
+from tracer.findings.rule import ALL_STAGES, EACH_STAGE, RECORDED, ROOFLINE, STEPS, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,18 +41,21 @@ def ask(evidence: Evidence) -> tuple[list[Finding], list[Abstained]]:
     return [finding for _, finding in answers], abstained
 
 
-def _unanswered(rule: Rule, evidence: Evidence) -> Iterator[tuple[str, Lost]]:
+def _unanswered(rule: Rule, evidence: Evidence) -> Iterator[tuple[str, Lost | Abstained]]:
     """What of the rule is not asked, and why: all of it, or of each stage of which it might speak."""
-    if not rule.rests_on or evidence.lost is None:
+    why = (evidence.lost or evidence.untold) if rule.rests_on else None
+    if why is None:
         return
     if rule.rests_on == EACH_STAGE or (rule.rests_on == ROOFLINE and evidence.roofline is not None):
-        yield from ((f"finding {rule.id} of {stage}", evidence.lost) for stage in ORDER if stage in evidence.unknown)
+        yield from ((f"finding {rule.id} of {stage}", why) for stage in ORDER if stage in evidence.unknown)
     elif _rests_on_what_is_lost(rule, evidence):
-        yield f"finding {rule.id}", evidence.lost
+        yield f"finding {rule.id}", why
 
 
 def _rests_on_what_is_lost(rule: Rule, evidence: Evidence) -> bool:
-    if rule.rests_on == ALL_STAGES:
+    if rule.rests_on == RECORDED and evidence.lost is None:
+        return False
+    if rule.rests_on in (ALL_STAGES, RECORDED):
         # What was lost outside all of them may have been any stage's, and the whole is unknown as well.
         return bool(evidence.unknown) or (evidence.lost is not None and bool(evidence.stages))
     if rule.rests_on == STEPS:

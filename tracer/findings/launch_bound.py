@@ -84,18 +84,20 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         return None
     lost = {name: evidence.times[name].waiting_ns * evidence.times[name].runs for name in bound}
     worst = max(bound, key=lambda name: lost[name])
-    others = [title(name) for name in bound if name != worst]
+    others = [name for name in bound if name != worst]
     layers = _layers(evidence, bound)
     message = (
         f"{title(worst)} waits for launches: the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
     )
     return Found(
         message
-        + (f" ({listed(others)} too)" if others else "")
+        + (f" ({listed([title(name) for name in others])} too)" if others else "")
         + (layers.words if layers else "")
         + _speed(evidence, worst),
         {
-            "stages": {name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in bound},
+            "stages": {
+                name: {"host_idle_share": shares[name], "waiting_ns": round(lost[name])} for name in [worst, *others]
+            },
             **({"host": layers.host, "saves": layers.saves} if layers else {}),
             **_launching(evidence, bound),
         },

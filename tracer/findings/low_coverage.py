@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.findings.rule import ALL_STAGES, Found, Rule
+from tracer.findings.rule import RECORDED, Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -33,7 +33,7 @@ FINDING = Rule(
     rule="more than a twentieth of the device time belongs to no stage, although there are stages",
     reason="Shares of stages then miss something.",
     next_step="widen the ranges, or let the profiler start before the work",
-    rests_on=ALL_STAGES,
+    rests_on=RECORDED,
     rank=30,
 )
 
@@ -42,8 +42,10 @@ def find(evidence: Evidence) -> Found | None:
     """How much of the time belongs to no stage, and the main reason."""
     device = evidence.device
     # Of what repetition does not tell nobody has to widen a range.
-    if not evidence.stages or not device.time_ns or evidence.ranges.confidence is not None:
+    if not len(evidence.ranges) or not device.time_ns or evidence.ranges.confidence is not None:
         return None
+    if evidence.trace.part is not None:
+        return None  # what ran beside a part is in stages of the whole
     if evidence.on_gpu and not len(evidence.trace.calls):
         return None  # nothing was launched as far as the file tells: no other range would hold more
     share = device.unattributed.time_ns / device.time_ns
@@ -52,5 +54,7 @@ def find(evidence: Evidence) -> Found | None:
     reasons = {name: reason.time_ns for name, reason in device.unattributed.reasons.items() if reason.time_ns}
     main = max(reasons, key=lambda name: reasons[name])
     message = f"{share:.1%} of the {evidence.kind} time belongs to no stage; main reason: {main.replace('_', ' ')}"
+    if main == "no_launch_record" and evidence.untold is not None:
+        return Found(message, {"share": share, **reasons}, instead=evidence.untold.next_step)
     instead = OF_ENGINES.get(main) if evidence.ranges.engine else OF_OWN.get(main)
     return Found(message, {"share": share, **reasons}, instead=instead)

@@ -38,4 +38,6 @@ def find(evidence: Evidence) -> Found | None:
     if not slowed:
         return None
     worst = max(slowed, key=lambda stage: slowed[stage])
-    return Found(f"the profiler made {worst} {slowed[worst]:.2f} times slower", {"ratios": slowed})
+    return Found(
+        f"the profiler made {worst} {slowed[worst]:.2f} times slower", {"ratios": {worst: slowed[worst], **slowed}}
+    )

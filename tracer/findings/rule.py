@@ -11,6 +11,8 @@ from typing import Any, Literal
 Severity = Literal["info", "warning", "error"]
 # What a finding needs to be known: all stages, each that it speaks of, those of the roofline, or decode steps.
 ALL_STAGES, EACH_STAGE, ROOFLINE, STEPS = "all stages", "each stage", "roofline", "decode steps"
+# All stages, of ops that were recorded, whosever they are.
+RECORDED = "recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +26,8 @@ class Rule:
         reason: why that matters, and how its gain is estimated.
         next_step: what to do first.
         rests_on: what must have been recorded as a whole: `ALL_STAGES`, `EACH_STAGE` that it speaks of, each of the
-            `ROOFLINE`, some `STEPS` of decoding, or one stage by its name. Where work of that was launched and not
-            recorded the finding abstains. "" where device work does not bear on it.
+            `ROOFLINE`, some `STEPS` of decoding, one stage by its name, or all that was `RECORDED`. Where work of that
+            was launched and not recorded the finding abstains. "" where device work does not bear on it.
         leads: said before all others that are no errors, whatever those gain.
         rank: order among findings of equal gain, the lowest first; of equal ranks by id.
     """

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tracer.document.words import duration
-from tracer.findings.rule import STEPS, Found, Rule, Saving
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration
+from tracer.findings.rule import STEPS, Found, Rule, Saving, Unanswered
 
 if TYPE_CHECKING:
     from tracer.document.summary import Outlier
     from tracer.findings.evidence import Evidence
 
+# The cause of a step that is longer by idle time of which nobody knows why.
+UNKNOWN = "unknown"
+
 FINDING = Rule(
     id="token-outliers",
     severity="info",
     rule=(
-        "decode steps more than 5 robust standard deviations (1.4826 times the median absolute deviation) and a "
-        "tenth above the median step; on a CPU, which others use too, those that stand out in every recorded request"
+        "decode steps take more than 5 robust standard deviations (1.4826 times the median absolute deviation) and a "
+        "tenth above the median step; on a CPU, which others use too, if they do in every recorded request"
     ),
     reason="They make the slow tail that users notice. The gain is what they take beyond the median, added up.",
     next_step="look at the named steps in Perfetto; the cause says on which side of the launch to look",
@@ -26,11 +29,14 @@ FINDING = Rule(
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """Steps that stand out, with their causes."""
-    outliers = _repeatable(evidence)
-    if not outliers:
-        return None
+    outliers = told = _repeatable(evidence)
+    if evidence.work.clock_is_off:  # a clock that jumps is idle time as well
+        told = [outlier for outlier in outliers if outlier.cause != UNKNOWN]
+    if not told:
+        return Unanswered(CLOCK, OTHER_CLOCK) if outliers else None
+    outliers = told
     causes = Counter(outlier.cause for outlier in outliers)
     worst = outliers[0]
     steps = "decode step stands" if len(outliers) == 1 else "decode steps stand"

@@ -53,7 +53,7 @@ def find(evidence: Evidence) -> Found | None:
     )
     return Found(
         message + (f" ({listed(others)} too)" if others else ""),
-        {"stages": found},
+        {"stages": {worst: found[worst], **found}},
         evidence.saves(
             sum(evidence.less_busy_ns(name, _saved(evidence, name) * row["share"]) for name, row in found.items()),
             "their whole time, in stages that do not mostly wait for their host; of a stage that has nothing else, all "

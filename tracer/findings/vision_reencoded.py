@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FINDING = Rule(
     id="vision-reencoded",
     severity="error",
-    rule="a run of the vision encoder, or its range, inside prefill or decode",
+    rule="the vision encoder runs, or its range is open, inside prefill or decode",
     reason=(
         "The LLM stage was given pictures and encodes them again, so a vision time measured apart counts work that "
         "is thrown away. The gain is the device time of the work launched inside these runs."

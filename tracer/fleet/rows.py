@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tracer.document.summary import Lost
+from tracer.document.summary import UNREAD, Lost
 from tracer.fleet.columns import TABLES, schema
 from tracer.kernels.categories import categorise
 from tracer.tables.arrow import arrow_tables, storable
@@ -99,7 +99,9 @@ def _described(summary: Summary, origin: Origin) -> dict[str, Any]:
     versions = {**trace.versions, **software}
     clean = latency if latency is not None and latency.source == "clean" else None
     texts = {name: _text(run.get(name)) for name in ("model", "size", "dtype", "decode")}
-    lost = isinstance(summary.lost, Lost)  # what the device did is then known in part
+    unread = any(one.what == UNREAD for one in summary.abstained)
+    # What the device did is known in part, or not at all.
+    unknown = unread or isinstance(summary.lost, Lost)
     counts = ("batch_size", "frames", "visual_tokens", "prompt_tokens", "new_tokens")
     return {
         **texts,
@@ -116,10 +118,10 @@ def _described(summary: Summary, origin: Origin) -> dict[str, Any]:
         "devices": len(trace.devices),
         "machine": trace.host or origin.tags.get(MACHINE),
         "events": trace.events,
-        "ops": device.ops,
-        "device_time_ns": None if lost else device.time_ns,
-        "busy_ns": None if lost else device.busy_ns,
-        "idle_ns": None if lost else device.idle_ns,
+        "ops": None if unread else device.ops,
+        "device_time_ns": None if unknown else device.time_ns,
+        "busy_ns": None if unknown else device.busy_ns,
+        "idle_ns": None if unknown else device.idle_ns,
         "window_ns": summary.window.end_ns - summary.window.start_ns,
         "requests": clean and clean.requests,
         "request_ns": clean and clean.request_ns,

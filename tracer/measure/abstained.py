@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.charge.joined import unjoined
 from tracer.document.summary import (
+    ALL_WORK,
     MARKS,
     UNJOINED,
     UNMARKED,
@@ -16,21 +17,27 @@ from tracer.document.summary import (
     Abstained,
     gathered,
 )
-from tracer.document.words import CLOCK, OTHER_CLOCK
+from tracer.document.words import CLOCK, OTHER_CLOCK, counted
 from tracer.measure.lost import NO_OPS
 from tracer.measure.threads import ALL_THREADS
 from tracer.measure.unseen import unseen_device
+from tracer.trace.unread import why_unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tracer.charge.stages.ranges import StageRanges
+    from tracer.charge.unlaunched import Unlaunched
     from tracer.charge.work import Work
     from tracer.choices import Choices
     from tracer.document.summary import Lost, Stage
     from tracer.trace.columns import Trace
 
 
+CALLS = (
+    "record a shorter piece (a profiler whose buffers are full drops records), or with a newer profiler: early ones "
+    "have no calls of the driver, by which Triton's kernels are launched"
+)
 WORK = "record what ran in them (ProfilerActivity.CPU and that of the device; nsys profile --trace=cuda,nvtx)"
 
 
@@ -66,10 +73,22 @@ def abstentions(
     return gathered(*of_file, *of_work, *of_stages, _latency(trace, ranges))
 
 
+def calls_lost(work: Work, untold: Unlaunched | None) -> list[Abstained]:
+    """What is not known of stages that may have asked for ops whose launch was not recorded."""
+    if untold is None:
+        return []
+    ops = counted(len(work), "device op")
+    have = "has" if untold.ops == 1 else "have"
+    reason = (
+        f"{untold.ops:,} of {ops} {have} no launch record, though others before on the same stream have: "
+        "the calls that launched them were not recorded, and whose they are is not known"
+    )
+    return [Abstained(what=ALL_WORK + stage, reason=reason, next_step=CALLS) for stage in untold.stages]
+
+
 def _unread(trace: Trace) -> Iterator[Abstained]:
     if (unread := trace.unread) is not None:
-        reason = f"written by {unread.producer}: {unread.reason}" if unread.producer else unread.reason
-        yield Abstained(what=UNREAD, reason=reason, next_step=unread.next_step)
+        yield Abstained(what=UNREAD, reason=why_unread(unread), next_step=unread.next_step)
 
 
 def _clock(work: Work) -> Iterator[Abstained]:

@@ -17,9 +17,11 @@ import numpy as np
 from tracer.arrays import ascending, int64, rows_of_each
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import charge_device_ops
+from tracer.charge.lost import find_lost
 from tracer.charge.stages.ranges import StageRanges
 from tracer.document.summary import Abstained, Alone, Idle, Joint, JointRole, LaunchingThread
 from tracer.measure.early_tokens import beside_prefills, tokens_of
+from tracer.measure.lost import describe
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I64
     from tracer.charge.work import Work
+    from tracer.document.summary import Lost
     from tracer.trace.columns import Trace
 
 # A thread's ops are a model's if so many of both have the same names, and work is the same with as many ops, nearly.
@@ -34,18 +37,22 @@ ALIKE, SAME = 0.9, 0.01
 # What explains more than this of what is lost is its cause.
 MOST = 0.5
 Solo = tuple["Trace", "Work"]
+BESIDE = "what {} takes beside the others"
 
 
-def joint(trace: Trace, ranges: StageRanges, work: Work, solos: Mapping[str, Solo]) -> Joint | None:
-    """Put them beside each other; None of one model, and where nothing tells whose work is whose.
+def joint(
+    trace: Trace, ranges: StageRanges, work: Work, solos: Mapping[str, Solo], missing: Lost | None = None
+) -> Joint | None:
+    """Put them beside each other; None of one model, where nothing tells whose work is whose, and where it was lost.
 
     Args:
         trace: of all models.
         ranges: its stages.
         work: its work.
         solos: traces of models by themselves, by role.
+        missing: what of the trace was launched and not recorded.
     """
-    if not work.on_device:
+    if not work.on_device or missing is not None:
         return None
     rows = _by_roles(ranges, work, asked=bool(solos)) or _by_solos(trace, work, solos)
     if len(rows) < 2:
@@ -71,13 +78,29 @@ def joint(trace: Trace, ranges: StageRanges, work: Work, solos: Mapping[str, Sol
     )
 
 
-def unmatched(found: Joint | None, solos: Mapping[str, Solo]) -> Iterator[Abstained]:
-    """Models by themselves whose work is not in the trace."""
+def whole_solos(solos: Mapping[str, Solo]) -> tuple[dict[str, Solo], list[Abstained]]:
+    """Those of which all was recorded, and why nothing is laid beside the others."""
+    whole, unknown = {}, []
+    for role, (alone, work) in solos.items():
+        lost = describe(alone, StageRanges.none(), find_lost(alone, StageRanges.none(), work))
+        if lost is None:
+            whole[role] = alone, work
+        else:
+            reason = f"{alone.path}: {lost.reason}"
+            unknown.append(Abstained(what=BESIDE.format(role), reason=reason, next_step=lost.next_step))
+    return whole, unknown
+
+
+def unmatched(found: Joint | None, solos: Mapping[str, Solo], missing: Lost | None = None) -> Iterator[Abstained]:
+    """Models of which it is not said what they take beside the others: by themselves, or in the trace."""
     there = set() if found is None else {role.role for role in found.roles}
     for role in solos:
-        if role not in there:
+        what = BESIDE.format(role)
+        if missing is not None:
+            yield Abstained(what=what, reason=missing.reason, next_step=missing.next_step)
+        elif role not in there:
             yield Abstained(
-                what=f"what {role} takes beside the others",
+                what=what,
                 reason="no stage has that role, and no thread launched the kernels of its own trace",
                 next_step="give a trace of the same work, or mark the stages: tracer.stage(..., role=...)",
             )

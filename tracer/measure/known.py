@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tracer.document.names import DECODE
 from tracer.document.summary import Idle, Kernel, RunTime, Stage, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import msgspec
 
@@ -71,6 +72,16 @@ class Known:
     stages: list[KnownStage]
     tokens: list[KnownToken]
     times: dict[str, KnownTime]
+
+    def without(self, names: Collection[str]) -> Known:
+        """Less stages that may have asked for more than is known."""
+        if not names:
+            return self
+        return Known(
+            [stage for stage in self.stages if stage.stage not in names],
+            [] if DECODE in names else self.tokens,
+            {stage: time for stage, time in self.times.items() if stage not in names},
+        )
 
 
 def known_stages(stages: Iterable[Stage]) -> list[KnownStage]:

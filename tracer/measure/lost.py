@@ -24,6 +24,10 @@ NO_OPS = (
     "record the device's activity too (ProfilerActivity.CUDA, or XPU), with no other profiler of it at work at the "
     "same time"
 )
+OF_ONE_PROCESS = (
+    "record the device's activity in each process (ProfilerActivity.CUDA, or XPU): of those whose launches have no op "
+    "none was recorded"
+)
 IN_GRAPHS = (
     "record without graphs (vLLM: enforce_eager, SGLang: disable_cuda_graph), or with a profiler that sees into them "
     "(nsys profile --cuda-graph-trace=node; a newer ROCm)"
@@ -108,6 +112,9 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     # Copies of no bytes return at once and have no op either.
     with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
     whole = int64(lost.made[with_op & ~np.isin(lost.made, lost.calls)])
+    alone = len(whole) > 0 and not _processes(trace, whole) & _processes(trace, lost.calls)
+    if alone and len(_graphs(trace, lost.calls)) < len(lost):
+        return OF_ONE_PROCESS
     lost_ns, whole_ns = start_ns[lost.calls], start_ns[whole]
     at_last = bool(len(whole_ns)) and 2 * np.count_nonzero(lost_ns > whole_ns.max()) > len(lost_ns)
     # Where most graphs' kernels were recorded, the profiler does see into them.
@@ -120,6 +127,11 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
     if len(whole_ns) and 2 * np.count_nonzero(lost_ns < whole_ns.min()) > len(lost_ns):
         return AT_FIRST
     return ANYWHERE
+
+
+def _processes(trace: Trace, calls: I64) -> set[str]:
+    """Those of these calls."""
+    return {trace.threads[thread][0] for thread in coded(trace.calls.thread[calls])[0].tolist()}
 
 
 def _graphs(trace: Trace, calls: I64) -> I64:

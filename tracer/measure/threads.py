@@ -28,9 +28,9 @@ MOST = 32
 MUCH = 0.05
 _WAITS_FOR_ALL = re.compile(r"(?:cuda|hip)DeviceSynchronize|cuCtxSynchronize")
 ALL_THREADS = (
-    "let torch.profiler look at all threads: profile(..., experimental_config="
-    "torch._C._profiler._ExperimentalConfig(profile_all_threads=True)) adds their operators and ranges, not their "
-    "Python frames; or start the profiler in the thread that runs the model"
+    "let torch.profiler look at all threads: profile(..., "
+    "experimental_config=_ExperimentalConfig(profile_all_threads=True)), with that class from torch._C._profiler, adds "
+    "their operators and ranges, not their Python frames; or start the profiler in the thread that runs the model"
 )
 ANY_THREAD = "; where they work for the stage that is open on another thread, as a backward pass does: --any-thread"
 

@@ -65,13 +65,13 @@ def device_totals(
 
 def _each(work: Work, in_gap: Bools) -> list[DeviceTime]:
     """A row a device, by id."""
-    gap_ns = work.gap_ns
+    time_ns, busy_ns, gap_ns = work.time_ns, work.busy_ns, work.gap_ns
     return [
         DeviceTime(
             id=device,
             ops=len(own),
-            time_ns=int(work.time_ns[own].sum()),
-            busy_ns=int(work.busy_ns[own].sum()),
+            time_ns=int(time_ns[own].sum()),
+            busy_ns=int(busy_ns[own].sum()),
             idle_ns=None if in_gap[own].any() else int(gap_ns[own].sum()),
         )
         for device, own in rows_of_each(work.device)

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from tracer.charge.memory import device_lines
 from tracer.document.errors import InputError
+from tracer.document.summary import Lost
 from tracer.perfetto.files import copy_bytes, writer
 from tracer.perfetto.place import begins_tracks, place_at_end, place_in_document, style_of
 from tracer.perfetto.tracks import tracks
@@ -15,12 +16,14 @@ from tracer.summarize import charge, frames_of, read, summarize_charged
 from tracer.trace.chrome.layout import HEAD_BYTES, sniff
 from tracer.trace.chrome.tracks import footer, with_bytes
 from tracer.trace.source import BOM, Source
+from tracer.trace.unread import why_unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tracer.choices import Choices
+    from tracer.document.summary import Summary
     from tracer.perfetto.place import Place, Style
     from tracer.trace.chrome.layout import Layout
     from tracer.trace.columns import Trace
@@ -38,10 +41,12 @@ class Annotated:
     Attributes:
         events: how many.
         torn: whether the original was cut off, so that the new file ends behind its last whole event.
+        lacking: what the tracks do not show, since it was not read or not recorded, in words; "" where nothing is so.
     """
 
     events: int
     torn: bool
+    lacking: str = ""
 
 
 class _EndNotFoundError(Exception):
@@ -90,7 +95,13 @@ def annotate(path: Path, output: Path, choices: Choices) -> Annotated:
                     count = _copy_document_with(original, file, added)
         except OSError as error:
             raise InputError(f"{output}: {error.strerror or error}") from None
-    return Annotated(count, trace.torn)
+    return Annotated(count, trace.torn, _lacking(trace, summary))
+
+
+def _lacking(trace: Trace, summary: Summary) -> str:
+    if trace.unread is not None:
+        return f"its work is not read, so that no track shows any: {why_unread(trace.unread)}; {trace.unread.next_step}"
+    return f"{summary.lost.reason}; {summary.lost.next_step}" if isinstance(summary.lost, Lost) else ""
 
 
 def check_chrome(source: Source, trace: Trace) -> None:

@@ -23,6 +23,7 @@ from tracer.perfetto.kept import kept_of
 from tracer.perfetto.parted import write_part
 from tracer.summarize import read
 from tracer.trace.source import Source
+from tracer.trace.unread import refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,6 +54,7 @@ def cut_out(path: Path, output: Path, asked: Asked, choices: Choices, *, drop: C
     with Source(path, choices.limits) as source:
         trace = read(source, choices)
         check_chrome(source, trace)
+        refuse_unread(trace)
         ranges = find_stages(trace, choices.patterns)
         try:
             chosen = rows_of(with_inner(ranges, choose(ranges, asked)))

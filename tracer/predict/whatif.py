@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.document.summary import UNJOINED, UNREAD, Prediction, StagePrediction
+from tracer.document.summary import ALL_WORK, UNJOINED, UNREAD, Prediction, StagePrediction
 from tracer.document.words import listed, runs_of
 from tracer.predict.asked import Changes, Speculate
 from tracer.predict.changes import (
@@ -108,4 +108,8 @@ def _left_out(summary: Summary) -> list[str]:
         f"{one.left_out:,} of {one.recorded:,} {runs_of(one.stage)} lack device ops and are taken to be like the others"
         for one in summary.budget
         if one.left_out and not one.clean
+    ] + [
+        f"{one.what} is taken to be what has a launch record: {one.reason}"
+        for one in summary.abstained
+        if one.what.startswith(ALL_WORK)
     ]

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 from tracer.document.ranks import Rank, Ranks
 from tracer.document.summary import Abstained
+from tracer.document.words import listed
 from tracer.ranks.bandwidth import bandwidths
 from tracer.ranks.clocks import align, of_several, refuse_impossible
 from tracer.ranks.divided import divide
 from tracer.ranks.files import read_ranks, world_of
 from tracer.ranks.findings import find
 from tracer.ranks.late import lateness
-from tracer.ranks.matched import match
+from tracer.ranks.matched import match, without
 from tracer.ranks.once import counted_once
 from tracer.ranks.rows import late_of_units, parts_of_units, request_rows, spans_of_units, stage_rows, step_rows
 from tracer.ranks.stragglers import find_stragglers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer.choices import Choices
@@ -48,12 +49,15 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
         InputError: they cannot be of one run.
     """
     groups, clocks, abstained = on_one_clock(traces)
-    groups = [group for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
+    lost = {trace.units[place] for trace in traces.values() for place in trace.lost}
+    groups = [without(group, lost) for group in groups if len({clocks.first[rank] for rank in group.ranks}) == 1]
+    groups = [group for group in groups if group.units]
     divided = divide(traces, groups)
     residual_ns = clocks.worst_ns or 0
     late = counted_once([(group, lateness(group, traces, divided, clocks)) for group in groups], residual_ns)
     late_ns = late_of_units(late)
-    stragglers = find_stragglers(traces, late, spans_of_units(traces, clocks), residual_ns)
+    takes_ns = {unit: span_ns for unit, span_ns in spans_of_units(traces, clocks).items() if unit not in lost}
+    stragglers = find_stragglers(traces, late, takes_ns, residual_ns)
     rows = [_rank(rank, trace, divided[rank], late_ns, clocks) for rank, trace in traces.items()]
     world = world_of(traces)
     missing = [rank for rank in range(world) if rank not in traces]
@@ -72,7 +76,7 @@ def of_traces(traces: dict[int, RankTrace]) -> Ranks:
         requests=request_rows(traces, divided, clocks),
         bandwidth=bandwidths(groups, next(iter(traces.values())).device),
         findings=find(rows, stragglers, complete=not missing),
-        abstained=[*_abstained(missing, collectives, traces, clocks), *abstained],
+        abstained=[*_lost(traces), *_abstained(missing, collectives, traces, clocks), *abstained],
         warnings=[warning for trace in traces.values() for warning in trace.warnings],
     )
 
@@ -105,6 +109,15 @@ def _rank(
         clock_residual_ns=clocks.residual_ns.get(rank),
         stages=stage_rows(trace, divided, late_ns, rank),
     )
+
+
+def _lost(traces: Mapping[int, RankTrace]) -> Iterator[Abstained]:
+    """What of ranks was launched and not recorded: nobody is held against them there."""
+    for rank, trace in traces.items():
+        if trace.unrecorded is not None:
+            stages = dict.fromkeys(trace.units[place][0] or "work outside stages" for place in trace.lost)
+            what = f"device time of {listed(list(stages))} on rank {rank}, and who waits where that was not recorded"
+            yield Abstained(what=what, reason=trace.unrecorded.reason, next_step=trace.unrecorded.next_step)
 
 
 def _abstained(

@@ -55,7 +55,7 @@ def find(ranks: Sequence[Rank], stragglers: Sequence[Straggler], *, complete: bo
     found = [_straggler(one, on_cpu=on_cpu) for one in stragglers]
     for stage in dict.fromkeys(row.stage for rank in ranks for row in rank.stages if row.stage):
         rows = {rank.rank: row for rank in ranks for row in rank.stages if row.stage == stage}
-        if len(rows) > 1:
+        if len(rows) > 1 and not any(row.lost for row in rows.values()):
             found += _of_stage(stage, rows, complete=complete, on_cpu=on_cpu)
     return found
 
@@ -87,9 +87,10 @@ def _straggler(one: Straggler, *, on_cpu: bool) -> Finding:
 
 def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool, on_cpu: bool) -> Iterator[Finding]:
     matched = not any(row.unmatched_ns for row in rows.values()) and len({row.runs for row in rows.values()}) == 1
-    device_ns = sum(row.device_time_ns for row in rows.values())
-    wait_ns = sum(row.wait_ns for row in rows.values())
-    moved = median([round(1000 * row.transfer_ns / row.device_time_ns) for row in rows.values()]) / 1000
+    device_ns = sum(row.device_time_ns or 0 for row in rows.values())
+    waits_ns = {rank: row.wait_ns or 0 for rank, row in rows.items()}
+    wait_ns = sum(waits_ns.values())
+    moved = median([round(1000 * (row.transfer_ns or 0) / (row.device_time_ns or 1)) for row in rows.values()]) / 1000
     if moved > MOST and complete and matched:
         yield _found(
             "communication-bound",
@@ -98,16 +99,16 @@ def _of_stage(stage: str, rows: dict[int, RankStage], *, complete: bool, on_cpu:
             "split over fewer ranks, or quantise what is sent; see the bus bandwidth by size",
         )
     if wait_ns > MUCH * device_ns:
-        worst = max(rows, key=lambda rank: rows[rank].wait_ns)
+        worst = max(waits_ns, key=lambda rank: waits_ns[rank])
         yield _found(
             "collective-waits",
             f"{title(stage)}: {wait_ns / device_ns:.0%} of all ranks' device time is waiting in collectives, most on "
-            f"rank {worst} ({rows[worst].wait_ns / 1e6:.1f} ms): it is not transfer, and no faster link would help",
+            f"rank {worst} ({waits_ns[worst] / 1e6:.1f} ms): it is not transfer, and no faster link would help",
             {"stage": stage, "wait_ns": wait_ns, "share": wait_ns / device_ns, "rank": worst},
             "see who is late" if on_cpu else f"{RUN_AHEAD}; and see who is late",
             "info",
         )
-    own = {rank: row.device_time_ns - row.collective_ns for rank, row in rows.items()}
+    own = {rank: row.own_ns or 0 for rank, row in rows.items()}
     middle, most = median(list(own.values())), max(own, key=lambda rank: own[rank])
     if matched and middle > 0 and own[most] > UNEVEN * middle:
         work = "operators" if on_cpu else "kernels"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from tracer.document.summary import Abstained
 from tracer.ranks.rank import NO_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tracer.arrays import I64
     from tracer.ranks.rank import RankTrace, Unit
@@ -58,6 +58,19 @@ class Matched:
 def everybody_waits(kind: Collective) -> bool:
     """Whether nobody can leave before everybody has come; of a broadcast only those who receive wait, for one."""
     return any(word in kind.name.lower().replace("_", "") for word in _WHOLE)
+
+
+def without(group: Matched, units: Collection[Unit]) -> Matched:
+    """The same without the collectives of these runs of stages."""
+    kept = [column for column, unit in enumerate(group.units) if unit not in units]
+    if len(kept) == len(group.units):
+        return group
+    return replace(
+        group,
+        units=[group.units[column] for column in kept],
+        kinds=[group.kinds[column] for column in kept],
+        **{name: getattr(group, name)[:, kept] for name in ("op", "start_ns", "end_ns", "launch_ns")},
+    )
 
 
 def match(traces: Mapping[int, RankTrace]) -> tuple[list[Matched], list[Abstained]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
+from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import NO_DEVICE, work_of_ops
 from tracer.document.errors import InputError
@@ -18,6 +20,8 @@ from tracer.document.ranks import CPU
 from tracer.document.words import counted
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
+from tracer.measure.lost import NO_OPS, describe
+from tracer.measure.unseen import unseen_device
 from tracer.ranks import processor
 from tracer.trace.api import synchronises
 from tracer.trace.collectives import Collective, Distributed
@@ -28,9 +32,11 @@ from tracer.trace.source import Source
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
+    from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.choices import Choices
+    from tracer.document.summary import Lost
     from tracer.trace.columns import DeviceOps, Spans, Trace
 
 # A run of a stage: stage ("" outside all), token index, request, and which of those that are alike in all that.
@@ -65,6 +71,9 @@ class RankTrace:
         is_part: whether it is a part that was cut out of another.
         torn: whether it ends before its end.
         alone: whether no other rank is in its file.
+        lost: of units, by their places, how many launches have no device op, or a part of theirs; those that have none
+            are absent.
+        unrecorded: what of its file was launched and not recorded, in words.
     """
 
     path: str
@@ -88,6 +97,8 @@ class RankTrace:
     is_part: bool = False
     torn: bool = False
     alone: bool = True
+    lost: dict[int, int] = field(default_factory=dict)
+    unrecorded: Lost | None = None
 
 
 def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
@@ -109,7 +120,9 @@ def read_ranks_of(path: Path, choices: Choices) -> list[RankTrace]:
         first, *others = _on_processor(path, trace, ranges)
     else:
         work = work_of_ops(trace, ranges, any_thread=choices.any_thread)
-        first, *others = (_laid_out(path, trace, ranges, work, member) for member in _members(path, trace, work))
+        lost = find_lost(trace, ranges, work, any_thread=choices.any_thread)
+        members = _members(path, trace, work)
+        first, *others = (_laid_out(path, trace, ranges, work, lost, member) for member in members)
     return [first, *(replace(other, warnings=[]) for other in others)]  # a file's warnings are said once
 
 
@@ -121,6 +134,8 @@ def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTra
     """
     processes = processor.processes_of(trace)
     if not processes:
+        if (unseen := unseen_device(trace)) is not None:
+            raise InputError(f"{path}: {unseen}; {NO_OPS}")
         raise InputError(
             f"{path}: it has no device work and no collective of gloo's; ranks are compared by what their devices ran, "
             "or by a CPU's operators between the collectives of gloo"
@@ -208,12 +223,13 @@ def _process(trace: Trace, work: Work, device: int) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member: _Member) -> RankTrace:
+def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, member: _Member) -> RankTrace:
     base_ns = _base_ns(path, trace, trace.ops)
     kind, kinds = _kinds(trace)
     rows = np.flatnonzero(work.device == member.device)
     unit, held = _unit_of_range(trace, ranges, member.process)
     launch_ns = np.where(work.call >= 0, work.call_start_ns + base_ns, UNKNOWN)
+    lacking = lost.stage[_of_process(trace, int64(trace.calls.thread[lost.calls]), member.process)]
     return _rank_trace(
         path,
         trace,
@@ -230,6 +246,8 @@ def _laid_out(path: Path, trace: Trace, ranges: StageRanges, work: Work, member:
         launch_ns=int64(launch_ns)[rows],
         synced_ns=_synced(trace, member.process) + base_ns,
         kinds=kinds,
+        lost=dict(Counter(unit[lacking].tolist())),
+        unrecorded=describe(trace, ranges, lost) if len(lacking) else None,
     )
 
 

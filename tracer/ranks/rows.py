@@ -9,6 +9,7 @@ import numpy as np
 from tracer.charge.intervals import sum_by
 from tracer.document.names import ALL_STAGES
 from tracer.document.ranks import RankStage, RequestTime, Step, StepRank
+from tracer.document.summary import LostOps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,9 @@ def stage_rows(
     rows = []
     for place, stage in enumerate(_ORDER):
         runs = sum(unit[0] == stage for unit in trace.units)
+        if lost := sum(count for unit, count in trace.lost.items() if trace.units[unit][0] == stage):
+            rows.append(_unknown(stage, runs, lost))
+            continue
         if not device[place]:
             continue
         rows.append(
@@ -65,6 +69,12 @@ def stage_rows(
             )
         )
     return rows
+
+
+def _unknown(stage: str, runs: int, launches: int) -> RankStage:
+    """A stage whose work was recorded in part."""
+    names = ("device_time_ns", "collective_ns", "wait_ns", "transfer_ns", "unmatched_ns", "exposed_ns", "late_ns")
+    return RankStage(stage=stage, runs=runs, lost=LostOps(launches=launches), **dict.fromkeys(names))
 
 
 def spans_of_units(traces: Mapping[int, RankTrace], clocks: Clocks) -> dict[Unit, int]:
@@ -131,10 +141,13 @@ def parts_of_units(traces: Mapping[int, RankTrace], divided: Mapping[int, Divide
 
 
 def request_rows(traces: Mapping[int, RankTrace], divided: Mapping[int, Divided], clocks: Clocks) -> list[RequestTime]:
-    """A row for each request that the traces tell; one for all where they tell none."""
+    """A row for each request that the traces tell, and have whole; one for all where they tell none."""
     told = sorted({unit[2] for trace in traces.values() for unit in trace.units if unit[2] >= 0})
+    lacking = {trace.units[place][2] for trace in traces.values() for place in trace.lost}
     rows = []
     for request in told or [-1]:
+        if lacking & {request, -1} or (lacking and not told):
+            continue  # what some rank's device did then is not known
         own = [_on_rank(trace, divided[rank], request if told else None) for rank, trace in traces.items()]
         times: dict[int, list[tuple[int, int]]] = {}
         for rank, one in zip(traces, own, strict=True):

@@ -14,7 +14,7 @@ from tracer.timeline.merging import Merged, merged
 from tracer.trace.columns import stream_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from tracer.arrays import I64
     from tracer.charge.work import Work
@@ -49,30 +49,34 @@ def stage_track(runs: Runs, code: I64, most: int) -> tuple[Drawn, I64]:
     return drawn, number
 
 
-def idle_track(work: Work, run: I64, own: I64, label: str, most: int) -> Drawn | None:
-    """The gaps of a device, each charged to the op that ends it; None where it has none.
+def idle_tracks(work: Work, run: I64, known: Collection[int], most: int) -> Iterator[Drawn]:
+    """The gaps of each device that has any, each charged to the op that ends it.
 
     Args:
         work: all of it.
         run: of each piece of work, the item of the track of stages; -1 outside all.
-        own: that of one device.
-        label: whose gaps these are.
+        known: the devices of which it is known when they idled.
         most: to be drawn of all devices.
     """
-    rows = own[work.gap_ns[own] > 0]
-    if not len(rows):
-        return None
-    device = int(work.device[rows[0]])
-    rows = rows[np.lexsort((work.start_ns[rows], (work.start_ns - work.gap_ns)[rows]))]
-    begin, end = (work.start_ns - work.gap_ns)[rows], work.start_ns[rows]
-    found = merged(begin, end, share(most, len(rows), len(work)), [np.minimum(work.stage[rows], 0)])
-    # Gaps that are drawn as one have work between them: what is drawn is as long as they are together.
-    length = found.sum(end - begin)
-    found = Merged(found.rows, found.start_ns, int64(found.start_ns + length), found.group)
+    # Each column once, as many devices as there may be.
+    gap_ns, end_ns, stage = work.gap_ns, work.start_ns, work.stage
     charged = (work.host_ns, work.sync_ns, work.launch_ns, work.unknown_ns, work.between_ns)
-    drawn = Drawn.of_items(IDLE, label, found, int64(rows), int32(np.zeros(len(work))), device=device)
-    causes = {cause: found.sum(column[rows]) for cause, column in zip(CAUSES, charged, strict=True)}
-    return drawn.with_columns(run=run[drawn.source] + 1, **causes)
+    nameless = np.broadcast_to(np.int32(0), len(work))
+    devices = list(rows_of_each(work.device))
+    for device, own in devices:
+        rows = own[gap_ns[own] > 0]
+        if device not in known or not len(rows):
+            continue
+        rows = rows[np.lexsort((end_ns[rows], end_ns[rows] - gap_ns[rows]))]
+        begin, end = end_ns[rows] - gap_ns[rows], end_ns[rows]
+        found = merged(begin, end, share(most, len(rows), len(work)), [np.minimum(stage[rows], 0)])
+        # Gaps that are drawn as one have work between them: what is drawn is as long as they are together.
+        length = found.sum(end - begin)
+        found = Merged(found.rows, found.start_ns, int64(found.start_ns + length), found.group)
+        label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
+        drawn = Drawn.of_items(IDLE, label, found, int64(rows), nameless, device=device)
+        causes = {cause: found.sum(column[rows]) for cause, column in zip(CAUSES, charged, strict=True)}
+        yield drawn.with_columns(run=run[drawn.source] + 1, **causes)
 
 
 def stream_tracks(trace: Trace, work: Work, run: I64, call_number: I64, most: int) -> Iterator[Drawn]:
@@ -87,24 +91,26 @@ def stream_tracks(trace: Trace, work: Work, run: I64, call_number: I64, most: in
     """
     shape = trace.launched.of_op if trace.launched is not None else np.full(len(work), -1, dtype=np.int64)
     number = np.append(call_number, -1)
+    # Each column once, as many streams as there may be.
+    start_ns, end_ns, time_ns, busy_ns = work.start_ns, work.end_ns, work.time_ns, work.busy_ns
+    stage, name, call, track = work.stage, work.name, work.call, work.track
     several = len(distinct(work.device)) > 1
     for device, on_device in rows_of_each(work.device):
-        for stream, rows in _by_time(work, on_device):
-            own = rows[np.lexsort((work.end_ns[rows], work.start_ns[rows]))]
-            found = merged(
-                work.start_ns[own], work.end_ns[own], share(most, len(own), len(work)), [np.minimum(work.stage[own], 0)]
-            )
+        for stream, rows in _by_time(track, time_ns, on_device):
+            own = rows[np.lexsort((end_ns[rows], start_ns[rows]))]
+            most_here = share(most, len(own), len(work))
+            found = merged(start_ns[own], end_ns[own], most_here, [np.minimum(stage[own], 0)])
             label = f"device {device}, {stream_name(stream)}" if several else stream_name(stream)
-            drawn = Drawn.of_items(STREAM, label, found, int64(own), work.name, device=device)
+            drawn = Drawn.of_items(STREAM, label, found, int64(own), name, device=device)
             yield drawn.with_columns(
                 run=run[drawn.source] + 1,
-                call=number[work.call[drawn.source]] + 1,
+                call=number[call[drawn.source]] + 1,
                 shape=shape[drawn.source] + 1,
-                **({"busy": found.sum(work.busy_ns[own])} if len(found.rows) < len(own) else {}),
+                **({"busy": found.sum(busy_ns[own])} if len(found.rows) < len(own) else {}),
             )
 
 
-def _by_time(work: Work, on_device: I64) -> list[tuple[int, I64]]:
+def _by_time(track: I64, time_ns: I64, on_device: I64) -> list[tuple[int, I64]]:
     """The streams of a device and their rows, the one with the most work first."""
-    streams = [(stream, on_device[rows]) for stream, rows in rows_of_each(work.track[on_device])]
-    return sorted(streams, key=lambda one: -int(work.time_ns[one[1]].sum()))
+    streams = [(stream, on_device[rows]) for stream, rows in rows_of_each(track[on_device])]
+    return sorted(streams, key=lambda one: -int(time_ns[one[1]].sum()))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64, rows_of_each
+from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.stages.called import named_stages
 from tracer.document.timeline import Timeline
 from tracer.kernels.categories import categorise
 from tracer.measure.runs import runs_of
-from tracer.timeline.device import idle_track, stage_track, stream_tracks
+from tracer.timeline.device import idle_tracks, stage_track, stream_tracks
 from tracer.timeline.host import call_tracks, operator_tracks, range_tracks
 from tracer.timeline.kernels import kernel_table, launch_of
 from tracer.timeline.memory import memory_curves
@@ -111,12 +111,9 @@ def _tracks(trace: Trace, work: Work, runs: Runs, most: Most, idle_known: set[in
     run = np.append(item, -1)[work.stage]
     found = [stages] if len(runs) else []
     streams = _grouped(stream_tracks(trace, work, run, number, most.ops) if work.on_device else (), "device")
-    devices = list(rows_of_each(work.device))
-    for device, own in devices:
-        label = "idle, by cause" if len(devices) == 1 else f"device {device}: idle, by cause"
-        idle = idle_track(work, run, own, label, most.gaps) if device in idle_known else None
-        found += [idle] if idle is not None else []
-        found += streams.get(device, [])
+    idle = _grouped(idle_tracks(work, run, idle_known, most.gaps), "device")
+    for device in distinct(work.device):
+        found += [*idle.get(device, []), *streams.get(device, [])]
     spans = list(
         chain(range_tracks(trace, most.ranges), [] if work.on_device else operator_tracks(trace, run, most.ops))
     )

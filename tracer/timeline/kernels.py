@@ -33,44 +33,54 @@ def kernel_table(trace: Trace, ranges: StageRanges, work: Work, origin_ns: int) 
         work: its work.
         origin_ns: of the timeline.
     """
-    stage = work.stage_code(ranges)
+    stage, each_ns = work.stage_code(ranges), (work.start_ns, work.end_ns, work.time_ns)
     _, key = coded(int64(work.name) * (len(ALL_STAGES) + 1) + stage + 1)
     size = int(key.max()) + 1 if len(key) else 0
-    time_ns = sum_by(key, work.time_ns, size)
+    time_ns = sum_by(key, each_ns[-1], size)
     order = np.argsort(key, kind="stable")
     begin = np.searchsorted(key[order], np.arange(size + 1))
     by_time = np.argsort(-time_ns, kind="stable")
     rows = [
-        _row(trace, work, stage, order[begin[number] : begin[number + 1]], origin_ns)
+        _row(trace, work, stage, order[begin[number] : begin[number + 1]], each_ns, origin_ns)
         for number in by_time[:MOST_ROWS].tolist()
     ]
     rest = by_time[MOST_ROWS:]
     return rows, len(rest), int(time_ns[rest].sum())
 
 
-def _row(trace: Trace, work: Work, stage: I64, own: I64, origin_ns: int) -> KernelRow:
+def _row(trace: Trace, work: Work, stage: I64, own: I64, each_ns: tuple[I64, I64, I64], origin_ns: int) -> KernelRow:
+    """One name in one stage.
+
+    Args:
+        trace, work, stage: stages by their code, of all of the work.
+        own: the row's part of it.
+        each_ns: start, end and time of all, which are made once for all rows.
+        origin_ns: of the timeline.
+    """
+    start_ns, end_ns, time_ns = each_ns
     name = trace.strings[work.name[own[0]]]
-    longest = int(own[np.argmax(work.time_ns[own])])
+    longest = int(own[np.argmax(time_ns[own])])
     code = int(stage[own[0]])
-    launches = [] if trace.launched is None or not work.on_device else _launches(trace.launched, work, own)
-    start_ns = int(work.start_ns[longest]) - origin_ns
+    launches = [] if trace.launched is None or not work.on_device else _launches(trace.launched, time_ns, own)
     return KernelRow(
         name=short(name),
         stage=ALL_STAGES[code] if code >= 0 else "",
         category=categorise(name),
         count=len(own),
-        time_ns=int(work.time_ns[own].sum()),
-        longest=Place(start_ns=start_ns, end_ns=int(work.end_ns[longest]) - origin_ns, what="the longest"),
+        time_ns=int(time_ns[own].sum()),
+        longest=Place(
+            start_ns=int(start_ns[longest]) - origin_ns, end_ns=int(end_ns[longest]) - origin_ns, what="the longest"
+        ),
         launches=launches[:MOST_LAUNCHES],
         launched_otherwise=max(0, len(launches) - MOST_LAUNCHES),
     )
 
 
-def _launches(launched: Launched, work: Work, own: I64) -> list[Launch]:
+def _launches(launched: Launched, each_ns: I64, own: I64) -> list[Launch]:
     """The ways in which these were launched, the most time first."""
     own = own[launched.of_op[own] >= 0]
     numbers, number = coded(launched.of_op[own])
-    time_ns = sum_by(number, work.time_ns[own], len(numbers))
+    time_ns = sum_by(number, each_ns[own], len(numbers))
     count = np.bincount(number, minlength=len(numbers))
     order = np.argsort(-time_ns, kind="stable").tolist()
     return [launch_of(launched.shapes[numbers[i]], int(count[i]), int(time_ns[i])) for i in order]

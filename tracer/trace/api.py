@@ -50,7 +50,7 @@ _RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[
 # MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
 _SUBMITS = re.compile(
     r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
-    r"|[lL]aunch_?[kK]ernel\w*"
+    r"|[lL]aunch_?[kK]ernel\w*|cn(?:rt)?InvokeKernel\w*"
 )
 
 
@@ -85,8 +85,8 @@ def starts_work(name: str) -> bool:
     return launches(name) or moves_bytes(name)
 
 
-_BEGINS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamBeginCapture\w*")
-_ENDS_CAPTURE = re.compile(r"(?:cuda|cu|hip)StreamEndCapture\w*")
+_BEGINS_CAPTURE = re.compile(r"(?:cuda|cu|hip|musa)StreamBeginCapture\w*")
+_ENDS_CAPTURE = re.compile(r"(?:cuda|cu|hip|musa)StreamEndCapture\w*")
 
 
 def begins_capture(name: str) -> bool:

@@ -2,19 +2,20 @@
 
 A trace lives years or hours behind 0, or counts from its own beginning: an op of no length at exactly 0, before
 everything else in the file, did not run then. One that has a length is only left out where all else is far away, or
-where several of its stream stand at 0 although each was launched later: of a clock that is off only one would.
+where several of its stream stand at 0 although each was launched later: of a clock that is off only one would. A kernel
+takes a microsecond or so, so that one of no length has no usable time either, unless the file has whole microseconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.document.words import counted
-from tracer.trace.columns import JITTER_NS, NO_CORRELATION
+from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # So long before everything else no op of the same recording ran.
 FAR_NS = 60 * 10**9
 NAMED = 3
+US = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,26 @@ class Timed:
 
     Attributes:
         rows: those that have.
-        lost: of the others, how many there are by name, as an index into the trace's strings.
+        lost: of those written to have run at 0, how many there are by name, as an index into the trace's strings.
+        endless: likewise of kernels of no length.
     """
 
     rows: Bools
     lost: dict[int, int]
+    endless: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many have none."""
+        return sum(self.lost.values()) + sum(self.endless.values())
 
     def warnings(self, strings: Sequence[str]) -> list[str]:
         """What was left out, in words."""
-        if not self.lost:
-            return []
-        named = {strings[name]: count for name, count in self.lost.items()}
-        return [left_out(named, "no usable time, written to have run at 0, before all else")]
+        said = (
+            (self.lost, "no usable time, written to have run at 0, before all else"),
+            (self.endless, "no usable time, written to have taken none"),
+        )
+        return [left_out({strings[name]: count for name, count in of.items()}, why) for of, why in said if of]
 
 
 def left_out(named: Mapping[str, int], reason: str) -> str:
@@ -56,6 +66,15 @@ def left_out(named: Mapping[str, int], reason: str) -> str:
 
 def timed_ops(trace: Trace) -> Timed:
     """Tell which ops of a trace have a usable time, by when all else in it began."""
+    found, ops = _at_zero(trace), trace.ops
+    still = (ops.start_ns == ops.end_ns) & (ops.kind == OpKind.KERNEL) & found.rows
+    if not still.any() or not ((ops.start_ns % US) | (ops.end_ns % US)).any():
+        return found
+    return replace(found, rows=np.asarray(found.rows & ~still), endless=dict(Counter(ops.name[still].tolist())))
+
+
+def _at_zero(trace: Trace) -> Timed:
+    """Which were not written to have run at 0."""
     ops = trace.ops
     at_zero = np.asarray(ops.start_ns == 0, dtype=np.bool_)
     if not at_zero.any():
@@ -88,7 +107,7 @@ def _several_early(trace: Trace, at_zero: Bools) -> Bools:
 
 def keep(trace: Trace, timed: Timed) -> Trace:
     """The trace with those ops that have a usable time, and with what to say of the others."""
-    if not timed.lost:
+    if not timed.count:
         return trace
     rows, details, launched = timed.rows, trace.details, trace.launched
     collectives = trace.collectives
@@ -99,5 +118,5 @@ def keep(trace: Trace, timed: Timed) -> Trace:
         launched=None if launched is None else launched[rows],
         collectives=None if collectives is None else replace(collectives, of_op=collectives.of_op[rows]),
         warnings=[*timed.warnings(trace.strings), *trace.warnings],
-        untimed=trace.untimed + sum(timed.lost.values()),
+        untimed=trace.untimed + timed.count,
     )

@@ -72,7 +72,7 @@ function kernelTable(root, number) {
     const found = chosen();
     const time = found.reduce((sum, row) => sum + row[TIME], 0);
     const count = found.reduce((sum, row) => sum + row[COUNT], 0);
-    said.textContent = `${counted(found.length)} rows · ${counted(count)} ${cpu ? "operators" : "ops"} · ${duration(time)} · ${percent(time, whole)}`;
+    said.textContent = `${counted(found.length)} ${found.length === 1 ? "row" : "rows"} · ${counted(count)} ${cpu ? "operators" : "ops"} · ${duration(time)} · ${percent(time, whole)}`;
     columns.forEach((column, place) => {
       if (state.sort === column) head.children[place].setAttribute("aria-sort", state.down ? "descending" : "ascending");
       else head.children[place].removeAttribute("aria-sort");
@@ -81,7 +81,7 @@ function kernelTable(root, number) {
     });
     body.replaceChildren(...found.slice(0, state.shown).flatMap(drawRow));
     more.hidden = found.length <= state.shown;
-    more.textContent = `${counted(found.length - state.shown)} more rows`;
+    more.textContent = `${counted(found.length - state.shown)} more ${found.length - state.shown === 1 ? "row" : "rows"}`;
   }
 
   function drawRow(row) {

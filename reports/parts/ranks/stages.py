@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
-from reports.parts.ranks.stragglers import OUTSIDE, on_cpu
+from reports.parts.ranks.stragglers import OUTSIDE, UNKNOWN, on_cpu
 from reports.units import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tracer.document.ranks import Ranks, RankStage
 
@@ -35,7 +35,7 @@ def part(ranks: Ranks) -> Block | None:
         Column("late", rank=5),
     ]
     rows = []
-    most_others = 0
+    most_others, lost = 0, any(row.lost for rank in ranks.ranks for row in rank.stages)
     for stage in stages:
         own = {rank.rank: row for rank in ranks.ranks for row in rank.stages if row.stage == stage}
         shown = telling(own) if len(own) > MANY else list(own)
@@ -43,31 +43,37 @@ def part(ranks: Ranks) -> Block | None:
         others = [_times(own[rank], unmatched=unmatched) for rank in own if rank not in shown]
         most_others = max(most_others, len(others))
         if others:
-            middle = [sorted(column)[(len(column) - 1) // 2] for column in zip(*others, strict=True)]
+            middle = [_middle(column) for column in zip(*others, strict=True)]
             rows.append(_row(stage, f"{len(others):,} more", middle))
     says = note(
         "wait: in collectives, until the last rank arrived; transfer: after that.",
         Sentence("own", ON_CPU if on_cpu(ranks) else "own: device time without collectives."),
         Sentence("exposed", "exposed: collectives while nothing else ran on the device."),
         Sentence("late", "late: added up, what others' devices waited for this rank alone."),
+        *(["unknown: launches of it have no device op on that rank."] if lost else []),
         *(["more: the medians of the others, all of which --format json has."] if most_others else []),
     )
     return block("ranks", Table(columns, rows, ruled=True), says) if rows else None
 
 
+def _middle(times: Iterable[int | None]) -> int | None:
+    """The lower middle one of those that are known."""
+    known = sorted(time_ns for time_ns in times if time_ns is not None)
+    return known[(len(known) - 1) // 2] if known else None
+
+
 def telling(rows: Mapping[int, RankStage]) -> list[int]:
     """Of many ranks those that are worth a row: the latest, those that wait longest, and those with most work."""
-    late = sorted((rank for rank in rows if rows[rank].late_ns), key=lambda rank: -rows[rank].late_ns)
-    waiting = sorted(rows, key=lambda rank: -rows[rank].wait_ns)
-    working = sorted(rows, key=lambda rank: rows[rank].collective_ns - rows[rank].device_time_ns)
-    return sorted({*late[:4], *waiting[:2], *working[:2]})
+    late = sorted((rank for rank in rows if rows[rank].late_ns), key=lambda rank: -(rows[rank].late_ns or 0))
+    waiting = sorted(rows, key=lambda rank: -(rows[rank].wait_ns or 0))
+    working = sorted(rows, key=lambda rank: -(rows[rank].own_ns or 0))
+    return sorted({*late[:4], *waiting[:2], *working[:2], *[rank for rank, row in rows.items() if row.lost][:2]})
 
 
-def _times(row: RankStage, *, unmatched: bool) -> list[int]:
-    own_ns = row.device_time_ns - row.collective_ns
-    times = [row.device_time_ns, own_ns, row.wait_ns, row.transfer_ns]
+def _times(row: RankStage, *, unmatched: bool) -> list[int | None]:
+    times = [row.device_time_ns, row.own_ns, row.wait_ns, row.transfer_ns]
     return [*times, *([row.unmatched_ns] if unmatched else []), row.exposed_ns, row.late_ns]
 
 
-def _row(stage: str, rank: str, times: list[int]) -> Row:
-    return Row([stage or OUTSIDE, rank, *map(duration, times)])
+def _row(stage: str, rank: str, times: list[int | None]) -> Row:
+    return Row([stage or OUTSIDE, rank, *[UNKNOWN if time_ns is None else duration(time_ns) for time_ns in times]])

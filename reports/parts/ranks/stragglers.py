@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tracer.document.ranks import Ranks, Straggler
 
 OUTSIDE = "no stage"
+# Of what was not recorded.
+UNKNOWN = "unknown"
 
 
 def part(ranks: Ranks) -> Block | None:

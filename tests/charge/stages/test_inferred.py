@@ -278,3 +278,18 @@ def test_more_recordings_with_marks_are_told_right_without_them_or_not_at_all(na
     told = int64(np.append(found.stage, -1)[other.stage]) if len(found) else np.full(len(truth), -1)
     both = (told >= 0) & (truth >= 0)
     assert int(work.time_ns[both & (told == truth)].sum()) >= RIGHT * int(work.time_ns[both].sum())
+
+
+@pytest.mark.parametrize("lost", ["first", "last", "none"])
+def test_what_was_lost_beside_inferred_stages_may_be_of_them(data: Path, lost: str) -> None:
+    trace = read_trace(data / "bare/hf_static_compiled.json.gz", Want.SUMMARY, jobs=1)
+    order = np.argsort(trace.ops.start_ns, kind="stable")
+    kept = {"first": order[80:], "last": order[:-800], "none": order}[lost]
+    summary = summarize(replace(trace, ops=trace.ops[np.sort(kept)]))
+    assert summary.trace.markers == "inferred"
+    unknown = {stage.stage for stage in summary.stages if stage.device_time_ns is None}
+    assert unknown == {"first": {"prefill"}, "last": {"decode"}, "none": set()}[lost]
+    about = {"first": "prefill", "last": "decode", "none": ""}[lost]
+    assert not about or f"finding launch-bound of {about}" in [one.what for one in summary.abstained]
+    steps = [token for token in summary.tokens if token.device_time_ns is not None]
+    assert len(steps) == {"first": 12, "last": 6, "none": 12}[lost]

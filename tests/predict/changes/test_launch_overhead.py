@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import msgspec
-from support.chrome import operator, span, trace_of
+from support.chrome import kernel, launch, operator, span, trace_of
 from support.predict import NOW, budget, then
 
 from tracer.predict.whatif import Changes, predict
@@ -20,3 +20,9 @@ def test_on_a_cpu_the_time_between_operators_is_overhead_and_profiled_operators_
     found = predict(slowed, Changes(stages={}, launch_overhead=0))
     assert [stage.then_ns for stage in found.stages] == [10_000, 4]
     assert "all the time in which no operator runs" in found.assumptions[0]
+
+
+def test_only_stages_that_there_are_are_said_to_wait() -> None:
+    alone = summarize(trace_of(span("tracer/decode#1", 0, 90), launch(1, 1, 1), kernel("gemm", 50, 8, 1)))
+    (assumed,) = predict(alone, Changes(stages={}, launch_overhead=0)).assumptions
+    assert "all the time in which the device waits in decode is launch overhead" in assumed

@@ -5,8 +5,8 @@ since late 2025. A step lasts from the beginning of its range to the last call t
 step. Where the next step decodes, requests were in flight in between, so what is left of the time is theirs as well,
 unless it is longer than all of the step. Between two steps that decode it is theirs however long, if the engine
 processes prompts too: no request gets there otherwise. Engines that only decode get theirs from elsewhere, and have
-pauses. The last step has none behind it;
-it reaches as far as the others do at most, for whoever stops a profiler makes calls too.
+pauses. The last step has none behind it; it reaches as far as the others do at most, for whoever stops a profiler makes
+calls too.
 """
 
 from __future__ import annotations

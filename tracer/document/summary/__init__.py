@@ -1,6 +1,7 @@
 """The summary document, a file for each part; see `whole`."""
 
 from tracer.document.summary.abstained import (
+    ALL_WORK,
     IN_GRAPHS,
     MARKS,
     UNJOINED,
@@ -11,6 +12,7 @@ from tracer.document.summary.abstained import (
     WAITING,
     Abstained,
     gathered,
+    require_read,
 )
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
@@ -73,6 +75,7 @@ from tracer.document.summary.trace import PASSES, TOKENS, DeviceRef, TraceInfo, 
 from tracer.document.summary.whole import SCHEMA, Summary, decode, encode
 
 __all__ = [
+    "ALL_WORK",
     "CODE",
     "IN_GRAPHS",
     "MACHINE",
@@ -174,4 +177,5 @@ __all__ = [
     "encode",
     "gathered",
     "measures",
+    "require_read",
 ]

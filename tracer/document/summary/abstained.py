@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tracer.document.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,6 +20,8 @@ UNMEASURED = "the trace holds no pass without a profiler"
 UNREAD = "device work"
 # What is not answered where no device op can be joined to a launch.
 UNJOINED = "the stages of device ops"
+# What is not answered of a stage, as calls were not recorded that it may have made: "all device work of decode".
+ALL_WORK = "all device work of "
 # What is not answered of a file that has ranges, and no work at all.
 UNWORKED = "device, busy and idle time"
 # What marks the stages, where they are inferred from what repeats.
@@ -47,6 +51,17 @@ class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     def because(self) -> str:
         """Why, and what to do, as errors and gates say it."""
         return f"{self.reason}; {self.next_step}" if self.next_step else self.reason
+
+
+def require_read(path: str, abstained: Iterable[Abstained]) -> None:
+    """Refuse a document of a file whose work is not read: nothing of it may be taken for none.
+
+    Raises:
+        InputError: it is one.
+    """
+    for one in abstained:
+        if one.what == UNREAD:
+            raise InputError(f"{path}: its work is not read: {one.because}")
 
 
 def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:

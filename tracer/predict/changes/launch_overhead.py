@@ -30,11 +30,11 @@ def apply(case: Case, changes: Changes) -> list[str]:
     doubt = next((one for one in case.summary.abstained if one.what == WAITING), None)
     if doubt is not None:
         raise InputError(f"{case.path}: --launch-overhead: {doubt.because}")
-    for stage, run in case.runs.items():
-        if run.busy_ns and stage in LAUNCHING:
-            case.runs[stage] = replace(run, step_ns=run.step_ns - (1 - factor) * run.waiting_ns)
-    rounds = [stage for stage in (DECODE, DRAFT, VERIFY) if stage in case.runs] if VERIFY in case.runs else [DECODE]
-    stages = listed([VISION, PREFILL, *rounds])
+    launching = [stage for stage in LAUNCHING if stage in case.runs and case.runs[stage].busy_ns]
+    for stage in launching:
+        run = case.runs[stage]
+        case.runs[stage] = replace(run, step_ns=run.step_ns - (1 - factor) * run.waiting_ns)
+    stages = listed(launching) or "no stage"
     if case.summary.device.kind == "gpu":
         text = f"the device waits in {stages} is launch overhead; kernels take as long as before"
     else:

@@ -16,6 +16,7 @@ from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value
 from tracer.trace.chrome.pairs import join_pairs
 from tracer.trace.chrome.repair import repair
+from tracer.trace.foreign import of_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,13 +82,18 @@ def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
         else:
             texts = msgspec.json.decode(data, type=_Untyped).traceEvents
     except msgspec.ValidationError:
-        raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})") from None
+        raise InputError(f"{name}: {_no_trace(data, reason)}") from None
     except UNREADABLE as error:
         return _torn_or_damaged(name, data, want, error)
     events = [_decode(bytes(text), decoders(want)) for text in texts]
     if texts and not any(events):
-        raise InputError(f"{name}: JSON, but not a Chrome trace ({reason})")
+        raise InputError(f"{name}: {_no_trace(data, reason)}")
     return _collected(events, len(texts), want, (data,))
+
+
+def _no_trace(data: bytes, reason: str) -> str:
+    told = of_json(data)
+    return f"JSON, but not a Chrome trace ({told or reason})"
 
 
 def _torn_or_damaged(name: str, data: bytes, want: Want, error: Exception) -> Document:

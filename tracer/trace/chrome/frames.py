@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int8, int64
 from tracer.trace.chrome.categories import MODULE_PREFIX, SELDOM_TELLING, WAITING, Group, model_frame, telling_frame
 from tracer.trace.chrome.events import UNREADABLE
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I8, I64, Bools
 
     U64 = npt.NDArray[np.uint64]
 
@@ -33,12 +33,15 @@ _COMPARED = (len(_TO_NAME) - 16, len(_TO_NAME) - 8)
 _NAME = re.compile(FRAME.encode() + rb'",\s*"name"\s*:\s*"')
 # What stands in front of a category's key where it comes before the duration.
 _BEFORE = re.compile(rb'\{\s*"ph":\s?"X",\s*')
-DURATION = b'"dur":'
+_DURATION = b'"dur":'
 # A longer one is decoded whatever it is, and not kept in mind; so many of the others are.
 LONGEST, MOST_NAMES = 512, 1 << 15
 _P, _Y = FRAME[:2].encode()
 # Of four bytes at once, to tell whether all are digits: then a duration is one of `LONG_NS` or more.
+_KEY_BEGINS, _KEY_ENDS = (np.uint32(int.from_bytes(part, "little")) for part in (_DURATION[:4], _DURATION[2:]))
 _ZEROS, _SIXES, _UPPER_HALVES = np.uint32(0x30303030), np.uint32(0x06060606), np.uint32(0xF0F0F0F0)
+# What a frame's name says of it; plain numbers, as columns of an IntEnum's are made five times as slowly.
+NO, YES, IF_LONG = 0, 1, 2
 # Where eight bytes stand in which names of built-in functions differ.
 TELLING = 16
 
@@ -65,7 +68,8 @@ class Frames:
         always: how names begin that are wanted whatever `tell` says; "" if there are none such.
         never: how names begin of which `tell` says no; eight bytes at most.
         but: how names begin of which it says yes all the same.
-        beside: of the others it chooses among those that are long, or among all of a text that is read whole.
+        beside: chooses others, too, of a text that is read whole, and elsewhere those that are long. Of what begins as
+            in `never` it chooses none there: of built-in functions, that is, in which no other frame begins.
     """
 
     def __init__(
@@ -82,10 +86,12 @@ class Frames:
         self._left = [_word(prefix) for prefix in never]
         self._but = tuple(prefix.encode() for prefix in but)
         self._telling = [_word(prefix[TELLING:]) for prefix in but]
-        self._known: dict[bytes, bool] = {}
+        self._known: dict[bytes, int] = {}
         self._beside = beside
+        # From the end of a name to the duration's key: the same as long as thread and digits of time are.
+        self._to_duration = 0
 
-    def chosen(self, content: bytes, places: I64, values: I64, end: int, durations: I64 | None = None) -> I64:
+    def chosen(self, content: bytes, places: I64, values: I64, end: int, *, whole: bool = False) -> I64:
         """Those of the places that may be wanted: all that are not of frames, and of these not many too many.
 
         Args:
@@ -93,7 +99,7 @@ class Frames:
             places: of the categories' keys.
             values: where the value of each begins, behind its quote.
             end: of what may be looked at.
-            durations: where `DURATION` occurs, if of some frames the long ones alone are wanted.
+            whole: whether the text is read whole.
         """
         data = np.frombuffer(content, dtype=np.uint8)
         # No other category that anybody wants begins alike. What stands so near the end is for others to judge.
@@ -101,20 +107,21 @@ class Frames:
         if not len(frames):
             return places
         value = values[frames]
-        keep = self._kept_of(content, value, end)
-        if self._beside is not None:
-            rest = np.flatnonzero(~keep)
-            first = int(places[frames[0]])
-            if durations is not None and _BEFORE.fullmatch(content, content.rfind(b"{", 0, first), first):
-                rest = rest[_long(content, value[rest], durations)]
-            if len(rest):
-                keep[rest] = self._beside._kept_of(content, value[rest], end)
+        verdict, behind = self._verdicts(content, value, end)
+        keep = verdict == YES
+        if self._beside is not None and whole:
+            keep |= self._beside._verdicts(content, value, end)[0] == YES
+        elif self._beside is not None:
+            maybe, first = np.flatnonzero(verdict == IF_LONG), int(places[frames[0]])
+            if _BEFORE.fullmatch(content, content.rfind(b"{", 0, first), first):
+                maybe = maybe[self._long(content, behind[maybe])]
+            keep[maybe] = True
         left = np.ones(len(places), dtype=np.bool_)
         left[frames] = keep
         return int64(places[left])
 
-    def _kept_of(self, content: bytes, value: I64, end: int) -> Bools:
-        """Which frames may be wanted by their names.
+    def _verdicts(self, content: bytes, value: I64, end: int) -> tuple[I8, I64]:
+        """What their names say of frames, and where a name ends whose first bytes do not say it.
 
         Args:
             content: the text.
@@ -140,11 +147,37 @@ class Frames:
             keep[row] |= content.startswith(self._but, int(value[row]) + len(_TO_NAME), end)
         asked = np.flatnonzero(~(decided & plain))
         names = np.where(plain[asked], value[asked] + len(_TO_NAME), -1)
-        keep[asked] = self._wanted(content, names.tolist(), value[asked].tolist(), end)
-        return keep
+        verdicts, behind = int8(keep), value.copy()
+        verdicts[asked], behind[asked] = self._asked(content, names.tolist(), value[asked].tolist(), end)
+        return verdicts, behind
 
-    def _wanted(self, content: bytes, names: list[int], values: list[int], end: int) -> list[bool]:
-        """Whether each frame is wanted.
+    def _long(self, content: bytes, behind: I64) -> Bools:
+        """Which frames are long, or may be: of what is no number nobody can tell.
+
+        Args:
+            content: the text.
+            behind: where the name of each one ends, behind which the duration stands.
+        """
+        words = np.ndarray((len(content) - 3,), dtype="<u4", buffer=content, strides=(1,))
+        last = len(words) - 1
+        place = behind + self._to_duration
+        is_key = words[np.minimum(place, last)] == _KEY_BEGINS
+        is_key &= words[np.minimum(place + 2, last)] == _KEY_ENDS
+        for row in np.flatnonzero(~is_key).tolist():
+            name = int(behind[row])
+            found = content.find(_DURATION, name)
+            place[row] = found if found >= 0 else last
+            # An event may have none.
+            self._to_duration = 0 if b"{" in content[name:found] else found - name
+        place = np.minimum(place + len(_DURATION), last)
+        place += np.frombuffer(content, dtype=np.uint8)[place] == ord(" ")
+        # Of a byte that is a digit the upper half is 3, and the lower half is less than 10.
+        number = words[np.minimum(place, last)] ^ _ZEROS
+        begins = (number & np.uint32(0xFF)) < 10
+        return np.asarray(~begins | (((number + _SIXES) | number) & _UPPER_HALVES == 0), dtype=np.bool_)
+
+    def _asked(self, content: bytes, names: list[int], values: list[int], end: int) -> tuple[list[int], list[int]]:
+        """What the name of each frame says, and where it ends; of a very long one, where it was cut.
 
         Args:
             content: the text.
@@ -152,46 +185,42 @@ class Frames:
             values: where the values of their categories begin.
             end: of what may be looked at.
         """
-        for place, name in enumerate(names):
-            if name < 0:
-                match = _NAME.match(content, values[place], end)
-                names[place] = match.end() if match is not None else values[place]  # no name is like what stands there
+        if -1 in names:
+            for place, name in enumerate(names):
+                if name < 0:
+                    match = _NAME.match(content, values[place], end)
+                    # No name is like what stands there.
+                    names[place] = match.end() if match is not None else values[place]
         known, find = self._known, content.find
         ends = [find(b'"', name, name + LONGEST) for name in names]
-        texts = [content[name : last if last >= 0 else name + LONGEST] for name, last in zip(names, ends, strict=True)]
+        if -1 in ends:
+            ends = [last if last >= 0 else name + LONGEST for name, last in zip(names, ends, strict=True)]
+        texts = [content[name:last] for name, last in zip(names, ends, strict=True)]
         try:
-            return [known[text] for text in texts]
+            return [known[text] for text in texts], ends
         except KeyError:
-            return [self._learnt(text) for text in texts]
+            return [self._learnt(text) for text in texts], ends
 
-    def _learnt(self, text: bytes) -> bool:
+    def _learnt(self, text: bytes) -> int:
         known = self._known.get(text)
         if known is not None:
             return known
         # Cut at an escaped quote, or at its longest, it is not the whole name; the category stands where there is none.
         if text.endswith(b"\\") or len(text) == LONGEST or text == FRAME.encode():
-            return True
+            return YES
         try:
             name = msgspec.json.decode(b'"' + text + b'"', type=str)
         except UNREADABLE:
-            return True
+            return YES
         if len(self._known) >= MOST_NAMES:
             self._known.clear()
-        found = self._known[text] = bool(self._always and name.startswith(self._always)) or self._tell(name)
+        found = self._known[text] = self._verdict(name)
         return found
 
-
-def _long(content: bytes, value: I64, durations: I64) -> Bools:
-    """Which frames are long, or may be: of what is no number nobody can tell."""
-    data = np.frombuffer(content, dtype=np.uint8)
-    words = np.ndarray((len(content) - 3,), dtype="<u4", buffer=content, strides=(1,))
-    last = len(words) - 1
-    place = np.append(durations, last)[np.searchsorted(durations, value)] + len(DURATION)
-    place += data[np.minimum(place, last)] == ord(" ")
-    # Of a byte that is a digit the upper half is 3, and the lower half is less than 10.
-    number = words[np.minimum(place, last)] ^ _ZEROS
-    begins = (number & np.uint32(0xFF)) < 10
-    return np.asarray(~begins | (((number + _SIXES) | number) & _UPPER_HALVES == 0), dtype=np.bool_)
+    def _verdict(self, name: str) -> int:
+        if (self._always and name.startswith(self._always)) or self._tell(name):
+            return YES
+        return IF_LONG if self._beside is not None and self._beside._tell(name) else NO
 
 
 def _word(prefix: str) -> tuple[np.uint64, np.uint64]:

@@ -59,7 +59,9 @@ _PRODUCERS = (
     _Producer(
         "Ascend PyTorch Profiler (torch_npu)",
         _either(
-            _called("Ascend Hardware", "CANN", "NPU", "AscendCL"),
+            _called(
+                r"Ascend Hardware[^\"]{0,60}", r"(?:CANN|NPU)(?: ?\W?\d[^\"]{0,60})?", "AscendCL", "Overlap Analysis"
+            ),
             _of_category("async_npu"),
             _has("Task Type", "AI_CORE", "AI_VECTOR_CORE", "MIX_AIC", "MIX_AIV", "AI_CPU"),
         ),
@@ -95,6 +97,36 @@ _PRODUCERS = (
             rb'|"name"\s*:\s*"(?:model_(?:loading|run)|session_init|SequentialExec)[^{}]{0,300}"cat"\s*:\s*"Session"'
         ),
         "its kernels do not say on which device they ran nor which call launched them",
+        "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
+    ),
+    _Producer(
+        "MindSpore's profiler",
+        _called(r"MindSpore[^\"]{0,60}"),
+        "its operators are written without the categories that say what they are",
+        "MindStudio Insight reads it",
+    ),
+    _Producer(
+        "PaddlePaddle's profiler",
+        _of_category("CudaRuntime", "PythonUserDefined", "PythonOp", "OperatorInner"),
+        "nothing that is read joins its kernels to the calls that launched them",
+        "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
+    ),
+    _Producer(
+        "viztracer",
+        _either(_of_category("FEE"), re.compile(rb'"viztracer_metadata"\s*:')),
+        "it holds calls of Python functions and no device work",
+        _RECORD,
+    ),
+    _Producer(
+        "clang (-ftime-trace)",
+        re.compile(rb'"beginningOfTime"\s*:|"name"\s*:\s*"(?:Total )?ExecuteCompiler"'),
+        "it is a compiler's",
+        _RECORD,
+    ),
+    _Producer(
+        "TensorRT's trtexec",
+        re.compile(rb'"(?:startComputeMs|averageMs)"\s*:'),
+        "it holds times of layers or queries, and none of kernels",
         "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
     ),
     _Producer(

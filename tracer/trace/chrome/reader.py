@@ -24,7 +24,8 @@ from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import SampledFrames, Trace, Want, without_rows
+from tracer.trace.columns import NO_CORRELATION, SampledFrames, Trace, Want, without_rows
+from tracer.trace.foreign import of_bytes
 from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
 from tracer.trace.part import with_threads
@@ -120,7 +121,8 @@ def read_chrome(
         torn=torn is not None,
         **_of_model(columns),
     )
-    doubtful = not len(ops) or (placed.by_track and not metadata.kinetos)
+    unjoined = not (ops.correlation != NO_CORRELATION).any()
+    doubtful = not len(ops) or ((placed.by_track or unjoined) and not metadata.kinetos)
     if doubtful and (unread := of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))) is not None:
         return without_rows(trace, unread)
     return _joined(source, trace, columns, jobs)
@@ -184,7 +186,8 @@ def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _
     if not head.strip():
         raise InputError(f"{source.name}: empty; a trace is a JSON file from torch.profiler or tracer record")
     if head[:64].lstrip()[:1] not in (b"{", b"["):
-        raise InputError(f"{source.name}: not a trace (a Chrome trace is JSON, plain or compressed)")
+        told = of_bytes(head)
+        raise InputError(f"{source.name}: not a trace ({told or 'a Chrome trace is JSON, plain or compressed'})")
     layout = sniff(head)
     if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
         want |= Want(0) if _labelled(source) else Want.MODULES

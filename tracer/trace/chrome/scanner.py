@@ -16,7 +16,7 @@ import msgspec
 from tracer.trace.chrome.categories import Group, groups, wanted_pattern
 from tracer.trace.chrome.collector import OF_A_MOMENT, Collector
 from tracer.trace.chrome.events import UNREADABLE, Decoders, Event, decoders, end_of_value, escaped
-from tracer.trace.chrome.frames import DURATION, FRAME, frames_of
+from tracer.trace.chrome.frames import FRAME, frames_of
 from tracer.trace.chrome.layout import UnscannableError
 from tracer.trace.chrome.needles import CATEGORY, ODD_CATEGORY, Categories, Needles
 from tracer.trace.chrome.repair import repair
@@ -59,8 +59,7 @@ class Scanner:
         self._samples = bool(want & Want.SOME_FRAMES)
         self._texts = 0
         self._frames = frames_of(self._groups.get(FRAME), some=self._samples)
-        needles = (layout.phase, CATEGORY)
-        self._needles, self._and_durations = Needles(*needles), Needles(*needles, DURATION)
+        self._needles = Needles(layout.phase, CATEGORY)
         self._pieces: dict[Group, list[bytes]] = {group: [] for group in Group}
         self._place = LAST_PLACE
 
@@ -115,13 +114,12 @@ class Scanner:
                 raise UnscannableError
             self.events += content.count(self._layout.phase, begin, end)
             return self._pattern.finditer(content, begin, end)
-        needles = self._and_durations if self._samples and not whole else self._needles
-        phases, keys, *durations = needles.places(content, begin, end)
+        phases, keys = self._needles.places(content, begin, end)
         self.events += len(phases)
         match = self._pattern.match
         places, values = self._categories.wanted(content, keys, end)
         if self._frames is not None:
-            places = self._frames.chosen(content, places, values, end, *durations)
+            places = self._frames.chosen(content, places, values, end, whole=whole)
         return filter(None, (match(content, place, end) for place in places.tolist()))
 
     def found(self) -> tuple[int, Collector]:
