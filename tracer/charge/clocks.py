@@ -177,7 +177,7 @@ def _last_before(
     return op, by
 
 
-def _by_device(trace: Trace, call: I64, own: I64, asked: I64) -> Iterator[tuple[int, I64, I64]]:
+def _by_device(trace: Trace, call: I64, own: I32, asked: I64) -> Iterator[tuple[int, I32, I64]]:
     """Each device of a thread's ops, these, and the thread's waits that were for it."""
     ops, calls = trace.ops, trace.calls
     devices = distinct(ops.device[own])
@@ -200,7 +200,7 @@ def _by_device(trace: Trace, call: I64, own: I64, asked: I64) -> Iterator[tuple[
         yield one, own[ops.device[own] == one], asked[single & (device[first] == one) & ~elsewhere]
 
 
-def _last_of_device(trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, *, only: bool) -> tuple[I64, I64]:
+def _last_of_device(trace: Trace, call: I64, own: I32, asked: I64, whole: Bools, *, only: bool) -> tuple[I64, I64]:
     """The same of one device; whether it has but one stream."""
     ops, calls = trace.ops, trace.calls
     took_ns = calls.end_ns[asked] - calls.start_ns[asked]
