@@ -156,14 +156,73 @@ def count(
     }  # fmt: skip
 
 
-def made_up(random: np.random.Generator, kind: str) -> Iterator[list[RequestLatency]]:
-    """Recordings of 100 ms whose stages vary together and apart by `NOISE`."""
+def _drifting(random: np.random.Generator) -> Iterator[float]:
+    """A machine that is slow for some recordings in a row: a first-order process, 0.9 from one to the next."""
     drift = 0.0
     while True:
-        if kind == "drifting":  # a machine that is slow for some recordings in a row
-            drift = 0.9 * drift + random.normal() * NOISE * (1 - 0.9**2) ** 0.5
+        drift = 0.9 * drift + random.normal() * NOISE * (1 - 0.9**2) ** 0.5
+        yield drift
+
+
+def _warming_up(_: np.random.Generator) -> Iterator[float]:
+    """A third more at first, then ever less, and 1 % less from one recording to the next besides."""
+    for number in range(1 << 30):
+        yield 0.3 * float(np.exp(-number / 4)) - 0.01 * number
+
+
+def _stepping(random: np.random.Generator) -> Iterator[float]:
+    """Clocks that are set anew, by a tenth, every dozen recordings or so."""
+    step = 0.0
+    while True:
+        step = random.normal() * 0.1 if random.random() < 0.08 else step
+        yield step
+
+
+def _swinging(random: np.random.Generator) -> Iterator[float]:
+    """A tenth up and down, in a period of two to nine recordings: as a timer, or a fan."""
+    phase, period = random.uniform(0, 2 * np.pi), random.uniform(2, 9)
+    for number in range(1 << 30):
+        yield 0.1 * float(np.sin(2 * np.pi * number / period + phase))
+
+
+def _blocks_of_four(random: np.random.Generator) -> Iterator[float]:
+    """The same in the very period in which runs take turns."""
+    phase = random.uniform(0, 2 * np.pi)
+    for number in range(1 << 30):
+        yield 0.1 * float(np.sin(2 * np.pi * number / BLOCK + phase))
+
+
+def _two_clocks(random: np.random.Generator) -> Iterator[float]:
+    """A fifth more in some recordings in a row."""
+    slow = False
+    while True:
+        slow ^= random.random() < 0.15
+        yield 0.2 * slow
+
+
+def _steady(_: np.random.Generator) -> Iterator[float]:
+    while True:
+        yield 0.0
+
+
+# What all stages of a recording have in common, as a logarithm; and what is planted besides nothing.
+COMMON: dict[str, tuple[Callable[[np.random.Generator], Iterator[float]], tuple[float, ...]]] = {
+    "normal": (_steady, PLANTED),
+    "heavy tails": (_steady, PLANTED),
+    "drifting": (_drifting, PLANTED),
+    "warming up": (_warming_up, (0.0, 0.10)),
+    "stepping": (_stepping, (0.0, 0.10)),
+    "swinging": (_swinging, (0.0, 0.10)),
+    "swinging by blocks": (_blocks_of_four, (0.0, 0.10)),
+    "two clocks": (_two_clocks, (0.0, 0.10)),
+}
+
+
+def made_up(random: np.random.Generator, kind: str) -> Iterator[list[RequestLatency]]:
+    """Recordings of 100 ms whose stages vary together and apart by `NOISE`."""
+    for common in COMMON[kind][0](random):
         tail = random.standard_t(3, size=5) / 3**0.5 if kind == "heavy tails" else random.normal(size=5)
-        factors = np.exp(drift + NOISE * tail)
+        factors = np.exp(common + NOISE * tail)
         stages = {name: round(20e6 * factor) for name, factor in zip(STAGES, factors[:4], strict=True)}
         yield [request(stages, [round(10e6 * factors[4])] * 2)]
 
@@ -190,8 +249,8 @@ def of_series(series: list[list[RequestLatency]], sessions: int) -> dict[str, li
 def simulated(sessions: int) -> dict[str, list[dict[str, Any]]]:
     """Sessions of made-up recordings; fewer with something planted, as their share is stated less finely."""
     rows = []
-    for kind in ("normal", "heavy tails", "drifting"):
-        for planted in PLANTED:
+    for kind, (_, shares) in COMMON.items():
+        for planted in shares:
             many = sessions if not planted else max(1, sessions * 15 // 100)
             made = count(many, lambda random, of=kind: made_up(random, of), planted / 2 or 0.05, planted)
             rows.append({"of": kind} | made)
@@ -271,8 +330,12 @@ def write(results: dict[str, list[dict[str, Any]]], said: str) -> None:
         "With a claim: sessions, their share and its 95 % interval. Measured: sessions of two equal runs that follow "
         "one another in the series. Resampled: sessions that begin "
         f"anywhere in it. Simulated: made-up recordings with a standard deviation of {NOISE:.0%}, normal, of Student's "
-        "t with 3 degrees of freedom, or besides drifting by as much (a first-order process, 0.9 from one recording to "
-        "the next). A claim: any row of the table called slower or faster, stated at 5 % of sessions at most. Stated "
+        "t with 3 degrees of freedom, or besides with something that all stages of a recording have in common: "
+        "drifting by as much (a first-order process, 0.9 from one recording to the next), warming up (30 % more at "
+        "first, and 1 % less each time), stepping (by 10 %, every dozen recordings), swinging (by 10 %, in a period of "
+        "two to nine recordings, or of the four in which runs take turns), two clocks (a fifth apart, for some "
+        "recordings in a row). "
+        "A claim: any row of the table called slower or faster, stated at 5 % of sessions at most. Stated "
         f"of a difference of twice the precision: found in 90 %. A session of {MOST} recordings has spent its time, "
         "however well the difference is known then."
     )

@@ -19,8 +19,9 @@ DATA = ROOT / "tests" / "data"
 HEAD = """# Findings on real files
 
 What `tracer summarize` finds in the real traces at hand: those of the repository (`tests/data`), and more that are not
-in it. Made by `python benchmarks/findings_table.py`, which holds what a reader who knows the runs says of each; what is
-to be done is the report's own advice. Silence is an answer too, and `not answered` names what a file cannot support.
+in it; behind them the made ones of `tests/data/cases`, each with a fault that people met. Made by
+`python benchmarks/findings_table.py`, which holds what a reader who knows the runs says of each; what is to be done is
+the report's own advice. Silence is an answer too, and `not answered` names what a file cannot support.
 """
 
 
@@ -65,6 +66,25 @@ READ = {
     "two_models_solo_a": "True: prefill and 11 steps, inferred, as its ranges (`A/...`) say.",
     "two_models_solo_b": "Four prefills alone repeat as steps would: nothing is claimed.",
     "two_models_both": "Two models in turns on one device: nothing repeats exactly, nothing is claimed.",
+    "cases/amd_agent_number": "Four kernels, 20 µs apart: nothing to do.",
+    "cases/ascend_trace_view": "Not read, as is said, and by whom it was written.",
+    "cases/backward_thread_silent": "17 of 20 ops were launched by a thread without ranges: no stage is claimed.",
+    "cases/first_steps_kernels_dropped": "True: the first four steps have none of their 32 kernels.",
+    "cases/graph_without_kernels": "True: the copies that were recorded are all that is known of the device.",
+    "cases/hpu_op": "True: nothing in the file says who asked for the three ops.",
+    "cases/kernel_before_launch": "True: eight kernels begin 5 ms before their launch, so that no cause is claimed.",
+    "cases/legacy_autograd": "Not read, as is said, and by whom it was written.",
+    "cases/marker_typo": "One range of a name that tells no stage.",
+    "cases/merged_two_ranks_device0": "True of both ranks together: each of their devices idles 510 µs four times.",
+    "cases/mtia_ccp_events": "True: nothing is asked for between two steps, for 700 µs each time.",
+    "cases/onnxruntime": "Not read, as is said, and by whom it was written.",
+    "cases/sglang_speculative": "True, of one and the same time: what lies between a draft and its check is idle "
+    "between steps, and where the draft ends such a gap, it waited.",
+    "cases/vllm_graph_replays_without_kernels": "True: of decode nothing is known, so nothing is found.",
+    "cases/windows_path_in_head": "One kernel in one step.",
+    "cases/xpu_no_device_records": "True: the device was not recorded, and this is no run on a CPU.",
+    "cases/xpu_waits": "True: each step ends in urQueueFinish, and 4 KB of pageable memory go to the device in each.",
+    "cases/zero_timestamps": "True: two of seven kernels have no time.",
     "nsight_h100_2gpu": "True: the recording stopped with half of what was launched still in the queue.",
 }
 
@@ -81,6 +101,7 @@ def main() -> None:
             path.name if path.parent.name in ("data", "traces", "h100") else f"{path.parent.name}/{path.name}", path
         )
     print(HEAD)
+    seen |= {f"cases/{path.stem}": path for path in sorted((DATA / "cases").glob("*.json"))}
     for name, path in seen.items():
         print(f"## {name.partition('.')[0]}\n")
         try:
@@ -99,10 +120,12 @@ def main() -> None:
             print(f"- **{finding.id}**: {_plain(finding.message)}.{saved}{_advice(finding)}")
         if not summary.findings:
             print("- nothing")
+        unanswered: dict[str, list[str]] = {}
         for one in summary.abstained:
-            if one.what in ("stages", "latency"):
-                continue
-            print(f"- not answered, {_plain(one.what)}: {_plain(one.reason)}.")
+            if one.what not in ("stages", "latency"):
+                unanswered.setdefault(one.reason, []).append(one.what)
+        for reason, whats in unanswered.items():
+            print(f"- not answered, {_plain(_listed(whats))}: {_plain(reason)}.")
         if name.partition(".")[0] in READ:
             print(f"\n{READ[name.partition('.')[0]]}")
         print()
@@ -111,6 +134,13 @@ def main() -> None:
 def _advice(finding: Finding) -> str:
     """What a person is told to do, as far as the report says it."""
     return f" To do: {_plain(finding.next_step)}." if finding.next_step and finding.severity != "info" else ""
+
+
+def _listed(whats: list[str]) -> str:
+    """What is not answered for one reason; findings once they are called so."""
+    said = [what for what in whats if not what.startswith("finding ")]
+    rules = [what.removeprefix("finding ") for what in whats if what.startswith("finding ")]
+    return "; ".join([*said, *([f"findings {', '.join(rules)}"] if rules else [])])
 
 
 def _plain(text: str) -> str:

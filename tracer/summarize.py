@@ -196,7 +196,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
         InputError: times too wild to be added up, or a part was asked for and there is none.
     """
     steady = None
-    if choices.steady or choices.request is not None or choices.patterns:
+    if choices.steady or choices.request is not None or choices.patterns or choices.by or choices.shapes:
         refuse_unread(trace)
     # What tells that of a replay a part was recorded may lie outside what is chosen.
     cut = cut_launches(trace) if choices.steady or choices.request is not None else None

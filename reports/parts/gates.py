@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Block, Column, Row, Table, block
+from reports.blocks import Block, Column, Row, Table, block, note
 from reports.palette import NONE
 from reports.parts.energy import joules
 from reports.units import duration, percent
@@ -33,7 +33,8 @@ def part(_: Summary | Comparison, asked: Asked) -> Block | None:
         )
         for gate in asked.gates
     ]
-    return block("gates", Table(columns, rows))
+    unsure = [f"{gate.path}: {gate.reason}; {gate.next_step}." for gate in asked.gates if gate.passed and gate.reason]
+    return block("gates", Table(columns, rows), note(*unsure) if unsure else None)
 
 
 def _state(gate: Gate) -> str:

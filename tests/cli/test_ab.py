@@ -214,4 +214,4 @@ def test_two_models_are_recorded_and_without_time_nothing_is_judged(tmp_path: Pa
     assert "verified: 2 tokens" in (tmp_path / "ab" / LOG).read_text()
     failed = typed("ab", "--output", "other", "--", "--size", "huge", "--", *options, folder=tmp_path)
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert failed.stderr.startswith("tracer: --size huge: eventgpt comes in tiny, 7b")
+    assert failed.stderr.startswith("tracer: A: --size huge: eventgpt comes in tiny, 7b")

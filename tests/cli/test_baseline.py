@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.room import room_for
 from support.summaries import requests, save, summary
 from support.typed import typed
 
 from tracer.cli import kept
+from tracer.cli.app import run
 from tracer.document.errors import InputError, UsageError
 
 
@@ -113,7 +115,10 @@ def test_no_such_baseline_is_told_with_those_that_there_are(project: Path) -> No
 def test_runs_of_as_many_recordings_as_the_baseline_has(project: Path) -> None:
     kept.save("main", [summary(requests(30, 1))] * 2, force=False)
     done = typed("compare", "33.json", "--against", "main", folder=project)
-    assert (done.returncode, "main: it has 2 recordings; 1 files are not runs" in done.stderr) == (2, True)
+    assert (done.returncode, "run compared with it takes as many files; there is 1" in done.stderr) == (
+        2,
+        True,
+    )
     done = typed("compare", "33.json", "33.json", "--against", "main", "--recordings", "3", folder=project)
     assert (done.returncode, "--recordings 3: the baseline main has 2" in done.stderr) == (2, True)
     assert typed("compare", "33.json", "33.json", "--against", "main", folder=project).returncode == 0
@@ -128,3 +133,22 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(project: Path) -> No
     with room_for(100), pytest.raises(InputError):
         kept.save("b1", [other, other], force=True)
     assert [path.read_bytes() for path in Path(".tracer/baselines/b1").iterdir()] == [before]
+
+
+def test_a_damaged_baseline_hides_no_other(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("good", "worse"):
+        kept.save(name, [summary(requests(30, 2))], force=False)
+    (project / ".tracer/baselines/worse/001.json").write_text('{"schema":"tracer.summary/9"}')
+    assert run(["baseline", "list"]) == 0
+    good, worse = capsys.readouterr().out.splitlines()
+    assert good == "good  1 recording  eventgpt 7b bfloat16 GPU"
+    assert worse.startswith("worse  1 recording  cannot be read: .tracer/baselines/worse/001.json: not a summary")
+
+
+def test_a_recording_is_no_baseline_of_two(project: Path) -> None:
+    found = summary(requests(30, 2))
+    for name, began_ns in (("a", 7), ("b", 7), ("c", 8)):
+        save(msgspec.structs.replace(found, trace=msgspec.structs.replace(found.trace, began_ns=began_ns)), Path(name))
+    with pytest.raises(InputError, match="b: the same recording as a; record each run several times, a file each"):
+        run(["baseline", "save", "main", "a", "b"])
+    assert run(["baseline", "save", "main", "a", "c"]) == 0

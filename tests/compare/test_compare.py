@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from support.manifests import MS, latencies, sample
 from support.summaries import KERNELS, requests, summary
 
+from tracer.compare.order import took_turns
 from tracer.compare.pairs import compare
 from tracer.document.comparison import SCHEMA, Comparison, KernelUse, Pair, Row, encode
+from tracer.document.errors import InputError
 from tracer.document.summary import Summary
 
 # What a person allows for as drift between two recordings.
@@ -74,7 +76,66 @@ def test_a_run_whose_halves_disagree_allows_for_as_much() -> None:
     rows = _rows(_pair(summary(drifting), summary(requests(33)), tolerance=None))
     assert rows["vision"].allowance == pytest.approx(0.08, abs=0.005)
     assert rows["prefill"].allowance == 0.01
-    assert rows["vision"].verdict == "within noise"
+    assert rows["vision"].verdict == "cannot tell"
+
+
+def test_a_tolerance_is_no_evidence_against_a_recording_that_shows_more_drift_itself() -> None:
+    """As of a recording that began beside another program: requests of the first half take many times as long."""
+    drifting, steady = requests(300, 5) + requests(33, 5), requests(33, 10)
+    rows = _rows(_pair(summary(drifting), summary(steady), tolerance=0.03))
+    assert (rows["vision"].verdict, rows["prefill"].verdict) == ("cannot tell", "within noise")
+    assert (rows["vision"].allowance or 0) > 3
+    assert rows["prefill"].allowance == 0.03
+    # Among so few requests halves differ by chance.
+    noisy = requests(30, 3) + requests(33, 3)
+    assert _rows(_pair(summary(noisy), summary(requests(60, 6)), tolerance=0.03))["vision"].verdict == "slower"
+
+
+def test_recordings_that_did_not_take_turns_show_no_difference_and_say_so() -> None:
+    def recorded(vision_ms: float, began_s: int) -> Summary:
+        found = summary(requests(vision_ms), path=f"{began_s}.json")
+        return msgspec.structs.replace(found, trace=msgspec.structs.replace(found.trace, began_ns=began_s * 10**9))
+
+    for step, verdict in ((1, "cannot tell"), (2, "slower")):  # all of A and then all of B; or A, B, A, B, ...
+        first = [recorded(30, 100 + step * number) for number in range(5)]
+        second = [recorded(36, 100 + step * number + (5 if step == 1 else 1)) for number in range(5)]
+        (pair,) = compare([*first, *second], recordings=5).pairs
+        assert (pair.inconclusive, _rows(pair)["vision"].verdict) == (step == 1, verdict)
+        assert any("did not take turns" in note for note in pair.notes) == (step == 1)
+        assert [one.what for one in pair.abstained] == ["whether latencies differ"] * (step == 1)
+        (allowed,) = compare([*first, *second], recordings=5, tolerance=0.03).pairs
+        assert _rows(allowed)["vision"].verdict == "slower"
+        with pytest.raises(InputError, match="100.json: the same recording as 100.json; record each run several times"):
+            compare([*first[:4], first[0], *second], recordings=5)
+
+
+@pytest.mark.parametrize(
+    ("order", "turns"),
+    [("AAAABBBB", False), ("BBBBBAAAAA", False), ("AAAABBBBBA", False), ("AABBABBA", True), ("ABABABAB", True),
+     ("AAABBBAAABBB", True), ("AAAAAABBBBBB", False), ("AB", True)],
+)  # fmt: skip
+def test_turns_are_told_by_how_often_the_run_changes(order: str, turns: bool) -> None:
+    sides: tuple[list[Summary], list[Summary]] = [], []
+    for place, letter in enumerate(order):
+        found = summary()
+        began = msgspec.structs.replace(found.trace, began_ns=place)
+        sides["AB".index(letter)].append(msgspec.structs.replace(found, trace=began))
+    assert took_turns(*sides) == turns
+    untold = msgspec.structs.replace(sides[0][0], trace=summary().trace)
+    assert took_turns([untold, *sides[0][1:]], sides[1])
+
+
+@pytest.mark.parametrize(
+    ("about", "title"),
+    [
+        ({"model": "eventgpt", "size": "7b", "dtype": "bfloat16", "device": "GPU"}, "eventgpt 7b, bfloat16 on GPU"),
+        ({"model": "my_infer.py", "size": "", "dtype": "", "device": "GPU"}, "my_infer.py, GPU"),
+    ],
+)
+def test_a_run_is_called_by_what_is_known_of_it(about: dict[str, str], title: str) -> None:
+    found = summary(requests(30))
+    run = msgspec.structs.replace(found, run={**(found.run or {}), **about})
+    assert compare([run, found]).runs[0].title == title
 
 
 def test_four_requests_have_halves_and_three_have_none() -> None:

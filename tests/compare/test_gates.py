@@ -130,6 +130,17 @@ def test_noise_that_leaves_room_for_more_than_the_limit_cannot_be_judged_and_for
     )
 
 
+def test_a_limit_that_was_kept_names_what_may_be_slower_by_more_all_the_same() -> None:
+    found = compare([summary(requests(30, louder=30)), summary(requests(30, louder=-30))], tolerance=0.01)
+    (gate,) = check_regressions(found, 0.01)
+    assert (gate.passed, gate.of) == (True, "load")
+    assert gate.reason.endswith(" may be slower by more: that cannot be told")
+    assert "vision" in gate.reason
+    assert "load" not in gate.reason
+    same = compare([summary(requests(30)), summary(requests(30))], tolerance=0.01)
+    assert [gate.reason for gate in check_regressions(same, 0.1)] == [""]
+
+
 def test_one_recording_of_each_is_judged_once_drift_is_allowed_for() -> None:
     pair = [summary(requests(30)), summary(requests(60))]
     assert [gate.of for gate in check_regressions(compare(pair, tolerance=0.03), 0.05)] == ["vision", "request", "ttft"]

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from support.chrome import kernel, launch, operator, trace_of
 from support.summaries import summary
 
+from reports.asked import Asked
+from reports.document import of_comparison
+from reports.render.text import render
 from tracer.compare.pairs import compare
 from tracer.document.comparison import KernelUse, Pair, Total
 from tracer.document.summary import Summary
@@ -40,6 +44,29 @@ def test_and_by_their_kernels() -> None:
     assert change.before == KernelUse(count=2, time_ns=200_000)
     assert {one.change for one in _pair(_unmarked(9), _unmarked(9, name="gemv")).kernels} == {"appeared", "vanished"}
     assert _pair(_unmarked(9), _unmarked(9)).same_kernels == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "change"),
+    [
+        ([100] * 5, "more often"),  # a longer recording of the same
+        ([100], "less often"),
+        ([50] * 9, "faster"),  # in more time altogether
+        ([150], "slower"),
+        ([100, 100.5], ""),
+    ],
+)
+def test_a_kernel_of_a_longer_recording_is_slower_only_where_a_call_of_it_is(after: list[float], change: str) -> None:
+    found = _pair(_unmarked(100, 100), _unmarked(*after)).kernels
+    assert [one.change for one in found] == [change] * bool(change)
+    if change:
+        assert found[0].delta_ns == (sum(after) - 200) * 1000
+
+
+def test_the_report_counts_what_ran_more_often_and_says_that_calls_are_compared() -> None:
+    text = " ".join(render(of_comparison(compare([_unmarked(100, 100), _unmarked(*[100] * 5)]), Asked())).split())
+    assert "0 slower, 0 faster, 1 more often, 0 less often, 0 alike" in text
+    assert "slower, faster: of one call, on average" in text
 
 
 def test_a_trace_with_stages_beside_one_without_is_compared_so_too() -> None:

@@ -153,7 +153,7 @@ def test_no_time_at_all_has_nothing_to_compare() -> None:
 
 @pytest.mark.parametrize(
     ("error", "ended", "reason"),
-    [(KeyboardInterrupt(), INTERRUPT, ""), (InputError("out of memory"), FAILURE, "out of memory")],
+    [(KeyboardInterrupt(), INTERRUPT, ""), (InputError("out of memory"), FAILURE, "B: out of memory")],
 )
 def test_what_was_recorded_before_an_interrupt_or_a_failure_is_judged(
     error: BaseException, ended: str, reason: str

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.chrome import Event, kernel, launch, span
+from support.chrome import Event, kernel, launch, span, trace_of
 from support.findings import found, steps
 
 from tracer.findings.draft_waits_for_host import FINDING, find
+from tracer.summarize import summarize
 
 ID = FINDING.id
 
@@ -30,6 +31,15 @@ def test_a_draft_whose_device_waits_to_be_asked_is_named() -> None:
     assert found(ID, *_slow_draft(gap=5)) is None
 
 
+@pytest.mark.parametrize(("early_us", "gap", "answered"), [(0, 40, True), (1000, 40, False), (1000, 5, True)])
+def test_of_a_clock_that_is_off_nobody_knows_whether_the_draft_had_been_asked_for(
+    early_us: float, gap: float, answered: bool
+) -> None:
+    events = [one | {"ts": one["ts"] - early_us * (one["cat"] == "kernel")} for one in _slow_draft(gap)]
+    told = summarize(trace_of(*events)).abstained
+    assert [one.what for one in told if one.what == f"finding {ID}"] == [f"finding {ID}"] * (not answered)
+
+
 def test_without_a_draft_nothing_waits() -> None:
     assert found(ID, *steps()) is None
 
@@ -41,6 +51,7 @@ def test_what_is_looked_up_in_the_prompt_has_no_step_to_be_replayed(passes: int 
         ranges=SimpleNamespace(engine=False),
         stage=lambda _: stage,
         on_gpu=True,
+        work=SimpleNamespace(clock_is_off=False),
         speculation=SimpleNamespace(roles={"draft": SimpleNamespace(passes=passes)}),
         saves=lambda *_: None,
     )

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.chrome import Event, call, kernel, launch, span
+from support.chrome import Event, call, kernel, launch, span, trace_of
 from support.findings import found
 
 from tracer.findings.idle_between_steps import FINDING
-from tracer.summarize import summarize_file
+from tracer.summarize import summarize, summarize_file
 
 ID = FINDING.id
 
@@ -34,6 +34,14 @@ def test_a_device_that_waits_between_steps_is_found() -> None:
 @pytest.mark.parametrize(("gap", "raised"), [(0, False), (8, False), (12, True)])
 def test_a_tenth_of_the_time_is_the_threshold(gap: float, raised: bool) -> None:
     assert (found(ID, *_steps(gap)) is not None) == raised
+
+
+@pytest.mark.parametrize(("gap", "answered"), [(40, False), (0, True)])
+def test_of_a_clock_that_is_off_nobody_knows_why_the_device_idles_between_steps(gap: float, answered: bool) -> None:
+    events = [one | {"ts": one["ts"] - 1000 * (one["cat"] == "kernel")} for one in _steps(gap)]
+    summary = summarize(trace_of(*events))
+    assert ID not in [one.id for one in summary.findings]
+    assert (f"finding {ID}" not in [one.what for one in summary.abstained]) == answered
 
 
 def test_pauses_of_traffic_are_not_the_engines() -> None:

@@ -53,10 +53,10 @@ def test_operators_of_a_cpu_are_not_launched() -> None:
     assert found(ID, span("tracer/vision", 0, 400), *work) is None
 
 
-def _dispatched(name: str, operators: bool = True) -> list[Event]:
+def _dispatched(name: str, operators: bool = True, at: float = 0) -> list[Event]:
     """A stage of 361 us: ten launches of 1 us, nine of 20 us of operators, and the rest Python."""
-    late = stage(f"tracer/{name}", 0, 40, [GEMM] * 9)
-    return late + [operator("aten::mm", 40 * number + 5, 20) for number in range(9 * operators)]
+    late = stage(f"tracer/{name}", at, 40, [GEMM] * 9, first=100)
+    return late + [operator("aten::mm", at + 40 * number + 5, 20) for number in range(9 * operators)]
 
 
 def test_the_layer_that_costs_most_is_named_with_what_each_remedy_saves_at_most() -> None:
@@ -81,6 +81,28 @@ def test_without_operators_no_layer_is_named() -> None:
     assert finding is not None
     assert set(finding.evidence) == {"stages"}
     assert "layers" not in finding.next_step
+
+
+@pytest.mark.parametrize(("gap_us", "otherwise"), [(1_000, False), (1_200, True), (20_000, True)])
+def test_who_launches_once_in_a_millisecond_is_not_told_to_launch_less(gap_us: float, otherwise: bool) -> None:
+    """As of a stage that reads a file, or sleeps, between two kernels."""
+    work = [*stage("tracer/vision", 0, gap_us, [GEMM] * 9), operator("aten::mm", 5, 900)]
+    finding = found(ID, *work)
+    assert finding is not None
+    assert finding.next_step.startswith("find out what the host does between its launches") == otherwise
+    assert finding.message.startswith(f"vision waits for {'the host' if otherwise else 'launches'}: ")
+    assert ("graphs" in finding.next_step) == (not otherwise)
+    assert finding.gain is not None
+
+
+def test_of_two_stages_graphs_save_nothing_of_the_one_that_hardly_launches() -> None:
+    sleeping = stage("tracer/vision", 0, 5_000, [GEMM] * 3)
+    work = [*sleeping, *_dispatched("prefill", at=50_000), operator("aten::mm", 5, 900)]
+    finding = found(ID, *work)
+    assert finding is not None
+    assert finding.message.startswith("vision waits for the host")
+    assert finding.evidence["saves"]["graphs_ns"] == 361_000  # all of prefill's
+    assert "graphs remove launching, operators and Python, up to 361.00 µs" in finding.next_step
 
 
 def _replays(*, graphs: bool) -> list[Event]:

@@ -14,7 +14,7 @@ from reports.parts.gates import sentence
 from reports.render.text import render
 from tracer.compare.gates import check_budgets, check_regressions, parse_budget
 from tracer.compare.pairs import compare
-from tracer.document.comparison import Comparison
+from tracer.document.comparison import Comparison, Gate
 from tracer.document.summary import Summary
 from tracer.summarize import Choices, summarize
 
@@ -60,7 +60,7 @@ def test_the_stage_table() -> None:
 
 def test_one_recording_of_each_without_a_tolerance_is_said_to_tell_nothing() -> None:
     words = " ".join(_text(_compare(tolerance=None)).split())
-    assert "Whether B differs from A in vision, request, ttft cannot be told." in words
+    assert "Whether B differs from A cannot be told: one recording of each run." in words
     assert "one recording of each run" in words
     assert "differ by if that is more (here up to 1 %)" in words
 
@@ -123,6 +123,16 @@ def test_a_gate_that_cannot_be_judged_says_why() -> None:
     said = sentence(gates[0])
     assert said.startswith("b.json: --max-regression 5% cannot be judged: one recording of each run: ")
     assert "--tolerance 3%" in said
+
+
+def test_a_limit_that_was_kept_says_what_it_was_not_held_against() -> None:
+    kept = Gate(
+        gate="max-regression 5%", path="b.json", of="load", kind="regression", value=0.0, limit=0.05, passed=True,
+        reason="vision may be slower by more: that cannot be told", next_step="record more",
+    )  # fmt: skip
+    text = _text(msgspec.structs.replace(_compare(), gates=[kept])).split("\ngates\n")[1]
+    assert text.splitlines()[-1] == "b.json: vision may be slower by more: that cannot be told; record more."
+    assert text.splitlines()[1].startswith("kept")
 
 
 def test_steps_kernels_and_overlap_windows() -> None:

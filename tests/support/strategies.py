@@ -34,7 +34,7 @@ def _kernels(draw: st.DrawFn) -> Event:
     return kernel(
         draw(st.sampled_from(["gemm", "norm"])),
         _us(start),
-        _us(length if start else max(length, 1)),  # one of no length at 0 has no usable time
+        _us(max(length, 1)),  # one of no length has no usable time
         correlation,
         device=draw(st.integers(0, 1)),
         stream=draw(st.integers(1, 3)),

@@ -33,6 +33,10 @@ from tracer.trace.api import launches, launches_graph, moves_bytes, starts_work,
         "zeEventHostSynchronize",
         "musaStreamSynchronize",
         "aclrtSynchronizeStream",
+        "orDeviceSynchronize",
+        "mcMemcpy",
+        "synchronizeStream",
+        "device_synchronize",
     ],
 )
 def test_knows_the_calls_that_wait(name: str) -> None:
@@ -56,6 +60,9 @@ def test_knows_the_calls_that_wait(name: str) -> None:
         "cudaMalloc",
         "cuMemFreed",
         "mySynchronize",
+        "mcMemcpyAsync",
+        "orient",
+        "synchronize streams",
         "urEnqueueEventsWait",
         "urEnqueueEventsWaitWithBarrierExt",
         "urEnqueueUSMMemcpy",
@@ -82,13 +89,18 @@ def test_leaves_the_others_alone(name: str) -> None:
         "zeCommandListAppendLaunchKernelWithArguments",
         "runFunction - job_prep_and_submit_for_execution",
         "aiuLaunchControlBlocks",
+        "orLaunchKernel",
+        "mcGraphLaunch",
     ],
 )
 def test_knows_the_calls_that_start_kernels(name: str) -> None:
     assert launches(name)
 
 
-@pytest.mark.parametrize("name", ["cudaLaunchHostFunc", "cuLaunchHostFunc", "cudaMemcpyAsync", "myLaunchKernel"])
+@pytest.mark.parametrize(
+    "name",
+    ["cudaLaunchHostFunc", "cuLaunchHostFunc", "cudaMemcpyAsync", "myLaunchKernel", "organLaunch", "mclaunchKernel"],
+)
 def test_what_starts_no_kernel(name: str) -> None:
     assert not launches(name)
 

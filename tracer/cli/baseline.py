@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.options import Force, Jobs, NoLimit, NsysPath
-from tracer.document.errors import UsageError
+from tracer.document.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,7 @@ def _saved(
     name: str, files: Sequence[Path], *, force: bool, jobs: int | None, nsys_path: Path | None, no_limit: bool
 ) -> str:
     from tracer.cli import kept
+    from tracer.compare.order import refuse_repeated
     from tracer.document.summary import require_read
     from tracer.saved import load_summary
     from tracer.summarize import Choices
@@ -84,12 +85,13 @@ def _saved(
     summaries = [load_summary(path, choices) for path in files]
     for summary in summaries:
         require_read(summary.trace.path, summary.abstained)
+    refuse_repeated(summaries)
     folder = kept.save(name, summaries, force=force)
     return f"kept in {folder}\nnext: tracer compare FILE --against {name}"
 
 
 def _listed() -> str:
-    """A line a baseline: its name, how many recordings it has, and of what."""
+    """A line a baseline: its name, how many recordings it has, and of what; of one that is damaged, that."""
     from reports.units import counted, printable
     from tracer.cli import kept
     from tracer.saved import load_summary
@@ -97,7 +99,10 @@ def _listed() -> str:
     lines = []
     for name in kept.names():
         there = list(kept.files(name))
-        run = load_summary(there[0]).run or {}
-        words = [str(run[key]) for key in ("model", "size", "dtype", "device") if run.get(key)]
+        try:
+            run = load_summary(there[0]).run or {}
+            words = [str(run[key]) for key in ("model", "size", "dtype", "device") if run.get(key)]
+        except InputError as error:
+            words = [f"cannot be read: {error}"]
         lines.append(f"{name}  {counted(len(there), 'recording')}  {printable(' '.join(words))}".rstrip())
     return "".join(f"{line}\n" for line in lines) or f"no baselines in {kept.ROOT}\n"

@@ -130,7 +130,8 @@ def _runs(files: list[Path], against: str | None, recordings: int) -> tuple[list
         raise UsageError(f"--recordings {recordings}: the baseline {against} has {len(baseline)}")
     if len(files) % len(baseline):
         raise UsageError(
-            f"--against {against}: it has {len(baseline)} recordings; {len(files)} files are not runs of so many each"
+            f"--against {against}: it has {len(baseline)} recordings, so each run compared with it takes as many "
+            f"files; there {'is' if len(files) == 1 else 'are'} {len(files)}"
         )
     return [*baseline, *files], len(baseline)
 

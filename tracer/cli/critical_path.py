@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 SHOWN = 5
+# By a part of what it says.
+KNOWN = {
+    "'NoneType' object is not subscriptable": "it knows none of the calls that launched the trace's kernels: it "
+    "looks for cudaLaunchKernel, hipLaunchKernel, their copies and fills",
+    "Could not find runtime index": "a kernel of the trace has no launch that it knows",
+    "duplicate labels": "numbers of launches occur several times, as where ranks were joined in one file: give it the "
+    "trace of one rank",
+    "JSONDecodeError": "the file's text is no valid JSON, which it does not read around",
+}
 
 
 def command(
@@ -44,24 +53,34 @@ def command(
     put(rendered(blocks, Format.TEXT, heading="tracer critical-path", width=None, output=None), None)
 
 
-def _check(trace: Path, name: str, instance: int) -> None:
+def _check(path: Path, name: str, instance: int) -> None:
     """Look for the range, and for what a path is made of, before a foreign library does.
 
     Raises:
-        InputError: there is no such range, or no device work.
+        InputError: there is no such range, or no path through it: work that is missing, a clock that is off, replays.
         UsageError: there are fewer ranges of that name.
     """
-    from tracer.summarize import Choices, summarize_file
+    from tracer.document.summary import require_read
+    from tracer.measure.pathless import instances, pathless, unwalkable
+    from tracer.summarize import Choices, charge, read, summarize_charged
+    from tracer.trace.source import Source
 
-    summary = summarize_file(trace, Choices(all_ranges=True))
-    if summary.device.kind != "gpu":
-        raise InputError(f"{trace}: it has no device work, which HolisticTraceAnalysis needs for a critical path")
-    # HTA takes a name anywhere in another; those that begin so are what is asked for.
-    counts = {one.name: one.count for one in summary.ranges if name in one.name}
-    if not counts:
-        raise InputError(f"{trace}: no range of it is called {name!r}; {_nearest(name, summary)}")
-    if instance >= sum(counts.values()):
-        raise UsageError(f"--instance {instance}: {trace} has {sum(counts.values())} ranges {name!r}, from 0 on")
+    choices = Choices(all_ranges=True)
+    with Source(path) as source:
+        charged = charge(read(source, choices), choices)
+    summary = summarize_charged(charged, choices)
+    require_read(str(path), summary.abstained)
+    if why := pathless(summary):
+        raise InputError(f"{path}: {why}")
+    # HTA takes a name anywhere in another.
+    found = instances(charged.trace, name)
+    if not found:
+        raise InputError(f"{path}: no range of it is called {name!r}; {_nearest(name, summary)}")
+    if instance >= len(found):
+        raise UsageError(f"--instance {instance}: {path} has {len(found)} ranges {name!r}, from 0 on")
+    missing = unwalkable(charged.trace, charged.lost, summary, found[instance])
+    if missing is not None:
+        raise InputError(f"{path}: {missing.what} through {name!r} cannot be told: {missing.because}")
 
 
 def _nearest(name: str, summary: Summary) -> str:
@@ -70,7 +89,7 @@ def _nearest(name: str, summary: Summary) -> str:
 
     names = [one.name for one in summary.ranges]
     if not names:
-        return "nor has it any other range"
+        return "nor has it any other range: mark one with torch.profiler.record_function"
     near = get_close_matches(name, names, SHOWN, cutoff=0.4) or names[:SHOWN]
     return f"name one of its own by --range: {', '.join(repr(one) for one in near)}{', ...' * (len(names) > len(near))}"
 
@@ -91,15 +110,49 @@ def _path(trace: Path, name: str, instance: int) -> CriticalPath:
         from hta.trace_analysis import TraceAnalysis
 
         with tempfile.TemporaryDirectory(prefix="tracer-") as folder:
-            analysis = TraceAnalysis({0: str(trace.resolve())}, folder, include_last_profiler_step=True)
-            found = analysis.critical_path_analysis(rank=0, annotation=name, instance_id=instance)
+            file = _named_as_packed(trace, Path(folder))
+            analysis = TraceAnalysis({0: str(file)}, folder, include_last_profiler_step=True)
+            place = _place(analysis, name, instance)
+            found = analysis.critical_path_analysis(rank=0, annotation=name, instance_id=place)
             rows = found[0].get_critical_path_breakdown() if found and found[1] else None
             if rows is not None:
                 return CriticalPath(pieces=[_piece(row) for row in rows.to_dict("records")])
         reason = "it finds none"
     except Exception as error:  # whatever a foreign library makes of a foreign file
-        reason = f"{type(error).__name__}: {error}{_of_pandas()}"
+        reason = _in_words(error)
     raise InputError(f"{trace}: HolisticTraceAnalysis makes no critical path of it ({reason})")
+
+
+def _named_as_packed(trace: Path, folder: Path) -> Path:
+    """The trace by a name that says how it is packed, which HTA goes by."""
+    from tracer.trace.source import GZIP
+
+    with trace.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    link = folder / f"trace.json{'.gz' * packed}"
+    link.symlink_to(trace.resolve())
+    return link
+
+
+def _place(analysis: Any, name: str, instance: int) -> int:
+    """Which of HTA's annotations the range is: it has those of devices among them, all in the order of the file."""
+    symbols = analysis.t.symbol_table.get_sym_id_map()
+    rows = analysis.t.get_trace(0)
+    rows = rows[rows["name"].isin([number for text, number in symbols.items() if name in text])]
+    ours = rows["cat"].eq(symbols.get("user_annotation", -1))
+    if not name or instance >= int(ours.sum()):
+        return instance
+    place: int = rows["ts"].where(ours).reset_index(drop=True).sort_values(kind="stable").index[instance]
+    return int(place)
+
+
+def _in_words(error: Exception) -> str:
+    """What a failure of HTA's means, where that is known, and what to do."""
+    said = f"{type(error).__name__}: {error}"
+    for sign, meaning in KNOWN.items():
+        if sign in said:
+            return meaning
+    return f"{said}{_of_pandas()}"
 
 
 def _piece(row: Mapping[str, Any]) -> PathPiece:

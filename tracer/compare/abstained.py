@@ -12,15 +12,14 @@ from tracer.document.summary import ALL_WORK, Abstained, Lost, gathered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tracer.compare.drift import Known
     from tracer.document.summary import Summary
 
-ALONE = "what changes from one recording to the next cannot be told from a difference between the runs"
-IN_TURNS = "allow for drift (--tolerance 3%), or record each run several times in turns (--recordings 5)"
 UNTESTED = "one file or both have no pass without a profiler, request by request"
 
 
 def abstentions(
-    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], source: str, *, alone: bool
+    baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], source: str, *, known: Known
 ) -> list[Abstained]:
     """Gather them.
 
@@ -28,10 +27,10 @@ def abstentions(
         baseline, other: recordings of each run.
         labels: of both.
         source: of the figures.
-        alone: whether each run was recorded once and no tolerance was given.
+        known: what is known of drift between recordings.
     """
     sides = [of_lost(summary, label) for run, label in zip((baseline, other), labels, strict=True) for summary in run]
-    return gathered(*sides, _stages(baseline[0], other[0]), _untested(source), _drift(source, alone=alone))
+    return gathered(*sides, _stages(baseline[0], other[0]), _untested(source), _drift(source, known))
 
 
 def of_lost(summary: Summary, label: str) -> list[Abstained]:
@@ -62,7 +61,6 @@ def _untested(source: str) -> Iterator[Abstained]:
         yield Abstained(what=what, reason=UNTESTED, next_step="record both with tracer record --requests 10")
 
 
-def _drift(source: str, *, alone: bool) -> Iterator[Abstained]:
-    if source == REQUESTS and alone:
-        reason = f"one recording of each run: {ALONE}"
-        yield Abstained(what="whether latencies differ", reason=reason, next_step=IN_TURNS)
+def _drift(source: str, known: Known) -> Iterator[Abstained]:
+    if source == REQUESTS and known.inconclusive:
+        yield Abstained(what="whether latencies differ", reason=known.value, next_step=known.next_step)

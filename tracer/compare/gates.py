@@ -13,6 +13,7 @@ from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
 from tracer.document.summary import ALL_WORK, UNJOINED, UNREAD, Abstained
+from tracer.document.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,9 +180,9 @@ def _unjudged(gate: str, path: str, of: str, kind: str, limit: float, why: Lost 
 def check_regressions(comparison: Comparison, limit: float) -> list[Gate]:
     """Hold each run to the baseline: slower than it, beyond noise and allowance, by more than `limit` is a failure.
 
-    Of each run there is one gate for every measure that failed, or one for the worst measure if none did. Where nothing
-    could be tested, no measure leaves it sure, or nothing tells a difference from drift between recordings, there is
-    one that cannot be judged: silence would be taken for a pass.
+    Of each run there is one gate for every measure that failed, or one for the worst measure if none did, which names
+    those that leave room for more. Where nothing could be tested, no measure leaves it sure, or nothing tells a
+    difference from drift between recordings, there is one that cannot be judged: silence would be taken for a pass.
     """
     paths = {run.label: run.path for run in comparison.runs}
     return [gate for pair in comparison.pairs for gate in _of_a_pair(pair, paths[pair.other], limit)]
@@ -204,7 +205,20 @@ def _of_a_pair(pair: Pair, path: str, limit: float) -> list[Gate]:
         return [_unjudged(name, path, "", REGRESSION, limit, why)]
     apart = {row.of: (row.ratio or 1) - 1 for row in rows}
     failed = [row.of for row in rows if row.verdict == SLOWER and apart[row.of] > limit]
+    unsure = [row.of for row in pair.rows if not row.per and row.verdict == CANNOT_TELL and row.of not in apart]
+    left = f"{listed(unsure)} may be slower by more: that cannot be told" if unsure and not failed else ""
+    step = MORE if left else ""
     return [
-        Gate(gate=name, path=path, of=of, kind=REGRESSION, value=apart[of], limit=limit, passed=not failed)
+        Gate(
+            gate=name,
+            path=path,
+            of=of,
+            kind=REGRESSION,
+            value=apart[of],
+            limit=limit,
+            passed=not failed,
+            reason=left,
+            next_step=step,
+        )
         for of in failed or [max(apart, key=lambda of: apart[of])]
     ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Of the breakdown of a summary.
 BY_KERNEL = "kernel"
 WHOLE_TRACE = ""
+MORE, LESS = "more often", "less often"
 # What a person chooses of a launch, or a compiler: not occupancy, which follows from it.
 LAUNCH = {"grid": "grid", "block": "block", "registers": "registers", "shared memory": "shared_bytes"}
 
@@ -25,7 +26,9 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
     """Kernels whose time in one run of a stage differs by more than `tolerance`, and how many others there are.
 
     A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have; where
-    one of them has none, whole traces, as far as they were broken down by kernel. The largest difference first.
+    one of them has none, whole traces, as far as they were broken down by kernel: these hold as much as each happened
+    to record, so that a kernel is slower where a call of it is, and else ran more often or less. The largest
+    difference first.
     Stages, and traces without stages, that lack device ops are not compared: nobody knows which kernels they had.
     """
     taken = [_by_stage(summary) for summary in (before, after)]
@@ -55,12 +58,24 @@ def _changes(
         delta_ns = (other.time_ns if other else 0.0) - (one.time_ns if one else 0.0)
         if one is None or other is None:
             change = "appeared" if one is None else "vanished"
-        elif abs(delta_ns) <= tolerance * one.time_ns:
+        elif not (changed := _changed(one, other, tolerance, whole=stage == WHOLE_TRACE)):
             yield None
             continue
         else:
-            change = "slower" if delta_ns > 0 else "faster"
+            change = changed
         yield KernelChange(stage=stage, name=name, change=change, before=one, after=other, delta_ns=delta_ns)
+
+
+def _changed(before: KernelUse, after: KernelUse, tolerance: float, *, whole: bool) -> str:
+    """How a kernel that both have differs; "" where it does not."""
+    first_ns, second_ns = before.time_ns, after.time_ns
+    if whole:
+        first_ns, second_ns = first_ns / max(before.count, 1), second_ns / max(after.count, 1)
+    if abs(second_ns - first_ns) > tolerance * first_ns:
+        return "slower" if second_ns > first_ns else "faster"
+    if whole and before.count != after.count:
+        return MORE if after.count > before.count else LESS
+    return ""
 
 
 def _launched(summary: Summary) -> dict[tuple[str, str], LaunchedAs]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from tracer.compare.drift import KERNELS_BESIDE, Known
 from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
 from tracer.document.summary import Lost
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 # With fewer a side the smallest p may not survive being adjusted for all rows.
 FEW_REQUESTS = 5
-
-
-class Known(Enum):
-    """What is known of drift between recordings."""
-
-    ALLOWED = "a tolerance was given, or there are several recordings of each run"
-    IN_TURNS = "the order was drawn by lot, so it is noise"
-    ALONE = "nothing, of one recording of each run"
-    APART = "nothing, of a baseline from another time"
 
 
 def notes(
@@ -68,21 +59,9 @@ def _of_the_test(
     else:
         if fewest < FEW_REQUESTS and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
-        on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
-        kernels = "; device times of the same kernels hang on that less, and may be compared" if on_device else ""
-        if known is Known.ALONE:
-            yield (
-                "one recording of each run: what changes from one recording to the next cannot be told from a "
-                "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record each run "
-                f"several times in turns (tracer ab does; --recordings {FEW_REQUESTS} takes what was recorded so)"
-                f"{kernels}"
-            )
-        if known is Known.APART:
-            yield (
-                "the baseline is of another time: what has changed on the machine since cannot be told from a "
-                "difference between the runs, so none is claimed; allow for it (--tolerance 3%), or record both now, "
-                f"in turns (tracer ab){kernels}"
-            )
+        if known.inconclusive:
+            on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
+            yield f"{known.value}, so none is claimed; {known.next_step}{KERNELS_BESIDE if on_device else ''}"
 
 
 def _of_lost_work(baseline: Sequence[Summary], other: Sequence[Summary]) -> Iterator[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice, product
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.compare.abstained import abstentions
 from tracer.compare.beside import beside
 from tracer.compare.device import beside_device
+from tracer.compare.drift import Known
 from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
-from tracer.compare.notes import Known, notes
+from tracer.compare.notes import notes
 from tracer.compare.options import differing_options
+from tracer.compare.order import refuse_repeated, took_turns
 from tracer.compare.roles import compare_roles, compare_speculation
 from tracer.compare.rows import untested_rows
 from tracer.compare.steps import compare_steps, overlaps
@@ -24,7 +26,7 @@ from tracer.document.comparison import SCHEMA, Comparison, Pair, Run
 from tracer.document.summary import require_read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.document.summary import Summary
 
@@ -48,13 +50,15 @@ def compare(
         apart: whether the baseline was recorded at another time, so that nobody knows what has changed since.
 
     Raises:
-        InputError: the work of one is in a form that is not read.
+        InputError: the work of one is in a form that is not read, or of several recordings one is there twice.
     """
     for summary in summaries:
         require_read(summary.trace.path, summary.abstained)
     drift = _Drift(tolerance, blocks, apart)
     letters = ("".join(letters) for length in (1, 2, 3) for letters in product(ascii_uppercase, repeat=length))
     made = [list(summaries[start : start + recordings]) for start in range(0, len(summaries), recordings)]
+    for run in made:
+        refuse_repeated(run)
     runs = [_run(label, run) for label, run in zip(islice(letters, len(made)), made, strict=True)]
     return Comparison(
         schema_=SCHEMA,
@@ -76,9 +80,17 @@ class _Drift:
     blocks: Sequence[int] | None
     apart: bool
 
-    def alone(self, recordings: int) -> bool:
-        """Whether nothing tells a difference between the runs from one between their recordings."""
-        return self.tolerance is None and (self.apart or (self.blocks is None and recordings == 1))
+    def known(self, baseline: Sequence[Summary], other: Sequence[Summary]) -> Known:
+        """What tells a difference between the runs from one between their recordings."""
+        if self.tolerance is None and self.apart:
+            return Known.APART
+        if self.blocks is not None:
+            return Known.IN_TURNS
+        if self.tolerance is not None:
+            return Known.ALLOWED
+        if len(baseline) == 1:
+            return Known.ALONE
+        return Known.ALLOWED if took_turns(baseline, other) else Known.ONE_BY_ONE
 
 
 def _run(label: str, recordings: Sequence[Summary]) -> Run:
@@ -95,7 +107,7 @@ def _run(label: str, recordings: Sequence[Summary]) -> Run:
     return Run(
         label=label,
         path=summary.trace.path,
-        title=f"{named}, {about['dtype']} on {about['device']}" if about else "",
+        title=_title(named, about),
         requests=len(requests),
         warnings=[warning for recording in recordings for warning in recording.trace.warnings],
         recordings=len(recordings),
@@ -103,16 +115,23 @@ def _run(label: str, recordings: Sequence[Summary]) -> Run:
     )
 
 
+def _title(named: str, about: Mapping[str, Any]) -> str:
+    """What a run is of: eventgpt 7b, bfloat16 on NVIDIA H100; a script says no type of numbers."""
+    where = " on ".join(str(about[key]) for key in ("dtype", "device") if about.get(key))
+    return ", ".join(filter(None, [named, where]))
+
+
 def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[str, str], drift: _Drift) -> Pair:
     source = max((best_source(summary) for summary in (*baseline, *other)), key=SOURCES.index)
     before, after = baseline[0], other[0]
+    known = drift.known(baseline, other)
     tested = (
         tested_rows(
             [one.requests for one in baseline],
             [one.requests for one in other],
             drift.tolerance,
             blocks=drift.blocks,
-            unknown_drift=drift.apart,
+            unknown_drift=known.inconclusive,
         )
         if source == REQUESTS
         else untested_rows(before, after, source)
@@ -123,7 +142,7 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=notes(baseline, other, source, tested, known=_known(drift, len(baseline))),
+        notes=notes(baseline, other, source, tested, known=known),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
@@ -132,23 +151,15 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
         recordings=len(baseline),
-        inconclusive=drift.alone(len(baseline)),
+        inconclusive=known.inconclusive,
         work=_work(before, after),
         totals=compare_totals(before, after),
         roles=compare_roles(before, after),
         speculation=compare_speculation(before, after),
         options=differing_options(before, after),
         beside=beside(before, after),
-        abstained=abstentions(baseline, other, labels, source, alone=drift.alone(len(baseline))),
+        abstained=abstentions(baseline, other, labels, source, known=known),
     )
-
-
-def _known(drift: _Drift, recordings: int) -> Known:
-    if drift.apart and drift.alone(recordings):
-        return Known.APART
-    if drift.blocks is not None:
-        return Known.IN_TURNS
-    return Known.ALONE if drift.alone(recordings) else Known.ALLOWED
 
 
 def _work(before: Summary, after: Summary) -> str:

@@ -41,21 +41,22 @@ def tested_rows(
     A permutation test knows the noise within the recordings, not what changed from one to the next: clocks, heat,
     the place of things in memory, other programs. So a difference counts only as far as it exceeds an allowance:
     the requests of the second run are first brought nearer to the baseline by it, and then tested. It is `tolerance`,
-    or for each measure the largest of 1 % and what the second half of either recording differs from its first by:
-    a run that does not agree with itself is not evidence against another.
+    or 1 %; or, if that is more, what the second half of either recording differs from its first by: where there is a
+    tolerance, only if a test of the halves says that they differ. A run that does not agree with itself is not evidence
+    against another.
 
     Where both runs had the same samples, requests are compared within samples.
 
     Where runs were recorded several times, each recording counts once, by its medians, and recordings are permuted:
-    what changes from one to the next is then part of the noise, as long as the two runs took turns. One recording of
-    each without a tolerance shows no difference, however small its p. Where the order was drawn by lot in blocks,
-    recordings are permuted as they may have been drawn, and nothing else is allowed for.
+    what changes from one to the next is then part of the noise, as long as the two runs took turns. Where the order was
+    drawn by lot in blocks, recordings are permuted as they may have been drawn, and nothing else is allowed for.
 
     Args:
         before, after: of each recording of the run, the requests in the order in which they were made.
         tolerance: as a share, such as 0.02.
         blocks: of each recording of the baseline, and then of the other, in which block it was drawn.
-        unknown_drift: whether something may have changed between the runs that their recordings do not show.
+        unknown_drift: whether something may have changed between the runs that their recordings do not show, so that
+            nothing is claimed, however small its p.
     """
     several = blocks is not None or max(len(before), len(after)) > 1
     taken = [_units(run, several=several) for run in (before, after)]
@@ -71,7 +72,7 @@ def tested_rows(
     known = [set().union(*run) for run in taken]
     keys = in_order(key for key in everywhere[0] & everywhere[1] if key[1] or key[0] not in unlike)
     least = None if not several else LEAST_ALLOWANCE if blocks is None else 0.0
-    tested = test_units(taken, keys, second, strata, least if tolerance is None else tolerance)
+    tested = test_units(taken, keys, second, strata, least if tolerance is None else tolerance, halves=not several)
     rows = {}
     for key in known[0] | known[1]:
         sides = [[one[key] for one in run if key in one] for run in taken]
@@ -80,7 +81,7 @@ def tested_rows(
         if evidence is None:
             rows[key] = make_row(key, *middles, unlike=not key[1] and key[0] in unlike)
         else:
-            verdict = judge(evidence, alone=(unknown_drift or not several) and tolerance is None)
+            verdict = judge(evidence, alone=unknown_drift)
             rows[key] = make_row(key, *middles, evidence=evidence, verdict=verdict if tested.testable else UNTESTED)
     return Tested([rows[key] for key in in_order(rows)], tested.permutations, shared, tested.least_p)
 
@@ -105,6 +106,8 @@ def test_units(
     second: Bools,
     strata: I64,
     tolerance: float | None,
+    *,
+    halves: bool = False,
 ) -> Tests:
     """Each measure that every unit of both runs has, on a logarithmic scale.
 
@@ -114,6 +117,7 @@ def test_units(
         second: [N], whether a unit is of the second run, in the order of `taken`.
         strata: [N], numbered from 0 on; units are permuted within them.
         tolerance: as a share; by each measure's own drift if None.
+        halves: whether the units of either run are of one recording, in their order, which may drift by more.
     """
     if not keys:
         return Tests({}, 0, 1.0)
@@ -121,7 +125,9 @@ def test_units(
     logs = np.log(np.maximum([[one[key] for key in keys] for run in taken for one in run], 1.0))
     apart = align(logs, strata)
     effects = np.array([_apart(column, second) for column in apart.T])
-    allowances = np.array([_allowance(column, second, tolerance) for column in apart.T])
+    drifts = _drifts(apart, second, shown=tolerance is not None) if halves or tolerance is None else effects * 0
+    least = LEAST_ALLOWANCE if tolerance is None else tolerance
+    allowances = np.maximum(least, drifts)
     nearer = np.copysign(np.minimum(np.abs(effects), np.log1p(allowances)), effects)
     outcome = differ(logs - np.outer(second, nearer), second, strata)
     intervals = shift_intervals(logs, second, strata)
@@ -132,6 +138,7 @@ def test_units(
             allowance=float(allowances[i]),
             # What the allowance covers as a whole has nothing left to test.
             p=outcome.p[i] if abs(nearer[i]) < abs(effects[i]) else 1.0,
+            drifted=bool(drifts[i] > least),
         )
         for i, key in enumerate(keys)
     }
@@ -176,13 +183,22 @@ def _apart(column: F64, second: Bools) -> float:
     return float(median(column[second]) - median(column[~second]))
 
 
-def _allowance(column: F64, second: Bools, tolerance: float | None) -> float:
-    """The tolerance, or what a measure's own halves differ by, as a share."""
-    if tolerance is not None:
-        return tolerance
-    drifts = [
-        abs(median(run[-(len(run) // 2) :]) - median(run[: len(run) // 2]))
-        for run in (column[~second], column[second])
-        if len(run) >= FEWEST_FOR_HALVES
-    ]
-    return max(LEAST_ALLOWANCE, float(np.expm1(max(drifts, default=0.0))))
+def _drifts(values: F64, second: Bools, *, shown: bool) -> F64:
+    """What the halves of either run differ by, as a share: the larger of both, for each measure.
+
+    Args:
+        values: [N, M], on a logarithmic scale, in the order in which they were measured.
+        second: [N], whether a unit is of the second run.
+        shown: whether it counts only where a test says that the halves differ.
+    """
+    found = np.zeros(values.shape[1])
+    for run in (values[~second], values[second]):
+        half = len(run) // 2
+        if len(run) < FEWEST_FOR_HALVES:
+            continue
+        apart = np.abs(median(run[-half:]) - median(run[:half]))
+        if shown:
+            later = np.arange(len(run)) >= len(run) - half
+            apart = apart * (np.array(differ(run, later, np.zeros(len(run), dtype=np.int64)).p) <= ERROR_RATE)
+        found = np.maximum(found, np.expm1(apart))
+    return found

@@ -116,7 +116,10 @@ class Session:
 
     def _timed(self, run: str, number: int) -> Summary:
         began_s = self.clock()
-        made = self.record(run, number)
+        try:
+            made = self.record(run, number)
+        except TracerError as error:
+            raise type(error)(f"{run}: {error}") from None
         if number:  # the first warm up, and may do more
             self._longest_s = max(self._longest_s, self.clock() - began_s)
         return made

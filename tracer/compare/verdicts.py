@@ -20,12 +20,14 @@ class Evidence:
         interval: of the ratio, by itself; None where it may be anything.
         allowance: drift that is allowed for, as a share.
         p: adjusted for all rows; 1 where the allowance covers the difference.
+        drifted: whether that is what a recording drifts by within itself, which nobody has said does not matter.
     """
 
     ratio: float
     interval: tuple[float, float] | None
     allowance: float
     p: float
+    drifted: bool = False
 
 
 def judge(evidence: Evidence, *, alone: bool) -> str:
@@ -33,11 +35,13 @@ def judge(evidence: Evidence, *, alone: bool) -> str:
 
     Args:
         evidence: of it.
-        alone: whether each run was recorded once and no tolerance was given. What changes from one recording to the
-            next (clocks, heat, other programs) then cannot be told from what changed between the runs.
+        alone: whether nothing tells what changes from one recording to the next (clocks, heat, other programs) from
+            what changed between the runs. It may hide a difference as well as make one.
     """
+    if alone:
+        return CANNOT_TELL
     if evidence.p <= ERROR_RATE and _is_one_sided(evidence):
-        return CANNOT_TELL if alone else SLOWER if evidence.ratio > 1 else FASTER
+        return SLOWER if evidence.ratio > 1 else FASTER
     return WITHIN if _leaves_no_room(evidence) else CANNOT_TELL
 
 
@@ -54,5 +58,6 @@ def _leaves_no_room(evidence: Evidence) -> bool:
     if evidence.interval is None:
         return False
     low, high = evidence.interval
-    allowed, most = 1 + evidence.allowance, 1 + max(evidence.allowance, MATTERS)
+    allowed = 1 + evidence.allowance
+    most = 1 + (MATTERS if evidence.drifted else max(evidence.allowance, MATTERS))
     return low <= allowed and high >= 1 / allowed and low >= 1 / most and high <= most

@@ -171,9 +171,10 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stage, name: which; the name is untrusted.
-        change: "appeared", "vanished", "slower" or "faster" (per run of the stage).
+        change: "appeared", "vanished", "slower" or "faster" (per run of the stage; of whole traces, which have no
+            stages, per call, and "more often" or "less often" where that is all).
         before, after: its use; None where there is none.
-        delta_ns: device time, after less before, per run of the stage.
+        delta_ns: device time, after less before, per run of the stage; or in the whole traces.
         relaunched: what of its launch is another, of the way that took the most time on either side, where that is
             known: "grid 16x4x1 -> 32x4x1". A reason for its changed time.
     """
@@ -264,7 +265,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         value: what was found; None where it cannot be judged.
         limit: what was allowed.
         passed: whether it was kept; a gate that cannot be judged is not.
-        reason: why it cannot be judged; "" where it was.
+        reason: why it cannot be judged; of a limit that was kept, of which other measures that cannot be told; else "".
         next_step: what to do, so that it can be; "" likewise.
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import DRAFT
-from tracer.document.words import duration
+from tracer.document.words import CLOCK, OTHER_CLOCK, duration
 from tracer.findings.engines import REPLAY
-from tracer.findings.rule import Found, Rule
+from tracer.findings.rule import Found, Rule, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -28,17 +28,19 @@ FINDING = Rule(
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """How long the device waits while tokens are drafted."""
     stage = evidence.stage(DRAFT)
     if stage is None or not evidence.on_gpu or evidence.speculation is None:
         return None
-    charged_ns, host_ns = stage.busy_ns + stage.idle_ns, stage.idle.host_ns
-    if not stage.ops or host_ns <= SHARE * charged_ns:
-        return None
     role = evidence.speculation.roles.get(DRAFT)
-    if role is not None and role.passes == 0:
+    if not stage.ops or (role is not None and role.passes == 0):
         return None  # what is drafted is looked up in the prompt: there is no model whose step could be replayed
+    charged_ns, host_ns = stage.busy_ns + stage.idle_ns, stage.idle.host_ns
+    if evidence.work.clock_is_off:  # whether anything had been asked for is by both clocks
+        return Unanswered(CLOCK, OTHER_CLOCK) if stage.idle_ns > SHARE * charged_ns else None
+    if host_ns <= SHARE * charged_ns:
+        return None
     return Found(
         f"drafting waits for the host: the device is idle, and nothing asked for, {host_ns / charged_ns:.0%} of its "
         f"time ({duration(host_ns)} of {duration(charged_ns)})",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.document.words import counted, duration
+from tracer.document.words import CLOCK, OTHER_CLOCK, counted, duration
 from tracer.findings.engines import AHEAD
-from tracer.findings.rule import ALL_STAGES, Found, Rule, Saving
+from tracer.findings.rule import ALL_STAGES, Found, Rule, Saving, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -40,12 +40,14 @@ FINDING = Rule(
 )
 
 
-def find(evidence: Evidence) -> Found | None:
+def find(evidence: Evidence) -> Found | Unanswered | None:
     """How long the device idles between steps, and mainly why."""
     between = evidence.between_steps
     if between is None:
         return None
     told = between.told
+    if evidence.work.clock_is_off:  # what had been asked for before a gap ended is by both clocks
+        return Unanswered(CLOCK, OTHER_CLOCK) if told.idle.unknown_ns > SHARE * told.of_ns else None
     causes = {cause: int(getattr(told.idle, f"{cause}_ns")) for cause in WHY}
     idle_ns = sum(causes.values())
     if idle_ns <= SHARE * told.of_ns:

@@ -46,6 +46,14 @@ REPLAYED_BY_ENGINE = (
 )
 OF_ENGINE = f"{REPLAY}, or give it more requests a step"
 
+# Of eager PyTorch beside the slowest host seen, stacks recorded and the interpreter shared, a launch took 0.2 ms, the
+# Python and the operators around it included. Who launches once in so long does something else in between.
+SPARSE_NS = 1_000_000
+NOT_LAUNCHING = (
+    "find out what the host does between its launches, which are few ({each} apart), and move it out of the stage: "
+    "Perfetto shows where, a recording with stacks names the lines"
+)
+
 FINDING = Rule(
     id="launch-bound",
     severity="warning",
@@ -60,7 +68,9 @@ FINDING = Rule(
         "host's layers are known, each remedy is held to the layers that it removes, scaled to what a run takes "
         "without the profiler where that was measured: graphs replay without launching, operators and Python; fusing "
         "spares launches; torch.inference_mode and static caches spare operators' work. Where tracer calibrate "
-        "measured what a launch costs that host at least, twice that or more is the code's, and less the machine's."
+        "measured what a launch costs that host at least, twice that or more is the code's, and less the machine's. "
+        "Where the device waits more than a millisecond for each launch, launching is not what it waits for: the host "
+        "does something else in between."
     ),
     next_step="launch less: CUDA graphs or torch.compile(mode='reduce-overhead') over a static cache, or batching",
     rests_on=EACH_STAGE,
@@ -86,9 +96,9 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     worst = max(bound, key=lambda name: lost[name])
     others = [name for name in bound if name != worst]
     layers = _layers(evidence, bound)
-    message = (
-        f"{title(worst)} waits for launches: the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
-    )
+    awaited = "launches" if _sparse_ns(evidence, worst) is None else "the host"
+    idle = f"the device is idle, and nothing asked for, {shares[worst]:.0%} of its time"
+    message = f"{title(worst)} waits for {awaited}: {idle}"
     return Found(
         message
         + (f" ({listed([title(name) for name in others])} too)" if others else "")
@@ -129,9 +139,20 @@ def _speed(evidence: Evidence, stage: str) -> str:
 
 def _instead(evidence: Evidence, stage: str) -> str | None:
     """What to do in place of the rule's own advice: None where that fits."""
+    if (sparse_ns := _sparse_ns(evidence, stage)) is not None:
+        return NOT_LAUNCHING.format(each=duration(sparse_ns))
     if _replays(evidence, stage):
         return REPLAYED_BY_ENGINE if evidence.ranges.engine else REPLAYED
     return OF_ENGINE if evidence.ranges.engine else None
+
+
+def _sparse_ns(evidence: Evidence, stage: str) -> float | None:
+    """What the device waited for a launch where that is too long for launching; None of engines, who schedule."""
+    found = evidence.stage(stage)
+    if found is None or evidence.ranges.engine or not found.counts.launches:
+        return None
+    each_ns = found.idle.host_ns / found.counts.launches
+    return each_ns if each_ns > SPARSE_NS else None
 
 
 def _replays(evidence: Evidence, stage: str) -> bool:
@@ -148,13 +169,13 @@ class _Layers:
         host: nanoseconds of each layer in each stage, without the profiler where that was measured.
         saves: what each of REMEDIES saves at most.
         words: the layer that costs most, to go on a message with.
-        remedies: the same as `saves`, in words.
+        remedies: the same as `saves`, in words; None where none removes anything.
     """
 
     host: dict[str, dict[str, int]]
     saves: dict[str, int]
     words: str
-    remedies: str
+    remedies: str | None
 
 
 def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
@@ -170,7 +191,7 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
         each = {layer: ns / (slowed or 1.0) / stage.runs for layer, ns in known[0].items()}
         host[name] = {layer: round(ns * time.runs) for layer, ns in each.items()}
         for remedy, (_, removed) in REMEDIES.items():
-            if remedy == "graphs_ns" and _replays(evidence, name):
+            if _sparse_ns(evidence, name) is not None or (remedy == "graphs_ns" and _replays(evidence, name)):
                 continue
             if remedy == "inference_mode_ns" and evidence.ranges.engine:
                 continue  # engines run in it
@@ -182,11 +203,12 @@ def _layers(evidence: Evidence, bound: list[str]) -> _Layers | None:
     share = whole[most] / sum(whole.values())
     profiled = "" if scaled else ", profiler and all"
     gains = "; ".join(f"{REMEDIES[remedy][0]}, up to {duration(ns)}" for remedy, ns in saves.items() if ns)
+    also = f"by the host's layers{profiled}: {gains}" if gains else None
     return _Layers(
         host,
         {remedy: round(ns) for remedy, ns in saves.items()},
         f"; of the host's time {share:.0%} is {LAYERS[most]}{profiled}",
-        f"by the host's layers{profiled}: {gains}",
+        also,
     )
 
 

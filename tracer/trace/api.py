@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import re
 
+# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads', MetaX', Enflame's, SunRise's, and
+# that of PyTorch's own example of a device behind PrivateUse1 (openreg).
+_CLONES = "musa|mc|tops|tang|or"
+
 # Calls that return only when the device has caught up: waits by name, and the copies without "Async" in
 # theirs (hipMemcpyWithStream waits for its stream). cudaMemcpyAsync from pageable memory may block as well,
 # but its record does not say so. Giving memory back waits, too: on an H100, behind a kernel of 15.15 ms, cudaFree took
@@ -18,8 +22,10 @@ _SYNCHRONISES = re.compile(
     # Of Intel's, copies say nothing of whether they wait, and "wait" in the name of what is queued is the device's.
     r"|(?:ur|pi)(?:QueueFinish|Events?Wait)"
     r"|ze\w*Synchronize"
-    # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream.
+    # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream, or without any prefix.
     r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event)Synchronize|aclrtSynchronize\w*"
+    rf"|(?:{_CLONES})Memcpy(?!\w*Async)\w*"
+    r"|(?:[dD]evice|[sS]tream|[eE]vent)_?[sS]ynchronize|[sS]ynchronize_?(?:[dD]evice|[sS]tream|[eE]vent)"
 )
 
 
@@ -29,7 +35,8 @@ def synchronises(name: str) -> bool:
 
 
 _WAITS_FOR_ALL = re.compile(
-    r"(?:cuda|hip|musa)DeviceSynchronize(?:_v\d+)?|cuCtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+    rf"(?:cuda|hip|{_CLONES})DeviceSynchronize(?:_v\d+)?|cuCtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+    r"|[dD]evice_?[sS]ynchronize|[sS]ynchronize_?[dD]evice"
 )
 
 
@@ -38,7 +45,9 @@ def waits_for_all(name: str) -> bool:
     return _WAITS_FOR_ALL.fullmatch(name) is not None
 
 
-_LAUNCHES_GRAPH = re.compile(r"(?:cuda|cu|hip|musa)GraphLaunch(?:_\w+)?|urEnqueueGraphExp|urEnqueueCommandBufferExp")
+_LAUNCHES_GRAPH = re.compile(
+    rf"(?:cuda|cu|hip|{_CLONES})GraphLaunch(?:_\w+)?|urEnqueueGraphExp|urEnqueueCommandBufferExp"
+)
 
 
 def launches_graph(name: str) -> bool:
@@ -46,7 +55,7 @@ def launches_graph(name: str) -> bool:
     return _LAUNCHES_GRAPH.fullmatch(name) is not None
 
 
-_RUNTIME = re.compile(r"(?:cu|hip|ur[A-Z]|pi(?:ext)?[A-Z]|ze[A-Z]|aiu[A-Z]|musa[A-Z]|acl|tops[A-Z]|cn[A-Z])\w*")
+_RUNTIME = re.compile(rf"(?:cu|hip|acl|(?:ur|pi|piext|ze|aiu|cn|{_CLONES})[A-Z])\w*")
 # MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
 _SUBMITS = re.compile(
     r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
@@ -67,7 +76,7 @@ def launches(name: str) -> bool:
 # Of Intel's, with 2D and buffers, but not what is only fetched ahead or advised; what is looked for ahead is not looked
 # for again where the rest does not match, however often it stands there.
 _MOVES_BYTES = re.compile(
-    r"(?:cuda|cu|hip|musa)Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*"
+    rf"(?:cuda|cu|hip|{_CLONES})Mem(?:cpy|set)(?!\w*(?:Get|Set|Node|Symbol(?:Address|Size)))\w*"
     r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)(?=\w*?(?:Memcpy|Memset|Fill|Copy|Read|Write))\w*"
     r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
     r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
@@ -85,8 +94,8 @@ def starts_work(name: str) -> bool:
     return launches(name) or moves_bytes(name)
 
 
-_BEGINS_CAPTURE = re.compile(r"(?:cuda|cu|hip|musa)StreamBeginCapture\w*")
-_ENDS_CAPTURE = re.compile(r"(?:cuda|cu|hip|musa)StreamEndCapture\w*")
+_BEGINS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamBeginCapture\w*")
+_ENDS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamEndCapture\w*")
 
 
 def begins_capture(name: str) -> bool:

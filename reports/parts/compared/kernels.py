@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 TOP = 12
 CHANGES = ("appeared", "vanished", "slower", "faster")
+# Of whole traces, which hold as much as each happened to record.
+OFTEN = ("more often", "less often")
 
 
 def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
     """The largest changes first."""
     title = f"{'operators' if pair.work == 'operators' else 'kernels'}, {pair.other} against {pair.baseline}"
     if not pair.kernels:
-        alike = counted(pair.same_kernels, "kernel takes", "kernels take")
+        kind = "operator" if pair.work == "operators" else "kernel"
+        alike = counted(pair.same_kernels, f"{kind} takes", f"{kind}s take")
         said = line(f"{alike} the same time.", role="strong")
         return block(title, said if pair.same_kernels else None)
     columns = [
@@ -32,15 +35,17 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
         Column(pair.other, rank=1),
         Column("delta"),
     ]
-    counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in CHANGES]
+    changes = (*CHANGES, *OFTEN) if pair.totals else CHANGES
+    counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in changes]
     top = asked.top or TOP
     more = len(pair.kernels) - top
     says = note(
         f"{', '.join(counts)}, {pair.same_kernels:,} alike.",
-        "Times (and how often) in the whole trace; nothing is tested."
+        "Times (and how often) in the whole trace; slower, faster: of one call, on average; nothing is tested."
         if pair.totals
         else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
         "is tested.",
+        "Operators run on the host: they drift as it does." if pair.work == "operators" and pair.inconclusive else "",
         f"{more:,} more: --top {len(pair.kernels)}." if more > 0 else "",
     )
     shown = pair.kernels[:top]

@@ -35,7 +35,7 @@ INTERVAL = Sentence(
     "95 %", "95 %: an interval of the ratio, of its row by itself: the ratios that the test at 5 % would not reject."
 )
 CANNOT_TELL = (
-    "Noise: no difference is shown, and no room is left for one of more than 10 %, or than what is allowed for. Cannot "
+    "Noise: no difference is shown, and no room is left for one of more than 10 %, or than the tolerance. Cannot "
     "tell: neither a difference is shown nor that there is none."
 )
 DEVICE = Sentence(
@@ -113,6 +113,9 @@ def headline(pair: Pair) -> str:
         claims += [f"{verdict} in {', '.join(found)}"] if found else []
     if claims:
         return f"{pair.other} is {'; '.join(claims)}."
+    if pair.inconclusive and pair.permutations:
+        why = next((one.reason for one in pair.abstained if one.what == "whether latencies differ"), "")
+        return f"Whether {pair.other} differs from {pair.baseline} cannot be told: {why.partition(':')[0]}."
     if any(row.verdict == "cannot tell" for row in whole):
         unknown = [row.of for row in whole if row.verdict == "cannot tell"]
         return f"Whether {pair.other} differs from {pair.baseline} in {', '.join(unknown)} cannot be told."
@@ -158,9 +161,16 @@ def _allowance(comparison: Comparison, pair: Pair) -> str:
         if comparison.tolerance is None:
             return ratios
         return f"A difference of {percent(comparison.tolerance, signed=False)} is allowed for. {ratios}"
+    largest = max(0.0, *(row.allowance or 0.0 for row in pair.rows))
+    most = percent(largest, signed=False)
     if comparison.tolerance is not None:
-        return f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}."
-    most = percent(max(0.0, *(row.allowance or 0.0 for row in pair.rows)), signed=False)
+        given = f"Allowed for as drift between recordings: {percent(comparison.tolerance, signed=False)}"
+        if largest <= comparison.tolerance:
+            return f"{given}."
+        return (
+            f"{given}, or what the halves of either recording differ by where its requests show that they do (here up "
+            f"to {most})."
+        )
     if pair.recordings > 1:
         return (
             f"Allowed for besides: {most}. Drift is part of the noise where the "
