@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -54,9 +55,15 @@ def ascending(values: I64) -> I64:
 
 def rows_of_each(values: I64 | I32) -> Iterator[tuple[int, I64]]:
     """Each distinct value in ascending order, and the rows that have it in theirs: one sort, however many there are."""
+    if is_ascending(values):
+        begins = np.append(np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1), len(values))
+        for begin, end in pairwise(begins.tolist() if len(values) else ()):
+            yield int(values[begin]), np.arange(begin, end)
+        return
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     begins = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    del ordered
     for rows in np.split(order, begins) if len(order) else ():
         yield int(values[rows[0]]), int64(rows)
 

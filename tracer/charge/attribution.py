@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int8
-from tracer.charge.intervals import Nest, distinct
-from tracer.charge.spans import innermost_span
+from tracer.charge.intervals import PIECE, Nest, distinct
+from tracer.charge.spans import MOST_PIECES, innermost_span
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
@@ -45,10 +45,15 @@ def attribute_ops(
         process: of each thread.
         any_thread: see above.
     """
-    launched = np.flatnonzero(thread != NO_THREAD)
     stage = np.full(len(thread), -1, dtype=np.int64)
-    stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
-    rest = launched[stage[launched] < 0]
+    without = [np.empty(0, dtype=np.int64)]
+    # In parts: all together take many times their own memory.
+    size = max(PIECE, -(-len(thread) // MOST_PIECES))
+    for at in range(0, len(thread), size):
+        launched = np.flatnonzero(thread[at : at + size] != NO_THREAD) + at
+        stage[launched] = innermost_span(ranges, asked_ns[launched], thread[launched])
+        without.append(launched[stage[launched] < 0])
+    rest = np.concatenate(without)
     elsewhere = np.full(len(rest), -1, dtype=np.int64)
     process_of_range, process_of_op = process[ranges.thread], process[thread[rest]]
     for number in distinct(process_of_range):

@@ -74,9 +74,9 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
     stated = None if trace.part is None else trace.part.clocks_off
     waited, behind_ns = _waited_for(trace, call)
     late = behind_ns > JITTER_NS
-    none = np.zeros(len(early), dtype=np.bool_)
     if not early.any() and not late.any() and not stated:
-        return Clocks(early, early, none, [], 0)
+        none = np.broadcast_to(np.False_, len(early))
+        return Clocks(none, none, none, [], 0)
     devices = int64(distinct(trace.ops.device))
     device = np.searchsorted(devices, trace.ops.device)
     before, joined = (np.bincount(device[rows], minlength=len(devices)) for rows in (early, call >= 0))
@@ -121,7 +121,7 @@ def _waited_for(trace: Trace, call: I64) -> tuple[I64, I64]:
     meanwhile.
     """
     ops, calls = trace.ops, trace.calls
-    rows = np.flatnonzero(call >= 0)
+    rows = int32(np.flatnonzero(call >= 0))
     waits = _named(trace, synchronises)
     if not len(rows) or not len(calls) or not waits[calls.name].any():
         return int64([]), int64([])
@@ -157,7 +157,7 @@ def _named(trace: Trace, tells: Callable[[str], object]) -> Bools:
 
 
 def _last_before(
-    trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, streams: Mapping[int, int]
+    trace: Trace, call: I64, own: I32, asked: I64, whole: Bools, streams: Mapping[int, int]
 ) -> tuple[I64, I64]:
     """The op that ended last of what a thread asked for before each of its waits for all of that; see `_waited_for`.
 
@@ -177,7 +177,7 @@ def _last_before(
     return op, by
 
 
-def _by_device(trace: Trace, call: I64, own: I64, asked: I64) -> Iterator[tuple[int, I64, I64]]:
+def _by_device(trace: Trace, call: I64, own: I32, asked: I64) -> Iterator[tuple[int, I32, I64]]:
     """Each device of a thread's ops, these, and the thread's waits that were for it."""
     ops, calls = trace.ops, trace.calls
     devices = distinct(ops.device[own])
@@ -200,7 +200,7 @@ def _by_device(trace: Trace, call: I64, own: I64, asked: I64) -> Iterator[tuple[
         yield one, own[ops.device[own] == one], asked[single & (device[first] == one) & ~elsewhere]
 
 
-def _last_of_device(trace: Trace, call: I64, own: I64, asked: I64, whole: Bools, *, only: bool) -> tuple[I64, I64]:
+def _last_of_device(trace: Trace, call: I64, own: I32, asked: I64, whole: Bools, *, only: bool) -> tuple[I64, I64]:
     """The same of one device; whether it has but one stream."""
     ops, calls = trace.ops, trace.calls
     took_ns = calls.end_ns[asked] - calls.start_ns[asked]

@@ -105,11 +105,12 @@ def name_replays(trace: Trace, work: Work) -> Replays:
     base = np.cumsum([0, *(len(table.names) for table in tables)])
     seen: dict[bytes, tuple[int, I64] | None] = {}
     driver = driver_kernels(trace.strings)
+    every, kind = work.name, work.kind
     for rows in replays_of(trace, work):
-        key = work.name[rows].tobytes()
+        key = every[rows].tobytes()
         if key not in seen:
-            own = int64(work.name[rows])
-            seen[key] = _match(tables, own, np.where(work.kind[rows] == OpKind.KERNEL, driver[own], _EVENT))
+            own = int64(every[rows])
+            seen[key] = _match(tables, own, np.where(kind[rows] == OpKind.KERNEL, driver[own], _EVENT))
         match = seen[key]
         if match is None:
             continue

@@ -70,8 +70,8 @@ class Nest:
 
     _start: I64
     _end: I64
-    _outer: I64
-    _index: I64
+    _outer: I32
+    _index: I32
 
     @classmethod
     def of(cls, start_ns: I64, end_ns: I64) -> Nest:
@@ -79,7 +79,7 @@ class Nest:
         order = np.lexsort((-end_ns, start_ns))
         start, end = start_ns[order], end_ns[order]
         # The nearest earlier interval that ends later: all between are over by the time this one is.
-        outer = np.full(len(end), -1, dtype=np.int64)
+        outer = np.full(len(end), -1, dtype=np.int32)
         stack: list[int] = []
         ends = end.data  # a list of numbers would be five times as large
         for position, reach in enumerate(ends):
@@ -88,7 +88,7 @@ class Nest:
             if stack:
                 outer[position] = stack[-1]
             stack.append(position)
-        return cls(start, end, outer, order)
+        return cls(start, end, outer, int32(order))
 
     def innermost(self, times_ns: I64) -> I64:
         """For each time, the index of the innermost interval that holds it, or -1."""
@@ -113,7 +113,7 @@ class Nest:
 
         By jumps over two, four, eight and so on around each: what lies a million deep is not walked through.
         """
-        jumps = [int32(self._outer)]
+        jumps = [self._outer]
         while (jumps[-1] >= 0).any():
             jumps.append(np.append(jumps[-1], np.int32(-1))[jumps[-1]])
         over = self._end[place] <= times_ns

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.intervals import PIECE, distinct, sum_by
+from tracer.charge.intervals import distinct, sum_by
+from tracer.packed import pieces
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import JITTER_NS, NO_CORRELATION
 
@@ -122,14 +123,14 @@ def _without_inner_calls(trace: Trace, order: I64) -> I64:
 def _only(trace: Trace, order: I64) -> I64:
     """For each op, the call with its correlation, of several the last before it, or -1; of calls of one process."""
     correlation = trace.calls.correlation[order]
-    found = np.full(len(trace.ops), -1, dtype=np.int64)
-    for at in range(0, len(found), PIECE):
-        asked = trace.ops.correlation[at : at + PIECE]
+    found, at = np.full(len(trace.ops), -1, dtype=np.int64), 0
+    for asked in pieces(trace.ops, "correlation"):
         first = np.searchsorted(correlation, asked, side="left")
         count = np.searchsorted(correlation, asked, side="right") - first
         if (count > 1).any():
             return _last_before(trace, order)
-        found[at : at + PIECE][count == 1] = order[first[count == 1]]
+        found[at : at + len(asked)][count == 1] = order[first[count == 1]]
+        at += len(asked)
     return found
 
 

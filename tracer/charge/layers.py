@@ -17,13 +17,14 @@ import numpy as np
 
 from tracer.arrays import ascending, coded, int64
 from tracer.charge.intervals import PIECE, Cover, Nest, distinct, sum_by
+from tracer.packed import kept, picked
 from tracer.trace.api import launches, moves_bytes, synchronises
 from tracer.trace.columns import Spans, Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.arrays import I8, I64, Bools
+    from tracer.arrays import I8, I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.trace.columns import Trace
 
@@ -122,8 +123,8 @@ def pieces_of(ranges: StageRanges, thread: int) -> Pieces:
     return Pieces(edges[:-1][held], edges[1:][held], int64(own[owner[held]]))
 
 
-def kinds_of_calls(trace: Trace) -> I8:
-    """Of each host call its layer, one of CALLS; -1 of one that is part of what it is called by."""
+def kinds_of_names(trace: Trace) -> I8:
+    """Of each name of a host call its layer, one of CALLS; -1 of one that is part of what it is called by."""
     found = np.full(len(trace.strings) + 1, -1, dtype=np.int8)
     for name in distinct(trace.calls.name):
         text = trace.strings[name]
@@ -133,7 +134,7 @@ def kinds_of_calls(trace: Trace) -> I8:
             found[name] = Layer.COPY
         elif launches(text):
             found[name] = Layer.LAUNCH
-    return found[trace.calls.name]
+    return found
 
 
 class _Host:
@@ -146,8 +147,8 @@ class _Host:
 
     def __init__(self, trace: Trace, *, modules: bool = False) -> None:
         calls = trace.calls
-        self._kind = kinds_of_calls(trace)
-        self._calls = Spans(calls.start_ns, calls.end_ns, calls.name, calls.thread)
+        self._kind = kinds_of_names(trace)
+        self._calls = Spans(*(kept(calls, name) for name in ("start_ns", "end_ns", "name", "thread")))
         self._stopped, self._operators = stopped(trace), host_operators(trace)
         self._python = _python(trace) if modules else Spans.none()
 
@@ -164,19 +165,16 @@ class _Host:
         sample, parts = np.sort(np.concatenate(some)), min(MOST_PARTS, count // PIECE)
         return int64(sample[np.arange(1, parts) * len(sample) // max(parts, 1)])
 
-    def during(self, thread: int, begin_ns: int, end_ns: int) -> list[Spans]:
+    def during(self, own: int, begin_ns: int, until_ns: int) -> list[Spans]:
         """Of each `Layer` what was open on a thread between two times."""
 
-        def near(spans: Spans) -> Bools:
-            own = spans.thread == thread
-            own &= spans.start_ns < end_ns
-            own &= spans.end_ns > begin_ns
-            return np.asarray(own, dtype=np.bool_)
+        def near(start_ns: I64, end_ns: I64, thread: I32) -> Bools:
+            return np.asarray((thread == own) & (start_ns < until_ns) & (end_ns > begin_ns), dtype=np.bool_)
 
-        rows = np.flatnonzero(near(self._calls))
-        calls, kind = self._calls[rows], self._kind[rows]
-        others = (spans[near(spans)] for spans in (self._stopped, self._operators, self._python))
-        return [*(calls[kind == layer] for layer in CALLS), *others]
+        names = ("start_ns", "end_ns", "thread")
+        every = (self._calls, self._stopped, self._operators, self._python)
+        calls, *others = (picked(spans, near, names) for spans in every)
+        return [*(calls[self._kind[calls.name] == layer] for layer in CALLS), *others]
 
 
 def _python(trace: Trace) -> Spans:

@@ -8,27 +8,29 @@ between requests are the window, exactly; `charge_device_ops` checks it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import ascending, compact, int64
-from tracer.charge.intervals import PIECE, Cover, Nest, distinct, grouped, running_end, sum_by
+from tracer.arrays import ascending, int64, is_ascending, rows_of_each
+from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
+from tracer.packed import BLOCK, Blocks, kept, narrow, narrow_columns, pieces
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tracer.arrays import I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import Spans, Trace
+    from tracer.trace.columns import DeviceOps, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
 LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What each op (or CPU operator) is charged with; one row an op.
@@ -49,8 +51,11 @@ class Ledger:
     @property
     def charged_ns(self) -> int:
         """Busy and idle time of all, and what lies between."""
-        columns = (self.busy_ns, self.host_ns, self.sync_ns, self.launch_ns, self.unknown_ns, self.between_ns)
-        return int(sum(column.sum() for column in columns))
+        return sum(int(piece.sum()) for field in fields(self) for piece in pieces(self, field.name))
+
+    def columns(self) -> dict[str, Any]:
+        """Its columns, as they are kept."""
+        return {field.name: kept(self, field.name) for field in fields(self)}
 
 
 def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools | None = None) -> Ledger:
@@ -68,51 +73,81 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
     ops = trace.ops
     count = len(ops)
     _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
-    busy, gap_start, gap_end = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    busy, gap = (np.zeros(count, dtype=np.int64) for _ in range(2))
     windows_ns = 0
-    for rows in recorded_windows(trace, ops.device, ops.start_ns):
-        order = rows[np.lexsort((rows, ops.correlation[rows], ops.stream[rows], ops.start_ns[rows]))]
-        start, end = ops.start_ns[order], ops.end_ns[order]
-        reach = running_end(end)
-        reach[0] = start[0]
-        busy[order] = np.maximum(end - np.maximum(start, reach), 0)
-        gap_start[order] = np.minimum(reach, start)
-        gap_end[order] = start
-        windows_ns += int(end.max() - start[0])
-    opened = _opened(ranges, ops.start_ns, ops.end_ns)
-    ledger = Ledger(busy, *_by_cause(trace, call, gap_start, gap_end, opened, off))
+    starts, ends = ops.start_ns, ops.end_ns
+    for rows in recorded_windows(trace, ops.device, starts):
+        order = _in_order(ops, starts, rows)
+        reach_ns = first_ns = int(starts[order[0]])
+        # In pieces: all together take many times their own memory.
+        for at in range(0, len(order), BLOCK):
+            own = order[at : at + BLOCK]
+            start, end = starts[own], ends[own]
+            reach = np.maximum(running_end(end), reach_ns)
+            gap[own] = np.maximum(start - reach, 0)
+            busy[own] = np.maximum(end - np.maximum(start, reach), 0)
+            reach_ns = max(reach_ns, int(end.max()))
+        windows_ns += reach_ns - first_ns
+    opened = _opened(ranges, starts, ends)
+    del starts, ends
+    busy = narrow(busy)
+    ledger = Ledger(busy, *_by_cause(trace, call, gap, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
 
 
-def _by_cause(
-    trace: Trace, call: I64, gap_start_ns: I64, gap_end_ns: I64, opened: Cover, off: Bools | None
-) -> tuple[I64, ...]:
-    """The last five columns of the ledger; the gaps' own are written over."""
-    count, waits = len(call), _waits(trace, opened)
+def _in_order(ops: DeviceOps, start_ns: I64, rows: I64) -> I64:
+    """Ops as they began; those that began together by their stream and correlation."""
+    start = start_ns[rows]
+    if (start[1:] > start[:-1]).all():
+        return rows
+    if is_ascending(start):
+        rows = rows.copy()
+    else:
+        order = np.argsort(start, kind="stable")
+        start, rows = start[order], rows[order]
+        del order
+    same = start[1:] == start[:-1]
+    together = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    own = rows[together]
+    rows[together] = own[np.lexsort((ops.correlation[own], ops.stream[own], start[together]))]
+    return rows
+
+
+def _by_cause(trace: Trace, call: I64, gap_ns: I64, opened: Cover, off: Bools | None) -> Iterator[Any]:
+    """The last five columns of the ledger, packed.
+
+    Args:
+        trace, call, off: see `charge_device_ops`.
+        gap_ns: how long before each op nothing ran.
+        opened: when a stage or a request is open.
+    """
+    waits = _waits(trace, opened)
     begun = trace.calls.start_ns if len(trace.calls) else int64([0])  # of an op without a call anything will do
-    sync, launch, unknown = (np.zeros(count, dtype=np.int64) for _ in range(3))
-    for at in range(0, count, PIECE):
-        piece = slice(at, at + PIECE)
-        own, low, high = call[piece], gap_start_ns[piece], gap_end_ns[piece]
+    host, sync, launch, unknown, between = found = [Blocks(np.int64) for _ in range(5)]
+    for number, high in enumerate(pieces(trace.ops, "start_ns")):
+        piece = slice(number * BLOCK, (number + 1) * BLOCK)
+        own, low = call[piece], high - gap_ns[piece]
         launched = own >= 0
         called = np.clip(begun[own], low, high)
         held = opened.within(low, high)
         held = held if off is None else np.where(off[piece], high - low, held)
         before_call = np.where(launched, opened.within(low, called), 0)
-        sync[piece] = _waited(trace, own, low, called, waits)
-        launch[piece] = np.where(launched, held - before_call, 0)
-        if not launched.all():
-            unknown[piece] = np.where(launched, 0, held)
-        gap_end_ns[piece] = high - low - held
-        gap_start_ns[piece] = before_call - sync[piece]
-    host, between = gap_start_ns, gap_end_ns
-    return host, sync, launch, compact(unknown), compact(between)
+        waited = _waited(trace, own, low, called, waits)
+        host.add(before_call - waited)
+        sync.add(waited)
+        launch.add(np.where(launched, held - before_call, 0))
+        unknown.add(np.where(launched, 0, held))
+        between.add(high - low - held)
+    return (narrow(column.column()) for column in found)
 
 
 def _refuse_centuries(trace: Trace, start_ns: I64, end_ns: I64, *, tracks: int) -> None:
     """Refuse what could leave 64 bits when added up; a wild timestamp or duration does that."""
-    durations = float((end_ns - start_ns).astype(np.float64).sum())
+    durations = sum(
+        float((end_ns[at : at + BLOCK] - start_ns[at : at + BLOCK]).astype(np.float64).sum())
+        for at in range(0, len(start_ns), BLOCK)
+    )
     windows = tracks * (float(end_ns.max()) - float(start_ns.min())) if tracks else 0.0
     if max(durations, windows) > LONGEST_TOTAL_NS:
         raise InputError(f"{trace.path}: its times span or add up to more than a century; one is damaged")
@@ -124,20 +159,23 @@ def _check_conserved(ledger: Ledger, windows_ns: int) -> None:
         raise AssertionError(f"charged {ledger.charged_ns} ns of a window of {windows_ns} ns")
 
 
-def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> list[I64]:
+def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> Iterator[I64]:
     """The rows of each track (a device, a thread) in each capture.
 
     Between captures nothing was recorded, so nothing is charged.
     """
-    if not len(track):
-        return []
-    capture = np.zeros(len(track), dtype=np.int64)
-    if len(trace.captures) > 1:
-        # What began before the first capture belongs to it.
-        capture = np.maximum(np.searchsorted(trace.captures, start_ns, side="right") - 1, 0)
-    order = np.lexsort((capture, track))
-    changes = np.flatnonzero((np.diff(track[order]) != 0) | (np.diff(capture[order]) != 0)) + 1
-    return [int64(rows) for rows in np.split(order, changes)]
+    if len(trace.captures) < 2:
+        yield from (rows for _, rows in rows_of_each(track))
+        return
+    capture = np.empty(len(track), dtype=np.int32)
+    for at in range(0, len(track), BLOCK):
+        capture[at : at + BLOCK] = np.searchsorted(trace.captures, start_ns[at : at + BLOCK], side="right") - 1
+    np.maximum(capture, 0, out=capture)  # what began before the first capture belongs to it
+    if len(track) and (track == track[0]).all():
+        yield from (rows for _, rows in rows_of_each(capture))
+        return
+    for _, own in rows_of_each(track):
+        yield from (own[rows] for _, rows in rows_of_each(capture[own]))
 
 
 def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
@@ -215,16 +253,17 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     _refuse_centuries(trace, spans.start_ns, spans.end_ns, tracks=len(distinct(spans.thread)))
     self_ns, gap_start, gap_end = (np.zeros(size, dtype=np.int64) for _ in range(3))
     windows_ns = 0
-    for rows in recorded_windows(trace, int64(spans.thread), spans.start_ns):
-        self_ns[rows] = _self_times(spans, rows)
-        order = rows[np.lexsort((-spans.end_ns[rows], spans.start_ns[rows]))]
-        start, end = spans.start_ns[order], spans.end_ns[order]
+    starts, ends = spans.start_ns, spans.end_ns
+    for rows in recorded_windows(trace, int64(spans.thread), starts):
+        self_ns[rows] = _self_times(starts[rows], ends[rows])
+        order = rows[np.lexsort((-ends[rows], starts[rows]))]
+        start, end = starts[order], ends[order]
         reach = running_end(end)
         reach[0] = start[0]
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    held = _opened(ranges, spans.start_ns, spans.end_ns).within(gap_start, gap_end)
+    held = _opened(ranges, starts, ends).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
         busy_ns=self_ns,
@@ -238,10 +277,9 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
     return ledger
 
 
-def _self_times(spans: Spans, rows: I64) -> I64:
-    """Time of each operator in which it is the innermost of its thread."""
-    start, end = spans.start_ns[rows], spans.end_ns[rows]
+def _self_times(start: I64, end: I64) -> I64:
+    """Time of each operator of a thread in which it is the innermost."""
     edges = ascending(np.concatenate([start, end]))
     owner = Nest.of(start, end).innermost(edges[:-1])
     owned = np.flatnonzero(owner >= 0)
-    return sum_by(owner[owned], np.diff(edges)[owned], len(rows))
+    return sum_by(owner[owned], np.diff(edges)[owned], len(start))

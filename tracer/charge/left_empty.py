@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int64, is_ascending
 from tracer.charge.intervals import Cover
 from tracer.charge.ledger import recorded_windows
 from tracer.trace.api import starts_work, synchronises
@@ -55,17 +55,19 @@ def left_empty(trace: Trace, call: I64, replays: Replayed, *, off: Bools, inside
     """
     times_ns, hidden_ns = np.zeros((3, len(replays)), dtype=np.int64), np.full(len(replays), BEFORE_ALL)
     last, waited_ns = np.zeros(len(replays), dtype=np.bool_), np.zeros(len(replays), dtype=np.int64)
-    begun_by = np.full(len(trace.ops), -1, dtype=np.int64)
+    begun_by = np.full(len(trace.ops), -1, dtype=np.int32)
     begun_by[replays.rows[replays.begins[:-1]]] = np.arange(len(replays))
     waits, asked_ns = _waits(trace), _asked_last(trace)
-    for rows in recorded_windows(trace, trace.ops.device, trace.ops.start_ns):
-        own = begun_by[rows]
+    starts, ends = trace.ops.start_ns, trace.ops.end_ns
+    for rows in recorded_windows(trace, trace.ops.device, starts):
+        own = int64(begun_by[rows])
         own = own[own >= 0]
         if not len(own):
             continue
-        window = _Window.of(trace, rows)
+        window = _Window.of(starts[rows], ends[rows], rows)
         if inside:
-            times_ns[1, own] = _uncovered(trace, rows, replays.start_ns[own], replays.end_ns[own])
+            cover = Cover.of(starts[rows], ends[rows])
+            times_ns[1, own] = _uncovered(cover, replays.start_ns[own], replays.end_ns[own])
         if off[rows[0]]:
             continue
         times_ns[0, own] = window.before(replays.start_ns[own], trace.calls.end_ns[replays.call[own]])
@@ -101,10 +103,11 @@ class _Window:
     reach_ns: I64
 
     @classmethod
-    def of(cls, trace: Trace, rows: I64) -> _Window:
-        start_ns, end_ns = trace.ops.start_ns[rows], trace.ops.end_ns[rows]
-        order = np.argsort(start_ns, kind="stable")
-        return cls(rows[order], start_ns[order], np.maximum.accumulate(end_ns[order]))
+    def of(cls, start_ns: I64, end_ns: I64, rows: I64) -> _Window:
+        if not is_ascending(start_ns):
+            order = np.argsort(start_ns, kind="stable")
+            rows, start_ns, end_ns = rows[order], start_ns[order], end_ns[order]
+        return cls(rows, start_ns, np.maximum.accumulate(end_ns))
 
     def before(self, start_ns: I64, asked_ns: I64) -> I64:
         place = np.searchsorted(self.start_ns, start_ns)
@@ -117,7 +120,7 @@ class _Window:
         place = np.searchsorted(self.start_ns, end_ns)
         nothing = np.asarray(place == len(self.rows), dtype=np.bool_)
         following = self.rows[np.minimum(place, len(self.rows) - 1)]
-        next_ns = np.where(nothing, NEVER, trace.ops.start_ns[following])
+        next_ns = np.where(nothing, NEVER, self.start_ns[np.minimum(place, len(self.rows) - 1)])
         by = np.where(nothing, -1, call[following])
         # A call that copies and waits ends behind its op.
         done_ns = np.where(calls.end_ns[by] <= next_ns, calls.end_ns[by], calls.start_ns[by])
@@ -129,10 +132,8 @@ class _Window:
         return int64(np.maximum(queued_ns, 0)), waited_ns, int64(hidden_ns), nothing
 
 
-def _uncovered(trace: Trace, rows: I64, start_ns: I64, end_ns: I64) -> I64:
-    return int64(
-        end_ns - start_ns - Cover.of(trace.ops.start_ns[rows], trace.ops.end_ns[rows]).within(start_ns, end_ns)
-    )
+def _uncovered(cover: Cover, start_ns: I64, end_ns: I64) -> I64:
+    return int64(end_ns - start_ns - cover.within(start_ns, end_ns))
 
 
 def _waited(trace: Trace, waits: I64, since_ns: I64, end_ns: I64, until_ns: I64) -> tuple[I64, I64]:

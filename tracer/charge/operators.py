@@ -16,6 +16,7 @@ import numpy as np
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import PIECE
 from tracer.charge.spans import MOST_PIECES, innermost_span
+from tracer.packed import some
 from tracer.trace.columns import NO_CORRELATION, NO_THREAD
 
 if TYPE_CHECKING:
@@ -56,18 +57,19 @@ def operators_of(trace: Trace, work: Work) -> Operators:
     size = max(PIECE, -(-len(work) // MOST_PIECES))
     for at in range(0, len(work), size):
         part = slice(at, at + size)
-        launched = work.call_thread[part] != NO_THREAD
-        times = np.where(launched, work.called_ns(part), work.start_ns[part])
+        thread, call = some(work, "call_thread", part), some(work, "call", part)
+        launched = thread != NO_THREAD
+        times = np.where(launched, work.called_ns(part), some(work, "start_ns", part))
         own = np.full(len(times), -1, dtype=np.int64)
-        own[launched] = innermost_span(trace.cpu_ops, times[launched], work.call_thread[part][launched])
+        own[launched] = innermost_span(trace.cpu_ops, times[launched], thread[launched])
         row[part] = own
         if trace.details is None:
             continue
-        of_op, call = trace.details.of_op[part], work.call[part]
-        told = of_op == NO_CORRELATION
+        ids = some(trace.details, "of_op", part).copy()
+        told = ids == NO_CORRELATION
         told &= call >= 0
-        ids = of_op.copy()
-        ids[told] = trace.details.of_call[call[told]]
+        if told.any():
+            ids[told] = trace.details.of_call[call[told]]
         named = _named(trace, ids, times, own, unique=unique)
         known = named >= 0
         # Without a launch record all that is known is that the operator began before its work did.

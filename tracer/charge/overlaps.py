@@ -15,6 +15,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import running_end
+from tracer.packed import replaced
 from tracer.trace.columns import NO_STREAM
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def clip(trace: Trace) -> Trace:
     for rows in _streams(trace.ops):
         following = trace.ops.start_ns[rows[1:]]
         end[rows[:-1]] = np.minimum(end[rows[:-1]], following)
-    return replace(trace, ops=replace(trace.ops, end_ns=end))
+    return replace(trace, ops=replaced(trace.ops, end_ns=end))
 
 
 def _streams(ops: DeviceOps) -> list[I64]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64
+from tracer.arrays import coded, int32, int64
+from tracer.charge.intervals import PIECE
+from tracer.packed import minus
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.trace.columns import Trace
 
 
@@ -36,8 +38,8 @@ class Replayed:
         sizes: how many ops each kind has.
     """
 
-    rows: I64
-    name: I64
+    rows: I32
+    name: I32
     begins: I64
     call: I64
     start_ns: I64
@@ -79,7 +81,7 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
     if not len(rows):
         return None
     ops = trace.ops
-    rows = _in_order(rows, (ops.start_ns[rows], call[rows], trace.calls.start_ns[call[rows]]))
+    rows = _in_order(int64(rows), ops.start_ns, call, trace.calls.start_ns)
     begins, ends = _parts(call[rows])
     elsewhere = ops.device[rows] != ops.device[rows[begins]].repeat(ends - begins)
     if elsewhere.any():  # of one that works on several devices nothing is asked
@@ -95,26 +97,30 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
     first[kind[::-1]] = np.arange(len(kind))[::-1]
     counts = [np.bincount(name[begins[one] : ends[one]], minlength=len(names)) for one in first.tolist()]
     return Replayed(
-        rows=int64(rows),
-        name=name,
+        rows=int32(rows),
+        name=int32(name),
         begins=np.append(begins, len(rows)),
         call=call[rows[begins]],
         start_ns=ops.start_ns[rows[begins]],
         end_ns=np.maximum.reduceat(ops.end_ns[rows], begins),
-        time_ns=np.add.reduceat(ops.end_ns[rows] - ops.start_ns[rows], begins),
+        time_ns=np.add.reduceat(minus(ops, "end_ns", "start_ns")[rows], begins),
         kind=kind,
         counts=int64(counts),
         sizes=(ends - begins)[first],
     )
 
 
-def _in_order(rows: I64, keys: tuple[I64, I64, I64]) -> I64:
-    """Sorted by the last key, then by those before it; as most files have them, which takes no sorting."""
-    steps = [np.diff(key) for key in keys]
-    least, middle, most = (step < 0 for step in steps)
-    if not (most | ((steps[2] == 0) & (middle | ((steps[1] == 0) & least)))).any():
-        return rows
-    return int64(rows[np.lexsort(keys)])
+def _in_order(rows: I64, start_ns: I64, call: I64, called_ns: I64) -> I64:
+    """Sorted by when they were launched, then by the launch and by when they began.
+
+    Most files have them so, which takes no sorting, and is seen a piece at a time.
+    """
+    for at in range(0, len(rows), PIECE):
+        own = rows[at : at + PIECE + 1]
+        least, middle, most = (np.diff(key) for key in (start_ns[own], call[own], called_ns[call[own]]))
+        if ((most < 0) | ((most == 0) & ((middle < 0) | ((middle == 0) & (least < 0))))).any():
+            return int64(rows[np.lexsort((start_ns[rows], call[rows], called_ns[call[rows]]))])
+    return rows
 
 
 def _scattered(count: int) -> I64:

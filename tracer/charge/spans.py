@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import ascending, int64, is_ascending
-from tracer.charge.intervals import PIECE, Nest, distinct, sum_by
+from tracer.charge.intervals import Nest, distinct, sum_by
+from tracer.packed import pieces
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -56,10 +57,12 @@ def holding(spans: Spans, times_ns: I64, thread: I64) -> I64:
     kept = np.zeros(len(spans), dtype=np.bool_)
     for number in distinct(thread):
         asked = np.sort(times_ns[thread == number])
-        for at in range(0, len(spans), PIECE):
-            start, end = spans.start_ns[at : at + PIECE], spans.end_ns[at : at + PIECE]
+        columns = (pieces(spans, name) for name in ("start_ns", "end_ns", "thread"))
+        at = 0
+        for start, end, of in zip(*columns, strict=True):
             held = np.searchsorted(asked, start) < np.searchsorted(asked, end)
-            kept[at : at + PIECE] |= held & (spans.thread[at : at + PIECE] == number)
+            kept[at : at + len(start)] |= held & (of == number)
+            at += len(start)
     return int64(np.flatnonzero(kept))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracer.charge.launches import find_launches
 from tracer.document.errors import InputError
+from tracer.packed import chosen
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -87,7 +88,7 @@ def within(trace: Trace, start_ns: int, end_ns: int) -> tuple[Trace, Bools]:
 
 def _rows(columns: Columns, rows: Bools) -> Columns:
     """Some rows of all columns."""
-    return replace(columns, **{field.name: getattr(columns, field.name)[rows] for field in fields(columns)})
+    return chosen(columns, rows)
 
 
 def _details(details: Details, ops: Bools, calls: Bools, operators: Bools) -> Details:

@@ -17,6 +17,7 @@ from tracer.charge.clocks import clocks_of
 from tracer.charge.launches import find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.reach import until_done
+from tracer.packed import kept, minus, narrow_columns, plus, some
 from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ NO_DEVICE = MISSING
 NONE = -1
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One row for each device op, or for each CPU operator of a trace without device ops; in the trace's order.
 
-    What other columns tell is made anew for whoever asks: of a million ops, each column kept is eight megabytes.
+    What other columns tell is made anew for whoever asks: of a million ops, each column is eight megabytes.
 
     Attributes:
         on_device: whether the rows are device ops.
@@ -77,16 +79,18 @@ class Work:
     clocks: Clocks | None = None
 
     def __len__(self) -> int:
-        return int(self.start_ns.shape[0])
+        return len(kept(self, "start_ns"))
 
     @property
     def time_ns(self) -> I64:
         """Its duration; of an operator its self time."""
-        return self.busy_ns if self.calls is None else int64(self.end_ns - self.start_ns)
+        return self.busy_ns if self.calls is None else minus(self, "end_ns", "start_ns")
 
     def called_ns(self, rows: I64 | slice) -> I64:
         """When some of it was asked for; see `call_start_ns`."""
-        return self.start_ns[rows] if self.calls is None else _of_call(self.calls.start_ns, self.call[rows], 0)
+        if self.calls is None:
+            return int64(some(self, "start_ns", rows))
+        return int64(_of_call(self.calls.start_ns, some(self, "call", rows), 0))
 
     @property
     def call_start_ns(self) -> I64:
@@ -111,12 +115,12 @@ class Work:
     @property
     def idle_ns(self) -> I64:
         """Of the gap each ended, what it is charged with."""
-        return int64(self.host_ns + self.sync_ns + self.launch_ns + self.unknown_ns)
+        return plus(self, "host_ns", "sync_ns", "launch_ns", "unknown_ns")
 
     @property
     def gap_ns(self) -> I64:
         """The whole gap each ended."""
-        return int64(self.idle_ns + self.between_ns)
+        return plus(self, "host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
 
     @property
     def asked(self) -> Bools:
@@ -169,28 +173,18 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     del start_ns
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
-    told = int64(np.where(clocks.distrusted, NONE, call))
+    told = int64(np.where(clocks.distrusted, NONE, call)) if clocks.distrusted.any() else call
     ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns), off=clocks.off_device)
     return Work(
         on_device=True,
-        name=ops.name,
-        kind=ops.kind,
-        device=ops.device,
-        track=ops.stream,
-        start_ns=ops.start_ns,
-        end_ns=ops.end_ns,
-        size_bytes=ops.size_bytes,
+        **{name: kept(ops, name) for name in ("name", "kind", "device", "start_ns", "end_ns", "size_bytes")},
+        track=kept(ops, "stream"),
         calls=calls,
         call=call,
         call_thread=thread,
         stage=stage,
         reason=reason,
-        busy_ns=ledger.busy_ns,
-        host_ns=ledger.host_ns,
-        sync_ns=ledger.sync_ns,
-        launch_ns=ledger.launch_ns,
-        unknown_ns=ledger.unknown_ns,
-        between_ns=ledger.between_ns,
+        **ledger.columns(),
         clocks=clocks,
     )
 
@@ -215,22 +209,17 @@ def work_of_operators(trace: Trace, ranges: StageRanges) -> Work:
     none = np.full(len(spans), NONE, dtype=np.int64)
     return Work(
         on_device=False,
-        name=spans.name,
+        name=kept(spans, "name"),
         kind=int8(none),
         device=np.full(len(spans), NO_DEVICE, dtype=np.int64),
         track=thread,
-        start_ns=spans.start_ns,
-        end_ns=spans.end_ns,
+        start_ns=kept(spans, "start_ns"),
+        end_ns=kept(spans, "end_ns"),
         size_bytes=np.zeros(len(spans), dtype=np.int64),
         calls=None,
         call=none,
         call_thread=thread,
         stage=stage,
         reason=reason,
-        busy_ns=ledger.busy_ns,
-        host_ns=ledger.host_ns,
-        sync_ns=ledger.sync_ns,
-        launch_ns=ledger.launch_ns,
-        unknown_ns=ledger.unknown_ns,
-        between_ns=ledger.between_ns,
+        **ledger.columns(),
     )

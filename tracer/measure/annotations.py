@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import UNSET
 
-from tracer.arrays import coded, int64
+from tracer.arrays import coded, int32, int64, is_ascending
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import LostOps, Rangeless, RangeRow
 from tracer.measure.projections import project
@@ -121,10 +121,14 @@ def _inside(starts: I64, threads: I64, durations: I64, ranges: Spans, name: I64,
     """For each of `size` names, how many of these times lie in its ranges on their thread, and their durations."""
     ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
     for thread in distinct(ranges.thread):
-        on_thread = np.flatnonzero(threads == thread)
-        on_thread = on_thread[np.argsort(starts[on_thread], kind="stable")]
+        on_thread = int32(np.flatnonzero(threads == thread))
         launch_ns = starts[on_thread]
-        total_ns = np.concatenate([[0], np.cumsum(durations[on_thread])])
+        if not is_ascending(launch_ns):
+            on_thread = on_thread[np.argsort(launch_ns, kind="stable")]
+            launch_ns = starts[on_thread]
+        total_ns = np.zeros(len(on_thread) + 1, dtype=np.int64)
+        np.cumsum(durations[on_thread], out=total_ns[1:])
+        del on_thread
         rows = np.flatnonzero(ranges.thread == thread)
         group, start, end = _unions(name[rows], ranges.start_ns[rows], ranges.end_ns[rows])
         low = np.searchsorted(launch_ns, start, side="left")

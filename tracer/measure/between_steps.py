@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int32, int64
 from tracer.charge.intervals import Nest, distinct, outermost
 from tracer.charge.stages.batch import NO_LABEL
 from tracer.document.names import ALL_STAGES
@@ -16,7 +16,7 @@ from tracer.measure.idle import idle_of
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -76,7 +76,7 @@ def _lost(trace: Trace, ranges: StageRanges, work: Work) -> bool:
     return bool((worked[steps] == 0).any()) or not bool(np.isin(asked, work.call).all())
 
 
-def _step_of(ranges: StageRanges, work: Work) -> I64:
+def _step_of(ranges: StageRanges, work: Work) -> I32:
     """Of each piece of work the outermost range that it was asked for in, -1 outside all."""
     outer = np.full(len(ranges) + 1, -1, dtype=np.int64)
     for thread in distinct(ranges.thread):
@@ -84,18 +84,21 @@ def _step_of(ranges: StageRanges, work: Work) -> I64:
         steps = own[outermost(ranges.start_ns[own], ranges.end_ns[own])]
         place = Nest.of(ranges.start_ns[steps], ranges.end_ns[steps]).innermost(ranges.start_ns[own])
         outer[own] = np.where(place >= 0, steps[place], own)
-    return int64(outer[work.stage])
+    return int32(outer)[work.stage]
 
 
-def _crossing(step: I64, work: Work) -> I64:
+def _crossing(step: I32, work: Work) -> I64:
     """The work that ended a gap, and is of another step than what ran before, or of none."""
     found = [int64([])]
     for device in distinct(work.device):
-        own = np.flatnonzero(work.device == device)
+        own = int32(np.flatnonzero(work.device == device))
         own = own[np.argsort(work.start_ns[own], kind="stable")]
         end = work.end_ns[own]
         # What ran before a gap is what reached furthest.
-        furthest = np.maximum.accumulate(np.where(end == np.maximum.accumulate(end), np.arange(len(own)), 0))
+        furthest = np.arange(len(own), dtype=np.int32)
+        furthest[end != np.maximum.accumulate(end)] = 0
+        del end
+        np.maximum.accumulate(furthest, out=furthest)
         before, ends = own[furthest[:-1]], own[1:]
         crosses = (step[before] != step[ends]) | (step[ends] < 0)
         found.append(int64(ends[crosses & (work.gap_ns[ends] > 0)]))

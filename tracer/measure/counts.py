@@ -12,6 +12,7 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.summary import Counts
+from tracer.packed import pieces
 from tracer.trace.api import copies_to_host, launches_graph, synchronises
 from tracer.trace.columns import OpKind, Want
 
@@ -72,12 +73,14 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
     """Count the calls that start inside each range on its thread, and the device work they launched."""
     size = len(ranges)
     calls = trace.calls
-    held = np.flatnonzero((work.stage >= 0) & (work.call >= 0))
-    copies = held[work.kind[held] == OpKind.MEMCPY]
-    kernels = _tally(work.stage[held[work.kind[held] == OpKind.KERNEL]], size)
     stage_of_call = np.full(len(calls), -1, dtype=np.int32)
-    stage_of_call[work.call[held]] = work.stage[held]
-    del held
+    kernels, copies, begin = int64(np.zeros(size)), [int64([])], 0
+    for stage, call, kind in zip(*(pieces(work, name) for name in ("stage", "call", "kind")), strict=True):
+        held = np.flatnonzero((stage >= 0) & (call >= 0))
+        stage_of_call[call[held]] = stage[held]
+        kernels += _tally(stage[held[kind[held] == OpKind.KERNEL]], size)
+        copies.append(held[kind[held] == OpKind.MEMCPY] + begin)
+        begin += len(stage)
     if lost is not None:
         stage_of_call[lost.calls] = lost.stage
     known = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
@@ -92,8 +95,8 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
         kernels=kernels,
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
-        to_device_bytes=_bytes(trace, work, copies, _TO_DEVICE.search, size),
-        to_host_bytes=_bytes(trace, work, copies, copies_to_host, size),
+        to_device_bytes=_bytes(trace, work, np.concatenate(copies), _TO_DEVICE.search, size),
+        to_host_bytes=_bytes(trace, work, np.concatenate(copies), copies_to_host, size),
         unrecorded=not len(work),
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from tracer.arrays import int32
 from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
@@ -61,20 +62,24 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     """
     if not work.on_device:
         return None
-    rows = np.flatnonzero(work.stage_code(ranges) == ALL_STAGES.index(DECODE))
-    rows = rows if own is None else rows[np.isin(work.stage[rows], own)]
+    counts = np.zeros(len(ranges) + 1, dtype=np.bool_)  # the last, of work of no stage, does not
+    counts[slice(-1) if own is None else own] = True
+    counts[:-1] &= ranges.stage == ALL_STAGES.index(DECODE)
+    rows = int32(np.flatnonzero(counts[work.stage]))
     if not len(rows):
         return None
     fusible, gone = _by_name(trace.strings, work.name[rows])
     rows = rows[~gone[work.name[rows]]]
     # Those by which the rows differ at all.
-    tracks = [track for track in (work.track, work.device, work.stage) if track.min() < track.max()]
-    rows = rows[np.lexsort((work.start_ns[rows], *(track[rows] for track in tracks)))]
+    tracks = [track[rows] for track in (work.track, work.device, int32(work.stage)) if track.min() < track.max()]
+    order = int32(np.lexsort((work.start_ns[rows], *tracks)))
+    rows, tracks = rows[order], [track[order] for track in tracks]
+    del order
     fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
     begins = np.ones(len(rows), dtype=np.bool_)
     begins[1:] = ~(fuses[1:] & fuses[:-1])
     for track in tracks:
-        begins[1:] |= track[rows][1:] != track[rows][:-1]
+        begins[1:] |= track[1:] != track[:-1]
     if not len(rows):
         return 0
     return int(np.maximum.reduceat(work.busy_ns[rows], np.flatnonzero(begins)).sum())

@@ -137,7 +137,8 @@ def _by_solos(trace: Trace, work: Work, solos: Mapping[str, Solo]) -> dict[str, 
 
 
 def _names(trace: Trace, work: Work, rows: I64) -> Counter[str]:
-    return Counter({trace.strings[code]: count for code, count in Counter(work.name[rows].tolist()).items()})
+    counts = np.bincount(work.name[rows], minlength=len(trace.strings))
+    return Counter({trace.strings[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()})
 
 
 def _likeness(one: Counter[str], other: Counter[str]) -> float:

@@ -112,11 +112,12 @@ def _largest(trace: Trace, memory: MemoryEvents, runs: Runs, lines: list[DeviceL
             _names(trace, host_operators(trace), time, thread),
             _names(trace, trace.modules, time, thread),
         )
-        for number, row in enumerate(rows.tolist()):
+        size_bytes, until_ns = memory.size_bytes[rows].tolist(), freed[rows].tolist()
+        for number, began_ns in enumerate(time.tolist()):
             stage = ALL_STAGES[runs.ranges.stage[place[number]]] if place[number] >= 0 else ""
-            key = (int(memory.size_bytes[row]), line.device, stage, operator[number], class_of(module[number]))
+            key = (size_bytes[number], line.device, stage, operator[number], class_of(module[number]))
             counts[key] += 1
-            at_peak[key] += bool(memory.time_ns[row] <= peak_ns < freed[row])
+            at_peak[key] += began_ns <= peak_ns < until_ns[number]
     order = sorted(counts, key=lambda key: (-key[0], -counts[key], key))
     return [
         Allocation(
@@ -135,4 +136,5 @@ def _largest(trace: Trace, memory: MemoryEvents, runs: Runs, lines: list[DeviceL
 def _names(trace: Trace, spans: Spans, time_ns: I64, thread: I64) -> list[str]:
     """The innermost span at each time, by name; "" without one."""
     rows = innermost_span(spans, time_ns, thread).tolist()
-    return [trace.strings[spans.name[row]] if row >= 0 else "" for row in rows]
+    name = spans.name
+    return [trace.strings[name[row]] if row >= 0 else "" for row in rows]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int32, int64, is_ascending
 from tracer.charge.intervals import distinct
 from tracer.trace.columns import OpKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.arrays import I64
+    from tracer.arrays import I32, I64
     from tracer.charge.work import Work
     from tracer.trace.columns import Spans
 
@@ -49,15 +49,16 @@ def project(work: Work, ranges: Spans) -> Projections:
     last = np.full(len(ranges), _EARLIEST, dtype=np.int64)
     kernel_ns = np.zeros(len(ranges), dtype=np.int64)
     # The reports leave out whole graphs.
-    launched = np.flatnonzero((work.call >= 0) & (work.kind != OpKind.GRAPH))
+    launched = int32(np.flatnonzero((work.call >= 0) & (work.kind != OpKind.GRAPH)))
     threads = work.call_thread[launched]
-    called_ns, returned_ns = work.call_start_ns, work.call_end_ns
     for thread in distinct(ranges.thread):
         rows = np.flatnonzero(ranges.thread == thread)
         low_ns, high_ns = ranges.start_ns[rows], ranges.end_ns[rows]
-        for ops in _sequences(launched[threads == thread], called_ns, returned_ns):
-            low = np.searchsorted(called_ns[ops], low_ns, side="left")
-            high = np.searchsorted(returned_ns[ops], high_ns, side="right")
+        mine = launched[threads == thread]
+        for ops, called_ns, returned_ns in _sequences(mine, work.call_start_ns[mine], work.call_end_ns[mine]):
+            low = np.searchsorted(called_ns, low_ns, side="left")
+            high = np.searchsorted(returned_ns, high_ns, side="right")
+            del called_ns, returned_ns
             held = np.flatnonzero(high > low)
             own, slices = rows[held], np.stack([low[held], high[held]], axis=1).ravel()
             start, end = work.start_ns[ops], work.end_ns[ops]
@@ -70,14 +71,23 @@ def project(work: Work, ranges: Spans) -> Projections:
     return Projections(int64(np.where(last > first, last - first, 0)), kernel_ns)
 
 
-def _sequences(ops: I64, called_ns: I64, returned_ns: I64) -> Iterator[I64]:
+def _sequences(ops: I32, called_ns: I64, returned_ns: I64) -> Iterator[tuple[I32, I64, I64]]:
     """Part the ops of one thread so that in each part the calls are in the order of both their starts and their ends.
 
     Only calls inside calls need more than one.
+
+    Args:
+        ops: of the thread.
+        called_ns, returned_ns: when the call of each began and ended.
     """
-    ops = ops[np.lexsort((returned_ns[ops], called_ns[ops]))]
+    if not (is_ascending(called_ns) and is_ascending(returned_ns)):
+        order = np.lexsort((returned_ns, called_ns))
+        ops, called_ns, returned_ns = ops[order], called_ns[order], returned_ns[order]
+        del order
     while len(ops):
-        end = returned_ns[ops]
-        in_order = end >= np.maximum.accumulate(end)
-        yield ops[in_order]
-        ops = ops[~in_order]
+        in_order = returned_ns >= np.maximum.accumulate(returned_ns)
+        if in_order.all():
+            yield ops, called_ns, returned_ns
+            return
+        yield ops[in_order], called_ns[in_order], returned_ns[in_order]
+        ops, called_ns, returned_ns = ops[~in_order], called_ns[~in_order], returned_ns[~in_order]

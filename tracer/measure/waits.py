@@ -71,12 +71,12 @@ def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
 
 def _idle_ns(work: Work, rows: I64) -> I64:
     """`Work.idle_ns` of some of it alone."""
-    return int64(sum(column[rows] for column in (work.host_ns, work.sync_ns, work.launch_ns, work.unknown_ns)))
+    return int64(sum(getattr(work, name)[rows] for name in ("host_ns", "sync_ns", "launch_ns", "unknown_ns")))
 
 
 def _first_op_of_call(calls: int, work: Work) -> I32:
     """For each host call the op of it that started first, or -1."""
-    call = work.call
+    call = int32(work.call)
     launched = int32(np.flatnonzero(call >= 0))
     if not is_ascending(starts := work.start_ns[launched]):
         launched = launched[np.argsort(starts, kind="stable")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.arrays import int32
+from tracer.packed import replaced
 
 if TYPE_CHECKING:
     from tracer.arrays import I32
@@ -28,9 +29,9 @@ def beside(trace: Trace, more: Trace) -> Trace:
         strings=[*trace.strings, *more.strings],
         threads=threads,
         operators=_renumbered(more.cpu_ops, names, new),
-        memory=None if more.memory is None else replace(more.memory, thread=int32(new[more.memory.thread])),
+        memory=None if more.memory is None else replaced(more.memory, thread=int32(new[more.memory.thread])),
     )
 
 
 def _renumbered(spans: Spans, names: int, threads: I32) -> Spans:
-    return replace(spans, name=int32(spans.name + names), thread=int32(threads[spans.thread]))
+    return replaced(spans, name=int32(spans.name + names), thread=int32(threads[spans.thread]))

@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 from tracer.arrays import int32, int64
+from tracer.packed import chosen, kept, narrow_columns
 
 if TYPE_CHECKING:
     from tracer.arrays import I8, I32, I64, Bools
@@ -69,6 +70,7 @@ class OpKind(IntEnum):
     GRAPH = 3
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class DeviceOps:
     """Work on a device: kernels, copies, fills.
@@ -94,21 +96,13 @@ class DeviceOps:
     size_bytes: I64
 
     def __len__(self) -> int:
-        return int(self.start_ns.shape[0])
+        return len(kept(self, "start_ns"))
 
     def __getitem__(self, rows: I64 | Bools) -> DeviceOps:
-        return DeviceOps(
-            start_ns=self.start_ns[rows],
-            end_ns=self.end_ns[rows],
-            name=self.name[rows],
-            kind=self.kind[rows],
-            device=self.device[rows],
-            stream=self.stream[rows],
-            correlation=self.correlation[rows],
-            size_bytes=self.size_bytes[rows],
-        )
+        return chosen(self, rows)
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class HostCalls:
     """Calls into the device's runtime or driver: launches, copies, synchronisation."""
@@ -120,9 +114,10 @@ class HostCalls:
     correlation: I64
 
     def __len__(self) -> int:
-        return int(self.start_ns.shape[0])
+        return len(kept(self, "start_ns"))
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Spans:
     """Named intervals on a host thread: annotations, or CPU operators."""
@@ -138,10 +133,10 @@ class Spans:
         return cls(int64([]), int64([]), int32([]), int32([]))
 
     def __len__(self) -> int:
-        return int(self.start_ns.shape[0])
+        return len(kept(self, "start_ns"))
 
     def __getitem__(self, rows: I64 | Bools) -> Spans:
-        return Spans(self.start_ns[rows], self.end_ns[rows], self.name[rows], self.thread[rows])
+        return chosen(self, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +152,7 @@ class SampledFrames:
     windows: Spans
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Details:
     """What an event's arguments say beyond its time.
@@ -194,6 +190,7 @@ class LaunchShape:
     occupancy: float | None = None
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Launched:
     """How the device ops of a trace were launched.
@@ -212,6 +209,7 @@ class Launched:
         return Launched(self.of_op[rows], self.shapes, None if self.node is None else self.node[rows])
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class MemoryEvents:
     """What allocators gave and took back, in the order in which they did.
@@ -241,19 +239,10 @@ class MemoryEvents:
         return cls(no, int32([]), no, no, no, no, no, no)
 
     def __len__(self) -> int:
-        return int(self.time_ns.shape[0])
+        return len(kept(self, "time_ns"))
 
     def __getitem__(self, rows: I64 | Bools) -> MemoryEvents:
-        return MemoryEvents(
-            self.time_ns[rows],
-            self.thread[rows],
-            self.size_bytes[rows],
-            self.kind[rows],
-            self.device[rows],
-            self.allocated_bytes[rows],
-            self.reserved_bytes[rows],
-            self.address[rows],
-        )
+        return chosen(self, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,11 +139,12 @@ def _first_in_each(
     never = np.iinfo(np.int64).max
     which = np.searchsorted(layers.start_ns[order], calls.start_ns)
     first, last = (np.append(column[order], never)[which] for column in (layers.start_ns, layers.end_ns))
-    place = np.searchsorted(trace.cpu_ops.start_ns[rows], first)
-    for call, at in enumerate(place.tolist()):
-        if at < len(rows) and trace.cpu_ops.start_ns[rows[at]] < min(calls.end_ns[call], last[call]):
-            shape = int(details.shape[rows[at]])
-            found[call] = UNKNOWN if shape < 0 else _positions(details.shapes[shape][0], *asked)
+    begun_ns, shape = trace.cpu_ops.start_ns[rows], details.shape[rows]
+    place = np.searchsorted(begun_ns, first)
+    for call, (at, end_ns) in enumerate(zip(place.tolist(), np.minimum(calls.end_ns, last).tolist(), strict=True)):
+        if at < len(rows) and begun_ns[at] < end_ns:
+            number = int(shape[at])
+            found[call] = UNKNOWN if number < 0 else _positions(details.shapes[number][0], *asked)
     return int64(found)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from tracer.arrays import coded, int64
 from tracer.charge.intervals import sum_by
-from tracer.charge.layers import CALLS, Layer, host_operators, kinds_of_calls, layers_of, named_layers, stopped
+from tracer.charge.layers import CALLS, Layer, host_operators, kinds_of_names, layers_of, named_layers, stopped
 from tracer.charge.spans import innermost_span
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import HostRow
 from tracer.measure.open_spans import class_of
 from tracer.measure.ways import HostWay
+from tracer.packed import pieces
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -88,18 +89,19 @@ def _label(trace: Trace, layer: int, name: int) -> str:
 def _counts(trace: Trace, ranges: StageRanges) -> Counter[tuple[int, str, str]]:
     """How many calls, operators and modules begin in each stage, by stage, layer and what they are called."""
     found: Counter[tuple[int, str, str]] = Counter()
-    for spans, layer in (
-        (stopped(trace), int(Layer.BLOCKED)),
-        (host_operators(trace), int(Layer.DISPATCH)),
-        (trace.modules, int(Layer.PYTHON)),
-        (trace.generation, int(Layer.PYTHON)),
+    kinds = kinds_of_names(trace)
+    for table, layer in (
+        (stopped(trace), Layer.BLOCKED),
+        (host_operators(trace), Layer.DISPATCH),
+        (trace.modules, Layer.PYTHON),
+        (trace.generation, Layer.PYTHON),
+        (trace.calls, None),
     ):
-        _count(found, trace, ranges, (spans.start_ns, spans.thread, spans.name), layer)
-    kind = kinds_of_calls(trace)
-    for layer in map(int, CALLS):
-        own = kind == layer
-        calls = trace.calls.start_ns[own], trace.calls.thread[own], trace.calls.name[own]
-        _count(found, trace, ranges, calls, layer)
+        # In pieces: all together take many times their own memory.
+        for start_ns, thread, name in zip(*(pieces(table, one) for one in ("start_ns", "thread", "name")), strict=True):
+            for one in CALLS if layer is None else (layer,):
+                own = slice(None) if layer is not None else kinds[name] == one
+                _count(found, trace, ranges, (start_ns[own], thread[own], name[own]), int(one))
     return found
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.arrays import compact, int8, int32, int64
+from tracer.arrays import compact, int32, int64
 from tracer.document.words import counted, unended
+from tracer.packed import Narrow
 from tracer.trace.chrome import communication
 from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.flows import Flows
@@ -21,7 +22,7 @@ from tracer.trace.untimed import left_out
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracer.arrays import I32, I64, Column
+    from tracer.arrays import I32, I64
     from tracer.trace.chrome.communication import Kind
     from tracer.trace.chrome.events import Id
 
@@ -54,7 +55,7 @@ class Columns:
         names: dict[str, int],
         tracks: dict[tuple[Id, Id], int],
         op_tracks: dict[tuple[Id, Id], int],
-        rows: dict[Group, list[Column]],
+        rows: dict[Group, list[Any]],
         skipped: Counter[str],
         untimed: Counter[tuple[str, str]],
         shapes: list[tuple[bytes, bytes, bytes]],
@@ -77,69 +78,72 @@ class Columns:
         self._close_ranges()
 
     def _close_ranges(self) -> None:
-        end = self._rows[Group.RANGE][1]
+        end = self._rows[Group.RANGE][1].whole()
         still_open = end == np.iinfo(np.int64).max
         if not still_open.any():
             return
         timed = [columns for group, columns in self._rows.items() if group is not Group.FLOW]
-        closed = [columns[1][columns[1] != np.iinfo(np.int64).max] for columns in timed]
-        starts = self._rows[Group.RANGE][0]
+        ends = (columns[1].whole() for columns in timed)
+        closed = [column[column != np.iinfo(np.int64).max] for column in ends]
+        starts = self._rows[Group.RANGE][0].whole()
         latest = max([int(part.max()) for part in (*closed, starts) if len(part)])
-        self._rows[Group.RANGE][1] = np.where(still_open, latest, end)
+        self._rows[Group.RANGE][1] = Narrow.of(np.where(still_open, latest, end))
         self._unended = int(still_open.sum())
 
     def ops(self) -> DeviceOps:
         """The device ops, with the devices and streams of their arguments, MISSING where they have none."""
         start, end, name, _, kind, device, stream, correlation, size = self._rows[Group.OP][:9]
-        return DeviceOps(start, end, int32(name), int8(kind), device, stream, correlation, size)
+        return DeviceOps(start, end, name, kind, device, stream, correlation, size)
 
     def track_of_op(self) -> I32:
         """The track of each op, an index into `op_tracks`."""
-        return self._rows[Group.OP][3]
+        return int32(self._rows[Group.OP][3].whole())
 
     def calls(self) -> HostCalls:
         """The host calls."""
         start, end, name, track, correlation = self._rows[Group.CALL][:5]
-        return HostCalls(start, end, int32(name), compact(self._thread_of_track[track]), correlation)
+        return HostCalls(start, end, name, compact(self._thread_of_track[track.whole()]), correlation)
 
     def spans(self, group: Group) -> Spans:
         """Annotations, CPU operators, modules or frames."""
         start, end, name, track = self._rows[group][:4]
-        return Spans(start, end, int32(name), compact(self._thread_of_track[track]))
+        return Spans(start, end, name, compact(self._thread_of_track[track.whole()]))
 
     def hosts(self) -> frozenset[tuple[str, str]]:
         """The threads that made calls, ran operators or opened ranges."""
         used = np.zeros(len(self._thread_of_track), dtype=np.bool_)
         for group in (Group.CALL, Group.RANGE, Group.CPU_OP):
-            used[self._rows[group][3]] = True
+            used[self._rows[group][3].whole()] = True
         return frozenset(self.threads[thread] for thread in self._thread_of_track[used].tolist())
 
     def details(self) -> Details:
         """Ids and shapes; of a collector that was asked for them."""
         *_, of_operator, shape = self._rows[Group.CPU_OP]
         of_op, of_call = self._rows[Group.OP][-1], self._rows[Group.CALL][-1]
-        if not (of_op == NO_CORRELATION).any():
-            of_call = np.broadcast_to(np.int64(NO_CORRELATION), of_call.shape)
-        return Details(of_op, of_call, of_operator, compact(shape), self._shapes)
+        if not any((piece == NO_CORRELATION).any() for piece in of_op.pieces()):
+            of_call = np.broadcast_to(np.int64(NO_CORRELATION), len(of_call))
+        return Details(of_op, of_call, of_operator, shape, self._shapes)
 
     def launched(self) -> Launched:
         """How the device ops were launched; of a collector that was asked for it."""
         number, node = self._rows[Group.OP][9 + (self._kinds is not None) :][:2]
-        told = bool((node != MISSING).any())
+        told = any((piece != MISSING).any() for piece in node.pieces())
         return Launched(number, [parsed(shape) for shape in self._launches], node if told else None)
 
     def collectives(self) -> Collectives:
         """Which collective the device ops are; of a collector that was asked for it."""
-        return Collectives(self._rows[Group.OP][9], [communication.parsed(kind) for kind in self._kinds or []])
+        return Collectives(
+            int64(self._rows[Group.OP][9].whole()), [communication.parsed(kind) for kind in self._kinds or []]
+        )
 
     def flows(self) -> Flows:
         """The ends of arrows from launches to device ops."""
-        time, is_end, number, track = self._rows[Group.FLOW]
+        time, is_end, number, track = (int64(column.whole()) for column in self._rows[Group.FLOW])
         return Flows(time, is_end, number, int64(self._thread_of_track[track]), self.threads)
 
     def memory(self) -> MemoryEvents:
         """What allocators did, in the order of time; of one time as the file has it."""
-        time, _, _, track, *rest = self._rows[Group.MEMORY]
+        time, _, _, track, *rest = (column.whole() for column in self._rows[Group.MEMORY])
         order = np.argsort(time, kind="stable")
         return MemoryEvents(time, self._thread_of_track[track], *rest)[order]
 
@@ -147,7 +151,7 @@ class Columns:
         """Start of each interval in which a profiler was on; overlapping ones (several ranks) are one."""
         starts: list[int] = []
         reach: int | None = None
-        start, end, _ = self._rows[Group.CAPTURE]
+        start, end, _ = (column.whole() for column in self._rows[Group.CAPTURE])
         for low, high in sorted(zip(start.tolist(), end.tolist(), strict=True)):
             if reach is None or low >= reach:
                 starts.append(low)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
+from tracer.packed import Narrow, Packed, joined, pack
 from tracer.trace.chrome import askers, communication
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
@@ -32,7 +33,6 @@ from tracer.trace.chrome.events import (
 from tracer.trace.chrome.launched import shape_of
 from tracer.trace.chrome.memory import memory_columns
 from tracer.trace.chrome.numbers import ids, integers, nanoseconds
-from tracer.trace.chrome.packed import Packed, joined, pack
 from tracer.trace.columns import (
     MISSING,
     NO_CORRELATION,
@@ -310,7 +310,7 @@ class Collector:
         if some:
             self._leave_askers()
             give_back_freed_pages(events)
-        rows: dict[Group, list[Column]] = {group: self._joined(group) for group in Group}
+        rows = {group: self._joined(group) for group in Group}
         kinds = list(self._collectives) if self._communicates else None
         told = (list(self._shapes), list(self._launches), kinds)
         return Columns(
@@ -322,7 +322,7 @@ class Collector:
 
     def _leave_askers(self) -> None:
         def column(group: Group, number: int) -> Column:
-            return joined([columns[number] for _, columns in self._rows[group]], np.int64)
+            return joined((columns[number] for _, columns in self._rows[group]), np.int64).whole()
 
         thread_of_track, _ = threads_of(self._tracks)
         thread = thread_of_track[column(Group.CALL, 3)]
@@ -333,7 +333,7 @@ class Collector:
             kept = chosen.among(*(column.unpacked() for column in columns))
             columns[:] = [column.chosen(kept) for column in columns]
 
-    def _joined(self, group: Group) -> list[Column]:
+    def _joined(self, group: Group) -> list[Narrow]:
         width = WIDTHS.get(group, 4)
         width += DETAILED.get(group, 0) if self._detailed else 0
         width += (2 * self._launched + self._communicates) if group is Group.OP else 0
@@ -345,7 +345,7 @@ class Collector:
             kinds[number] = np.int32
         if group is Group.OP:
             kinds[4] = np.int8  # an `OpKind`
-        return [joined([columns[number] for columns in chunks], kind) for number, kind in enumerate(kinds)]
+        return [joined((columns[number] for columns in chunks), kind) for number, kind in enumerate(kinds)]
 
 
 def _flow_columns(events: Sequence[Event], tracks: Numbering) -> tuple[I64, ...]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64, rows_of_each
+from tracer.arrays import coded, compact, int64, rows_of_each
 from tracer.document.words import counted
 from tracer.trace.chrome.numbers import folded
 from tracer.trace.columns import MISSING, NO_STREAM, Device
@@ -24,7 +24,7 @@ from tracer.trace.columns import MISSING, NO_STREAM, Device
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools
 
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
@@ -48,7 +48,7 @@ class Tracks:
     """
 
     ids: Sequence[tuple[str, str]]
-    of_op: I64
+    of_op: I32
     hosts: frozenset[tuple[str, str]]
 
 
@@ -86,20 +86,22 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
     pids = [pid for pid, _ in tracks.ids]
     own = int64([MISSING if pid in host_pids else _number_of(pid) for pid in pids])
     only = described[0].id if len(described) == 1 else UNTOLD
-    told = np.where(number == MISSING, own[tracks.of_op], number)
+    by_track = bool((number == MISSING).any())
+    told = compact(int64(np.where(number == MISSING, own[tracks.of_op], number)) if by_track else number)
     untold = int(np.count_nonzero(told == MISSING))
-    told = int64(np.where(told == MISSING, only, told))
+    told = int64(np.where(told == MISSING, only, told)) if untold else told
     row_stream = int64([NO_STREAM if track in tracks.hosts else _number_of(track[1]) for track in tracks.ids])
-    streams = np.where(stream == MISSING, row_stream[tracks.of_op], stream)
+    if (stream == MISSING).any():
+        stream = int64(np.where(stream == MISSING, row_stream[tracks.of_op], stream))
     ranks = _Ranks(pids, host_pids)
     device, number_of, pid_of = ranks.devices(told, tracks.of_op)
     return Placed(
         device=device,
-        stream=int64(streams),
+        stream=stream,
         described=_described(number_of, described),
         process_of_device=ranks.processes(pid_of),
         warnings=[*_assumed(untold, only), *_joined(number_of, pid_of)],
-        by_track=bool((number == MISSING).any()),
+        by_track=by_track,
     )
 
 
@@ -173,13 +175,15 @@ class _Ranks:
     pids: list[str]
     hosts: frozenset[str]
 
-    def devices(self, number: I64, track: I64) -> tuple[I64, dict[int, int], dict[int, str]]:
+    def devices(self, number: I64, track: I32) -> tuple[I64, dict[int, int], dict[int, str]]:
         """The device of each op, and of each device its number and the process of its tracks, where that tells it."""
         names = sorted(set(self.pids))
         place = {pid: row for row, pid in enumerate(names)}
         numbers, code = coded(number)
-        joint = code * len(names) + int64([place[pid] for pid in self.pids])[track]
-        pairs, op_pair = coded(joint)
+        code *= len(names)
+        code += int64([place[pid] for pid in self.pids])[track]
+        pairs, op_pair = coded(code)
+        del code
         by_number: dict[int, list[str]] = defaultdict(list)
         for pair in pairs.tolist():
             by_number[int(numbers[pair // len(names)])].append(names[pair % len(names)])
@@ -194,7 +198,7 @@ class _Ranks:
                 number_of[device], pid_of[device] = one, group[0]
                 found.update({(one, pid): device for pid in group})
         of_pair = [found[int(numbers[pair // len(names)]), names[pair % len(names)]] for pair in pairs.tolist()]
-        return int64(of_pair)[op_pair], number_of, pid_of
+        return compact(int64(of_pair)[op_pair]), number_of, pid_of
 
     def _apart(self, number: int, pids: list[str]) -> list[list[str]]:
         """The processes of one device number's tracks, those of one device together."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.document.words import counted
+from tracer.packed import replaced
 from tracer.trace.api import starts_work
 from tracer.trace.chrome.correlations import launching_process
 from tracer.trace.chrome.devices import Tracks, apart_by_launch, place
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 def place_ops(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, I64]:
     """Where each op ran, and the correlations of the ops, without those of which nothing tells whose they are."""
     ops, calls = columns.ops(), columns.calls()
-    tracks = Tracks(columns.op_tracks, int64(columns.track_of_op()), columns.hosts())
+    tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
         return found, correlation.of_ops
     number = {process: place for place, process in enumerate(processes)}
     process_of_call = int64([number[process] for process, _ in columns.threads])[calls.thread]
-    ops, calls = replace(ops, correlation=correlation.of_ops), replace(calls, correlation=correlation.of_calls)
+    ops, calls = replaced(ops, correlation=correlation.of_ops), replaced(calls, correlation=correlation.of_calls)
     starts = np.array([starts_work(name) for name in columns.strings], dtype=np.bool_)[calls.name]
     launched, untold = launching_process(ops, found.device, calls, process_of_call, starts)
     placed = apart_by_launch(found, launched, processes)

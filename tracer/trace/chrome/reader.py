@@ -11,6 +11,7 @@ import numpy as np
 
 from tracer.arrays import compact
 from tracer.document.errors import InputError
+from tracer.packed import replaced
 from tracer.trace.chrome.categories import MODULE_PREFIX, Group, generation_frame, telling_frame, waiting_frame
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import settled
@@ -86,7 +87,7 @@ def read_chrome(
     correlation = settled(columns.ops(), columns.calls())
     placed, numbers = place_ops(columns, metadata.devices, correlation)
     where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    ops = replace(columns.ops(), correlation=numbers, **where)
+    ops = replaced(columns.ops(), correlation=numbers, **where)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -98,7 +99,7 @@ def read_chrome(
         threads=with_threads(columns.threads, metadata.part),
         devices=placed.described,
         ops=ops,
-        calls=replace(columns.calls(), correlation=correlation.of_calls),
+        calls=replaced(columns.calls(), correlation=correlation.of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         frames=columns.spans(Group.FRAME),

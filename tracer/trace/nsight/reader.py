@@ -15,6 +15,7 @@ from tracer.document import manifest as manifests
 from tracer.document.errors import InputError, MissingError
 from tracer.document.words import counted, unended
 from tracer.nsys import export, find
+from tracer.packed import replaced
 from tracer.trace.columns import MISSING, Device, OpKind, Spans, Trace
 from tracer.trace.memory import keep_freed_pages
 from tracer.trace.names import cut
@@ -164,7 +165,7 @@ def _assembled(name: str, database: Database, raw: _Raw) -> Trace:
         strings=names.strings,
         threads=threads.ids,
         devices=devices,
-        ops=replace(ops, correlation=own, device=gpu_of_op),
+        ops=replaced(ops, correlation=own, device=gpu_of_op),
         calls=host_calls,
         ranges=ranges.stacked,
         loose_ranges=ranges.loose,

@@ -1,0 +1,296 @@
+"""Columns of integers in as few bytes as hold them, and as wide as they were for whoever asks.
+
+What lies together in a file lies close together: of some ten thousand ops the times are within seconds, the names among
+a few hundred, and the time that each is charged with is below a millisecond. So a long column is kept in blocks, each
+as its smallest number and how far beyond it the others are. `narrow_columns` makes a table keep its columns so: they
+are given to it, and had of it, as they are without it, but for the memory that they take and for being made anew each
+time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from tracer.arrays import int64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tracer.arrays import I64, Bools, Column
+
+    Kind = type[np.int8 | np.int32 | np.int64]
+
+TableT = TypeVar("TableT")
+
+_NARROW = (np.uint8, np.uint16, np.uint32)
+_LEAST = np.iinfo(np.int64).min
+# Rows of a block; what has fewer is kept as it is, since it takes next to nothing.
+BLOCK = 1 << 15
+# A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
+OFTEN = 1_000
+_COLUMNS = ("I64", "I32", "I8")
+
+
+class Packed(NamedTuple):
+    """A column of integers: the smallest, and how far beyond it each one is.
+
+    Where `missing` is set, what is 0 beyond is the least of all 64-bit integers, which stands for what is not there.
+    """
+
+    low: int
+    beyond: Column
+    missing: bool = False
+
+    def unpacked(self) -> I64:
+        """The column as it was."""
+        column = np.empty(len(self.beyond), dtype=np.int64)
+        self.into(column)
+        return column
+
+    def into(self, column: Column) -> None:
+        """Write it into a column of the same length, of a type that holds what it has."""
+        column[:] = self.beyond
+        column += self.low
+        if self.missing:
+            column[self.beyond == 0] = _LEAST
+
+    def chosen(self, rows: Bools) -> Packed:
+        """Some of its rows."""
+        return Packed(self.low, self.beyond[rows], self.missing)
+
+
+def pack(column: Column) -> Packed:
+    """Pack a column; one whose numbers lie far apart stays as wide as it is, but for those that are missing."""
+    if not len(column):
+        return Packed(0, np.empty(0, dtype=np.uint8))
+    low, high = int(column.min()), int(column.max())
+    there = column[column != _LEAST] if low == _LEAST < high else column
+    missing = there is not column
+    low = int(there.min()) - missing if missing else low
+    fits = next((kind for kind in _NARROW if high - low <= np.iinfo(kind).max), None)
+    if fits is None:
+        return Packed(0, np.array(column, dtype=np.int64))  # a copy, as of the others
+    if not missing:
+        return Packed(low, (int64(column) - low).astype(fits))
+    return Packed(low, np.where(column == _LEAST, 0, column - low).astype(fits), missing=True)
+
+
+def _block(column: Column) -> Packed:
+    """A column packed by itself; of a single number in the memory of that one."""
+    packed = pack(column)
+    if len(column) and bool((packed.beyond == packed.beyond[0]).all()):
+        return Packed(packed.low, np.broadcast_to(packed.beyond[:1].copy(), column.shape), packed.missing)
+    return packed
+
+
+@dataclass(slots=True, eq=False)
+class Narrow:
+    """A column in blocks.
+
+    Attributes:
+        kind: of its integers, when they are as wide as they were.
+        blocks: of BLOCK rows each, but for the last.
+    """
+
+    kind: np.dtype[Any]
+    blocks: list[Packed]
+    _asked: int = 0
+    _held: Column | None = None
+
+    @classmethod
+    def of(cls, column: Column) -> Narrow:
+        """Pack a column."""
+        return cls(column.dtype, [_block(column[at : at + BLOCK]) for at in range(0, len(column), BLOCK)])
+
+    def __len__(self) -> int:
+        return BLOCK * (len(self.blocks) - 1) + len(self.blocks[-1].beyond) if self.blocks else 0
+
+    def whole(self) -> Column:
+        """The column as it was; of a single number in the memory of that one: to be read, not written."""
+        alike = all(block.beyond.strides == (0,) for block in self.blocks)
+        if alike and len({block.low for block in self.blocks}) == 1:
+            return np.broadcast_to(_widened(self.kind, self.blocks[0], slice(1)), (len(self),))
+        if self._held is not None:
+            return self._held
+        column = np.empty(len(self), dtype=self.kind)
+        for number, block in enumerate(self.blocks):
+            block.into(column[BLOCK * number : BLOCK * (number + 1)])
+        self._asked += 1
+        if self._asked > OFTEN:
+            self._held = column
+            column.flags.writeable = False
+        return column
+
+    def part(self, begin: int, end: int) -> Column:
+        """Some rows of it as they were."""
+        end = max(begin, min(end, len(self)))
+        column = np.empty(end - begin, dtype=self.kind)
+        for number in range(begin // BLOCK, -(-end // BLOCK)):
+            at, block = BLOCK * number, self.blocks[number]
+            low, high = max(begin, at), min(end, at + BLOCK)
+            Packed(block.low, block.beyond[low - at : high - at], block.missing).into(
+                column[low - begin : high - begin]
+            )
+        return column
+
+    def pieces(self) -> Iterator[Column]:
+        """The column as it was, a block at a time."""
+        return (_widened(self.kind, block, slice(None)) for block in self.blocks)
+
+
+def _widened(kind: np.dtype[Any], block: Packed, rows: slice) -> Column:
+    column = np.empty(len(block.beyond[rows]), dtype=kind)
+    Packed(block.low, block.beyond[rows], block.missing).into(column)
+    return column
+
+
+class Blocks:
+    """Takes in pieces of a column, of any lengths, and packs them as they come.
+
+    Args:
+        kind: of its integers.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._rows, self._filled = np.empty(BLOCK, dtype=kind), 0
+        self._full: list[Packed] = []
+
+    def add(self, piece: Column | Packed) -> None:
+        """Add what comes next."""
+        count = len(piece.beyond if isinstance(piece, Packed) else piece)
+        if count > BLOCK - self._filled:
+            whole = piece.unpacked() if isinstance(piece, Packed) else piece
+            taken = BLOCK - self._filled
+            self.add(whole[:taken])
+            self.add(whole[taken:])
+            return
+        begin, self._filled = self._filled, self._filled + count
+        if isinstance(piece, Packed):
+            piece.into(self._rows[begin : self._filled])
+        else:
+            self._rows[begin : self._filled] = piece
+        if self._filled == BLOCK:
+            self._full.append(_block(self._rows))
+            self._filled = 0
+
+    def column(self) -> Narrow:
+        """All that was added."""
+        rest = [_block(self._rows[: self._filled])] if self._filled else []
+        return Narrow(self._rows.dtype, [*self._full, *rest])
+
+
+def joined(parts: Iterable[Packed], kind: Kind) -> Narrow:
+    """These columns behind each other, as numbers of this kind."""
+    blocks = Blocks(kind)
+    for part in parts:
+        blocks.add(part)
+    return blocks.column()
+
+
+def narrow(column: Any) -> Any:
+    """What a table keeps of a column; what is short, or no column, as it is."""
+    if isinstance(column, Narrow):
+        return column if len(column) > BLOCK else column.whole()
+    long = isinstance(column, np.ndarray) and column.ndim == 1 and len(column) > BLOCK and column.dtype.kind == "i"
+    return Narrow.of(column) if long else column
+
+
+class _Field:
+    """A column of a table: packed when it is given, unpacked when it is asked for."""
+
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
+
+    def __get__(self, table: object, owner: type | None = None) -> Any:
+        if table is None:
+            return self
+        kept = self._slot.__get__(table, owner)
+        return kept.whole() if isinstance(kept, Narrow) else kept
+
+    def __set__(self, table: object, column: object) -> None:
+        self._slot.__set__(table, narrow(column))
+
+    def kept(self, table: object) -> Any:
+        """What is kept of it."""
+        return self._slot.__get__(table, type(table))
+
+
+def narrow_columns(table: type[TableT]) -> type[TableT]:
+    """Have a dataclass with slots keep its columns packed. What it hands out is not to be written into."""
+    for field in fields(table):  # type: ignore[arg-type]
+        if str(field.type).split(" | ")[0] in _COLUMNS:
+            setattr(table, field.name, _Field(table.__dict__[field.name]))
+    return table
+
+
+def kept(table: object, name: str) -> Any:
+    """A column of a table as it is kept, to be given to another table in no time."""
+    found = type(table).__dict__[name]
+    return found.kept(table) if isinstance(found, _Field) else getattr(table, name)
+
+
+def replaced(table: TableT, **columns: Any) -> TableT:
+    """`dataclasses.replace` of a table whose other columns stay packed."""
+    stay = {field.name: kept(table, field.name) for field in fields(table)}  # type: ignore[arg-type]
+    return type(table)(**stay | columns)
+
+
+def chosen(table: TableT, rows: I64 | Bools) -> TableT:
+    """Some rows of a table all of whose fields are columns."""
+    return type(table)(**{one.name: narrow(getattr(table, one.name)[rows]) for one in fields(table)})  # type: ignore[arg-type]
+
+
+def some(table: object, name: str, rows: I64 | slice) -> Any:
+    """Some rows of a column of a table; of those that follow one another without all around them."""
+    column = kept(table, name)
+    if isinstance(column, Narrow) and isinstance(rows, slice) and rows != slice(None):
+        begin, end, _ = rows.indices(len(column))
+        return column.part(begin, end)
+    return getattr(table, name)[rows]
+
+
+def pieces(table: object, name: str) -> Iterator[Column]:
+    """A column of a table, some ten thousand rows at a time."""
+    column = kept(table, name)
+    if isinstance(column, Narrow):
+        return column.pieces()
+    return (column[at : at + BLOCK] for at in range(0, len(column), BLOCK))
+
+
+def picked(table: TableT, test: Callable[..., Bools], asked: Sequence[str]) -> TableT:
+    """The rows of a table of columns of which something is true, without any column of all rows.
+
+    Args:
+        table: all of whose fields are columns.
+        test: of some columns of some rows, which rows.
+        asked: the names of those columns.
+    """
+    names = [one.name for one in fields(table)]  # type: ignore[arg-type]
+    found: list[list[Column]] = [[kept(table, name)[:0]] if not len(kept(table, name)) else [] for name in names]
+    for piece in zip(*(pieces(table, name) for name in names), strict=True):
+        rows = test(*(piece[names.index(name)] for name in asked))
+        for columns, column in zip(found, piece, strict=True):
+            columns.append(column[rows])
+    return type(table)(**{name: np.concatenate(columns) for name, columns in zip(names, found, strict=True)})
+
+
+def minus(table: object, name: str, other: str) -> I64:
+    """How much one column of a table is beyond another, of which neither need be as wide as it was at once."""
+    found, end = np.empty(len(kept(table, name)), dtype=np.int64), 0
+    for one, two in zip(pieces(table, name), pieces(table, other), strict=True):
+        begin, end = end, end + len(one)
+        np.subtract(one, two, out=found[begin:end])
+    return found
+
+
+def plus(table: object, *names: str) -> I64:
+    """Columns of a table added up, in the same way."""
+    found, end = np.zeros(len(kept(table, names[0])), dtype=np.int64), 0
+    for parts in zip(*(pieces(table, name) for name in names), strict=True):
+        begin, end = end, end + len(parts[0])
+        for part in parts:
+            found[begin:end] += part
+    return found
