@@ -117,10 +117,16 @@ def test_a_name_longer_than_any_is_judged_as_it_is_kept(monkeypatch: pytest.Monk
 
 
 UNMARKED = (
-    frame("nn.Module: LlamaForCausalLM_0", 0, 50),
-    frame("nn.Module: LlamaDecoderLayer_0", 5, 10),
-    launch(7, 1, 1),
-    kernel("gemm", 8, 4, 1),
+    *[
+        event
+        for number, (at, busy) in enumerate([(0, 30), (60, 4), (120, 4)], 1)
+        for event in (
+            frame("nn.Module: LlamaForCausalLM_0", at, 50),
+            frame("nn.Module: LlamaDecoderLayer_0", at + 5, 10),
+            launch(at + 7, 1, number),
+            kernel("gemm", at + 8, busy, number),
+        )
+    ],
 )
 MARKED = (span("tracer/prefill", 0, 50), *UNMARKED)
 
