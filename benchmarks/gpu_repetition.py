@@ -97,6 +97,14 @@ def _causal(kind: str = "llama", layers: int = 16, attention: str = "sdpa", **mo
     return model
 
 
+def _each_expert(kind: str, **more: Any) -> Any:
+    """A model that calls one expert after another, as long as tokens are sent to it."""
+    model = _causal(kind, **more)
+    if hasattr(model, "set_experts_implementation"):
+        model.set_experts_implementation("eager")
+    return model
+
+
 def _answers(model: Any, *lengths: int, batch: int = 1, tokens: int = 24, **options: Any) -> Callable[[], None]:
     truth = Truth(model)
     prompts = [torch.randint(3, VOCABULARY - 10, (batch, length), device=DEVICE) for length in lengths]
@@ -282,6 +290,16 @@ WAYS: dict[str, Callable[[], Callable[[], None]]] = {
     "gemma3": lambda: _answers(_causal("gemma3_text", head_dim=64, sliding_window=128), 300),
     "phi3": lambda: _answers(_causal("phi3"), 300),
     "mixtral": lambda: _answers(_causal("mixtral", layers=8, num_local_experts=8), 100),
+    "experts": lambda: _answers(_each_expert("mixtral", layers=8, num_local_experts=8), 100),
+    "many_experts": lambda: _answers(
+        _each_expert(
+            "qwen3_moe", layers=8, num_experts=32, num_experts_per_tok=4, moe_intermediate_size=512, head_dim=64
+        ),
+        100,
+    ),
+    "experts_of_a_batch": lambda: _answers(
+        _each_expert("mixtral", layers=8, num_local_experts=8), 100, batch=4, do_sample=True
+    ),
     "mamba": lambda: _answers(_causal("mamba", layers=8), 100),
     "lookup": lambda: _answers(_causal(), 300, prompt_lookup_num_tokens=3),
     "assisted": _assisted,
