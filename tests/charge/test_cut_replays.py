@@ -155,6 +155,27 @@ def test_where_nothing_runs_for_long_inside_all_replays_of_a_graph_they_all_lack
     assert _cut(*map(_fine, range(1, 6))) == []
 
 
+def _paused(number: int, pauses: dict[int, float], grow: float = 0.0) -> list[Event]:
+    """A graph of 40 nodes of 20 us, before some of which the device does nothing for so long."""
+    at, time = 20_000.0 * number, 20_000.0 * number + 10
+    events = [call("cudaGraphLaunch", at, 8, number)]
+    for node in range(40):
+        time += pauses.get(node, 0.0) + (grow * number if node in pauses else 0.0)
+        events.append(kernel(f"k{node % 4}", time, 20, number))
+        time += 21
+    return [*events, call(SYNC, at + 9, time + 3 - at - 9)]
+
+
+def test_holes_at_other_places_or_of_other_lengths_in_each_replay_are_not_lost_nodes() -> None:
+    same = [_paused(number, {8: 400, 16: 300, 24: 500}, grow=5) for number in range(1, 9)]
+    assert _cut(*same) == list(range(1, 9))
+    # Another program has the device for a while; functions of the host are nodes of the graph.
+    elsewhere = [_paused(number, {(7 * number) % 39 + 1: 2000.0}) for number in range(1, 9)]
+    assert _cut(*elsewhere) == []
+    at_times = [_paused(number, {8: 300 + 97 * (number % 3), 16: 520 - 110 * (number % 4)}) for number in range(1, 9)]
+    assert _cut(*at_times) == []
+
+
 def test_a_clock_of_its_own_tells_nothing_of_the_time_before_and_behind() -> None:
     early = [
         {**event, "ts": event["ts"] - 300} if event["cat"] == "kernel" else event

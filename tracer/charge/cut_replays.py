@@ -9,7 +9,9 @@ just that place is where they are missing (`missing_nodes`).
 Where a host that pauses hides the end, a replay has lost it if it stands alone among replays of one graph, asked for
 with the same work, with the beginning of the same ops; and where nothing follows, as the recording stopped. If all
 replays of a graph lack the same, the host still waits for their end, long behind what was recorded of each; or the
-device does nothing for long at places inside each, where nodes are microseconds apart.
+device does nothing for long at the same places inside each, where nodes are microseconds apart. It does so for as long
+each time: a node that is a function of the host takes now more and now less, and another program on the device stops a
+replay anywhere.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ SHORTEST_NS = JITTER_NS
 OVERLONG_NS = 500_000
 # Of the same files' replays one had a single hole of 274 us, among 543 nodes, and the others none of a ninth of this.
 HOLE_NS = 50_000
+# What the same nodes take differs by less from one replay to the next, as a part of it.
+STEADY = 0.1
 _CALLS_BACK = re.compile(r"LaunchHostFunc|StreamAddCallback")
 # So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
@@ -54,6 +58,8 @@ FEWEST = 3
 MOST_GRAPHS, NEAREST = 256, 16
 # So many replays of a kind are laid beside whole ones, node by node, of so many kinds that have more; in all so many.
 SAMPLES, BESIDE, MOST_LAID = 3, 4, 4_000
+# Of replays that may all lack the same, so many are laid beside each other.
+MOST_ALIKE = 256
 # Replays that lack a short node are one in so many, as losses at random are.
 RARE = 10
 # Of so many whole replays it is known by how much what they leave empty before or behind them differs.
@@ -115,7 +121,9 @@ class _Look:
         others = self.wider[kind][:NEAREST].tolist()
         own = self.replays.of_kind(kind)
         long = self.empty.waited_ns[own] > OVERLONG_NS
-        long |= self.torn[own] & (self.empty.times_ns[1, own] > OVERLONG_NS)
+        torn = own[self.torn[own] & (self.empty.times_ns[1, own] > OVERLONG_NS)]
+        if len(torn) and _steady(self.trace, self.replays, torn[:MOST_ALIKE]):
+            long |= np.isin(own, torn)
         if len(own) >= FEWEST and 2 * long.sum() > len(own) and not any(map(_CALLS_BACK.search, self.trace.strings)):
             return True
         if not others:
@@ -249,6 +257,18 @@ def _torn(trace: Trace, replays: Replayed) -> Bools:
     gaps_ns[replays.begins[1:] - 1] = 0  # behind the last of each
     holes_ns = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), replays.begins[:-1])
     return np.asarray((holes_ns > OVERLONG_NS) & (4 * holes_ns > replays.end_ns - replays.start_ns), dtype=np.bool_)
+
+
+def _steady(trace: Trace, replays: Replayed, own: I64) -> bool:
+    """Whether holes in replays of one kind are at the same places in each, and as long from one to the next."""
+    rows = np.stack([replays.rows[replays.part(one)] for one in own.tolist()])
+    start_ns, end_ns = trace.ops.start_ns[rows], trace.ops.end_ns[rows]
+    gaps_ns = start_ns[:, 1:] - np.maximum.accumulate(end_ns, axis=1)[:, :-1]
+    usual_ns = np.median(gaps_ns, axis=0)
+    holes = usual_ns > HOLE_NS
+    differ_ns = np.median(np.abs(np.diff(gaps_ns[:, holes], axis=0)), axis=0) if len(own) > 1 else 0 * usual_ns[holes]
+    whole_ns = float(usual_ns[holes].sum())
+    return whole_ns > OVERLONG_NS and float(differ_ns.sum()) <= STEADY * whole_ns
 
 
 def _explains(missing_ns: float, more_ns: F64) -> bool:
