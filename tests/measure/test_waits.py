@@ -31,3 +31,14 @@ def test_of_nested_waits_the_outer_counts_and_waits_of_other_stages_do_not() -> 
     waits = _waits(trace_of(*events, *nested, launch(12, 1, 1), kernel("k", 14, 5, 1)))
     assert waits.names == ["cudaDeviceSynchronize"]
     assert waits.gaps_ns == 0
+
+
+def test_a_pause_behind_one_wait_counts_as_the_gap_of_the_usual_step_and_a_longer_gap_as_itself() -> None:
+    def held_up(by: float) -> Trace:
+        late = [{**event, "ts": event["ts"] + by} if event["ts"] >= 500 else event for event in waiting_steps(gap=30)]
+        return trace_of(*late)
+
+    steps = len(_waits(held_up(0)).calls)
+    assert _waits(held_up(0)).gaps_ns == (steps - 1) * 30_000
+    assert _waits(held_up(5_000)).gaps_ns == (steps - 1) * 30_000
+    assert _waits(held_up(100)).gaps_ns == (steps - 1) * 30_000 + 100_000

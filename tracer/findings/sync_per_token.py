@@ -33,6 +33,7 @@ FINDING = Rule(
         "The host cannot launch ahead while it waits, so the device runs dry until the next launch. The gain is "
         "the gap before the first op that is launched after each wait, but no more than decode steps take beyond "
         "their busy time, without a profiler where that was measured; at most, as it holds launch latency too. "
+        "Of a step that has ten times the gaps of the usual one these count: it was not the wait. "
         "Of a trace with stacks the finding names the innermost function around the call that is not a library's, "
         "by the line it begins at, and which library function waits for it; of a file beyond 128 MB by a sample of the "
         "waits (waits_located of them)."

@@ -150,7 +150,11 @@ def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Ite
     if untold is not None and untold.what == UNJOINED:
         return
     if untold is not None:
-        yield Abstained(what="stages", reason=f"cannot tell {untold.what}: {untold.reason}", next_step=untold.next_step)
+        reason, next_step = f"cannot tell {untold.what}: {untold.reason}", untold.next_step
+        if untold.by_names and otherwise is not None and "--marker" in otherwise.next_step:
+            reason = f"{reason}; {otherwise.reason}"
+            next_step = f"{otherwise.next_step.partition('; else ')[0]}; else {next_step}"
+        yield Abstained(what="stages", reason=reason, next_step=next_step)
     elif not len(ranges) and len(work):
         yield otherwise or Abstained(
             what="stages",

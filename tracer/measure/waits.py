@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64, is_ascending
-from tracer.charge.intervals import distinct
+from tracer.charge.intervals import distinct, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.measure.counts import outermost_waits
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 
+# So many times what the usual step has, and it was not the wait: a pause of the host's, or of requests.
+PAUSE = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """The outermost synchronising calls inside decode steps.
@@ -28,7 +32,8 @@ class Waits:
         calls: their indices among the host's calls.
         names: what is called, for each.
         gaps_ns: gaps before the first op that each wait's thread launches after it, where the device ran dry during the
-            wait; each gap once.
+            wait; each gap once. Those of a step that are far longer than the usual step's count as these: something
+            else held the host up.
     """
 
     calls: I64
@@ -41,32 +46,42 @@ def waits_of_decode(trace: Trace, ranges: StageRanges, work: Work) -> Waits:
     waits = outermost_waits(trace)
     holder = innermost_span(ranges, trace.calls.start_ns[waits], int64(trace.calls.thread[waits]))
     decoding = (holder >= 0) & (ranges.stage[np.maximum(holder, 0)] == ALL_STAGES.index(DECODE))
-    waits = int64(waits[decoding])
+    waits, holder = int64(waits[decoding]), int64(holder[decoding])
     return Waits(
         calls=waits,
         names=[trace.strings[name] for name in trace.calls.name[waits].tolist()],
-        gaps_ns=_gaps_behind(trace, work, waits),
+        gaps_ns=_gaps_behind(trace, work, waits, holder),
     )
 
 
-def _gaps_behind(trace: Trace, work: Work, waits: I64) -> int:
+def _gaps_behind(trace: Trace, work: Work, waits: I64, step: I64) -> int:
     calls = trace.calls
     first_op = _first_op_of_call(len(calls), work)
     launches = int32(np.flatnonzero(first_op >= 0))
-    dry: set[int] = set()
+    dry: dict[int, int] = {}
     for thread in distinct(calls.thread[waits]):
         own = launches[calls.thread[launches] == thread]
         starts = calls.start_ns[own]
         if not is_ascending(starts):
             own = own[np.argsort(starts, kind="stable")]
             starts.sort()
-        ends = calls.end_ns[waits[calls.thread[waits] == thread]]
-        place = np.searchsorted(starts, ends)
-        ends, place = ends[place < len(own)], place[place < len(own)]
+        asked = np.flatnonzero(calls.thread[waits] == thread)
+        place = np.searchsorted(starts, calls.end_ns[waits[asked]])
+        asked, place = asked[place < len(own)], place[place < len(own)]
+        ends = calls.end_ns[waits[asked]]
         behind = int64(first_op[own[place]])
         gap_ns = _idle_ns(work, behind) + work.between_ns[behind]
-        dry.update(behind[work.start_ns[behind] - gap_ns <= ends].tolist())
-    return int(_idle_ns(work, int64(sorted(dry))).sum())
+        ran_dry = work.start_ns[behind] - gap_ns <= ends
+        dry.update(zip(behind[ran_dry].tolist(), step[asked[ran_dry]].tolist(), strict=True))
+    _, place = np.unique(int64(list(dry.values())), return_inverse=True)
+    return _without_pauses(sum_by(int64(place), _idle_ns(work, int64(list(dry))), len(set(dry.values()))))
+
+
+def _without_pauses(steps_ns: I64) -> int:
+    """The sum of what steps have, of which one that has far more than most counts as these."""
+    some = steps_ns[steps_ns > 0]
+    usual_ns = int(np.median(some)) if len(some) else 0
+    return int(np.where(steps_ns > PAUSE * usual_ns, usual_ns, steps_ns).sum())
 
 
 def _idle_ns(work: Work, rows: I64) -> I64:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import DATA, real_traces
-from support.chrome import span
+from support.chrome import span, trace_of
 from support.loops import CHOICE, COPY, LAYER_OF_PROMPT, LAYER_OF_STEP, LAYER_OF_TOWER, Host, answer
 from support.truth import told_stages, true_stages
 
@@ -201,7 +201,7 @@ def test_of_steps_that_are_not_whole_nothing_is_claimed() -> None:
     trace = host.trace()
     found = find_stages(_lacking(trace, len(trace.ops) - 3))
     assert found.untold is not None
-    assert "1 launches among them have no device op" in found.untold.reason
+    assert "1 launch among them has no device op" in found.untold.reason
     # What comes before them is nobody's anyway.
     assert len(find_stages(_lacking(trace, 2))) == len(find_stages(trace)) == 13
 
@@ -352,6 +352,19 @@ def test_what_is_nearly_sure_is_said_and_not_claimed() -> None:
     assert "the same kernels ran 20 times" in found.untold.reason
     assert f"below {ENOUGH}" in found.untold.reason
     assert find_stages(NO_STEPS["a diffusion that reads nothing back"].trace()).untold is None
+
+
+def test_where_repetition_is_unsure_the_files_own_ranges_are_named_and_its_absence_of_any_is_not() -> None:
+    host = NO_STEPS["a classifier"]
+    (bare,) = (row for row in summarize(host.trace()).abstained if row.what == "stages")
+    (named,) = (
+        row for row in summarize(trace_of(*host.events, span("my pass", 0, host.now))).abstained if row.what == "stages"
+    )
+    assert named.reason.startswith(bare.reason)
+    assert "'my pass'" in named.reason
+    assert named.next_step.startswith("say which ranges are stages")
+    assert named.next_step.endswith(f"else {bare.next_step}")
+    assert "range" not in bare.reason
 
 
 def test_where_two_threads_ask_there_is_no_one_order() -> None:

@@ -22,6 +22,7 @@ from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.sequence import sequence_of
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import ALL_STAGES, DECODE, PREFILL
+from tracer.document.words import counted
 from tracer.trace.api import begins_capture, ends_capture, launches, moves_bytes
 from tracer.trace.columns import NO_CORRELATION, Want
 
@@ -82,6 +83,7 @@ def _unsure(likely: Likely) -> Untold:
         f"{likely.confidence:.2f}, below {ENOUGH}",
         next_step="record with_stack=True, or mark the stages (tracer.stage; record_function and --marker)",
         needs=Want(0),
+        by_names=True,
     )
 
 
@@ -112,10 +114,12 @@ def _lost_between(trace: Trace, thread: int, start_ns: int, end_ns: int) -> int:
 def _not_whole(lost: int) -> Untold:
     return Untold(
         what="which of what repeats are decode steps",
-        reason=f"{lost:,} launches among them have no device op, so that steps are not whole",
+        reason=f"{counted(lost, 'launch among them has', 'launches among them have')} no device op, so that steps are "
+        "not whole",
         next_step="record again with a warm-up (torch.profiler.schedule(wait=1, warmup=1, active=...)), or mark the "
         "stages (tracer.stage; record_function and --marker)",
         needs=Want(0),
+        by_names=True,
     )
 
 

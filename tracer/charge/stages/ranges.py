@@ -25,12 +25,14 @@ class Untold:
         reason: why.
         next_step: what a person can do to have it told.
         needs: what else of the same file may tell.
+        by_names: whether the file's own ranges would tell, if it has some and a person says which are stages.
     """
 
     what: str
     reason: str
     next_step: str
     needs: Want
+    by_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
