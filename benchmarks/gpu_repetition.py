@@ -300,7 +300,7 @@ WAYS: dict[str, Callable[[], Callable[[], None]]] = {
     "experts_of_a_batch": lambda: _answers(
         _each_expert("mixtral", layers=8, num_local_experts=8), 100, batch=4, do_sample=True
     ),
-    "mamba": lambda: _answers(_causal("mamba", layers=8), 100),
+    "mamba": lambda: _answers(_causal("mamba", layers=8, attention="eager"), 100),
     "lookup": lambda: _answers(_causal(), 300, prompt_lookup_num_tokens=3),
     "assisted": _assisted,
     "translation": _translation,
