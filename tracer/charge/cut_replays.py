@@ -49,8 +49,8 @@ SHORTEST_NS = JITTER_NS
 OVERLONG_NS = 500_000
 # Of the same files' replays one had a single hole of 274 us, among 543 nodes, and the others none of a ninth of this.
 HOLE_NS = 50_000
-# What the same nodes take differs by less from one replay to the next, as a part of it.
-STEADY = 0.1
+# What the same nodes take differs by less from one replay to the next, as a part of it; in doubt they were lost.
+STEADY = 0.2
 _CALLS_BACK = re.compile(r"LaunchHostFunc|StreamAddCallback")
 # So many replays, each without something else, show together what their graph has; and are no chance.
 FEWEST = 3
