@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from support.chrome import call, kernel, launch, span, trace_of
 from support.findings import waiting_steps
 
@@ -7,6 +8,8 @@ from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.measure.waits import Waits, waits_of_decode
 from tracer.trace.columns import Trace
+
+SYNC = "cudaStreamSynchronize"
 
 
 def _waits(trace: Trace) -> Waits:
@@ -42,3 +45,10 @@ def test_a_pause_behind_one_wait_counts_as_the_gap_of_the_usual_step_and_a_longe
     assert _waits(held_up(0)).gaps_ns == (steps - 1) * 30_000
     assert _waits(held_up(5_000)).gaps_ns == (steps - 1) * 30_000
     assert _waits(held_up(100)).gaps_ns == (steps - 1) * 30_000 + 100_000
+
+
+@pytest.mark.parametrize(("follows", "counts"), [("tracer/prefill", False), ("tracer/decode#2", True)])
+def test_the_gap_behind_the_last_step_of_a_request_is_of_the_next_one(follows: str, counts: bool) -> None:
+    step = [span("tracer/decode#1", 0, 100), launch(1, 1, 1), kernel("k", 3, 80, 1), call(SYNC, 4, 80)]
+    behind = [span(follows, 100, 100), launch(150, 1, 2), kernel("k", 153, 20, 2)]
+    assert (_waits(trace_of(*step, *behind)).gaps_ns > 0) is counts

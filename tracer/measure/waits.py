@@ -14,7 +14,7 @@ from tracer.document.names import ALL_STAGES, DECODE
 from tracer.measure.counts import outermost_waits
 
 if TYPE_CHECKING:
-    from tracer.arrays import I32, I64
+    from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
@@ -32,7 +32,7 @@ class Waits:
         calls: their indices among the host's calls.
         names: what is called, for each.
         gaps_ns: gaps before the first op that each wait's thread launches after it, where the device ran dry during the
-            wait; each gap once. Those of a step that are far longer than the usual step's count as these: something
+            wait; each gap once, and none that work of a stage before decoding ends. Those of a step that are far longer than the usual step's count as these: something
             else held the host up.
     """
 
@@ -50,11 +50,17 @@ def waits_of_decode(trace: Trace, ranges: StageRanges, work: Work) -> Waits:
     return Waits(
         calls=waits,
         names=[trace.strings[name] for name in trace.calls.name[waits].tolist()],
-        gaps_ns=_gaps_behind(trace, work, waits, holder),
+        gaps_ns=_gaps_behind(trace, work, waits, holder, _of_another_request(ranges, work)),
     )
 
 
-def _gaps_behind(trace: Trace, work: Work, waits: I64, step: I64) -> int:
+def _of_another_request(ranges: StageRanges, work: Work) -> Bools:
+    """Which work is of stages before decoding: it comes no later for the wait of a request that is over."""
+    before = np.append(ranges.stage < ALL_STAGES.index(DECODE), False)  # nobody's is at the end
+    return np.asarray(before[work.stage], dtype=np.bool_)
+
+
+def _gaps_behind(trace: Trace, work: Work, waits: I64, step: I64, others: Bools) -> int:
     calls = trace.calls
     first_op = _first_op_of_call(len(calls), work)
     launches = int32(np.flatnonzero(first_op >= 0))
@@ -71,7 +77,7 @@ def _gaps_behind(trace: Trace, work: Work, waits: I64, step: I64) -> int:
         ends = calls.end_ns[waits[asked]]
         behind = int64(first_op[own[place]])
         gap_ns = _idle_ns(work, behind) + work.between_ns[behind]
-        ran_dry = work.start_ns[behind] - gap_ns <= ends
+        ran_dry = (work.start_ns[behind] - gap_ns <= ends) & ~others[behind]
         dry.update(zip(behind[ran_dry].tolist(), step[asked[ran_dry]].tolist(), strict=True))
     _, place = np.unique(int64(list(dry.values())), return_inverse=True)
     return _without_pauses(sum_by(int64(place), _idle_ns(work, int64(list(dry))), len(set(dry.values()))))
