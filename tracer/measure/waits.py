@@ -32,8 +32,8 @@ class Waits:
         calls: their indices among the host's calls.
         names: what is called, for each.
         gaps_ns: gaps before the first op that each wait's thread launches after it, where the device ran dry during the
-            wait; each gap once, and none that work of a stage before decoding ends. Those of a step that are far longer than the usual step's count as these: something
-            else held the host up.
+            wait; each gap once, and none that work of a stage before decoding ends. Those of a step that are far longer
+            than the usual step's count as these: something else held the host up.
     """
 
     calls: I64
