@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int32, int64, is_ascending
+from tracer.arrays import coded, int32, int64, is_ascending
 from tracer.charge.intervals import distinct, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES, DECODE
@@ -79,8 +79,8 @@ def _gaps_behind(trace: Trace, work: Work, waits: I64, step: I64, others: Bools)
         gap_ns = _idle_ns(work, behind) + work.between_ns[behind]
         ran_dry = (work.start_ns[behind] - gap_ns <= ends) & ~others[behind]
         dry.update(zip(behind[ran_dry].tolist(), step[asked[ran_dry]].tolist(), strict=True))
-    _, place = np.unique(int64(list(dry.values())), return_inverse=True)
-    return _without_pauses(sum_by(int64(place), _idle_ns(work, int64(list(dry))), len(set(dry.values()))))
+    steps, place = coded(int64(list(dry.values())))
+    return _without_pauses(sum_by(place, _idle_ns(work, int64(list(dry))), len(steps)))
 
 
 def _without_pauses(steps_ns: I64) -> int:
