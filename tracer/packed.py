@@ -114,9 +114,9 @@ class Narrow:
 
     def whole(self) -> Column:
         """The column as it was; of a single number in the memory of that one: to be read, not written."""
-        alike = all(block.beyond.strides == (0,) for block in self.blocks)
-        if alike and len({block.low for block in self.blocks}) == 1:
-            return repeated(_widened(self.kind, self.blocks[0], slice(1)), len(self))
+        first = self.blocks[0] if self.blocks else None
+        if first is not None and all(one.low == first.low and one.beyond.strides == (0,) for one in self.blocks):
+            return repeated(_widened(self.kind, first, slice(1)), len(self))
         if self._held is not None:
             return self._held
         column = np.empty(len(self), dtype=self.kind)
