@@ -2,7 +2,7 @@
 
 Every compiled pattern of ours is found, and texts are made of its own pieces: what it repeats, over and over, with an
 end that does not fit. The work is done in a process of its own, since nothing interrupts a pattern. The processor time
-that each is given is five times what the slowest takes; one whose work grows with the square needs three times that
+that each is given is three times what the slowest takes; one whose work grows with the square needs three times that
 and more, which texts of half the length and a quarter of the time show just so.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from support import typed
 
 PROGRAM = Path(__file__).parent / "support/pattern_work.py"
-LENGTH, PATIENCE_S = 80_000, 3
+LENGTH, PATIENCE_S = 50_000, 1.2
 
 
 def test_every_pattern_is_done_with_hostile_texts_in_no_time() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import int64, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TableT = TypeVar("TableT")
 
-_NARROW = (np.uint8, np.uint16, np.uint32)
+_NARROW = [(kind, int(np.iinfo(kind).max)) for kind in (np.uint8, np.uint16, np.uint32)]
+_NOTHING_BEYOND = np.zeros(1, dtype=np.uint8)
 _LEAST = np.iinfo(np.int64).min
 # Rows of a block; what has fewer is kept as it is, since it takes next to nothing.
 BLOCK = 1 << 15
@@ -66,11 +67,14 @@ def pack(column: Column) -> Packed:
     """Pack a column; one whose numbers lie far apart stays as wide as it is, but for those that are missing."""
     if not len(column):
         return Packed(0, np.empty(0, dtype=np.uint8))
-    low, high = int(column.min()), int(column.max())
+    return _packed(column, int(column.min()), int(column.max()))
+
+
+def _packed(column: Column, low: int, high: int) -> Packed:
     there = column[column != _LEAST] if low == _LEAST < high else column
     missing = there is not column
     low = int(there.min()) - missing if missing else low
-    fits = next((kind for kind in _NARROW if high - low <= np.iinfo(kind).max), None)
+    fits = next((kind for kind, most in _NARROW if high - low <= most), None)
     if fits is None:
         return Packed(0, np.array(column, dtype=np.int64))  # a copy, as of the others
     if not missing:
@@ -80,10 +84,10 @@ def pack(column: Column) -> Packed:
 
 def _block(column: Column) -> Packed:
     """A column packed by itself; of a single number in the memory of that one."""
-    packed = pack(column)
-    if len(column) and bool((packed.beyond == packed.beyond[0]).all()):
-        return Packed(packed.low, np.broadcast_to(packed.beyond[:1].copy(), column.shape), packed.missing)
-    return packed
+    if not len(column):
+        return pack(column)
+    low, high = int(column.min()), int(column.max())
+    return _packed(column, low, high) if low < high else Packed(low, repeated(_NOTHING_BEYOND, len(column)))
 
 
 @dataclass(slots=True, eq=False)
@@ -110,9 +114,9 @@ class Narrow:
 
     def whole(self) -> Column:
         """The column as it was; of a single number in the memory of that one: to be read, not written."""
-        alike = all(block.beyond.strides == (0,) for block in self.blocks)
-        if alike and len({block.low for block in self.blocks}) == 1:
-            return np.broadcast_to(_widened(self.kind, self.blocks[0], slice(1)), (len(self),))
+        first = self.blocks[0] if self.blocks else None
+        if first is not None and all(one.low == first.low and one.beyond.strides == (0,) for one in self.blocks):
+            return repeated(_widened(self.kind, first, slice(1)), len(self))
         if self._held is not None:
             return self._held
         column = np.empty(len(self), dtype=self.kind)

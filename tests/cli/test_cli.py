@@ -18,7 +18,7 @@ from textwrap import wrap
 import pytest
 from support.chrome import kernel, launch, span, write
 from support.rounds import rounds
-from support.typed import typed
+from support.typed import python, typed
 
 from tracer.cli.app import VERBS, build_app
 from tracer.tables.table import tables
@@ -340,7 +340,7 @@ INTERRUPTIBLE = (
 def test_an_interrupt_leaves_no_file_and_exits_130(tmp_path: Path) -> None:
     options = "--device cpu --no-verify --requests 1 --active 5000 --max-new-tokens 4 -o run.json"
     with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE, "record", *options.split()],
+        [python(), "-c", INTERRUPTIBLE, "record", *options.split()],
         cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:  # fmt: skip

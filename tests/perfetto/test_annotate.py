@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _track(path: Path, name: str) -> list[dict[str, Any]]:
 def _check(original: Path, annotated: Path) -> None:
     """The original is in the annotated file, byte for byte, with one piece put into it; and says the same."""
     before, after = _text(original), _text(annotated)
-    alike = next((i for i, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), len(before))
+    alike = bisect_left(range(len(before) + 1), True, key=lambda count: before[:count] != after[:count]) - 1
     assert after.endswith(before[alike:])
     assert _summary(annotated) == _summary(original)
     again = _add(annotated, "again.json")

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 import zstandard
@@ -21,7 +22,13 @@ def _parts(data: bytes) -> tuple[dict[str, msgspec.Raw], list[dict[str, msgspec.
 
 
 def _object(keys: dict[str, msgspec.Raw]) -> bytes:
-    return b"{" + b", ".join(json.dumps(key).encode() + b": " + bytes(value) for key, value in keys.items()) + b"}"
+    return b"{" + b", ".join(_key(key) + bytes(value) for key, value in keys.items()) + b"}"
+
+
+@lru_cache(1000)
+def _key(key: str) -> bytes:
+    """A key as it is written, with its colon."""
+    return json.dumps(key).encode() + b": "
 
 
 def _joined(keys: dict[str, msgspec.Raw], events: list[bytes], separator: bytes) -> bytes:

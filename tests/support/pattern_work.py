@@ -158,7 +158,7 @@ def _of_class(members: Any) -> str:
 
 def work(found: Found, length: int) -> None:
     """Use a pattern as its module does, on each of its texts."""
-    for text in hostile_texts(found.pattern, length):
+    for text in dict.fromkeys(hostile_texts(found.pattern, length)):
         for method in found.methods:
             if method == "sub":
                 found.pattern.sub(lambda match: match[0], text)
@@ -171,7 +171,9 @@ def work(found: Found, length: int) -> None:
 
 def main(length: int, patience_s: float, given: list[str]) -> None:
     count = 0
-    for found in [Found(text, re.compile(text), frozenset(("search",))) for text in given] or list(patterns()):
+    given_ones = [Found(text, re.compile(text), frozenset(("search",))) for text in given]
+    # What several modules use is tried once for each way of using it.
+    for found in {(one.pattern, one.methods): one for one in given_ones or patterns()}.values():
         sys.stdout.write(f"{found.where}\n")
         sys.stdout.flush()
         signal.setitimer(signal.ITIMER_PROF, patience_s)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 15
 # Around a time so many intervals are looked at one by one; of real traces hardly any lies deeper.
 SHALLOW = 64
+# So few numbers are sorted out sooner as Python's own.
+FEW = 64
 
 
 def sum_by(keys: I64, values: I64, size: int) -> I64:
@@ -28,8 +30,10 @@ def sum_by(keys: I64, values: I64, size: int) -> I64:
 
 def distinct(values: I64 | I32) -> list[int]:
     """The different values, in order."""
-    low = int(values.min()) if len(values) else 0
-    if len(values) and (size := int(values.max()) - low + 1) <= min(SMALL_RANGE, PLACES * len(values)):
+    if len(values) <= FEW:
+        return sorted(set(values.tolist()))
+    low = int(values.min())
+    if (size := int(values.max()) - low + 1) <= min(SMALL_RANGE, PLACES * len(values)):
         occurs = np.zeros(size, dtype=np.bool_)
         occurs[values - low] = True
         return [place + low for place in np.flatnonzero(occurs).tolist()]

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import cache
+from typing import TYPE_CHECKING
 
 from tracer.trace.columns import OpKind, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Group(IntEnum):
@@ -107,7 +112,8 @@ _IDLE_CALL = (
 _IDLE = re.compile(_IDLE_CALL)
 
 
-def groups(want: Want) -> dict[str, Group]:
+@cache
+def groups(want: Want) -> Mapping[str, Group]:
     """The categories that must be read, by name."""
     chosen = [group for group in CATEGORIES if group is Group.CAPTURE or want & _WANTED[group]]
     return {name: group for group in chosen for name in CATEGORIES[group]}
@@ -138,6 +144,7 @@ def telling_frame(name: str) -> bool:
     return _MUTE.match(name) is None
 
 
+@cache
 def wanted_pattern(want: Want) -> re.Pattern[bytes]:
     """Matches the category of every event that must be read, in the text of a trace.
 

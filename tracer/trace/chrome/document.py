@@ -85,7 +85,8 @@ def _one_by_one(name: str, data: bytes, want: Want, reason: str) -> Document:
         raise InputError(f"{name}: {_no_trace(data, reason)}") from None
     except UNREADABLE as error:
         return _torn_or_damaged(name, data, want, error)
-    events = [_decode(bytes(text), decoders(want)) for text in texts]
+    decode = decoders(want)
+    events = [_decode(bytes(text), decode) for text in texts]
     if texts and not any(events):
         raise InputError(f"{name}: {_no_trace(data, reason)}")
     return _collected(events, len(texts), want, (data,))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CATEGORY = b'"cat"'
 BEHIND_VALUES = b",]}"
+_IS_BEHIND = np.isin(np.arange(256), list(BEHIND_VALUES))
 # The key in another spelling than the one the scanner looks for.
 ODD_CATEGORY = re.compile(rb'"cat"(?!: ?"|[' + re.escape(BEHIND_VALUES) + rb"])")
 
@@ -75,7 +76,6 @@ class Categories:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._behind_values = np.isin(np.arange(256), list(BEHIND_VALUES))
         self._wanted = np.zeros(1 << 16, dtype=np.bool_)
         for name in names:
             self._wanted[int.from_bytes(name[:2].encode(), "little")] = True
@@ -96,7 +96,7 @@ class Categories:
         letter = letter[letter + 4 < end]
         is_key = data[letter] == ord(":")
         quote = letter + 1 + (data[letter + 1] == ord(" "))
-        if not np.where(is_key, data[quote] == ord('"'), self._behind_values[data[letter]]).all():
+        if not np.where(is_key, data[quote] == ord('"'), _IS_BEHIND[data[letter]]).all():
             raise UnscannableError
         found, letter = found[: len(letter)][is_key], quote[is_key] + 1
         code = data[letter].astype(np.int64) | data[letter + 1].astype(np.int64) << 8

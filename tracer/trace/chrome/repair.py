@@ -42,9 +42,11 @@ def repair(text: bytes) -> Event | None:
         return None
     opening = _ARGS.search(text)
     outside, inside = (text, b"") if opening is None else (text[: opening.start()], text[opening.start() :])
-    # Keys may also stand behind the arguments.
-    found = {key: pattern.search(outside) or pattern.search(text) for key, pattern in _OUTER.items()}
-    name = _name(outside) or _name(text)
+    found = {key: pattern.search(outside) for key, pattern in _OUTER.items()}
+    name = _name(outside)
+    if opening is not None:  # keys may also stand behind the arguments
+        found = {key: match or _OUTER[key].search(text) for key, match in found.items()}
+        name = name or _name(text)
     if found["ph"] is None or (name is None and found["cat"] is None):
         return None
     return Event(
