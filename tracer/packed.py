@@ -115,6 +115,8 @@ class Narrow:
     def whole(self) -> Column:
         """The column as it was; of a single number in the memory of that one: to be read, not written."""
         first = self.blocks[0] if self.blocks else None
+        if first is not None and len(self.blocks) == 1 and first.beyond.dtype == self.kind and not first.low:
+            return first.beyond
         if first is not None and all(one.low == first.low and one.beyond.strides == (0,) for one in self.blocks):
             return repeated(_widened(self.kind, first, slice(1)), len(self))
         if self._held is not None:
@@ -181,9 +183,11 @@ class Blocks:
             self._filled = 0
 
     def column(self) -> Narrow:
-        """All that was added."""
-        rest = [_block(self._rows[: self._filled])] if self._filled else []
-        return Narrow(self._rows.dtype, [*self._full, *rest])
+        """All that was added; what is short as it is."""
+        rest = self._rows[: self._filled]
+        if not self._full:
+            return Narrow(rest.dtype, [Packed(0, rest.copy())] if len(rest) else [])
+        return Narrow(rest.dtype, [*self._full, _block(rest)] if len(rest) else self._full)
 
 
 def joined(parts: Iterable[Packed], kind: Kind) -> Narrow:
