@@ -280,6 +280,13 @@ def test_a_launch_inside_one_that_begins_before_the_stage_is_none_by_itself_in_t
     _check_random([*first, outer, inner, span("tracer/decode#1", 10, 9)])
 
 
+def test_a_part_knows_for_which_device_a_thread_works_that_lost_an_op() -> None:
+    """Its other ops are outside of the stage: a thread without any might have lost one on any device."""
+    elsewhere = [launch(0, 1, 2, tid=2), kernel("b", 2, 1, 2, device=1), launch(8, 1, 3, tid=2)]
+    own = [launch(10, 1, 1), kernel("a", 5, 2), kernel("a", 14, 1, 1)]
+    _check_random([*elsewhere, *own, span("tracer/vision", 9, 9)])
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(gpu_events())
 def test_parts_of_random_traces_say_what_the_whole_says(events: list[Event]) -> None:

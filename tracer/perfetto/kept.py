@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tracer.arrays import int64
+from tracer.arrays import coded, int64, rows_of_each
 from tracer.charge.intervals import Cover, distinct
 from tracer.charge.ledger import recorded_windows
 from tracer.charge.spans import innermost_span
@@ -75,7 +75,8 @@ def kept_of(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork, chose
         if len(own)
         else int64(np.abs(work.start_ns - ranges.start_ns[chosen[0]]).argsort()[:1])
     )
-    rows = _with_twins(work, np.union1d(own, beside))
+    losing = _of_losing_threads(trace, work, lost, int(ranges.start_ns[chosen[0]]))
+    rows = _with_twins(work, np.union1d(own, np.union1d(beside, losing)))
     zones = {
         number: Cover.of(ranges.start_ns[mine], ranges.end_ns[mine])
         for number in distinct(ranges.thread[chosen])
@@ -127,6 +128,19 @@ def _beside(trace: Trace, work: Work, own: I64) -> I64:
         if not work.on_device:
             found.append(order[_inside(work, order, mine)])
     return int64(np.concatenate(found))
+
+
+def _of_losing_threads(trace: Trace, work: Work, lost: LostWork, near_ns: int) -> I64:
+    """For each thread that lost ops one op on each device that it works for, near a time.
+
+    What a thread without any op has lost may have run on any device.
+    """
+    threads = distinct(int64(trace.calls.thread[lost.calls]))
+    asked = np.flatnonzero(np.isin(work.call_thread, threads) & (work.call >= 0))
+    asked = asked[np.argsort(np.abs(work.start_ns[asked] - near_ns), kind="stable")]
+    device, code = coded(work.device[asked])
+    pair = len(device) * np.searchsorted(int64(threads), work.call_thread[asked]) + code
+    return int64([asked[rows[0]] for _, rows in rows_of_each(int64(pair))])
 
 
 def _inside(work: Work, rows: I64, mine: Bools) -> Bools:
