@@ -117,6 +117,16 @@ def test_a_single_fill_among_many_launches_is_a_stray_but_not_among_few_and_neve
         assert _calls(*_many(FEW_LAUNCHES, 50, name=name)) == [f"{name}#50"]
 
 
+def test_of_a_kind_of_which_no_call_has_an_op_none_is_a_stray() -> None:
+    kernels = _many(20 * FEW_LAUNCHES)
+    fills = [call("cudaMemsetAsync", 5 + 10 * n, 3, 10_000 + n) for n in range(4)]
+    assert len(_calls(*kernels, *fills)) == 4
+    # Of three there may be none; and where one has its op the other is a stray, as are those of no bytes.
+    assert _calls(*kernels, *fills[:2]) == []
+    assert _calls(*kernels, *fills[:2], kernel("Memset", 20, 1, 10_001, cat="gpu_memset")) == []
+    assert _calls(*kernels, *[{**fill, "dur": 1} for fill in fills]) == []
+
+
 def test_a_quick_fill_among_lost_kernels_was_lost_with_them() -> None:
     slow = (call("cudaMemsetAsync", 30, 9, 3), kernel("Memset", 45, 1, 3, cat="gpu_memset"))
     quick = call("cudaMemsetAsync", 20, 4, 2)

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
     from tracer.trace.part import Place
 
-# The quickest fill or copy that put work on a device took 1,900 ns in 6,000 of them; those of no bytes 140 to 1,000.
-AT_ONCE_NS = 2_000
+# The quickest fill or copy that put work on a device took 1,748 ns in 20,000 of them; those of no bytes 140 to 1,000.
+AT_ONCE_NS = 1_400
 # Real files whose records are whole have single fills and copies without an op, not one in so many launches. Of kernels
 # and graphs Kineto's have none, those of Nsight Systems single kernels.
 STRAY_OF = 1_000
+# None of so many calls of a name has an op: of that kind nothing was recorded.
+SEVERAL = 4
 # Fewer launches than this are few enough for a single one to matter.
 FEW_LAUNCHES = 100
 
@@ -87,7 +89,7 @@ def find_lost(
         made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
     if trace.part is not None:
         calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
-    if _only_strays(trace, calls, len(made)):
+    if _only_strays(trace, calls, made):
         calls = calls[:0]
     graphs = _cut(trace, work, cut)
     graphs = graphs[np.isin(graphs, made) & ~np.isin(graphs, calls)]
@@ -319,13 +321,21 @@ def _beside_lost_kernels(trace: Trace, lacking: I64, made: I64) -> Bools:
     return np.asarray(lost[place] | lost[place + 1], dtype=np.bool_)
 
 
-def _only_strays(trace: Trace, calls: I64, made: int) -> bool:
-    """Whether these are so few among all launches, and fills and copies, that the records are whole."""
-    names = [trace.strings[name] for name in distinct(trace.calls.name[calls])]
+def _only_strays(trace: Trace, calls: I64, made: I64) -> bool:
+    """Whether these are so few among all launches, and fills and copies, that the records are whole.
+
+    They are not where several calls of one name were made, and none of them has an op.
+    """
+    own = trace.calls.name[calls]
+    codes = distinct(own)
+    names = [trace.strings[name] for name in codes]
     kernels = trace.format != "nsight" and any(launches(name) for name in names)
     if kernels or any(launches_graph(name) for name in names):
         return False
-    return len(calls) <= (max(1, made // STRAY_OF) if made >= FEW_LAUNCHES else 0)
+    of_all = trace.calls.name[made]
+    if any(SEVERAL <= np.count_nonzero(own == name) == np.count_nonzero(of_all == name) for name in codes):
+        return False
+    return len(calls) <= (max(1, len(made) // STRAY_OF) if len(made) >= FEW_LAUNCHES else 0)
 
 
 def _gaps(work: Work, start_ns: I64, thread: I64) -> Bools:

@@ -15,7 +15,7 @@ FEWEST_STEPS = 3
 FINDING = Rule(
     id="host-to-device-copies-in-decode",
     severity="warning",
-    rule="the median decode step copies from the host to the device",
+    rule="the median decode step copies from the host to the device{evidence.of_steps}",
     reason="What a step needs could have been on the device already; each copy is a launch and maybe a wait.",
     next_step="keep masks, positions and token ids on the device",
     rests_on=STEPS,
@@ -29,6 +29,6 @@ def find(evidence: Evidence) -> Found | None:
     if len(copied) < FEWEST_STEPS or not (typical := median(copied)):
         return None
     return Found(
-        f"each decode step copies {typical:,.0f} bytes from the host to the device",
+        f"each decode step copies {typical:,.0f} bytes from the host to the device{evidence.of_steps}",
         {"bytes_per_step": typical, "bytes": sum(copied), "steps": len(copied)},
     )
