@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.palette import NONE
+from reports.parts.words import known
 from reports.units import duration
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
                 f"{row.count:,}",
                 duration(row.cpu_ns),
                 f"{row.ops:,}",
-                NONE if row.device_time_ns is None else duration(row.device_time_ns),
+                known(row.device_time_ns),
             ]
         )
         for row in rows
