@@ -45,12 +45,17 @@ def line(*pieces: str | Piece, role: Role = "") -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Values over their index, drawn between the first and the last; `stage` gives the colour."""
+    """Values over their index, drawn between the first and the last; `stage` gives the colour.
+
+    `since` and `until` name those two where some before or behind them are not known.
+    """
 
     values: Sequence[int]
     first: str
     last: str
     stage: str
+    since: str = "first"
+    until: str = "last"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import UNSET
-from support.chrome import kernel
+from support.chrome import call, kernel, span, trace_of
 from support.typed import typed
 
 from reports.document import of_comparison, of_summary
@@ -19,7 +19,7 @@ from tracer.document.summary import Lost, Summary, encode
 from tracer.measure.lost import IN_GRAPHS
 from tracer.predict.whatif import Changes, predict
 from tracer.saved import load_summary
-from tracer.summarize import summarize_file
+from tracer.summarize import Choices, summarize, summarize_file
 
 GRAPHS, REPLAYS, FIRST = (
     "vllm_graph_replays_without_kernels",
@@ -214,6 +214,57 @@ def test_a_part_of_a_trace_knows_which_of_its_replays_lack_ops_though_no_other_i
     (token,) = summarize_file(part).tokens
     (same,) = [one for one in summarize_file(path).tokens if one.index == token.index]
     assert (token.device_time_ns, token.lost) == (same.device_time_ns, same.lost)
+
+
+def test_what_is_broken_down_is_of_steps_that_have_their_kernels(data: Path) -> None:
+    for name, rows, said in (
+        (FIRST, {"decode"}, "decode: of the 6 of 10 decode steps whose work was recorded"),
+        (GRAPHS, {"prefill"}, "decode: unknown, launches of it lack device ops"),
+    ):
+        summary = summarize_file(data / "cases" / f"{name}.json", Choices(by="kernel"))
+        assert summary.breakdown is not None
+        assert {row.stage for row in summary.breakdown.rows} == rows
+        assert "device time of decode by kernel" in [one.what for one in summary.abstained]
+        report = " ".join(render(summary, width=300).split())
+        assert (said in report, "share: of all" in report) == (True, False)
+    summary = summarize_file(data / "cases" / f"{FIRST}.json", Choices(by="category"))
+    assert summary.breakdown is not None
+    assert [row.ops for row in summary.breakdown.rows] == [6 * 8]
+
+
+def test_without_stages_nothing_has_a_share_of_what_was_not_recorded(data: Path, tmp_path: Path) -> None:
+    document = json.loads((data / "cases" / f"{FIRST}.json").read_text())
+    for event in document["traceEvents"]:
+        event["name"] = event["name"].replace("step[DECODE bs=1]", "some range")
+    for name, missing in (("lost", True), ("whole", False)):
+        replaced = [one for one in document["traceEvents"] if one["cat"] != "kernel"]
+        launched = [one for one in replaced if one["cat"] == "cuda_runtime"] if not missing else []
+        kernels = [one for one in document["traceEvents"] if one["cat"] == "kernel"] if missing else []
+        kernels += [kernel("k", one["ts"] + 5, 2, one["args"]["correlation"]) for one in launched]
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({**document, "traceEvents": replaced + kernels}))
+        report = " ".join(render(summarize_file(path), width=200).split())
+        shares = ("share: of all device time" in report, "No shares: all device time is unknown" in report)
+        assert shares == (not missing, missing)
+
+
+def test_steps_that_a_finding_is_about_are_counted_where_others_lack_ops() -> None:
+    def said(*missing: int) -> str:
+        events = [span("tracer/request#0", 0, 1000)]
+        for k in range(1, 10):
+            events += [span(f"tracer/decode#{k}", 100 * k, 90), call("cudaMemcpyAsync", 100 * k + 1, 4, k)]
+            args = {"bytes": 64}
+            copy = kernel("Memcpy HtoD (Pinned -> Device)", 100 * k + 9, 2, k, cat="gpu_memcpy", args=args)
+            events += [] if k in missing else [copy]
+        (found,) = [one for one in summarize(trace_of(*events)).findings if one.id.startswith("host-to-device")]
+        return found.message
+
+    assert said() == "each decode step copies 64 bytes from the host to the device"
+    assert said(1, 2) == f"{said()} (7 of 9 decode steps; of the others not all was recorded)"
+
+
+def test_the_course_of_steps_begins_with_the_first_that_is_known(data: Path) -> None:
+    assert "#5 720 µs" in " ".join(render(_summary(data, FIRST)).split())
 
 
 def test_a_whole_trace_says_nothing_of_lost_work(data: Path) -> None:

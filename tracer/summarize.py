@@ -24,7 +24,7 @@ from tracer.measure import graph_names, needs, occupancy, python_lines, recordin
 from tracer.measure import lost as missed
 from tracer.measure.abstained import abstentions, calls_lost, is_rated
 from tracer.measure.annotations import SHOWN, annotation_rows, rangeless
-from tracer.measure.breakdown import break_down
+from tracer.measure.breakdown import break_down, unlisted
 from tracer.measure.counts import count
 from tracer.measure.decoding import describe
 from tracer.measure.doubt import doubts, requests_without_doubted, without_doubted
@@ -220,7 +220,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = None, launches: Again = None) -> Summary:
     """Measure what was charged, and find what is worth knowing; see `summarize`."""
-    ranges, work = charged.ranges, charged.work
+    ranges, work, lost = charged.ranges, charged.work, charged.lost
     trace = _with_capture(charged.trace, work, choices)
     missing, runs, device, stages, tokens, times, latency, requests, memory = _measure(charged)
     give_back_freed_pages(trace.events)
@@ -229,7 +229,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     decoding = describe(known.tokens, trace.manifest, on_device=work.on_device, one_each=ranges.tokens)
     roofline, unrated = _rates(trace, runs, known, tokens, choices, missing)
     coverage = covered(runs, trace.manifest)
-    annotations, threads = annotation_rows(trace, work, charged.lost), host_threads(trace, work, staged=ranges.marked)
+    annotations, threads = annotation_rows(trace, work, lost), host_threads(trace, work, lost, staged=ranges.marked)
     (speculated, drafted), (solos, unlike) = told(trace, runs, choices), whole_solos(_solos(choices))
     held, used = footprint(trace.manifest), energy(trace.manifest)
     together, rate = joint(trace, ranges, work, solos, missing), launching(trace.manifest, stages)
@@ -244,7 +244,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
     found, unasked = ask(evidence)
     window, unstaged = window_of(work), None if ranges.marked else no_stages(trace, threads, annotations)
     give_back_freed_pages(trace.events)
-    breakdown = break_down(trace, ranges, work, choices.by) if choices.by else None
+    breakdown = break_down(trace, runs, choices.by) if choices.by else None
     return Summary(
         schema_=SCHEMA,
         trace=trace_info(trace, ranges, choices, window, _warnings(trace, work, times, *unrated)),
@@ -266,7 +266,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
         abstained=[
             *abstentions(trace, ranges, work, stages, missing, rated=is_rated(trace, choices), unstaged=unstaged),
             *[*unanswered(speculated, ranges), *unlike, *unasked, *unmeasured(trace.manifest), *unsure],
-            *graph_names.unnamed(trace, breakdown, choices.capture),
+            *[*unlisted(breakdown, missing), *graph_names.unnamed(trace, breakdown, choices.capture)],
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         **_there(lost=missing, memory=memory, footprint=held, energy=used),

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
-from reports.parts.words import kind, lost_of, on_cpu
-from reports.units import byte_count, counted, duration, share, short_kernels
+from reports.parts.words import all_time, lost_of, on_cpu, share_of_all
+from reports.units import byte_count, counted, duration, short_kernels
 from tracer.document.summary import IN_GRAPHS
+from tracer.document.words import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.asked import Asked
-    from tracer.document.summary import BreakdownRow, Summary
+    from tracer.document.summary import Breakdown, BreakdownRow, Summary
 
 TOP = 12
 # How kernels were launched, in wide terminals; grid and block say the most.
@@ -56,15 +57,15 @@ def part(summary: Summary, asked: Asked) -> Block | None:
             continue
         stage = (row.stage or "no stage") if seen[row.stage] == 1 else ""
         name = shorter[row.name] if found.by == "kernel" else row.name
-        times = [duration(row.device_time_ns), share(row.device_time_ns, summary.device.time_ns)]
+        times = [duration(row.device_time_ns), share_of_all(row.device_time_ns, summary)]
         rows.append(Row([stage, name, f"{row.ops:,}", *times, *(_launched(row) if launched else ())]))
     more = sum(max(0, count - top) for count in seen.values())
     wrong = counted(found.wrong_external_ids, "External id names", "External ids name")
     says = note(
         found.meaning,
-        f"share: of all {kind(summary)} time.",
+        all_time(summary),
         *(LAUNCHED_MEANS if launched else ()),
-        "Of what was recorded: see above for what was not." if lost_of(summary) is not None else "",
+        "" if lost_of(summary) is None else _recorded(found),
         *(f"graph replay: {one.reason}; {one.next_step}." for one in summary.abstained if one.what.endswith(IN_GRAPHS)),
         f"Of {counted(found.graph_ops, 'op')} in replayed graphs {found.graph_ops_named:,} go by what launched them "
         "when the graph was captured, or by the compiler's name."
@@ -77,6 +78,17 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"{counted(more, 'more row')}: --top {max(seen.values())}." if more else "",
     )
     return block("", Table(columns, rows), says)
+
+
+def _recorded(found: Breakdown) -> str:
+    """Of what rows are where launches lack their device ops."""
+    said = [
+        f"{one.stage}: of the {one.runs:,} of {one.of_runs:,} {runs_of(one.stage)} whose work was recorded."
+        if one.runs
+        else f"{one.stage}: unknown, launches of it lack device ops."
+        for one in found.in_part
+    ]
+    return " ".join(said) or "Of what was recorded: see above for what was not."
 
 
 def _launched(row: BreakdownRow) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.parts.words import kind
+from reports.parts.words import kind, lost_of
 from reports.units import share
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     device = summary.device
     of = [(stage.stage, stage.categories, stage.device_time_ns) for stage in summary.stages]
+    every = "all" if lost_of(summary) is None else "what was recorded"
     rows = []
-    for stage, categories, whole_ns in of or [("all", device.categories, device.time_ns)]:
+    for stage, categories, whole_ns in of or [(every, device.categories, device.time_ns)]:
         if summary.stages and not asked.shows(stage):
             continue
         found = [
@@ -36,7 +37,8 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     other = share(summary.device.categories.get("other", 0), summary.device.time_ns)
     columns = [Column("", right=False), Column("", right=False, wraps=True)]
-    says = f"By name; {other} of the {kind(summary)} time has a name that says nothing (other)."
+    recorded = "" if lost_of(summary) is None else "recorded "
+    says = f"By name; {other} of the {recorded}{kind(summary)} time has a name that says nothing (other)."
     return block(
         "kinds of work",
         Table(columns, rows),

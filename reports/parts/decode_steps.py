@@ -53,7 +53,14 @@ def _times(times: list[int], summary: Summary, *, on_device: bool) -> list[Line 
             f" · p50 {rank(50)} · p90 {rank(90)} · p99 {rank(99)}" if several else f" {rank(50)}",
         )
     ]
-    return [*found, Curve(times, duration(times[0]), duration(times[-1]), "decode")] if several else found
+    return [*found, _curve(times, summary, on_device=on_device)] if several else found
+
+
+def _curve(times: list[int], summary: Summary, *, on_device: bool) -> Curve:
+    """The steps whose time is known; the first and the last of these by number, where they are not those of all."""
+    known = [token for token in summary.tokens if not on_device or token.device_time_ns is not None]
+    since, until = ("" if summary.tokens[at] is known[at] else f"#{known[at].index}" for at in (0, -1))
+    return Curve(times, duration(times[0]), duration(times[-1]), "decode", since or "first", until or "last")
 
 
 def _steps(summary: Summary) -> str:

@@ -118,14 +118,23 @@ def _lost(summary: Summary) -> Line | None:
     lost = lost_of(summary)
     if lost is None:
         return None
-    unknown = [stage for stage in summary.stages if stage.took_ns is None]
-    of = f" of {listed([stage.stage for stage in unknown])}" if unknown else " there"
-    text = f"{lost.reason}; device, busy and idle time{of} are unknown"
+    text = f"{lost.reason}; {_unknown(summary)} are unknown"
     if lost.steps:
         whole = lost.of_steps - lost.steps
         text += f" ({lost.steps:,} of {lost.of_steps:,} decode steps"
         text += f"; figures per step are of the other {whole:,})" if whole else ")"
     return line(text, role="caution")
+
+
+def _unknown(summary: Summary) -> str:
+    """What of which stage."""
+    work = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
+    idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
+    also = f"idle time of {listed(idle)}"
+    if idle and not work:
+        return f"device, busy and idle time there, and {also},"
+    of = f" of {listed(work)}" if work else " there"
+    return f"device, busy and idle time{of}{f', and {also},' if idle else ''}"
 
 
 def _copying(summary: Summary) -> Line | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.parts.words import kind, on_cpu
-from reports.units import counted, duration, share, short_kernels
+from reports.parts.words import all_time, on_cpu, share_of_all
+from reports.units import counted, duration, short_kernels
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -34,14 +34,14 @@ def part(summary: Summary, asked: Asked) -> Block | None:
                 shorter[kernel.name],
                 f"{kernel.count:,}",
                 duration(kernel.time_ns),
-                share(kernel.time_ns, summary.device.time_ns),
+                share_of_all(kernel.time_ns, summary),
             ]
         )
         for kernel in kernels[:top]
     ]
     more = len(kernels) - top
     says = note(
-        f"share: of all {kind(summary)} time.",
+        all_time(summary),
         f"{counted(more, 'more name')}: --top {len(kernels)}." if more > 0 else "",
     )
     return block("operators" if on_cpu(summary) else "kernels", Table(columns, rows), says)

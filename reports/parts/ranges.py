@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
-from reports.parts.words import UNKNOWN, known, on_cpu
-from reports.units import counted, duration, share
+from reports.parts.words import UNKNOWN, known, on_cpu, share_of_all
+from reports.units import counted, duration
 from tracer.document.summary import LostOps
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _row(row: RangeRow, summary: Summary) -> list[str]:
         duration(row.cpu_ns),
         UNKNOWN if row.ops is None else f"{row.ops:,}",
         known(row.device_time_ns),
-        NONE if row.device_time_ns is None else share(row.device_time_ns, summary.device.time_ns),
+        NONE if row.device_time_ns is None else share_of_all(row.device_time_ns, summary),
         known(row.projected_ns),
         known(row.kernel_ns),
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
+from reports.parts.words import lost_of
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ MEANS = {
     "KV tokens": "KV tokens: in all caches that attention reads.",
     "a token": "a token: device time of the steps over all tokens computed.",
 }
+OF_RECORDED = "Steps that lack device ops count in all but a token."
 
 
 def part(summary: Summary, _: Asked) -> Block | None:
@@ -31,7 +33,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     return block(
         "what the steps held",
         *_steady(found.steady),
-        *_batches([row for row in found.held if _told(row)]),
+        *_batches([row for row in found.held if _told(row)], "" if lost_of(summary) is None else OF_RECORDED),
     )
 
 
@@ -50,7 +52,7 @@ def _steady(part: SteadyPart | None) -> list[Element]:
     return [line(text, role="strong"), note(f"steady: {part.rule}.")]
 
 
-def _batches(rows: list[Held]) -> list[Element]:
+def _batches(rows: list[Held], recorded: str) -> list[Element]:
     if not rows:
         return []
     columns = [
@@ -77,6 +79,7 @@ def _batches(rows: list[Held]) -> list[Element]:
     says = note(
         "Of the median step, by the engine's labels, with the lowest and the highest where they differ.",
         *[Sentence(columns[i].name, MEANS[columns[i].name]) for i in told if columns[i].name in MEANS],
+        recorded if any(row.ns_per_token is not None for row in rows) else "",
     )
     return [Table([columns[i] for i in told], [Row([row[i] for i in told]) for row in cells]), says]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
-from reports.units import duration, share
+from reports.parts.words import known, share_of_all
 from tracer.document.summary import MARKS
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ def part(summary: Summary, _: Asked) -> Block | None:
         "no marks" if summary.stages else "no stages",
         line(told.reason),
         line(f"to get some: {told.next_step}"),
-        *_threads(summary.threads, summary.device.time_ns),
+        *_threads(summary.threads, summary),
     )
 
 
-def _threads(threads: list[HostThread], whole_ns: int) -> list[Element]:
+def _threads(threads: list[HostThread], summary: Summary) -> list[Element]:
     if not threads:
         return []
     columns = [
@@ -49,8 +49,8 @@ def _threads(threads: list[HostThread], whole_ns: int) -> list[Element]:
                 row.process,
                 f"{row.launches:,}",
                 f"{row.ops:,}",
-                duration(row.device_time_ns),
-                share(row.device_time_ns, whole_ns),
+                known(row.device_time_ns),
+                NONE if row.device_time_ns is None else share_of_all(row.device_time_ns, summary),
                 RECORDED[row.silent],
             ]
         )
@@ -59,6 +59,7 @@ def _threads(threads: list[HostThread], whole_ns: int) -> list[Element]:
     says = note(
         "The host threads that launched, with the work they asked for.",
         Sentence("recorded", "recorded: whether the file has operators, ranges or frames of the thread."),
+        "unknown: launches of it lack device ops." if any(row.lost for row in threads[:TOP]) else "",
         f"{len(threads) - TOP:,} more in --format json." if len(threads) > TOP else "",
     )
     return [Table(columns, rows), says]

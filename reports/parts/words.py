@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.units import duration
+from reports.palette import NONE
+from reports.units import duration, share
 from tracer.document.summary import Lost
 
 if TYPE_CHECKING:
@@ -32,3 +33,15 @@ def known(time_ns: int | None) -> str:
 def lost_of(summary: Summary) -> Lost | None:
     """What was launched and not recorded; None where nothing was."""
     return summary.lost if isinstance(summary.lost, Lost) else None
+
+
+def share_of_all(time_ns: int, summary: Summary) -> str:
+    """The share that a time has of all work; none of a whole that is not known."""
+    return NONE if lost_of(summary) is not None else share(time_ns, summary.device.time_ns)
+
+
+def all_time(summary: Summary) -> str:
+    """What such a share is of."""
+    if lost_of(summary) is not None:
+        return f"No shares: all {kind(summary)} time is unknown."
+    return f"share: of all {kind(summary)} time."

@@ -81,7 +81,7 @@ def _curve(curve: Curve) -> str:
     drawn = (
         f'<svg class="curve fill {stage_class(curve.stage)}" width="280" height="18" aria-hidden="true">{bars}</svg>'
     )
-    return f"<p>first {escape(curve.first)} {drawn} last {escape(curve.last)}</p>"
+    return f"<p>{curve.since} {escape(curve.first)} {drawn} {curve.until} {escape(curve.last)}</p>"
 
 
 def note(text: str) -> str:

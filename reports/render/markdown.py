@@ -62,7 +62,7 @@ def _drawn(element: Element) -> list[str]:
             return [_emphasised("".join(map(_piece, element.pieces)), element.role)]
         case Curve():
             drawn = sparkline(element.values, min(len(element.values), LONGEST_CURVE))
-            return [f"first {escape(element.first)} {drawn} last {escape(element.last)}"]
+            return [f"{element.since} {escape(element.first)} {drawn} {element.until} {escape(element.last)}"]
         case Note():
             return [f"<sub>{escape(element.text())}</sub>"]
         case Caution():

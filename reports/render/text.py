@@ -84,7 +84,9 @@ def _drawn(block: Block, width: int, left_out: set[str]) -> Iterator[RenderableT
 
 def _curve(curve: Curve, width: int) -> Text:
     drawn = sparkline(curve.values, min(len(curve.values), width - BESIDE_CURVE))
-    return Text.assemble(f"first {curve.first} ", (drawn, COLOURS.get(curve.stage, "")), f" last {curve.last}")
+    return Text.assemble(
+        f"{curve.since} {curve.first} ", (drawn, COLOURS.get(curve.stage, "")), f" {curve.until} {curve.last}"
+    )
 
 
 def _item(item: Item) -> Grid:

@@ -68,6 +68,20 @@ def test_a_capture_whose_begin_or_end_is_missing_reaches_to_that_end_of_the_trac
     ]
 
 
+def test_such_a_capture_reaches_no_further_than_to_what_none_allows() -> None:
+    begin, end = call("cudaStreamBeginCapture", 30, 1, 0), call("cudaStreamEndCapture", 30, 1, 0)
+    for name in ("cudaGraphLaunch", "hipStreamSynchronize", "cudaDeviceSynchronize"):
+        between = [call(name, 25, 1, 9), kernel("k", 27, 1, 9)]
+        assert _calls(launch(10, 2, 2), *between, launch(28, 1, 3), end) == ["cudaLaunchKernel#2"]
+        behind = [call(name, 45, 1, 9), kernel("k", 47, 1, 9)]
+        assert _calls(begin, launch(40, 2, 2), *behind, launch(50, 1, 3)) == ["cudaLaunchKernel#3"]
+        # Of a whole one they may be of another stream.
+        assert _calls(begin, launch(40, 2, 2), *behind, launch(50, 1, 3), {**end, "ts": 60}) == []
+    # A wait for an event is for what was asked for before.
+    waits = call("cudaEventSynchronize", 45, 1, 0)
+    assert _calls(begin, launch(40, 2, 2), waits, launch(50, 1, 3)) == []
+
+
 def test_a_launch_inside_a_launch_is_one_with_it() -> None:
     inner = call("cuLaunchKernel", 21, 2, 3)
     assert _calls(*RECORDED, launch(20, 5, 2), inner) == ["cudaLaunchKernel#2"]
@@ -115,6 +129,16 @@ def test_a_single_fill_among_many_launches_is_a_stray_but_not_among_few_and_neve
     assert _calls(*_many(FEW_LAUNCHES - 1, 50, name="cudaMemsetAsync")) == ["cudaMemsetAsync#50"]
     for name in ("cudaLaunchKernel", "hipGraphLaunch", "cudaGraphLaunch_v10000"):
         assert _calls(*_many(FEW_LAUNCHES, 50, name=name)) == [f"{name}#50"]
+
+
+def test_of_a_kind_of_which_no_call_has_an_op_none_is_a_stray() -> None:
+    kernels = _many(20 * FEW_LAUNCHES)
+    fills = [call("cudaMemsetAsync", 5 + 10 * n, 3, 10_000 + n) for n in range(4)]
+    assert len(_calls(*kernels, *fills)) == 4
+    # Of three there may be none; and where one has its op the other is a stray, as are those of no bytes.
+    assert _calls(*kernels, *fills[:2]) == []
+    assert _calls(*kernels, *fills[:2], kernel("Memset", 20, 1, 10_001, cat="gpu_memset")) == []
+    assert _calls(*kernels, *[{**fill, "dur": 1} for fill in fills]) == []
 
 
 def test_a_quick_fill_among_lost_kernels_was_lost_with_them() -> None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 from conftest import real_traces
+from msgspec import UNSET
 from support.chrome import OTHER, Event, call, frame, kernel, launch, module, operator, span, trace_of, write
 
 from tracer.choices import Choices
-from tracer.document.summary import MARKS, Abstained, HostThread, Summary
+from tracer.document.summary import MARKS, Abstained, HostThread, LostOps, Summary
 from tracer.summarize import summarize, summarize_file
 
 
@@ -33,6 +34,16 @@ def test_each_thread_that_launched_has_its_work() -> None:
         HostThread(process="100", thread="2", launches=3, ops=3, device_time_ns=30_000, ranges=0, silent=True),
         HostThread(process="100", thread="1", launches=1, ops=1, device_time_ns=10_000, ranges=0, silent=False),
     ]
+
+
+def test_what_a_thread_launched_in_vain_counts_and_its_time_is_unknown() -> None:
+    lost = [launch(500 + 10 * n, 1, 90 + n, tid=OTHER) for n in range(3)]
+    threads = _summary(operator("aten::mm", 0, 5), *_work(1, 1), *lost).threads
+    assert [(row.thread, row.launches, row.ops, row.device_time_ns) for row in threads] == [
+        ("1", 1, 1, 10_000),
+        ("2", 3, 0, None),
+    ]
+    assert (threads[0].lost, threads[1].lost) == (UNSET, LostOps(launches=3))
 
 
 def test_where_frames_were_recorded_of_another_thread_nobody_is_told_to_record_frames() -> None:

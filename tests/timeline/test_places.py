@@ -10,6 +10,7 @@ import pytest
 from support.chrome import Event, document, kernel, launch, span, trace_of
 from support.staged import staged_trace
 
+from tracer.charge.lost import find_lost
 from tracer.charge.stages.find import find_stages
 from tracer.charge.work import work_of
 from tracer.choices import Choices
@@ -68,6 +69,17 @@ def test_by_its_evidence_or_by_what_its_rule_is_about(id: str, evidence: dict[st
 def test_a_step_is_where_its_work_on_the_device_is() -> None:
     place = _place("token-outliers", {"steps": [[0, 2]]})
     assert place == Place(start_ns=400_000, end_ns=441_000, what="decode step 2")  # behind vision's first op, at 5 us
+
+
+def test_a_step_that_lacks_an_op_shows_nothing_where_another_lacks_none() -> None:
+    trace = trace_of(*_events(), launch(402, 1, 99))  # in the third, the longest
+    ranges = find_stages(trace)
+    work = work_of(trace, ranges)
+    runs = runs_of(ranges, work, None, find_lost(trace, ranges, work))
+    finding = Finding(id="kv-growth", severity="info", message="", evidence={})
+    place = place_of(finding, runs, work, int(np.min(work.start_ns)))
+    assert place is not None
+    assert place.what in ("decode step 1", "decode step 2")
 
 
 def test_what_lies_outside_all_stages_is_shown_by_its_longest_op() -> None:

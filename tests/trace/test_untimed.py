@@ -8,6 +8,7 @@ from support.chrome import EVERYTHING, document, kernel, launch, operator, read_
 from tracer.trace.columns import Trace
 
 YEARS_US = 1_615_207_264_505_000
+HOUR_US = 3_600_000_000
 
 
 def _kernels(trace: Trace) -> list[str]:
@@ -55,6 +56,37 @@ def test_several_ops_at_zero_that_were_launched_later_have_no_time_and_a_single_
     others = [launch(200, 1, 7), kernel("k", 210, 30, 7)]
     assert _kernels(trace_of(*at_zero, *others)) == ["k"]
     assert _kernels(trace_of(*at_zero[:2], *others)) == ["lost", "k"]
+
+
+@pytest.mark.parametrize("begin", [1000.5, YEARS_US])
+@pytest.mark.parametrize(
+    ("times", "why"),
+    [
+        ((-1, -1), "several of a stream written to have begun at once, before all calls"),
+        ((YEARS_US * 3, YEARS_US * 3 + 70.5), "written to have run more than an hour away from all calls"),
+        ((-2 * HOUR_US, -2 * HOUR_US + 1), "written to have run more than an hour away from all calls"),
+    ],
+)
+def test_ops_at_a_time_at_which_nothing_was_called_have_none(begin: float, times: tuple[int, int], why: str) -> None:
+    kept = [event for n in range(9) for event in (launch(begin + n, 1, n), kernel("k", begin + 10 * n + 5, 5, n))]
+    lost = [event for n, at in enumerate(times, 20) for event in (launch(begin + n, 1, n), kernel("x", at, 30, n))]
+    trace = trace_of(*kept, *lost)
+    assert (_kernels(trace), trace.untimed) == (["k"] * 9, 2)
+    assert trace.warnings == [f"2 device ops left out (x): no usable time, {why}"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [10 * n - 50 for n in range(6)],  # a clock that is early: each begins at a moment of its own
+        [-90, -90, *range(-80, 0, 10)],  # also where two of a stream run at once
+        [9 * HOUR_US + 10 * n for n in range(6)],  # and where it is far off, but of all
+        [10, HOUR_US / 2],  # what began late
+    ],
+)
+def test_ops_of_a_clock_that_is_off_and_late_ones_are_kept(times: list[float]) -> None:
+    events = [event for n, at in enumerate(times) for event in (launch(n, 1, n), kernel("k", at, 5, n))]
+    assert len(trace_of(*events).ops) == len(times)
 
 
 def test_single_ops_at_zero_on_streams_of_one_number_are_each_the_only_one_of_theirs() -> None:

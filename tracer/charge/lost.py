@@ -19,7 +19,15 @@ from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
 from tracer.charge.launches import find_launches, process_of_thread
 from tracer.document.names import ALL_STAGES, PREFILL
-from tracer.trace.api import begins_capture, ends_capture, launches, launches_graph, moves_bytes, starts_work
+from tracer.trace.api import (
+    begins_capture,
+    ends_capture,
+    launches,
+    launches_graph,
+    moves_bytes,
+    starts_work,
+    synchronises,
+)
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
@@ -31,11 +39,14 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
     from tracer.trace.part import Place
 
-# The quickest fill or copy that put work on a device took 1,900 ns in 6,000 of them; those of no bytes 140 to 1,000.
-AT_ONCE_NS = 2_000
+# The quickest fill or copy that put work on a device took 1,748 ns in 20,000 of them; those of no bytes 140 to 1,000.
+AT_ONCE_NS = 1_400
 # Real files whose records are whole have single fills and copies without an op, not one in so many launches. Of kernels
 # and graphs Kineto's have none, those of Nsight Systems single kernels.
 STRAY_OF = 1_000
+# None of so many calls of a name has an op: of that kind nothing was recorded.
+SEVERAL = 4
+WAITED_FOR = ("Stream", "Device")
 # Fewer launches than this are few enough for a single one to matter.
 FEW_LAUNCHES = 100
 
@@ -87,7 +98,7 @@ def find_lost(
         made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
     if trace.part is not None:
         calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
-    if _only_strays(trace, calls, len(made)):
+    if _only_strays(trace, calls, made):
         calls = calls[:0]
     graphs = _cut(trace, work, cut)
     graphs = graphs[np.isin(graphs, made) & ~np.isin(graphs, calls)]
@@ -199,20 +210,34 @@ def _launches(trace: Trace) -> I64:
 def _captured(trace: Trace, rows: I64) -> Bools:
     """Which calls lie between the begin and the end of a stream capture on their thread.
 
-    A capture whose begin, or whose end, was not recorded reaches to that end of the trace.
+    A capture whose begin, or whose end, was not recorded reaches to the nearest call on that side that no capture
+    allows (the replay of a graph, a wait for the device or a stream), else to that end of the trace.
     """
     calls = trace.calls
     begins, ends = _named(trace, begins_capture), _named(trace, ends_capture)
-    marks = np.concatenate([begins, ends])
-    opens = np.concatenate([np.ones(len(begins), dtype=np.bool_), np.zeros(len(ends), dtype=np.bool_)])
     captured = np.zeros(len(rows), dtype=np.bool_)
-    for thread in distinct(calls.thread[marks]):
-        own = np.flatnonzero(calls.thread[marks] == thread)
-        own = own[np.argsort(calls.start_ns[marks[own]], kind="stable")]
+    outside = _named(trace, _outside_captures) if len(begins) or len(ends) else begins
+    for thread in distinct(calls.thread[np.concatenate([begins, ends])]):
+        opened_ns, closed_ns = (np.sort(calls.start_ns[at[calls.thread[at] == thread]]) for at in (begins, ends))
         mine = np.flatnonzero(calls.thread[rows] == thread)
-        place = np.searchsorted(calls.start_ns[marks[own]], calls.start_ns[rows[mine]], side="right") - 1
-        captured[mine] = np.where(place >= 0, opens[own[np.maximum(place, 0)]], not opens[own[0]])
+        start_ns = calls.start_ns[rows[mine]]
+        marks_ns = np.concatenate([opened_ns, closed_ns])
+        order = np.argsort(marks_ns, kind="stable")
+        opens, marks_ns = order < len(opened_ns), marks_ns[order]
+        place = np.searchsorted(marks_ns, start_ns, side="right")
+        behind_begin, before_end = np.append(False, opens)[place], np.append(~opens, False)[place]
+        outside_ns = np.sort(calls.start_ns[outside[calls.thread[outside] == thread]])
+        since = np.searchsorted(outside_ns, start_ns, side="right")
+        # Whether such a call lies between the begin and it, or between it and the end.
+        ended = since > np.searchsorted(outside_ns, np.append(0, marks_ns)[place])
+        begun = since < np.searchsorted(outside_ns, np.append(marks_ns, 0)[np.minimum(place, len(marks_ns) - 1)])
+        captured[mine] = (behind_begin & (before_end | ~ended)) | (before_end & (behind_begin | ~begun))
     return captured
+
+
+def _outside_captures(name: str) -> bool:
+    """Whether no capture allows such a call on its thread, as it would wait for what only a replay runs."""
+    return launches_graph(name) or (synchronises(name) and name.partition("Synchronize")[0].endswith(WAITED_FOR))
 
 
 def _joined_captures(trace: Trace, lacking: I64) -> I64:
@@ -319,13 +344,21 @@ def _beside_lost_kernels(trace: Trace, lacking: I64, made: I64) -> Bools:
     return np.asarray(lost[place] | lost[place + 1], dtype=np.bool_)
 
 
-def _only_strays(trace: Trace, calls: I64, made: int) -> bool:
-    """Whether these are so few among all launches, and fills and copies, that the records are whole."""
-    names = [trace.strings[name] for name in distinct(trace.calls.name[calls])]
+def _only_strays(trace: Trace, calls: I64, made: I64) -> bool:
+    """Whether these are so few among all launches, and fills and copies, that the records are whole.
+
+    They are not where several calls of one name were made, and none of them has an op.
+    """
+    own = trace.calls.name[calls]
+    codes = distinct(own)
+    names = [trace.strings[name] for name in codes]
     kernels = trace.format != "nsight" and any(launches(name) for name in names)
     if kernels or any(launches_graph(name) for name in names):
         return False
-    return len(calls) <= (max(1, made // STRAY_OF) if made >= FEW_LAUNCHES else 0)
+    of_all = trace.calls.name[made]
+    if any(SEVERAL <= np.count_nonzero(own == name) == np.count_nonzero(of_all == name) for name in codes):
+        return False
+    return len(calls) <= (max(1, len(made) // STRAY_OF) if len(made) >= FEW_LAUNCHES else 0)
 
 
 def _gaps(work: Work, start_ns: I64, thread: I64) -> Bools:

@@ -39,7 +39,11 @@ def of_lost(summary: Summary, label: str) -> list[Abstained]:
     if not isinstance(lost, Lost):
         unsure = [one for one in summary.abstained if one.what.startswith(ALL_WORK)]
         return [msgspec.structs.replace(one, what=f"{one.what} in {label}") for one in unsure]
-    unknown = [f"device work of {stage.stage}" for stage in summary.stages if stage.took_ns is None]
+    unknown = [
+        f"{'device work' if stage.device_time_ns is None else 'idle time'} of {stage.stage}"
+        for stage in summary.stages
+        if stage.took_ns is None
+    ]
     return [
         Abstained(what=f"{what} in {label}", reason=lost.reason, next_step=lost.next_step)
         for what in unknown or ["device work"]

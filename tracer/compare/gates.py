@@ -121,7 +121,7 @@ def _check(summary: Summary, budget: Budget) -> Gate:
         return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, lost)
     if value is None:
         reason = "no pass without a profiler says so" if source == TRACE and budget.of not in ALL_STAGES else ""
-        if source == TRACE and budget.kind == TIME and budget.of in shares(summary, source):
+        if source == TRACE and budget.kind == TIME and budget.of in {stage.stage for stage in summary.stages}:
             reason = "without a request to add up, hold tpot or a share to a budget"
         raise InputError(
             f"{summary.trace.path}: --budget {budget.text}: it has no {budget.of}{f' ({reason})' if reason else ''}; "

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from tracer.compare.drift import KERNELS_BESIDE, Known
 from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
+from tracer.document.names import DECODE
 from tracer.document.summary import Lost
-from tracer.document.words import listed
+from tracer.document.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,12 +66,20 @@ def _of_the_test(
 
 
 def _of_lost_work(baseline: Sequence[Summary], other: Sequence[Summary]) -> Iterator[str]:
-    for summary in (*baseline, *other):
-        lost = summary.lost
-        if isinstance(lost, Lost):
-            unknown = [stage.stage for stage in summary.stages if stage.took_ns is None]
-            what = f"device work of {listed(unknown)}" if unknown else "device work"
-            yield f"{summary.trace.path}: {lost.reason}, so its {what} is not compared; {lost.next_step}"
+    yield from dict.fromkeys(note for one in (*baseline, *other) if (note := _of_lost(one)))
+
+
+def _of_lost(summary: Summary) -> str:
+    lost = summary.lost
+    if not isinstance(lost, Lost):
+        return ""
+    work = [stage.stage for stage in summary.stages if stage.device_time_ns is None]
+    idle = [stage.stage for stage in summary.stages if stage.device_time_ns is not None and stage.idle_ns is None]
+    parts = [f"{what} of {listed(of)}" for what, of in (("device work", work), ("idle time", idle)) if of]
+    known = lost.of_steps - lost.steps
+    but = f", but for {counted(known, 'decode step')} of which all is known" if DECODE in work and known else ""
+    what = f"{listed(parts or ['device work'])} {'are' if len(parts) > 1 else 'is'} not compared{but}"
+    return f"{summary.trace.path}: {lost.reason}, so its {what}; {lost.next_step}"
 
 
 def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[str]:

@@ -38,7 +38,8 @@ def find(evidence: Evidence) -> Found | None:
         return None
     return Found(
         f"the same decode steps changed by {change:+.1%} on the device over {decoding.requests} requests"
-        + _meanwhile(evidence),
+        + _meanwhile(evidence)
+        + evidence.of_steps,
         {"change": change, "ns_per_request": slope.ns, "low_ns": slope.low_ns, "high_ns": slope.high_ns}
         | _read(evidence),
     )

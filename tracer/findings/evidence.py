@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tracer.document.names import DECODE
 from tracer.findings.rule import Saving
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ class Evidence:
         from tracer.measure.alike import same_shape
 
         return same_shape(self.manifest, clean[0].sample)
+
+    @property
+    def of_steps(self) -> str:
+        """Of how many decode steps a rule speaks that looks at those of which all is known; "" where it is of each."""
+        if self.lost is None or DECODE not in self.unknown:
+            return ""
+        return f" ({len(self.tokens):,} of {self.lost.of_steps:,} decode steps; of the others not all was recorded)"
 
     @property
     def whole_ns(self) -> float | None:

@@ -29,6 +29,6 @@ def find(evidence: Evidence) -> Found | None:
     if len(copied) < FEWEST_STEPS or not (typical := median(copied)):
         return None
     return Found(
-        f"each decode step copies {typical:,.0f} bytes from the host to the device",
+        f"each decode step copies {typical:,.0f} bytes from the host to the device{evidence.of_steps}",
         {"bytes_per_step": typical, "bytes": sum(copied), "steps": len(copied)},
     )

@@ -39,6 +39,7 @@ def find(evidence: Evidence) -> Found | None:
         return None
     return Found(
         f"decode steps grow by {duration(growth.ns)} per cached token ({duration(growth.low_ns)} to "
-        f"{duration(growth.high_ns)}): {grown_ns / decoding.device_time_ns:.0%} of a step over these {span + 1}",
+        f"{duration(growth.high_ns)}): {grown_ns / decoding.device_time_ns:.0%} of a step over these {span + 1}"
+        f"{evidence.of_steps}",
         {"ns_per_token": growth.ns, "low_ns": growth.low_ns, "high_ns": growth.high_ns, "tokens": span},
     )

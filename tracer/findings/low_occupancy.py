@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import DECODE
 from tracer.document.words import counted, title
-from tracer.findings.rule import STEPS, Found, Rule
+from tracer.findings.rule import Found, Rule
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -31,7 +31,7 @@ FINDING = Rule(
         "split the work further: split-K products, attention that splits its keys (flash-decoding), a batch, or "
         "another library's kernel for this shape"
     ),
-    rests_on=STEPS,
+    rests_on=DECODE,
     rank=105,
 )
 

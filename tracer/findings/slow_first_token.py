@@ -58,6 +58,7 @@ def _first_steps(evidence: Evidence) -> Found | None:
     if not usual_ns or first_ns <= FIRST_STEP * usual_ns:
         return None
     return Found(
-        f"the first decode step takes {duration(first_ns)}, the median of the others {duration(usual_ns)}",
+        f"the first decode step takes {duration(first_ns)}, the median of the others {duration(usual_ns)}"
+        f"{evidence.of_steps}",
         {"first_ns": round(first_ns), "others_ns": round(usual_ns), "requests": len(firsts)},
     )

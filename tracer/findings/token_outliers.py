@@ -44,12 +44,12 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     gain = Saving(
         time_ns=sum(outlier.excess_ns for outlier in outliers),
         of_ns=sum(token.busy_ns + token.idle_ns for token in evidence.tokens),
-        of="the decode steps in the trace",
+        of=f"the decode steps in the trace{evidence.of_steps}",
         basis="what they take beyond the median step",
     )
     return Found(
         f"{len(outliers)} {steps} out (by cause: {where}); the longest is #{worst.index}, {duration(worst.excess_ns)} "
-        "above the median",
+        f"above the median{evidence.of_steps}",
         {"steps": [[outlier.request, outlier.index] for outlier in outliers], "causes": dict(causes)},
         gain,
     )

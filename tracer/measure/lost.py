@@ -8,10 +8,12 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from tracer.arrays import coded, int64
+from tracer.charge.lost import SEVERAL
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
-from tracer.document.words import listed
+from tracer.document.words import counted, listed
 from tracer.trace.api import launches_graph
+from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -41,8 +43,17 @@ AT_LAST_OF_NSIGHT = (
 UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
+UNNUMBERED = "record with another release of the profiler: it wrote device ops without the number of their launch"
 TORN = "fetch the file again, whole: it breaks off, and the missing ops may lie behind that place"
+# Followed by the names of calls.
+OF_A_KIND = "record with another release of the profiler: this one kept nothing of what was asked for by "
+THROUGHOUT = (
+    "let the profiler record all devices and streams that work, or another release of it do so: work is missing "
+    "throughout, which no full buffer explains"
+)
 ANYWHERE = "record a shorter piece: a profiler whose buffers are full drops records"
+# Parts of a recording, each of as many launches at least.
+PARTS = 8
 
 
 def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
@@ -70,7 +81,7 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
         stages=stages,
         steps=len(coded(held[decoding[held]])[0]),
         of_steps=int(decoding.sum()),
-        reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed)),
+        reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed)) + _or_there(_without_number(trace)),
         next_step=_next_step(trace, lost),
     )
 
@@ -92,6 +103,15 @@ def _reason(by_call: dict[str, int], in_part: dict[str, int], of_calls: dict[str
     return f"{' and '.join(parts)}: what was launched there was not recorded"
 
 
+def _or_there(ops: int) -> str:
+    return f", or is among {counted(ops, 'device op')} that bear no launch's number" if ops else ""
+
+
+def _without_number(trace: Trace) -> int:
+    """How many ops nothing joins to a launch, as a profiler writes them that does not number what it writes."""
+    return int(np.count_nonzero((trace.ops.correlation == NO_CORRELATION) | (trace.ops.correlation == 0)))
+
+
 def _counted(calls: dict[str, int], of_calls: dict[str, int]) -> str:
     parts = [f"{count:,} of {of_calls[name]:,} {name}" for name, count in calls.items()]
     return f"{listed(parts)} {'has' if sum(calls.values()) == 1 else 'have'}"
@@ -108,6 +128,8 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
         return UNTIMED
     if not len(trace.ops):
         return NO_OPS
+    if _without_number(trace) >= len(lost):
+        return UNNUMBERED
     start_ns = trace.calls.start_ns
     # Copies of no bytes return at once and have no op either.
     with_op = np.isin(trace.calls.correlation[lost.made], trace.ops.correlation)
@@ -126,7 +148,26 @@ def _next_step(trace: Trace, lost: LostWork) -> str:
         return AT_LAST_OF_NSIGHT if trace.format == "nsight" else AT_LAST
     if len(whole_ns) and 2 * np.count_nonzero(lost_ns < whole_ns.min()) > len(lost_ns):
         return AT_FIRST
-    return ANYWHERE
+    if (names := _of_which_none_has_an_op(trace, lost)) is not None:
+        return OF_A_KIND + listed(names)
+    return THROUGHOUT if _throughout(lost) else ANYWHERE
+
+
+def _of_which_none_has_an_op(trace: Trace, lost: LostWork) -> list[str] | None:
+    """The names of the calls that lost work, where of none of these any work was recorded; of few calls None."""
+    names = _by_name(trace, lost.calls.tolist())
+    made = _by_name(trace, lost.made.tolist())
+    return list(names) if all(SEVERAL <= count == made[name] for name, count in names.items()) else None
+
+
+def _throughout(lost: LostWork) -> bool:
+    """Whether some launches have lost their work, and others have not, all the way from the first that has."""
+    gone = np.isin(lost.made, lost.calls)
+    gone = gone[gone.argmax() : len(gone) - gone[::-1].argmax()]
+    if len(gone) < PARTS * PARTS:
+        return False
+    parts = np.array_split(gone, PARTS)
+    return all(part.any() and not part.all() for part in parts)
 
 
 def _processes(trace: Trace, calls: I64) -> set[str]:

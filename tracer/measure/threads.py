@@ -10,22 +10,25 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
-from tracer.arrays import coded, int64
+from tracer.arrays import int64
 from tracer.charge.intervals import distinct, sum_by
-from tracer.document.summary import Abstained, HostThread
+from tracer.document.summary import Abstained, HostThread, LostOps
 from tracer.document.words import counted, duration
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from tracer.charge.lost import LostWork
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
 MOST = 32
 # What less is launched by, as a share of device time, is not worth a word.
 MUCH = 0.05
+UNKNOWN_TIME = "their time is unknown: launches lack device ops"
 _WAITS_FOR_ALL = re.compile(r"(?:cuda|hip)DeviceSynchronize|cuCtxSynchronize")
 ALL_THREADS = (
     "let torch.profiler look at all threads: profile(..., "
@@ -35,24 +38,28 @@ ALL_THREADS = (
 ANY_THREAD = "; where they work for the stage that is open on another thread, as a backward pass does: --any-thread"
 
 
-def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
+def host_threads(trace: Trace, work: Work, lost: LostWork | None = None, *, staged: bool) -> list[HostThread]:
     """A row for each thread that launched something, the most device time first; of a CPU run none.
 
     Args:
         trace: of the work; without stages with its modules, and its operators where `worth_operators` says so.
         work: the trace's.
+        lost: launches whose work was not recorded: how much of its thread's there was is not known.
         staged: whether it has stages that are marked; then operators are read of small files alone.
     """
     if not work.on_device:
         return []
+    missing = int64([]) if lost is None else lost.calls
     asked = work.call_thread != NO_THREAD
-    threads, place = coded(work.call_thread[asked])
-    size = len(threads)
+    threads = int64(distinct(np.concatenate([int64(work.call_thread[asked]), int64(trace.calls.thread[missing])])))
+    place, size = np.searchsorted(threads, work.call_thread[asked]), len(threads)
     ops, time_ns = np.bincount(place, minlength=size), sum_by(place, work.time_ns[asked], size)
     del place
     launching = np.zeros(len(trace.calls), dtype=np.bool_)
     launching[work.call[asked]] = True
+    launching[missing] = True
     launches = np.bincount(np.searchsorted(threads, trace.calls.thread[launching]), minlength=size)
+    lacks = np.bincount(np.searchsorted(threads, trace.calls.thread[missing]), minlength=size)
     spoken = _spoken(trace)
     # Where nothing at all was recorded but calls, or nobody looked, no thread is less recorded than others.
     looked = trace.operators is not None if staged else True
@@ -64,13 +71,15 @@ def host_threads(trace: Trace, work: Work, *, staged: bool) -> list[HostThread]:
             thread=trace.threads[thread][1],
             launches=int(launches[number]),
             ops=int(ops[number]),
-            device_time_ns=int(time_ns[number]),
+            device_time_ns=None if lacks[number] else int(time_ns[number]),
             ranges=int(np.count_nonzero(trace.ranges.thread == thread)),
             silent=False if thread in spoken else True if known else None,
+            lost=LostOps(launches=int(lacks[number])) if lacks[number] else UNSET,
         )
         for number, thread in enumerate(threads.tolist())
     ]
-    return sorted(found, key=lambda row: (-row.device_time_ns, row.process, row.thread))[:MOST]
+    order = sorted(range(size), key=lambda number: (-time_ns[number], found[number].process, found[number].thread))
+    return [found[number] for number in order[:MOST]]
 
 
 def started_elsewhere(trace: Trace, launching: Iterable[int]) -> tuple[str, str] | None:
@@ -96,8 +105,8 @@ def unheard(trace: Trace, threads: Sequence[HostThread], *, any_thread: bool) ->
         threads: that launched.
         any_thread: whether their work was given to the stages of others.
     """
-    whole_ns = sum(row.device_time_ns for row in threads)
-    silent = [row for row in threads if row.silent and row.device_time_ns > MUCH * whole_ns]
+    whole = sum(worked := weights(threads))
+    silent = [row for row, much in zip(threads, worked, strict=True) if row.silent and much > MUCH * whole]
     if silent and len(silent) < len(threads):
         given = (
             "; --any-thread gave it to the stages that were open on another thread, which holds where these threads "
@@ -110,11 +119,20 @@ def unheard(trace: Trace, threads: Sequence[HostThread], *, any_thread: bool) ->
         )
 
 
+def weights(threads: Sequence[HostThread]) -> list[int]:
+    """How much each of them asked for: device time, or launches where the time of any is unknown."""
+    times = [row.device_time_ns for row in threads]
+    known = [time_ns for time_ns in times if time_ns is not None]
+    return known if len(known) == len(times) else [row.launches for row in threads]
+
+
 def silence(trace: Trace, silent: Sequence[HostThread], of_ops: int) -> str:
     """What these threads launched, and that nothing else of them was recorded."""
     first = silent[0]
     others = f" and {counted(len(silent) - 1, 'other')}" if len(silent) > 1 else ""
-    ops, time_ns = sum(row.ops for row in silent), sum(row.device_time_ns for row in silent)
+    times = [row.device_time_ns for row in silent]
+    time = UNKNOWN_TIME if None in times else duration(sum(time_ns or 0 for time_ns in times))
+    ops = sum(row.ops for row in silent)
     numbers = {thread: place for place, thread in enumerate(trace.threads)}
     elsewhere = started_elsewhere(trace, [numbers[row.process, row.thread] for row in silent])
     why = (
@@ -125,7 +143,7 @@ def silence(trace: Trace, silent: Sequence[HostThread], of_ops: int) -> str:
     )
     return (
         f"thread {first.thread} of process {first.process}{others} launched {ops:,} of {counted(of_ops, 'op')} "
-        f"({duration(time_ns)}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
+        f"({time}), and the file has no operator, range or Python frame of {'them' if others else 'it'}: "
         f"{why}"
     )
 

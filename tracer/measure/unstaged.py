@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.charge.intervals import distinct, outermost
 from tracer.document.summary import Abstained
-from tracer.measure.threads import ALL_THREADS, silence
+from tracer.measure.threads import ALL_THREADS, silence, weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +71,8 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         threads: that launched.
         annotations: all ranges by name, most device time first.
     """
-    silent = [row for row in threads if row.silent]
-    if silent and 2 * sum(row.device_time_ns for row in silent) > sum(row.device_time_ns for row in threads):
+    silent, worked = [row for row in threads if row.silent], weights(threads)
+    if 2 * sum(much for row, much in zip(threads, worked, strict=True) if row.silent) > sum(worked):
         return Abstained(what=STAGES, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):

@@ -45,13 +45,14 @@ def place_of(finding: Finding, runs: Runs, work: Work, origin_ns: int) -> Place 
 
 
 def _row(finding: Finding, runs: Runs) -> int | None:
-    """The stage range that shows it."""
+    """The stage range that shows it: one of which all is known, if there is any."""
     evidence = finding.evidence
     if (step := _step(evidence, runs)) is not None:
         return step
     stage = _stage(evidence) or ABOUT.get(finding.id)
     if stage not in ALL_STAGES or not len(own := runs.of(stage)):
         return None
+    own = known if len(known := runs.whole(own)) else own
     if finding.id in FIRST:
         return int(own[np.argmin(runs.start_ns[own])])
     return int(own[np.argmax((runs.end_ns - runs.start_ns)[own])])

@@ -2,8 +2,11 @@
 
 A trace lives years or hours behind 0, or counts from its own beginning: an op of no length at exactly 0, before
 everything else in the file, did not run then. One that has a length is only left out where all else is far away, or
-where several of its stream stand at 0 although each was launched later: of a clock that is off only one would. A kernel
-takes a microsecond or so, so that one of no length has no usable time either, unless the file has whole microseconds.
+where several of its stream stand at 0 although each was launched later: of a clock that is off only one would. The same
+goes for any other number that stands for no time (-1): several of a stream at one instant, before the first call. A
+kernel takes a microsecond or so, so that one of no length has no usable time either, unless the file has whole
+microseconds. And what is written to have run an hour away from all calls did not run then, unless most of its device
+did: that is a clock that is off.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64, rows_of_each
 from tracer.document.words import counted
 from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 # So long before everything else no op of the same recording ran.
 FAR_NS = 60 * 10**9
+# Nothing that was called waits so long, nor runs it.
+AWAY_NS = 3_600 * 10**9
 NAMED = 3
 US = 1_000
 
@@ -36,22 +42,28 @@ class Timed:
     Attributes:
         rows: those that have.
         lost: of those written to have run at 0, how many there are by name, as an index into the trace's strings.
+        at_once: likewise of those of one stream that begin at one instant, before the first call.
+        away: likewise of those far from all calls.
         endless: likewise of kernels of no length.
     """
 
     rows: Bools
     lost: dict[int, int]
+    at_once: dict[int, int] = field(default_factory=dict)
+    away: dict[int, int] = field(default_factory=dict)
     endless: dict[int, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many have none."""
-        return sum(self.lost.values()) + sum(self.endless.values())
+        return sum(sum(of.values()) for of in (self.lost, self.at_once, self.away, self.endless))
 
     def warnings(self, strings: Sequence[str]) -> list[str]:
         """What was left out, in words."""
         said = (
             (self.lost, "no usable time, written to have run at 0, before all else"),
+            (self.at_once, "no usable time, several of a stream written to have begun at once, before all calls"),
+            (self.away, "no usable time, written to have run more than an hour away from all calls"),
             (self.endless, "no usable time, written to have taken none"),
         )
         return [left_out({strings[name]: count for name, count in of.items()}, why) for of, why in said if of]
@@ -67,10 +79,58 @@ def left_out(named: Mapping[str, int], reason: str) -> str:
 def timed_ops(trace: Trace) -> Timed:
     """Tell which ops of a trace have a usable time, by when all else in it began."""
     found, ops = _at_zero(trace), trace.ops
+    found = _without(found, trace, "at_once", _at_once(trace))
+    found = _without(found, trace, "away", _away(trace))
     still = (ops.start_ns == ops.end_ns) & (ops.kind == OpKind.KERNEL) & found.rows
     if not still.any() or not ((ops.start_ns % US) | (ops.end_ns % US)).any():
         return found
     return replace(found, rows=np.asarray(found.rows & ~still), endless=dict(Counter(ops.name[still].tolist())))
+
+
+def _without(timed: Timed, trace: Trace, why: str, rows: Bools | None) -> Timed:
+    """Less these, which go by this name."""
+    left = None if rows is None else rows & timed.rows
+    if left is None or not left.any():
+        return timed
+    named = dict(Counter(trace.ops.name[left].tolist()))
+    return replace(timed, rows=np.asarray(timed.rows & ~left, dtype=np.bool_), **{why: named})
+
+
+def _at_once(trace: Trace) -> Bools | None:
+    """Which ops begin before the first call, at one instant with others of their stream, and were launched later.
+
+    Of a device whose clock is off a few may, of numbers that stand for no time all.
+    """
+    ops, calls = trace.ops, trace.calls
+    if not len(ops) or not len(calls) or ops.start_ns.min() >= (first_ns := calls.start_ns.min() - JITTER_NS):
+        return None
+    rows = np.flatnonzero((ops.start_ns < first_ns) & (ops.correlation != NO_CORRELATION))
+    rows = rows[np.isin(ops.correlation[rows], calls.correlation)]
+    if not len(rows):
+        return None
+    columns = ops.start_ns[rows], int64(ops.stream[rows]), int64(ops.device[rows])
+    order = np.lexsort(columns)
+    same = np.ones(max(0, len(rows) - 1), dtype=np.bool_)
+    for column in columns:
+        same &= column[order[1:]] == column[order[:-1]]
+    found = np.zeros(len(ops), dtype=np.bool_)
+    found[rows[order[np.append(same, False) | np.append(False, same)]]] = True
+    return found if 2 * np.count_nonzero(found) > len(rows) else None
+
+
+def _away(trace: Trace) -> Bools | None:
+    """Which ops run so far from all calls that they did not run then, as most of their device did not."""
+    ops, calls = trace.ops, trace.calls
+    if not len(ops) or not len(calls):
+        return None
+    since_ns, until_ns = int(calls.start_ns.min()) - AWAY_NS, int(calls.end_ns.max()) + AWAY_NS
+    if ops.start_ns.min() >= since_ns and ops.end_ns.max() <= until_ns:
+        return None
+    found = np.asarray((ops.start_ns < since_ns) | (ops.end_ns > until_ns), dtype=np.bool_)
+    for _, own in rows_of_each(ops.device):
+        if 2 * np.count_nonzero(found[own]) >= len(own):
+            found[own] = False
+    return found
 
 
 def _at_zero(trace: Trace) -> Timed:

@@ -14,7 +14,7 @@ from tracer.document.summary.abstained import (
     gathered,
     require_read,
 )
-from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
+from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs, RecordedRuns
 from tracer.document.summary.coverage import Coverage
 from tracer.document.summary.decoding import Decoding, Outlier, Slope
 from tracer.document.summary.device import (
@@ -144,6 +144,7 @@ __all__ = [
     "RangeRow",
     "Rangeless",
     "Reason",
+    "RecordedRuns",
     "RequestLatency",
     "RoleStage",
     "RoleWork",

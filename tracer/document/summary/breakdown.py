@@ -43,8 +43,16 @@ class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
     launched_otherwise: int = 0
 
 
+class RecordedRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a stage that lacks device ops: `runs` of its `of_runs` runs lack none."""
+
+    stage: str
+    runs: int
+    of_runs: int
+
+
 class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
-    """All device time by stage and by something else; the rows add up to it.
+    """All device time by stage and by something else; the rows add up to it, less what `in_part` says.
 
     Attributes:
         by: "op", "module", "layer", "kernel", "category", "stream" or "host".
@@ -54,6 +62,7 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
         wrong_external_ids: External ids of ops that name an operator which was not open at the launch.
         graph_ops: by "op", "module" and "layer", ops that were launched as graphs.
         graph_ops_named: of these, those of which it is known from where they were captured.
+        in_part: stages of which launches lack their device ops: their rows are of the runs that lack none.
         host: by "host", the launching threads' time in the stages, the most time first; it adds up to their `cpu_ns`.
     """
 
@@ -65,3 +74,4 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True):
     host: list[HostRow] = []
     graph_ops: int = 0
     graph_ops_named: int = 0
+    in_part: list[RecordedRuns] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.intervals import sum_by
+from tracer.charge.intervals import distinct, sum_by
 from tracer.charge.layers import CALLS, Layer, host_operators, kinds_of_names, layers_of, named_layers, stopped
 from tracer.charge.spans import innermost_span
 from tracer.document.errors import InputError
@@ -18,6 +18,7 @@ from tracer.document.summary import HostRow
 from tracer.measure.open_spans import class_of
 from tracer.measure.ways import HostWay
 from tracer.packed import pieces
+from tracer.trace.api import launches
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _require(trace: Trace, ranges: StageRanges, work: Work) -> None:
     Raises:
         InputError: it cannot.
     """
-    if not work.on_device:
+    if not work.on_device and not any(launches(trace.strings[name]) for name in distinct(trace.calls.name)):
         instead = "; where operators are the work itself: --by op" if len(trace.cpu_ops) else ""
         raise InputError(f"{trace.path}: no device work in it; nothing waits for the host{instead}")
     if not len(trace.calls):
