@@ -12,6 +12,7 @@ from tracer.document.summary import (
     UNMARKED,
     UNMEASURED,
     UNREAD,
+    UNSEEN,
     UNWORKED,
     WAITING,
     Abstained,
@@ -121,7 +122,7 @@ def _lost(stages: Sequence[Stage], lost: Lost | None, *, rated: bool) -> Iterato
 def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
     sign = unseen_device(trace) if lost is None else None
     if sign is not None:
-        yield Abstained(what="device time", reason=sign, next_step=NO_OPS)
+        yield Abstained(what=UNSEEN, reason=sign, next_step=NO_OPS)
 
 
 def _unworked(work: Work, stages: Sequence[Stage], lost: Lost | None) -> Iterator[Abstained]:

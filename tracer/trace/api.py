@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads' (and its driver's), MetaX', Enflame's,
+# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads' (its driver's too), MetaX', Enflame's,
 # SunRise's, and that of PyTorch's own example of a device behind PrivateUse1 (openreg).
 _CLONES = "musa|mu|mc|tops|tang|or"
 
@@ -23,7 +23,7 @@ _SYNCHRONISES = re.compile(
     r"|(?:ur|pi)(?:QueueFinish|Events?Wait)"
     r"|ze\w*Synchronize"
     # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream, or without any prefix.
-    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event)Synchronize|aclrtSynchronize\w*"
+    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event|Ctx)Synchronize|aclrtSynchronize\w*"
     rf"|(?:{_CLONES})Memcpy(?!\w*Async)\w*"
     # Cambricon's, of the runtime and the driver; a queue that waits for a notifier is the device's own wait.
     r"|cn(?:rt)?(?:(?:Queue|Ctx|Device)Sync|SyncDevice|WaitNotifier|(?:Memcpy|Memset)(?!\w*Async)\w*)(?:_V\d+)?"
@@ -65,6 +65,16 @@ _SUBMITS = re.compile(
     r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
     r"|[lL]aunch_?[kK]ernel\w*|cn(?:rt)?(?:InvokeKernel|TaskTopoEntityInvoke)\w*"
 )
+
+
+_KNOWN_RUNTIME = re.compile(
+    rf"(?:cuda|cu|hip|acl|ur|pi|piext|ze|aiu|cn|cnrt|{_CLONES})[A-Z_]\w*|__cuda\w+|roc\w+|runFunction - .*", re.DOTALL
+)
+
+
+def of_known_runtime(name: str) -> bool:
+    """Whether a call is of a runtime whose calls that start work are known by their names."""
+    return _KNOWN_RUNTIME.fullmatch(name) is not None or synchronises(name) or starts_work(name)
 
 
 def launches(name: str) -> bool:
