@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads' (its driver's too), MetaX', Enflame's,
+# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads' and its driver's, MetaX', Enflame's,
 # SunRise's, and that of PyTorch's own example of a device behind PrivateUse1 (openreg).
 _CLONES = "musa|mu|mc|tops|tang|or"
 
