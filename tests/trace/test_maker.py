@@ -48,7 +48,7 @@ def test_advice_is_in_the_words_of_the_device(name: str, maker: str, graphs: boo
     ("name", "maker"),
     [
         ("NVIDIA A100-SXM4-40GB", "NVIDIA"), ("Tesla V100", "NVIDIA"), ("H100", "NVIDIA"), ("gfx942", "AMD"),
-        ("AMD Instinct MI300X", "AMD"), ("Intel(R) Data Center GPU Max 1550", "Intel"), ("MLU590", "other"), ("S60", "other"),
+        ("AMD Instinct MI300X", "AMD"), ("Intel(R) Arc(TM) Pro B60", "Intel"), ("MLU590", "other"), ("S60", "other"),
     ],
 )  # fmt: skip
 def test_without_calls_the_name_of_a_device_tells(name: str, maker: str) -> None:
