@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reports.blocks import Block, Line, Piece, block, line
 from reports.parts.words import lost_of
 from reports.units import counted, duration, share
-from tracer.document.summary import UNREAD
+from tracer.document.summary import UNREAD, UNSEEN
 from tracer.document.words import listed, runs_of, tie_said
 
 if TYPE_CHECKING:
@@ -106,11 +106,12 @@ def _work(summary: Summary) -> str:
             + ("idle time unknown" if device.idle_ns is None else f"{duration(device.idle_ns)} idle")
             + (f" ({duration(device.between.idle_ns)} of it in no stage or request)" if device.between.idle_ns else "")
         )
-    none = "no device work in this trace" if lost is None else "no device work was recorded"
+    unrecorded = lost is not None or any(one.what == UNSEEN for one in summary.abstained)
+    none = "no device work was recorded" if unrecorded else "no device work in this trace"
     if device.ops:
         own = f"{counted(device.ops, 'operator')}, {duration(device.time_ns)}"
         return f"{none}: charged by operator self time ({own})"
-    return f"{none if lost is not None else 'no device work'} and no operators in this trace"
+    return f"{none if unrecorded else 'no device work'} and no operators in this trace"
 
 
 def _lost(summary: Summary) -> Line | None:

@@ -70,7 +70,7 @@ def test_errors_come_first_then_what_leads_then_the_largest_gain_then_rank(monke
         file("error", 1, "error"), file("worse", 2, "error"),
     ]  # fmt: skip
     monkeypatch.setattr(module_of_find, "findings", lambda: {one.FINDING.id: one for one in files})
-    order = [one.id for one in find(None)]  # type: ignore[arg-type]
+    order = [one.id for one in find(SimpleNamespace(maker=""))]  # type: ignore[arg-type]
     assert order == ["worse", "error", "leads", "large", "small", "none", "none-too"]
 
 

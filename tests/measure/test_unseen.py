@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.chrome import Event, call, kernel, launch, operator, span, trace_of
+from support.chrome import Event, call, capture, kernel, launch, operator, span, trace_of
 from support.manifests import as_metadata, latencies
 
 from reports.text import render
 from tracer.document.summary import UNWORKED
-from tracer.measure.unseen import needs_device
+from tracer.measure.unseen import PERHAPS, needs_device
 from tracer.summarize import Choices, summarize, summarize_file
 
 SHAPES = {"Input Dims": [[64, 64], [64, 64]], "Input type": ["float", "float"], "Concrete Inputs": ["", ""]}
@@ -53,7 +53,30 @@ def test_work_that_was_recorded_is_not_missed() -> None:
 
 def test_operators_that_only_a_gpu_runs_are_a_gpus_job() -> None:
     found = _warnings(*PRODUCT, operator("aten::record_stream", 70, 1))
-    assert found == ([f"1 GPU operator (aten::record_stream) but no device ops: {ALONE}"], False)
+    assert found == ([f"1 operator of a device (aten::record_stream) but no device ops: {ALONE}"], False)
+
+
+@pytest.mark.parametrize(
+    ("calls", "said"),
+    [
+        (("musaLaunchKernel", "musaLaunchKernel"), f"2 launches (musaLaunchKernel) but no device ops: {ALONE}"),
+        (("nrt_execute",), f"1 call of a runtime (nrt_execute) but no device ops: {PERHAPS}"),
+        (("Launch", "Launch", "Wait"), f"3 calls of a runtime (Launch, Wait) but no device ops: {PERHAPS}"),
+        (("cudaGetDeviceCount", "cuInit", "hipInit", "zeInit", "musaGetDevice", "deviceSynchronize"), None),
+    ],
+)
+def test_calls_of_a_runtime_that_nobody_knows_may_have_launched_work(calls: tuple[str, ...], said: str | None) -> None:
+    events = [call(name, 12 + 2 * at, 1, at + 1) | {"cat": "privateuse1_runtime"} for at, name in enumerate(calls)]
+    found = _warnings(*PRODUCT, *events)
+    assert found == (([], True) if said is None else ([said], False))
+
+
+def test_where_the_profiler_of_xpus_was_on_and_saw_nothing_it_is_said() -> None:
+    on = capture(0, 90) | {"name": "__xpu_profiler__ (0)", "tid": "__xpu_profiler__"}
+    summary = summarize(trace_of(*PRODUCT, capture(0, 90), on))
+    assert summary.trace.warnings == [f"the profiler of XPUs was on but no device ops: {PERHAPS}"]
+    assert "no device work was recorded: charged by operator self time" in render(summary)
+    assert _warnings(*PRODUCT, capture(0, 90)) == ([], True)
 
 
 def test_a_recording_of_ours_says_what_it_ran_on() -> None:
@@ -73,6 +96,11 @@ def test_a_recording_of_ours_says_what_it_ran_on() -> None:
         ("aten::_scaled_dot_product_efficient_attention", True),
         ("aten::_scaled_dot_product_flash_attention", False),
         ("aten::_scaled_dot_product_flash_attention_for_cpu", False),
+        ("npu::npu_fusion_attention", True),
+        ("hpu::cast_to_fp8_v2", True),
+        ("hccl:all_reduce", True),
+        ("aten::_mps_convolution", True),
+        ("aten::npu_like", False),
         ("aten::pin_memory", False),
         ("gloo:all_reduce", False),
         ("aten::mm", False),
@@ -85,7 +113,7 @@ def test_what_only_a_gpu_runs(name: str, *, needs: bool) -> None:
 def test_a_job_recorded_by_its_host_alone_gets_no_rates(data: Path) -> None:
     summary = summarize_file(data / "kineto_rank_non_gpu.json.gz", Choices(shapes=True))
     (warning,) = summary.trace.warnings
-    assert warning == f"48 GPU operators (aten::record_stream) but no device ops: {ALONE}"
+    assert warning == f"48 operators of a device (aten::record_stream) but no device ops: {ALONE}"
     assert summary.roofline is None
     assert "TFLOP/s" not in render(summary)
 

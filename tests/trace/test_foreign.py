@@ -21,6 +21,8 @@ FILES = {
     "Parquet": b"PAR1" + bytes(64),
     "Nsight Compute": b"NVR\0" + bytes(64),
     "a pickle": b"\x80\x04\x95" + bytes(64),
+    "UTF-16": '{"traceEvents": []}'.encode("utf-16"),
+    "UTF-8": "[]".encode("utf-16-be"),
     "xplane.pb": b"\x0a\x0c\x01binary" + bytes(64),
 }
 

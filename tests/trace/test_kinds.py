@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from support.chrome import Event, call, kernel, launch, operator, span, trace_of
 
 from tracer.document.summary import UNJOINED, UNREAD, Summary
@@ -36,6 +37,11 @@ def _told(events: list[Event], **metadata: Any) -> Summary:
         ("privateuse1_runtime", "launchKernel", "synchronizeStream"),
         ("privateuse1_driver", "musaLaunchKernel", "musaDeviceSynchronize"),
         ("xpu_driver", "zeCommandListAppendLaunchKernel", "zeEventHostSynchronize"),
+        ("mlu_runtime", "cnInvokeKernel", "cnrtQueueSync"),
+        ("mlu_runtime", "cnTaskTopoEntityInvoke", "cnQueueSync"),
+        ("musa_runtime", "musaLaunchKernel", "musaStreamSynchronize"),
+        ("musa_driver", "muLaunchKernel", "muCtxSynchronize"),
+        ("gcu_runtime", "topsModuleLaunchKernel", "topsStreamSynchronize"),
     ],
 )
 def test_a_device_behind_privateuse1_has_launches_waits_and_idle_causes(
@@ -54,6 +60,13 @@ def test_what_such_a_device_did_not_record_is_lost_and_no_run_on_a_cpu() -> None
     assert (summary.lost.launches, stage.device_time_ns, summary.findings) == (2, None, [])  # type: ignore[union-attr]
     nothing = _told(_steps("privateuse1_runtime", "orLaunchKernel", "orStreamSynchronize", kept=0))
     assert "4 launches (orLaunchKernel) but no device ops" in nothing.trace.warnings[0]
+
+
+@pytest.mark.parametrize("category", ["mlu_memcpy", "GCU_MEMCPY", "memcpy", "mlu_memset", "GCU_MEMSET", "memset"])
+def test_copies_and_fills_are_work_whatever_a_build_of_kineto_calls_them(category: str) -> None:
+    copies = [call("cnMemcpyDtoHAsync_V2", 10, 5, 1) | {"cat": "mlu_runtime"}, kernel("k", 50, 30, 1, cat=category)]
+    summary = _told([span("step[DECODE bs=1]", 0, 900), *copies])
+    assert (summary.device.ops, summary.device.time_ns, summary.lost) == (1, 30_000, UNSET)
 
 
 def _devices(*described: str, used: int, runtime: str = "hip") -> list[tuple[int, str]]:

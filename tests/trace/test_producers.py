@@ -56,6 +56,11 @@ XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hl
         ((_plain("main (a.py:1)", cat="FEE"),), "viztracer"),
         ((_plain("Total ExecuteCompiler"),), "clang"),
         (({"name": "conv1", "timeMs": 3.2, "averageMs": 0.03},), "trtexec"),
+        ((_plain("MatMul", args={"Task Type": "KERNEL_AICORE"}),), "Ascend"),
+        ((_plain("Mul", args={"Task Type": "OTHER", "Physic Stream Id": 3}),), "Ascend"),
+        ((_plain("TfrtCpuExecutable::Execute"),), "XLA's profiler"),
+        ((_plain("gemm", cat="cuda", tid="Stream 7"), _plain("x", cat="nvtx", tid="NVTX 5")), "nsys2json"),
+        ((_plain("gemm"), {"ph": "s", "cat": "api_op", "name": "api_op", "id": "1", "ts": "1"}), "rocmProfileData"),
     ],
     ids=[
         "jax",
@@ -76,6 +81,11 @@ XLA = (_process("/device:GPU:0"), _plain("loop_fusion", args={"hlo_op": "f", "hl
         "viztracer",
         "clang",
         "trtexec",
+        "msprof",
+        "msprof stream",
+        "jax bare",
+        "nsys2json",
+        "rpd",
     ],
 )
 def test_a_producer_is_told_by_what_it_calls_its_processes_and_categories(
@@ -126,14 +136,30 @@ def test_a_name_in_a_trace_of_torch_makes_it_no_other_producers(name: str) -> No
         assert read_bytes(json.dumps(events).encode()).unread is None
 
 
-def test_categories_that_nobody_knows_and_sound_like_a_device_make_no_cpu_run() -> None:
-    trace = read_bytes(document(operator("aten::mm", 1, 5), _plain("k", cat="gcu_kernel")))
+@pytest.mark.parametrize("name", ["gcu_kernel", "foo_runtime", "bar_driver", "foo_memcpy", "privateuse1", "aiu"])
+def test_categories_that_nobody_knows_and_sound_like_a_device_make_no_cpu_run(name: str) -> None:
+    trace = read_bytes(document(operator("aten::mm", 1, 5), _plain("k", cat=name)))
     assert trace.unread is not None
-    assert "gcu_kernel" in trace.unread.reason
+    assert name in trace.unread.reason
+
+
+def test_paddlepaddles_profiler_writes_the_metadata_of_torchs_and_is_named() -> None:
+    asked = _plain("cudaLaunchKernel[5 us]", cat="CudaRuntime", args={"correlation id": 5})
+    ran = _plain("gemm[30 us]", cat="Kernel", pid=0, tid=7, args={"device": 0, "stream": 7, "correlation id": 5})
+    properties = [{"id": 0, "name": "NVIDIA A100"}]
+    trace = read_bytes(document(asked, ran, schemaVersion="1.0.2", span_indx="1", deviceProperties=properties))
+    assert trace.unread is not None
+    assert "Paddle" in trace.unread.producer
+
+
+def test_a_schedule_of_which_no_step_was_active_leaves_a_file_that_is_just_empty() -> None:
+    trace = read_bytes(document(_process("python"), deviceProperties=[{"id": 0, "name": "NVIDIA H100"}]))
+    assert (trace.unread, len(trace.ops)) == (None, 0)
 
 
 def test_categories_of_kineto_that_are_no_work_leave_a_cpu_run_one() -> None:
-    others = [_plain("a", cat=name) for name in ("cuda_sync", "gpu_user_annotation", "overhead", "fwdbwd", "news")]
+    names = ("cuda_sync", "gpu_user_Annotation", "overhead", "fwdbwd", "news", "input", "output")
+    others = [_plain("a", cat=name) for name in names]
     trace = read_bytes(document(operator("aten::mm", 1, 5), *others))
     assert (trace.unread, len(trace.cpu_ops)) == (None, 1)
 

@@ -89,6 +89,13 @@ class Evidence:
         return self.trace.manifest
 
     @cached_property
+    def maker(self) -> str:
+        """Whose device it is, by which advice is worded."""
+        from tracer.trace.maker import maker_of
+
+        return maker_of(self.trace)
+
+    @cached_property
     def few_blocks(self) -> FewBlocks | None:
         """Kernels of decoding that fill but a part of the device."""
         from tracer.measure.occupancy import few_blocks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from tracer.document.makers import in_words_of
 from tracer.document.names import ALL_STAGES as ORDER
 from tracer.document.names import DECODE
 from tracer.findings.registry import findings
@@ -34,7 +35,7 @@ def ask(evidence: Evidence) -> tuple[list[Finding], list[Abstained]]:
             abstained.append(Abstained(what=what, reason=why.reason, next_step=why.next_step))
         found = None if rule.rests_on and _rests_on_what_is_lost(rule, evidence) else file.find(evidence)
         if isinstance(found, Found):
-            answers.append((rule, _document(rule, found)))
+            answers.append((rule, _document(rule, found, evidence.maker)))
         elif found is not None:
             abstained.append(Abstained(what=f"finding {rule.id}", reason=found.reason, next_step=found.next_step))
     answers.sort(key=lambda answer: _place(*answer))
@@ -68,7 +69,7 @@ def _place(rule: Rule, finding: Finding) -> tuple[bool, bool, int]:
     return finding.severity != "error", not rule.leads, 0 if finding.gain is None else -finding.gain.time_ns
 
 
-def _document(rule: Rule, found: Found) -> Finding:
+def _document(rule: Rule, found: Found, maker: str) -> Finding:
     from tracer.document.summary import Finding, Gain  # msgspec, which `tracer explain` never loads
 
     gain = found.gain
@@ -78,6 +79,6 @@ def _document(rule: Rule, found: Found) -> Finding:
         message=found.message,
         evidence=found.evidence,
         rule=rule.rule,
-        next_step="; ".join(step for step in (found.instead or rule.next_step, found.also) if step),
+        next_step=in_words_of(maker, "; ".join(step for step in (found.instead or rule.next_step, found.also) if step)),
         gain=None if gain is None else Gain(**asdict(gain)),
     )

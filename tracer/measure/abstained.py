@@ -12,13 +12,14 @@ from tracer.document.summary import (
     UNMARKED,
     UNMEASURED,
     UNREAD,
+    UNSEEN,
     UNWORKED,
     WAITING,
     Abstained,
     gathered,
 )
 from tracer.document.words import CLOCK, OTHER_CLOCK, counted
-from tracer.measure.lost import NO_OPS
+from tracer.measure.lost import without_activity
 from tracer.measure.threads import ALL_THREADS
 from tracer.measure.unseen import unseen_device
 from tracer.trace.unread import why_unread
@@ -121,7 +122,7 @@ def _lost(stages: Sequence[Stage], lost: Lost | None, *, rated: bool) -> Iterato
 def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
     sign = unseen_device(trace) if lost is None else None
     if sign is not None:
-        yield Abstained(what="device time", reason=sign, next_step=NO_OPS)
+        yield Abstained(what=UNSEEN, reason=sign, next_step=without_activity(trace))
 
 
 def _unworked(work: Work, stages: Sequence[Stage], lost: Lost | None) -> Iterator[Abstained]:

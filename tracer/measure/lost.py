@@ -9,11 +9,13 @@ from msgspec import UNSET, UnsetType
 
 from tracer.arrays import coded, int64
 from tracer.charge.lost import SEVERAL
+from tracer.document.makers import in_words_of
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.document.summary import Lost, LostOps
 from tracer.document.words import counted, listed
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import NO_CORRELATION
+from tracer.trace.maker import maker_of
 
 if TYPE_CHECKING:
     from tracer.arrays import I64
@@ -82,8 +84,13 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
         steps=len(coded(held[decoding[held]])[0]),
         of_steps=int(decoding.sum()),
         reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed)) + _or_there(_without_number(trace)),
-        next_step=_next_step(trace, lost),
+        next_step=in_words_of(maker_of(trace), _next_step(trace, lost)),
     )
+
+
+def without_activity(trace: Trace) -> str:
+    """What to do where nothing of a device was recorded."""
+    return in_words_of(maker_of(trace), NO_OPS)
 
 
 def _by_name(trace: Trace, calls: list[int]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from tracer.document.ranks import CPU
 from tracer.document.words import counted
 from tracer.kernels.categories import categorise, own_name
 from tracer.measure import needs
-from tracer.measure.lost import NO_OPS, describe
+from tracer.measure.lost import describe, without_activity
 from tracer.measure.unseen import unseen_device
 from tracer.ranks import processor
 from tracer.trace.api import synchronises
@@ -135,7 +135,7 @@ def _on_processor(path: Path, trace: Trace, ranges: StageRanges) -> list[RankTra
     processes = processor.processes_of(trace)
     if not processes:
         if (unseen := unseen_device(trace)) is not None:
-            raise InputError(f"{path}: {unseen}; {NO_OPS}")
+            raise InputError(f"{path}: {unseen}; {without_activity(trace)}")
         raise InputError(
             f"{path}: it has no device work and no collective of gloo's; ranks are compared by what their devices ran, "
             "or by a CPU's operators between the collectives of gloo"

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 
-# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads', MetaX', Enflame's, SunRise's, and
-# that of PyTorch's own example of a device behind PrivateUse1 (openreg).
-_CLONES = "musa|mc|tops|tang|or"
+# Runtimes whose calls are named as CUDA's are, but for the prefix: Moore Threads' and its driver's, MetaX', Enflame's,
+# SunRise's, and that of PyTorch's own example of a device behind PrivateUse1 (openreg).
+_CLONES = "musa|mu|mc|tops|tang|or"
 
 # Calls that return only when the device has caught up: waits by name, and the copies without "Async" in
 # theirs (hipMemcpyWithStream waits for its stream). cudaMemcpyAsync from pageable memory may block as well,
@@ -23,8 +23,10 @@ _SYNCHRONISES = re.compile(
     r"|(?:ur|pi)(?:QueueFinish|Events?Wait)"
     r"|ze\w*Synchronize"
     # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream, or without any prefix.
-    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event)Synchronize|aclrtSynchronize\w*"
+    r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event|Ctx)Synchronize|aclrtSynchronize\w*"
     rf"|(?:{_CLONES})Memcpy(?!\w*Async)\w*"
+    # Cambricon's, of the runtime and the driver; a queue that waits for a notifier is the device's own wait.
+    r"|cn(?:rt)?(?:(?:Queue|Ctx|Device)Sync|SyncDevice|WaitNotifier|(?:Memcpy|Memset)(?!\w*Async)\w*)(?:_V\d+)?"
     r"|(?:[dD]evice|[sS]tream|[eE]vent)_?[sS]ynchronize|[sS]ynchronize_?(?:[dD]evice|[sS]tream|[eE]vent)"
 )
 
@@ -35,7 +37,8 @@ def synchronises(name: str) -> bool:
 
 
 _WAITS_FOR_ALL = re.compile(
-    rf"(?:cuda|hip|{_CLONES})DeviceSynchronize(?:_v\d+)?|cuCtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+    rf"(?:cuda|hip|{_CLONES})DeviceSynchronize(?:_v\d+)?|(?:cu|mu)CtxSynchronize(?:_v\d+)?|aclrtSynchronizeDevice"
+    r"|cn(?:rt)?(?:CtxSync|DeviceSync|SyncDevice)"
     r"|[dD]evice_?[sS]ynchronize|[sS]ynchronize_?[dD]evice"
 )
 
@@ -47,6 +50,7 @@ def waits_for_all(name: str) -> bool:
 
 _LAUNCHES_GRAPH = re.compile(
     rf"(?:cuda|cu|hip|{_CLONES})GraphLaunch(?:_\w+)?|urEnqueueGraphExp|urEnqueueCommandBufferExp"
+    r"|cn(?:rt)?TaskTopoEntityInvoke\w*"
 )
 
 
@@ -59,8 +63,18 @@ _RUNTIME = re.compile(rf"(?:cu|hip|acl|(?:ur|pi|piext|ze|aiu|cn|{_CLONES})[A-Z])
 # MTIA's has no word of it; a runtime behind PrivateUse1 may have no prefix.
 _SUBMITS = re.compile(
     r"runFunction - \w*submit_for_execution|urEnqueueGraphExp|urEnqueueCommandBufferExp"
-    r"|[lL]aunch_?[kK]ernel\w*|cn(?:rt)?InvokeKernel\w*"
+    r"|[lL]aunch_?[kK]ernel\w*|cn(?:rt)?(?:InvokeKernel|TaskTopoEntityInvoke)\w*"
 )
+
+
+_KNOWN_RUNTIME = re.compile(
+    rf"(?:cuda|cu|hip|acl|ur|pi|piext|ze|aiu|cn|cnrt|{_CLONES})[A-Z_]\w*|__cuda\w+|roc\w+|runFunction - .*", re.DOTALL
+)
+
+
+def of_known_runtime(name: str) -> bool:
+    """Whether a call is of a runtime whose calls that start work are known by their names."""
+    return _KNOWN_RUNTIME.fullmatch(name) is not None or synchronises(name) or starts_work(name)
 
 
 def launches(name: str) -> bool:
@@ -80,7 +94,7 @@ _MOVES_BYTES = re.compile(
     r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)(?=\w*?(?:Memcpy|Memset|Fill|Copy|Read|Write))\w*"
     r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
     r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
-    r"|aclrtMem(?:cpy|set)\w*"
+    r"|(?:aclrt|cn(?:rt)?)Mem(?:cpy|set)\w*"
 )
 
 
@@ -94,8 +108,8 @@ def starts_work(name: str) -> bool:
     return launches(name) or moves_bytes(name)
 
 
-_BEGINS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamBeginCapture\w*")
-_ENDS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamEndCapture\w*")
+_BEGINS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamBeginCapture\w*|cn(?:rt)?QueueBeginCapture\w*")
+_ENDS_CAPTURE = re.compile(rf"(?:cuda|cu|hip|{_CLONES})StreamEndCapture\w*|cn(?:rt)?QueueEndCapture\w*")
 
 
 def begins_capture(name: str) -> bool:

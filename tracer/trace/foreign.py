@@ -18,9 +18,14 @@ _MAGIC = {
 }
 # Perfetto's and XLA's begin with the tag of their first field, which is a line's end as well.
 _PROTOBUF, _BINARY = b"\x0a", re.compile(rb"[\x00-\x08]")
+# As a shell of Windows writes what is redirected into a file.
+_UTF_16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]|(?:[{\[]\0|\0[{\[])[^\0]?\0")
+_OF_UTF_16 = "text in UTF-16; turn it into UTF-8, as by iconv -f UTF-16 -t UTF-8"
 _OF_PROTOBUF = "binary, as Perfetto's own traces and XLA's xplane.pb are; export a Chrome trace (JSON)"
 _KEYS = (
     (("summary_stats", "model_stats"), f"vLLM's layerwise profile, which has sums and no times; {TORCH}"),
+    (("context", "prefill"), f"vLLM's layerwise profile, which has sums and no times; {TORCH}"),
+    (("Layers", "Bindings"), "what layers TensorRT built (trtexec --exportLayerInfo); record them running"),
     (("device_traces", "segments"), f"a snapshot of torch's memory; {TORCH}, with profile_memory=True"),
     (("schema", "nodes"), f"an execution trace (torch's ExecutionTraceObserver, Chakra), which has no times; {TORCH}"),
     (("rocprofiler-sdk-tool",), f"results of rocprofv3; {TORCH}"),
@@ -38,6 +43,8 @@ def of_bytes(head: bytes) -> str:
     """What a file is that begins so, and what to do; "" where that does not tell."""
     if head.startswith(_PROTOBUF) and _BINARY.search(head[:64]):
         return _OF_PROTOBUF
+    if _UTF_16.match(head) is not None:
+        return _OF_UTF_16
     return next((text for magic, text in _MAGIC.items() if head.startswith(magic)), "")
 
 

@@ -24,6 +24,8 @@ UNJOINED = "the stages of device ops"
 ALL_WORK = "all device work of "
 # What is not answered of a file that has ranges, and no work at all.
 UNWORKED = "device, busy and idle time"
+# Of a trace that holds none of the work of a device of which it speaks.
+UNSEEN = "device time"
 # What marks the stages, where they are inferred from what repeats.
 MARKS = "marks of the stages"
 # What is not answered where clocks of devices are off.

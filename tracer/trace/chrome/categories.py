@@ -41,12 +41,22 @@ OP_KINDS = {
     "Memset": OpKind.MEMSET,
     "mtia_ccp_events": OpKind.KERNEL,
     "hpu_op": OpKind.KERNEL,
+    # As those write them who make Chrome traces of Nsight's exports.
+    "memcpy": OpKind.MEMCPY,
+    "memset": OpKind.MEMSET,
+    # Of builds of kineto for Cambricon's devices and Enflame's.
+    "mlu_memcpy": OpKind.MEMCPY,
+    "mlu_memset": OpKind.MEMSET,
+    "GCU_MEMCPY": OpKind.MEMCPY,
+    "GCU_MEMSET": OpKind.MEMSET,
 }
 CATEGORIES: dict[Group, tuple[str, ...]] = {
     Group.OP: tuple(OP_KINDS),
     Group.CALL: (
         "cuda_runtime", "cuda_driver", "xpu_runtime", "xpu_driver", "mtia_runtime", "privateuse1_runtime",
         "privateuse1_driver", "Runtime", "Driver",
+        # Of builds of kineto for the devices of Cambricon, Moore Threads and Enflame.
+        "mlu_runtime", "mlu_driver", "musa_runtime", "musa_driver", "gcu_runtime", "gcu_driver",
     ),
     Group.RANGE: ("user_annotation",),
     Group.CPU_OP: ("cpu_op", "Operator"),

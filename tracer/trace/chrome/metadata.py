@@ -37,8 +37,10 @@ class _Keys(msgspec.Struct, rename={"manifest": manifests.KEY, "part": parts.KEY
     with_modules: msgspec.Raw = msgspec.Raw(b"")
     profile_memory: msgspec.Raw = msgspec.Raw(b"")
     schemaVersion: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815
+    span_indx: msgspec.Raw = msgspec.Raw(b"")
 
 
+# PaddlePaddle's profiler writes these too, and a key of its own (`span_indx`).
 _KINETOS = ("manifest", "deviceProperties", "distributedInfo", "schemaVersion")
 
 
@@ -90,7 +92,7 @@ def read_metadata(*documents: bytes) -> Metadata:
         warnings += merged.said(bytes(joined))
     return Metadata(
         producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
-        kinetos=any(bytes(first(key)) for key in _KINETOS),
+        kinetos=any(bytes(first(key)) for key in _KINETOS) and not bytes(first("span_indx")),
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,

@@ -63,7 +63,10 @@ _PRODUCERS = (
                 r"Ascend Hardware[^\"]{0,60}", r"(?:CANN|NPU)(?: ?\W?\d[^\"]{0,60})?", "AscendCL", "Overlap Analysis"
             ),
             _of_category("async_npu"),
-            _has("Task Type", "AI_CORE", "AI_VECTOR_CORE", "MIX_AIC", "MIX_AIV", "AI_CPU"),
+            _has(
+                "Task Type", "AI_CORE", "AI_VECTOR_CORE", "MIX_AIC", "MIX_AIV", "AI_CPU", r"KERNEL_(?:MIX_)?AI\w{1,12}"
+            ),
+            re.compile(rb'"Physic Stream Id"\s*:'),
         ),
         "NPU tasks are written without the categories that say what they are",
         "its own tools (MindStudio Insight, msprof-analyze) read it",
@@ -72,7 +75,10 @@ _PRODUCERS = (
         "XLA's profiler (JAX or TensorFlow)",
         _either(
             _called(r"/device:(?:GPU|TPU|CUSTOM)[^\"]{0,200}", "/host:CPU", "/host:metadata", "XLA Ops", "XLA Modules"),
-            re.compile(rb'"hlo_(?:module|op|category)"\s*:|"name"\s*:\s*"PjitFunction\('),
+            re.compile(
+                rb'"hlo_(?:module|op|category)"\s*:|"name"\s*:\s*"(?:PjitFunction\('
+                rb"|(?:PjRt|Tfrt|CommonPjRt)\w{0,60}::|ThunkExecutor::)"
+            ),
         ),
         "device ops are written without categories and launches",
         "XProf or TensorBoard read it",
@@ -130,6 +136,18 @@ _PRODUCERS = (
         "record the process with Nsight Systems (nsys profile -t cuda,nvtx)",
     ),
     _Producer(
+        "a converter of Nsight Systems' exports (as nsys2json)",
+        re.compile(rb'"tid"\s*:\s*"(?:CUDA API|NVTX) [^\"]{1,40}"'),
+        "its kernels are written without the numbers of their launches",
+        "summarise the export itself (nsys export --type sqlite)",
+    ),
+    _Producer(
+        "AMD's rocmProfileData (rpd2tracing)",
+        _of_category("api_op"),
+        "its kernels are written without categories",
+        _RECORD,
+    ),
+    _Producer(
         "AMD's rocprof",
         re.compile(rb'"(?:BeginNs|dev-id|queue-id)"\s*:'),
         "its kernels are written without categories",
@@ -144,11 +162,17 @@ _PRODUCERS = (
 )
 # Categories of kineto that are no work, beside those that are read.
 _NO_WORK = re.compile(
-    rb"(?:gpu_)?user_annotation|python_function|cpu_instant_event|overhead|Trace|fwdbwd\w*|forward_backward|ac2g"
-    rb"|async_cpu_to_gpu|\w+_sync|cuda_event|mtia_insight|mtia_counters|external_correlation"
+    rb"(?:\w+_)?user_annotation|python_function|cpu_instant_event|overhead|Trace|fwdbwd\w*|forward_backward|ac2g"
+    rb"|async_cpu_to_gpu|\w+_sync|cuda_event|mtia_insight|mtia_counters|external_correlation|mlu_notifier",
+    re.IGNORECASE,
 )
 _CATEGORY = re.compile(rb'"cat"\s*:\s*"([^"\\]{1,60})"')
-_ON_DEVICE = re.compile(rb"gpu|npu|tpu|mlu|gcu|xpu|hpu|device|kernel|cuda|hip|stream", re.IGNORECASE)
+_ON_DEVICE = re.compile(
+    rb"(?<![a-z])(?:[gntxhvi]pu|hip|aiu)|mlu|gcu|musa|mtia|privateuse|device|kernel|cuda|stream|accelerator"
+    # As kineto would call what the plug-in of yet another device records.
+    rb"|_(?:runtime|driver|memcpy|memset)\Z",
+    re.IGNORECASE,
+)
 
 
 def of_another(source: Source, events: int, *, kinetos: bool, ops: int = 0) -> Unread | None:
@@ -167,7 +191,8 @@ def of_another(source: Source, events: int, *, kinetos: bool, ops: int = 0) -> U
                 return Unread(producer.name, f"{producer.work}; tracer does not read it", producer.next_step)
         categories.update(_CATEGORY.findall(text))
     del categories[OWN.encode()]
-    return None if ops else _by_category(categories, events)
+    empty = kinetos and not categories  # as a schedule leaves it of which no step was active
+    return None if ops or empty else _by_category(categories, events)
 
 
 def _by_category(categories: Counter[bytes], events: int) -> Unread | None:

@@ -344,8 +344,9 @@ def end_of_list(text: bytes, layout: Layout) -> tuple[int, bytes] | None:
 # No honest event has so many lists in its arguments.
 MOST_ENDS = 100
 SEPARATORS = b", \t\r\n"
-_CLOSING = re.compile(rb"\}\s*\](?=\s*(?:,\s*\"|\}\s*\Z|\Z))")
-_EMPTY = re.compile(rb"\s*\]")
+# Writers by hand leave a comma behind the last event.
+_CLOSING = re.compile(rb"\}\s*(?:,\s*)?\](?=\s*(?:,\s*\"|\}\s*\Z|\Z))")
+_EMPTY = re.compile(rb"[\s,]*\]")
 
 
 def _ends_well(behind: bytes, layout: Layout) -> bool:
