@@ -50,11 +50,13 @@ class Range:
         kind: what it is.
         stage: "" of none.
         label: what it says of the batch.
+        drafting: whether it says itself that a draft model works: then nobody has to guess which steps are a draft's.
     """
 
     kind: Kind
     stage: str = ""
     label: Label = NO_LABEL
+    drafting: bool = False
 
 
 Settle: TypeAlias = "Callable[[Sequence[Range], Sequence[int]], list[str]]"
@@ -102,7 +104,7 @@ def _find(
     drafting = int64([row for row in parts.tolist() if meaning[int(trace.ranges.name[row])].stage == DRAFT])
     # A draft model's own steps are what is inside; where drafting has ranges, nobody has to guess which they are.
     steps = steps[~_within(trace, steps, drafting)]
-    settle = _as_they_are if len(drafting) else settle
+    settle = _as_they_are if len(drafting) or any(one.drafting for one in meaning.values()) else settle
     labels = _told_around(trace, steps, around, meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
     alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
