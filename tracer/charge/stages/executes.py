@@ -37,6 +37,7 @@ def executes(name: str) -> Label | None:
 
 def _counted(tokens: str | None, prompts: str, sequences: str) -> Label:
     """Of a label without brackets: tokens in front are of one kind where there is one."""
+
     def group(count: str, other: str) -> Group:
         if not count.strip("0"):
             return NOBODY

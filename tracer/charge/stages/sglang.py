@@ -15,7 +15,7 @@
 - `draft` and `draft_extend` are ranges around all that a draft model does, since summer 2026
   (`speculative/spec_utils.py: spec_stage_span`): replays of its graphs, which no step's range is around, and steps of
   its own. Other engines' ranges may be called so: they count beside steps.
-- `draft step[DECODE bs=2]`, of builds of summer 2026 that name whose pass it is, is the draft model's, whatever its mode.
+- `draft step[DECODE bs=2]`, of builds of summer 2026 that say whose pass it is, is the draft model's in any mode.
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
   DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
   target's own, as where the engine speculates for small batches only.

@@ -1,7 +1,7 @@
 """TensorRT-LLM's steps, as its PyTorch executor marks them for Nsight Systems (`_torch/pyexecutor/py_executor.py`).
 
-`[Executor] _forward_step 60000: 2 ctx reqs, 512 ctx tokens, 32 gen reqs`; releases of 2025 leave out the tokens, the first
-of them the number too. How many tokens a sequence gets that decodes is not said.
+`[Executor] _forward_step 60000: 2 ctx reqs, 512 ctx tokens, 32 gen reqs`; releases of 2025 leave out the tokens, the
+first of them the number too. How many tokens a sequence gets that decodes is not said.
 """
 
 from __future__ import annotations

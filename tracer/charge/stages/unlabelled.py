@@ -1,9 +1,9 @@
 """Whole passes behind a serving engine's step that no label speaks of.
 
-Under data parallelism a rank without requests runs along with the others, so that their collectives do not hang: vLLM's
-`execute_dummy_batch` has no range (vllm-project/vllm `v1/worker/gpu_worker.py`). Behind the range of a step stand sampling
-and drafting, which ask for far less than the pass itself. What asks once more for nearly all that the pass did, kernel by
-kernel, is another pass, and no work of that step.
+Under data parallelism a rank without requests runs along with the others, so that their collectives do not hang:
+vLLM's `execute_dummy_batch` has no range (vllm-project/vllm `v1/worker/gpu_worker.py`). Behind a step's range stand
+sampling and drafting, which ask for far less than the pass itself. What asks once more for nearly all that the pass
+did, kernel by kernel, is another pass, and no work of that step.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def passes_behind(trace: Trace, thread: int, start_ns: I64, end_ns: I64) -> I64:
 
 
 def _enough_calls(trace: Trace, thread: int, start_ns: I64, end_ns: I64, following: I64) -> I64:
-    """The steps behind which so much is called that it may be a pass: as often as in it, or replays where it has some."""
+    """The steps behind which there are as many calls as in them, or replays of graphs where they have some."""
     calls = np.flatnonzero(trace.calls.thread == thread)
     times, name = trace.calls.start_ns[calls], trace.calls.name[calls]
     graphs = np.array([launches_graph(text) for text in trace.strings], dtype=np.bool_)[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -61,13 +61,17 @@ class Heads:
         return TYPES[self.type_name][1]
 
 
+# The heads of every layer, and how many layers there are.
+Layers: TypeAlias = tuple[Heads, int]
+
+
 def wants_heads(trace: Trace) -> bool:
     """Whether operators are worth reading for: some label has sums."""
     return any(_LAST_SUM in trace.strings[name] for name in distinct(trace.ranges.name))
 
 
 def attention_rows(
-    trace: Trace, runs: Runs, steps: Sequence[EngineStep], choices: Choices
+    trace: Trace, runs: Runs, steps: Sequence[EngineStep], choices: Choices, *, known: Layers | None = None
 ) -> tuple[list[Attention], str]:
     """A row for each stage whose steps have sums and ran attention, and why there is none; "" where nothing could be.
 
@@ -76,11 +80,12 @@ def attention_rows(
         runs: of its stages.
         steps: of the engine.
         choices: peaks that a person gave.
+        known: the layers, where the trace is a part of one that told them.
     """
     summed = [step for step in steps if step.attention_ns and _sums(step) is not None]
     if not summed:
         return [], ""
-    found = _layers(trace, runs.ranges)
+    found = known or layers_of(trace, runs.ranges)
     if found is None:
         return [], NO_HEADS
     heads, layers = found
@@ -99,7 +104,7 @@ def _sums(step: EngineStep) -> tuple[int, int, int] | None:
     return sum(pairs), sum(cached), sum(tokens)
 
 
-def _layers(trace: Trace, ranges: StageRanges) -> tuple[Heads, int] | None:
+def layers_of(trace: Trace, ranges: StageRanges) -> Layers | None:
     """The heads of every layer and how many layers there are; None where that is not recorded, or differs."""
     if trace.details is None or not len(trace.cpu_ops) or not len(trace.details.shape):
         return None
