@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
+from reports.parts.words import kind
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MEANS = {
     "sequences": "sequences: requests that decode.",
     "new tokens": "new tokens: computed for them.",
     "KV tokens": "KV tokens: in all caches that attention reads.",
-    "a token": "a token: device time of the steps over all tokens computed.",
+    "a token": "a token: {} time of the steps over all tokens computed.",
 }
 
 
@@ -31,7 +32,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     return block(
         "what the steps held",
         *_steady(found.steady),
-        *_batches([row for row in found.held if _told(row)]),
+        *_batches([row for row in found.held if _told(row)], kind(summary)),
     )
 
 
@@ -50,7 +51,7 @@ def _steady(part: SteadyPart | None) -> list[Element]:
     return [line(text, role="strong"), note(f"steady: {part.rule}.")]
 
 
-def _batches(rows: list[Held]) -> list[Element]:
+def _batches(rows: list[Held], of: str) -> list[Element]:
     if not rows:
         return []
     columns = [
@@ -76,7 +77,7 @@ def _batches(rows: list[Held]) -> list[Element]:
     told = [i for i in range(len(columns)) if any(row[i] != NONE for row in cells)]
     says = note(
         "Of the median step, by the engine's labels, with the lowest and the highest where they differ.",
-        *[Sentence(columns[i].name, MEANS[columns[i].name]) for i in told if columns[i].name in MEANS],
+        *[Sentence(columns[i].name, MEANS[columns[i].name].format(of)) for i in told if columns[i].name in MEANS],
     )
     return [Table([columns[i] for i in told], [Row([row[i] for i in told]) for row in cells]), says]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from support.chrome import Event, kernel, launch
-from support.findings import GEMM, found, stage, waiting_steps
+from support.findings import GEMM, found, stage, steps, waiting_steps
 
-from tracer.findings.engines import AHEAD, COMPILE, REPLAY
+from tracer.findings.engines import AHEAD, COMPILE, LATER, REPLAY
 from tracer.findings.launch_bound import REPLAYED, REPLAYED_BY_ENGINE
 from tracer.findings.registry import findings
 
@@ -42,6 +42,7 @@ SMALL = stage("tracer/prefill", 0, 5, ["void at::native::vectorized_elementwise_
         ("unfused-elementwise", SMALL, COMPILE),
         ("sync-per-token", waiting_steps(gap=30), AHEAD),
         ("draft-waits-for-host", _drafts(), REPLAY),
+        ("slow-first-token", steps(extra=lambda k: 200 * (k == 1)), LATER),
     ],
 )
 def test_an_engine_is_told_by_its_settings_and_a_program_by_what_to_write(

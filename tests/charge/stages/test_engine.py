@@ -117,7 +117,8 @@ def test_causal_attention_sees_what_is_before_a_token_and_itself() -> None:
     sums = Group(2, 5, 3 + 7, 9 + 4, 9 + 14)
     assert sums.pairs == 19
     assert Group(2, 5, 10).pairs is None
-    assert Group(1, 1, 1, 99, 1).pairs is None  # no sums of any requests
+    for wrong in (Group(1, 1, 1, 99, 1), Group(2, 5, 10, 4, 23), Group(2, 5, 10, 26, 23), Group(2, 5, 10, 13, 51)):
+        assert wrong.pairs is None  # no sums of any requests
     assert NOBODY.pairs == 0
 
 
@@ -328,6 +329,24 @@ def test_a_label_around_a_step_tells_what_the_steps_own_does_not() -> None:
     assert found.markers == "sglang"
     assert found.labels[0] == Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30))
     assert found.labels[1] == Label("DECODE", 3, NOBODY, Group(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "label"),
+    [
+        ("step[DECODE bs=2]", "step[DECODE bs=2]", Label("DECODE", 2, NOBODY, Group(2, 2))),
+        ("step[DECODE smc-head bs=2]", "step[TARGET_VERIFY bs=9]", Label("DECODE", 2, NOBODY, Group(2, 2))),
+        (
+            "execute_context_0(0)_generation_2(2)",
+            "execute_2_context_0(sq0sk0sqsq0sqsk0)_generation_2(sq2sk30sqsq2sqsk30)",
+            Label("", 2, NOBODY, Group(2, 2, 30, 2, 30)),
+        ),
+    ],
+)
+def test_a_step_inside_another_is_no_second_one_and_may_have_the_sums(outer: str, inner: str, label: Label) -> None:
+    found = _found(span(outer, 0, 100), span(inner, 10, 90), span(outer, 200, 100), span(inner, 250, 90))
+    assert (found.start_ns / 1000).tolist() == [0, 200, 250]  # the last reaches beyond the one before it
+    assert found.labels[0] == label
 
 
 def test_a_step_that_has_the_sums_itself_keeps_its_own() -> None:

@@ -87,6 +87,7 @@ def test_without_a_recorded_operator_it_is_said_what_is_missing() -> None:
         {"dims": [[6, 4, 64], [6, 2, 32]]},
         {"dims": [[6, 256], [6, 128]]},
         {"dims": [[-6, 4, 64], [-6, 2, 64]]},
+        {"dims": [[6, 1 << 20, 64], [6, 1 << 20, 64]]},
         {"dims": "what"},
         {"types": ["c10::BFloat16", "int"]},
     ],
@@ -106,3 +107,15 @@ def test_labels_without_sums_say_nothing_of_attention() -> None:
 
 def test_steps_without_attentions_kernels_say_nothing_of_attention() -> None:
     assert _none(span(SUMS, 0, 100), _attends(1), launch(50, 1, 1), kernel("gemm", 60, 1, 1)) == ""
+
+
+def test_what_the_steady_part_leaves_out_may_tell_the_heads() -> None:
+    prompt = _trace(_attends(1), _attends(5), name=SUMS.replace("generation_1(sq1sk7sqsq1sqsk7)", "generation_0(0)"))
+    graph = "execute_1_context_0(sq0sk0sqsq0sqsk0)_generation_1(sq1sk9sqsq1sqsk9)"
+    replays = [
+        event
+        for k in range(2, 12)
+        for event in (span(graph, 200 * k, 100), launch(200 * k + 1, 1, k), kernel(FLASH, 200 * k + 9, 10, k))
+    ]
+    (row,) = _found(*prompt, *replays, choices=Choices(steady=True)).attention
+    assert (row.stage, row.steps, row.layers, row.flops) == ("decode", 10, 2, 2 * 4 * 4 * 64 * 9)

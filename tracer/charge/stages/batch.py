@@ -41,6 +41,8 @@ class Group:
         """
         if self.products is None or self.squares is None or self.tokens is None:
             return None
+        if not self.tokens <= self.squares <= self.tokens**2 or self.products > self.tokens * (self.kv_tokens or 0):
+            return None  # of no batch that there could be
         pairs = self.products - (self.squares - self.tokens) // 2
         return pairs if pairs >= 0 else None
 

@@ -40,6 +40,8 @@ _OPERATOR = re.compile(r"(?:vllm|sglang)::unified_attention(?:_with_output)?")
 _LAST_SUM = "sqsk"  # as both engines spell it
 # A step runs one for each layer; more are none of a model's.
 MOST_LAYERS = 1000
+# Numbers of a token's queries; more are none of a model's.
+WIDEST = 1 << 20
 NO_HEADS = (
     "the labels have attention's sums, but no operator says how many heads the model has: record_shapes, and a step "
     "whose attention runs outside a graph, as prefill's mostly does"
@@ -127,7 +129,8 @@ def _heads(dims: bytes, types: bytes, _: bytes) -> Heads | None:
     numbers = (tokens, heads, size, others, kv_heads, key_size)
     if not all(type(number) is int and 0 < number < 1 << 31 for number in numbers):
         return None
-    fits = size == key_size and tokens == others and heads % kv_heads == 0 and key_type in TYPES
+    alike = size == key_size and tokens == others and heads % kv_heads == 0
+    fits = alike and heads * size <= WIDEST and key_type in TYPES
     return Heads(heads, kv_heads, size, key_type) if fits else None
 
 
