@@ -48,6 +48,8 @@ def passes_behind(trace: Trace, thread: int, start_ns: I64, end_ns: I64) -> I64:
     times, names = times[order], names[order]
     first, last, end = (np.searchsorted(times, edge[asked]).tolist() for edge in (start_ns, end_ns, following))
     for place, low, middle, high in zip(asked.tolist(), first, last, end, strict=True):
+        if high - middle < AGAIN * (middle - low):
+            continue
         again = _begins(Counter(names[low:middle].tolist()), names[middle:high].tolist())
         if again is not None:
             found[place] = times[middle + again]
