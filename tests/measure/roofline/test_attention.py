@@ -101,6 +101,21 @@ def test_layers_that_differ_are_not_taken_for_one_another() -> None:
     assert "no operator says" in _none(*_trace(_attends(1), other))
 
 
+@pytest.mark.parametrize(("whole", "layers"), [(8, None), (9, 2)])
+def test_a_step_that_was_recorded_in_part_has_no_other_number_of_layers(whole: int, layers: int | None) -> None:
+    steps = [
+        event
+        for k in range(1, whole + 1)
+        for event in (
+            span(SUMS, 200 * k, 100), _attends(200 * k + 1), _attends(200 * k + 5),
+            launch(200 * k + 50, 1, k), kernel(FLASH, 200 * k + 60, 1, k),
+        )
+    ]  # fmt: skip
+    found = _found(span(SUMS, 0, 100), _attends(5), *steps)
+    assert {row.layers for row in found.attention} == ({layers} if layers else set())
+    assert ("the profiler began within one" in found.no_attention) == (layers is None)
+
+
 def test_labels_without_sums_say_nothing_of_attention() -> None:
     assert _none(*_trace(_attends(1), name="execute_context_2(5)_generation_1(1)")) == ""
 
