@@ -139,6 +139,20 @@ def test_a_whole_pass_behind_a_step_is_none_of_its_work(
     assert _stepping(*behind) == ops
 
 
+def test_where_drafts_are_checked_what_is_behind_a_step_may_be_several_passes_of_a_draft() -> None:
+    def ends(sequence: str) -> list[float]:
+        ran = [kernel(name, 200 + place, 1, 1 + place) for place, name in enumerate(PASS * 2)]
+        asked = [
+            launch(10 + place if place < len(PASS) else 110 + place, 1, 1 + place) for place in range(2 * len(PASS))
+        ]
+        following = span("execute_context_1(9)_generation_0(0)", 900, 100)
+        step = span(f"execute_context_0(0)_generation_{sequence}", 0, 100)
+        return (find_stages(trace_of(step, following, *asked, *ran)).end_ns / 1000).tolist()
+
+    assert ends("1(1)") == [100, 1000]
+    assert ends("1(4)") == [118, 1000]
+
+
 def test_a_replay_behind_a_step_is_a_pass_only_if_it_replays_what_the_step_does() -> None:
     def ends(kernels: tuple[str, ...]) -> float:
         graph = {**launch(20, 5, 1), "name": "cudaGraphLaunch"}

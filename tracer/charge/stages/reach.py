@@ -84,7 +84,9 @@ def _ends(trace: Trace, ranges: StageRanges, steps: I64) -> I64:
     calls = np.flatnonzero(trace.calls.thread == ranges.thread[steps[0]])
     calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
     begun, over = trace.calls.start_ns[calls], trace.calls.end_ns[calls]
-    others = passes_behind(trace, int(ranges.thread[steps[0]]), start, end)
+    others = np.full(len(steps), NEVER, dtype=np.int64)
+    if not any(label.checks for label in ranges.labels):  # a draft model's passes may be as much as one of the target
+        others = passes_behind(trace, int(ranges.thread[steps[0]]), start, end)
 
     def with_calls(place: int, until_ns: int) -> int:
         low, high = np.searchsorted(begun, [end[place], until_ns])

@@ -3,7 +3,8 @@
 Under data parallelism a rank without requests runs along with the others, so that their collectives do not hang:
 vLLM's `execute_dummy_batch` has no range (vllm-project/vllm `v1/worker/gpu_worker.py`). Behind a step's range stand
 sampling and drafting, which ask for far less than the pass itself. What asks once more for nearly all that the pass
-did, kernel by kernel, is another pass, and no work of that step.
+did, kernel by kernel, is another pass, and no work of that step. Where a draft is checked this is not asked: several
+passes of a draft model may well look like one of the target.
 """
 
 from __future__ import annotations
