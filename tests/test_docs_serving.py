@@ -70,14 +70,25 @@ def test_the_markers_for_older_releases_tell_the_steps_apart(tmp_path: Path) -> 
     assert {(row["stage"], row["calls"]) for row in found["stages"]} == {("prefill", 1), ("decode", 1), ("mixed", 1)}
 
 
-def test_vllms_steps_are_understood_in_an_nsight_report_too() -> None:
+@pytest.mark.parametrize(
+    ("markers", "names"),
+    [
+        ("vllm", ["execute_context_1(888)_generation_0(0)", "execute_context_0(0)_generation_4(4)"]),
+        (
+            "trtllm",
+            [f"[Executor] _forward_step {n}, 4 gen reqs" for n in ("1: 1 ctx reqs, 9 ctx tokens", "2: 0 ctx reqs")],
+        ),
+    ],
+)
+def test_steps_are_understood_in_an_nsight_report_too(markers: str, names: list[str]) -> None:
     export = Export()
-    for start, name in ((0, "execute_context_1(888)_generation_0(0)"), (100, "execute_context_0(0)_generation_4(4)")):
+    for start, name in zip((0, 100), names, strict=True):
         export.span(name, start, start + 50).call(start + 1, start + 2, start + 7)
         export.kernel("k", start + 9, start + 20, start + 7)
     summary = summarize(export.trace())
-    assert summary.trace.markers == "vllm"
-    assert [(stage.stage, stage.ops) for stage in summary.stages] == [("prefill", 1), ("decode", 1)]
+    assert summary.trace.markers == markers
+    first = "prefill" if markers == "vllm" else "mixed"
+    assert {stage.stage: stage.ops for stage in summary.stages} == {first: 1, "decode": 1}
 
 
 def test_every_source_is_cited_and_every_citation_has_one() -> None:

@@ -40,6 +40,7 @@ from tracer.measure.memory import with_memory
 from tracer.measure.provenance import trace_info
 from tracer.measure.requests import request_rows
 from tracer.measure.roles import role_rows
+from tracer.measure.roofline.attention import Layers, layers_of
 from tracer.measure.roofline.draw import draw_roofline
 from tracer.measure.roofline.recorded import NO_SHAPES
 from tracer.measure.runs import runs_of
@@ -103,6 +104,7 @@ class Charged:
         overlaps: those that the file has.
         lost: what was launched and not recorded.
         steady: what was left out, where the steady part alone was chosen; the trace is that part.
+        layers: what the whole trace says of them then, which the part need not.
     """
 
     trace: Trace
@@ -111,6 +113,7 @@ class Charged:
     overlaps: overlaps.Overlaps
     lost: LostWork
     steady: SteadyPart | None = None
+    layers: Layers | None = None
 
 
 def summarize_file(path: str | Path, choices: Choices | None = None) -> Summary:
@@ -195,13 +198,15 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     Raises:
         InputError: times too wild to be added up, or a part was asked for and there is none.
     """
-    steady = None
+    steady, layers = None, None
     if choices.steady or choices.request is not None or choices.patterns or choices.by or choices.shapes:
         refuse_unread(trace)
     # What tells that of a replay a part was recorded may lie outside what is chosen.
     cut = cut_launches(trace) if choices.steady or choices.request is not None else None
     if choices.steady:
-        trace, steady = steady_part(trace, find_stages(trace, choices.patterns))
+        whole = find_stages(trace, choices.patterns)
+        layers = layers_of(trace, whole)
+        trace, steady = steady_part(trace, whole)
     overlapping = overlaps.measure(trace.ops)
     if choices.clip_overlaps:
         trace = overlaps.clip(trace)
@@ -215,7 +220,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
         ranges, work = untold, work_of(trace, untold)
     give_back_freed_pages(trace.events)
-    return Charged(trace, ranges, work, overlapping, lost, steady)
+    return Charged(trace, ranges, work, overlapping, lost, steady, layers)
 
 
 def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = None, launches: Again = None) -> Summary:
@@ -270,7 +275,7 @@ def summarize_charged(charged: Charged, choices: Choices, *, frames: Again = Non
             *(unheard(trace, threads, any_thread=choices.any_thread) if ranges.marked else ()),
         ],
         **_there(lost=missing, memory=memory, footprint=held, energy=used),
-        serving=serving(trace, runs, annotations, choices, steady=charged.steady),
+        serving=serving(trace, runs, annotations, choices, steady=charged.steady, layers=charged.layers),
         threads=threads,
         speculation=speculated,
         drafting=drafted,

@@ -55,8 +55,10 @@ def part(summary: Summary, _: Asked) -> Block | None:
         "by the labels' sums; a layer with a window does less. takes: attention's kernels in a step.",
         Sentence("MFU", "MFU, MBU: of peak while they ran."),
     )
+    unknown = any(row.mfu is None and row.mbu is None and not row.error for row in rows)
+    peaks = note("No share of a peak: the device's are unknown, see --peak-tflops and --peak-gbs.") if unknown else None
     errors = [Caution(f"{row.stage}: {row.error}", label="error") for row in rows if row.error]
-    return block("attention in the steps", Table(columns, cells), says, *errors)
+    return block("attention in the steps", Table(columns, cells), says, peaks, *errors)
 
 
 def _part(value: float | None) -> str:

@@ -21,12 +21,14 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     if not tokens or not asked.shows(DECODE):
         return None
     passes = summary.trace.steps == PASSES
+    # A step of a serving engine yields a token of each of its sequences.
+    one = "pass" if passes else "token" if summary.serving is None else "step"
     on_device = any(token.ops or token.lost for token in tokens)
     times = [token.device_time_ns if on_device else token.cpu_ns for token in tokens]
     return block(
-        f"decode {summary.trace.steps}",
+        "decode passes" if passes else f"decode {one}s",
         *_times([time_ns for time_ns in times if time_ns is not None], summary, on_device=on_device),
-        None if on_cpu(summary) else line(f"a {'pass' if passes else 'token'}: {_per_token(tokens)}"),
+        None if on_cpu(summary) else line(f"a {one}: {_per_token(tokens)}"),
         *[line(sentence) for sentence in _course(summary.decoding, kind(summary))],
         note("pass: a forward pass, which may yield no token, or several; how many is not recorded.")
         if passes

@@ -25,7 +25,10 @@ _MORE = re.compile(r"[:;,] | \(")
 def part(summary: Summary, _: Asked) -> Block | None:
     """They stand in full further down."""
     worth = [finding for finding in summary.findings if finding.gain is not None or finding.severity == "error"]
-    return block("what to do first", *_again(summary), *[_item(finding) for finding in worth[:SHOWN]])
+    # Of several that say to do the same the one that gains most: doing it twice gains nothing more.
+    first = {_first(finding.next_step): finding for finding in reversed(worth)}
+    shown = [finding for finding in worth if first[_first(finding.next_step)] is finding]
+    return block("what to do first", *_again(summary), *[_item(finding) for finding in shown[:SHOWN]])
 
 
 def again(summary: Summary, _: Asked) -> Block | None:

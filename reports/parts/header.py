@@ -23,6 +23,8 @@ FOUND_BY = {
     "tracer": "the ranges that tracer record writes",
     "vllm": "vLLM's ranges",
     "sglang": "SGLang's ranges",
+    "atom": "ATOM's ranges",
+    "trtllm": "TensorRT-LLM's ranges",
     "modules": "the calls of the model's modules; no range in the file says which stage it is",
     "pattern": "--marker",
     "roles": "ranges that begin with a model's name",

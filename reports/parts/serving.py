@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Element, Row, Sentence, Table, block, line, note
 from reports.palette import NONE
-from reports.parts.words import lost_of
+from reports.parts.words import kind, lost_of
 from reports.units import counted, duration
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MEANS = {
     "sequences": "sequences: requests that decode.",
     "new tokens": "new tokens: computed for them.",
     "KV tokens": "KV tokens: in all caches that attention reads.",
-    "a token": "a token: device time of the steps over all tokens computed.",
+    "a token": "a token: {} time of the steps over all tokens computed.",
 }
 OF_RECORDED = "Steps that lack device ops count in all but a token."
 
@@ -33,7 +33,7 @@ def part(summary: Summary, _: Asked) -> Block | None:
     return block(
         "what the steps held",
         *_steady(found.steady),
-        *_batches([row for row in found.held if _told(row)], "" if lost_of(summary) is None else OF_RECORDED),
+        *_batches([row for row in found.held if _told(row)], summary),
     )
 
 
@@ -52,7 +52,7 @@ def _steady(part: SteadyPart | None) -> list[Element]:
     return [line(text, role="strong"), note(f"steady: {part.rule}.")]
 
 
-def _batches(rows: list[Held], recorded: str) -> list[Element]:
+def _batches(rows: list[Held], summary: Summary) -> list[Element]:
     if not rows:
         return []
     columns = [
@@ -78,8 +78,12 @@ def _batches(rows: list[Held], recorded: str) -> list[Element]:
     told = [i for i in range(len(columns)) if any(row[i] != NONE for row in cells)]
     says = note(
         "Of the median step, by the engine's labels, with the lowest and the highest where they differ.",
-        *[Sentence(columns[i].name, MEANS[columns[i].name]) for i in told if columns[i].name in MEANS],
-        recorded if any(row.ns_per_token is not None for row in rows) else "",
+        *[
+            Sentence(columns[i].name, MEANS[columns[i].name].format(kind(summary)))
+            for i in told
+            if columns[i].name in MEANS
+        ],
+        OF_RECORDED if lost_of(summary) is not None and any(row.ns_per_token is not None for row in rows) else "",
     )
     return [Table([columns[i] for i in told], [Row([row[i] for i in told]) for row in cells]), says]
 

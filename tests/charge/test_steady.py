@@ -102,6 +102,11 @@ def test_ranges_that_say_nothing_of_a_batch_have_no_steady_part(name: str) -> No
         summarize(trace_of(span(name, 0, 9), launch(1, 1, 1), kernel("k", 2, 4, 1)), STEADY)
 
 
+def test_steps_of_which_none_decodes_have_no_steady_part() -> None:
+    with pytest.raises(InputError, match="none of its steps decodes"):
+        _part(trace_of(*_serve([1] * 20, "execute_context_{0}(9)_generation_0(0)")))
+
+
 @given(st.lists(st.booleans(), max_size=30))
 def test_the_longest_stretch_is_what_looking_at_each_finds(holds: list[bool]) -> None:
     best = 0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import kernel, launch, operator, trace_of
+from support.chrome import kernel, launch, operator, span, trace_of
 from support.summaries import summary
 
 from reports.asked import Asked
@@ -88,3 +88,32 @@ def test_of_a_cpu_the_operators_are_added_up() -> None:
         Total(of="ops", before=1, after=1, ratio=1.0),
         Total(of="operator time", before=50_000, after=50_000, ratio=1.0),
     ]
+
+
+def _served(batch: int, length_us: float, label: str = "step[DECODE bs={}]") -> Summary:
+    events = [
+        event
+        for k in range(4)
+        for event in (
+            span(label.format(batch), 100 * k, 90),
+            launch(100 * k, 1, k + 1),
+            kernel("gemm", 100 * k + 2, length_us, k + 1),
+        )
+    ]
+    return summarize(trace_of(*events))
+
+
+@pytest.mark.parametrize(("batch", "said"), [(44, []), (45, ["1.78 µs"]), (160, ["500 ns"])])
+def test_steps_of_a_server_that_hold_other_batches_are_not_alike(batch: int, said: list[str]) -> None:
+    notes = [note for note in _pair(_served(40, 40), _served(batch, 80)).notes if "holds" in note]
+    assert notes == [
+        f"the median decode step holds 40 sequences (1.00 µs a token) in inline.json, {batch} sequences ({each} a "
+        "token) in inline.json: times of steps that hold other batches are not alike; record both under one load"
+        for each in said
+    ]
+
+
+def test_steps_of_which_no_label_says_what_they_held_are_compared_as_they_are() -> None:
+    pair = _pair(_served(1, 40, "step[MIXED bs={}]"), _served(9, 80, "step[MIXED bs={}]"))
+    assert not any("holds" in note for note in pair.notes)
+    assert not any("holds" in note for note in _pair(_served(40, 40), _unmarked(5)).notes)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import Event, kernel, launch
-from support.findings import GEMM, found, stage, waiting_steps
+from support.chrome import Event, call, kernel, launch
+from support.findings import GEMM, found, stage, steps, waiting_steps
 
-from tracer.findings.engines import AHEAD, COMPILE, REPLAY
+from tracer.findings.engines import AHEAD, CHOSEN, COMPILE, LATER, REPLAY
 from tracer.findings.launch_bound import REPLAYED, REPLAYED_BY_ENGINE
 from tracer.findings.registry import findings
 
@@ -42,6 +42,7 @@ SMALL = stage("tracer/prefill", 0, 5, ["void at::native::vectorized_elementwise_
         ("unfused-elementwise", SMALL, COMPILE),
         ("sync-per-token", waiting_steps(gap=30), AHEAD),
         ("draft-waits-for-host", _drafts(), REPLAY),
+        ("slow-first-token", steps(extra=lambda k: 200 * (k == 1)), LATER),
     ],
 )
 def test_an_engine_is_told_by_its_settings_and_a_program_by_what_to_write(
@@ -53,6 +54,19 @@ def test_an_engine_is_told_by_its_settings_and_a_program_by_what_to_write(
     assert own.next_step.startswith(findings()[name].FINDING.next_step)
     assert served.next_step.startswith(does)
     assert "torch." not in served.next_step
+
+
+def test_what_each_step_of_an_engine_copies_is_no_warning() -> None:
+    def copy(k: int, at: float) -> list[Event]:
+        name, number = "Memcpy HtoD (Pinned -> Device)", 1000 + k
+        copied = kernel(name, at + 96, 1, number, cat="gpu_memcpy", args={"bytes": 64})
+        return [call("cudaMemcpyAsync", at + 3, 1, number), copied]
+
+    own, served = (found("host-to-device-copies-in-decode", *of(steps(more=copy))) for of in (list, _served))
+    assert own is not None
+    assert served is not None
+    assert (own.severity, served.severity) == ("warning", "info")
+    assert served.next_step == CHOSEN
 
 
 def test_steps_of_an_engine_that_replay_graphs_are_not_told_to() -> None:

@@ -55,6 +55,17 @@ def test_what_the_steps_of_a_stage_held_is_the_median_with_its_bounds() -> None:
     ]  # fmt: skip
 
 
+def test_a_step_of_which_no_work_is_known_counts_for_no_token() -> None:
+    """As one that was captured and not run."""
+    begins, ends = (
+        {**launch(at, 1, 90 + at), "name": f"cudaStream{what}Capture"} for at, what in ((1, "Begin"), (9, "End"))
+    )
+    captured = [begins, launch(5, 1, 95), ends]
+    events = [span("step[DECODE bs=4]", 0, 20), *captured, *_step("step[DECODE bs=4]", 1, ("gemm", 40))]
+    (held,) = _serving(*events).held
+    assert (held.steps, held.ns_per_token) == (2, 10_000)
+
+
 def test_what_a_label_does_not_say_is_unknown() -> None:
     (held,) = _serving(*_step("step[MIXED bs=5]", 0, ("gemm", 26))).held
     assert (held.prompts, held.sequences, held.kv_tokens, held.tokens, held.ns_per_token) == (None,) * 5

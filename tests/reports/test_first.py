@@ -40,6 +40,24 @@ def test_where_nothing_gains_nothing_is_to_be_done_first() -> None:
     assert not _first(rendered(quiet, width=80))
 
 
+def test_of_findings_that_say_to_do_the_same_the_one_that_gains_most_stands_there() -> None:
+    """A server's step that waits for its tokens: the gap is between steps, and behind the wait."""
+    events = [
+        event
+        for k in range(12)
+        for event in (
+            span("step[DECODE bs=1]", 100 * k, 90),
+            launch(100 * k + 1, 1, k + 1), kernel("gemm", 100 * k + 3, 60, k + 1),
+            {**launch(100 * k + 4, 60, 100 + k), "name": "cudaEventSynchronize"},
+        )
+    ]  # fmt: skip
+    summary = summarize(trace_of(*events))
+    assert {finding.id for finding in summary.findings} == {"idle-between-steps", "sync-per-token"}
+    (line,) = [line for line in _first(rendered(summary, width=140)) if line.startswith("▲")]
+    assert line.startswith("▲ let the engine prepare a step while the one before runs: up to ")
+    assert line.endswith(f"[{summary.findings[0].id}]")
+
+
 def _of(**asked: str) -> str:
     trace = trace_of(
         span("tracer/vision", 0, 50), span("tracer/prefill", 50, 150),

@@ -89,3 +89,17 @@ def test_what_no_label_says_has_no_column() -> None:
 
     assert held("step[DECODE bs=2]").split() == "stage steps prompts tokens sequences new tokens a token".split()
     assert "KV tokens" in held("step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]")
+
+
+def test_a_step_of_a_server_is_called_so_and_a_peak_that_nobody_knows_is_named() -> None:
+    label = "step[DECODE bs=4 g_sq=4 g_sqsq=4 g_sqsk=36 g_sk=36]"
+    args = {"Input Dims": [[4, 8, 128], [4, 2, 128]], "Input type": ["c10::BFloat16"] * 2}
+    events = [
+        span(label, 0, 300), launch(20, 2, 1), kernel(FLASH, 40, 100, 1),
+        operator("sglang::unified_attention_with_output", 15, 10, **args),
+    ]  # fmt: skip
+    text = render(summarize(trace_of(*events)), width=120)
+    assert "decode steps\n1 step · device time 100 µs\na step: 1 launch · 1 kernel · 0 waits for the device" in text
+    assert "No share of a peak: the device's are unknown, see --peak-tflops and --peak-gbs." in text
+    known = render(summarize(trace_of(*events), Choices(peak_tflops=100, peak_gbs=1000)), width=120)
+    assert "No share of a peak" not in known

@@ -18,6 +18,7 @@ from tracer.charge.window import within
 from tracer.document.errors import InputError
 from tracer.document.names import ALL_STAGES, DECODE, MIXED
 from tracer.document.summary import SteadyPart
+from tracer.document.words import counted
 
 if TYPE_CHECKING:
     from tracer.arrays import I64, Bools
@@ -49,10 +50,14 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
         InputError: it has no steady part, or nothing tells.
     """
     told = [place for place, label in enumerate(ranges.labels) if label.requests and ranges.stage[place] in _DECODING]
+    if not told and any(label.requests for label in ranges.labels):
+        raise InputError(
+            f"{trace.path}: none of its steps decodes, so that nothing of it could be steady; leave out --steady"
+        )
     if not told:
         raise InputError(
             f"{trace.path}: nothing says how many sequences a step holds, so no part of it is known to be steady; "
-            "--steady is for traces with vLLM's or SGLang's labels on their steps"
+            "--steady is for traces with a serving engine's labels on their steps"
         )
     batches = int64([ranges.labels[place].requests or 0 for place in told])
     _one_load(trace, process_of_thread(trace)[ranges.thread[told]], batches)
@@ -60,8 +65,8 @@ def steady_part(trace: Trace, ranges: StageRanges) -> tuple[Trace, SteadyPart]:
     first, last = _longest(holds)
     if last - first < FEWEST or COMMON * int(holds.sum()) < len(holds):
         raise InputError(
-            f"{trace.path}: no steady part: of {len(told):,} decoding steps {last - first:,} in a row hold about "
-            f"{batch:,} sequences, the most common batch; record longer under a constant load"
+            f"{trace.path}: no steady part: of {counted(len(told), 'decoding step')} {last - first:,} in a row hold "
+            f"about {counted(batch, 'sequence')}, the most common batch; record longer under a constant load"
         )
     start_ns = int(ranges.start_ns[told[first]])
     kept, ops = within(trace, start_ns, int(ranges.end_ns[told[last - 1]]))

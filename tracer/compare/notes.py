@@ -9,16 +9,24 @@ from tracer.compare.figures import MEDIANS, TRACE
 from tracer.compare.verdicts import UNLIKE, UNTESTED
 from tracer.document.names import DECODE
 from tracer.document.summary import Lost
-from tracer.document.words import counted, listed
+from tracer.document.words import counted, duration, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tracer.compare.rows import Tested
-    from tracer.document.summary import Summary
+    from tracer.document.summary import Held, Spread, Summary
 
 # With fewer a side the smallest p may not survive being adjusted for all rows.
 FEW_REQUESTS = 5
+# Batches of serving engines whose counts are further apart than this share are no longer alike.
+UNLIKE_BATCH = 0.1
+HELD = {
+    "prompts": "prompts",
+    "prompt_tokens": "tokens of prompts",
+    "sequences": "sequences",
+    "kv_tokens": "KV tokens",
+}
 
 
 def notes(
@@ -38,6 +46,7 @@ def notes(
         *_of_lost_work(baseline, other),
         *_of_the_runs(before, after, tested),
         *_of_the_traces(before, after),
+        *_of_the_batches(before, after),
     ]
 
 
@@ -93,6 +102,37 @@ def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[st
         for key in ("device", "dtype", "seed", "decode"):
             if first.get(key) != second.get(key):
                 yield f"the runs differ in {key}: {first.get(key)} and {second.get(key)}"
+
+
+def _of_the_batches(before: Summary, after: Summary) -> Iterator[str]:
+    """What steps of serving engines held, where that is not alike."""
+    if before.serving is None or after.serving is None:
+        return
+    others = {row.stage: row for row in after.serving.held}
+    for row in before.serving.held:
+        other = others.get(row.stage)
+        unlike = [] if other is None else [what for what in HELD if _apart(getattr(row, what), getattr(other, what))]
+        if other is None or not unlike:
+            continue
+        first, second = (_said(one, unlike) for one in (row, other))
+        yield (
+            f"the median {row.stage} step holds {first} in {before.trace.path}, {second} in {after.trace.path}: times "
+            "of steps that hold other batches are not alike; record both under one load"
+        )
+
+
+def _said(row: Held, counts: Sequence[str]) -> str:
+    """These counts of the median step, and what a token takes."""
+    said = ", ".join(f"{getattr(row, what).median:,.0f} {HELD[what]}" for what in counts)
+    return said if row.ns_per_token is None else f"{said} ({duration(row.ns_per_token)} a token)"
+
+
+def _apart(one: Spread | None, other: Spread | None) -> bool:
+    """Whether medians differ by more than a tenth of the larger."""
+    if one is None or other is None:
+        return False
+    low, high = sorted((one.median, other.median))
+    return low < (1 - UNLIKE_BATCH) * high
 
 
 def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:

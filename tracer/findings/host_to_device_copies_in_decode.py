@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.findings.engines import CHOSEN
 from tracer.findings.evidence import median
 from tracer.findings.rule import STEPS, Found, Rule
 
@@ -15,7 +16,7 @@ FEWEST_STEPS = 3
 FINDING = Rule(
     id="host-to-device-copies-in-decode",
     severity="warning",
-    rule="the median decode step copies from the host to the device",
+    rule="the median decode step copies from the host to the device; of a serving engine no warning, as each does so",
     reason="What a step needs could have been on the device already; each copy is a launch and maybe a wait.",
     next_step="keep masks, positions and token ids on the device",
     rests_on=STEPS,
@@ -31,4 +32,6 @@ def find(evidence: Evidence) -> Found | None:
     return Found(
         f"each decode step copies {typical:,.0f} bytes from the host to the device{evidence.of_steps}",
         {"bytes_per_step": typical, "bytes": sum(copied), "steps": len(copied)},
+        severity="info" if evidence.ranges.engine else None,
+        instead=CHOSEN if evidence.ranges.engine else None,
     )

@@ -14,8 +14,8 @@ MISSED = 0.05
 # The ranges of serving engines are not a person's to widen.
 OF_ENGINES = {
     "outside_ranges": (
-        "--by kernel says what runs outside the engine's labelled steps, as what a draft model replays from graphs and "
-        "steps of other modes do; --all-ranges has every label"
+        "--by kernel says what runs outside the engine's labelled steps, as what a draft model replays from graphs, "
+        "steps of other modes and those that only keep other ranks company do; --all-ranges has every label"
     ),
     "other_thread": "--any-thread gives what other threads launch to the step open at the time",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.words import duration
+from tracer.findings.engines import LATER
 from tracer.findings.evidence import median
 from tracer.findings.rule import STEPS, Found, Rule
 
@@ -61,4 +62,5 @@ def _first_steps(evidence: Evidence) -> Found | None:
         f"the first decode step takes {duration(first_ns)}, the median of the others {duration(usual_ns)}"
         f"{evidence.of_steps}",
         {"first_ns": round(first_ns), "others_ns": round(usual_ns), "requests": len(firsts)},
+        instead=LATER if evidence.ranges.engine else None,
     )

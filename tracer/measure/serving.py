@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tracer.charge.stages.batch import Group
     from tracer.choices import Choices
     from tracer.document.summary import RangeRow, SteadyPart
+    from tracer.measure.roofline.attention import Layers
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
@@ -38,6 +39,7 @@ def serving(
     choices: Choices,
     *,
     steady: SteadyPart | None,
+    layers: Layers | None = None,
 ) -> Serving | None:
     """Put it together; None of a trace without an engine's steps.
 
@@ -47,11 +49,12 @@ def serving(
         annotations: all ranges by name.
         choices: what a person chose; peaks.
         steady: what was left out.
+        layers: what attends in the model, where what was left out told it.
     """
     if not runs.ranges.engine:
         return None
     steps, between = _steps(trace, runs), between_steps(trace, runs.ranges, runs.work)
-    attention, missing = attention_rows(trace, runs, steps, choices)
+    attention, missing = attention_rows(trace, runs, steps, choices, known=layers)
     return Serving(
         steps=steps,
         held=[_held(stage, [step for step in steps if step.stage == stage]) for stage in _stages(steps)],
@@ -116,7 +119,8 @@ def _stages(steps: Iterable[EngineStep]) -> list[str]:
 
 def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
     counted = [(step.tokens, step.device_time_ns) for step in steps]
-    known = [(tokens, time_ns) for tokens, time_ns in counted if tokens and time_ns is not None]
+    # A step whose work was only captured, or is of ops without launches, took the device none that is known.
+    known = [(tokens, time_ns) for tokens, time_ns in counted if tokens and time_ns]
     tokens, time_ns = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
     return Held(
         stage=stage,
@@ -127,7 +131,7 @@ def _held(stage: str, steps: Sequence[EngineStep]) -> Held:
         new_tokens=_spread(step.generation.tokens for step in steps),
         kv_tokens=_spread(_both(step.context.kv_tokens, step.generation.kv_tokens) for step in steps),
         tokens=_spread(step.tokens for step in steps),
-        ns_per_token=time_ns / tokens if tokens and time_ns else None,  # of ops without launches nobody knows the step,
+        ns_per_token=time_ns / tokens if tokens else None,
     )
 
 

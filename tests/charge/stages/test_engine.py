@@ -41,6 +41,8 @@ def _label(name: str) -> Label:
         ("execute_context_1(what)_generation_0(0)", Group(1), NOBODY),
         ("execute_context_1(888)_generation_12(1", Group(1, 888), Group(12)),  # cut off
         ("execute_6_context_1(sq6sk7sqsq36sqsk42)_generation_0(", Group(1, 6, 7, 36, 42), NOBODY),
+        ("execute_8_context_0_generation_2", NOBODY, Group(2, 8)),
+        ("execute_9_context_1_generation_2", Group(1), Group(2)),
     ],
 )
 def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generation: Group) -> None:
@@ -74,13 +76,33 @@ def test_every_form_of_vllms_labels_is_kept(name: str, context: Group, generatio
             "step[TARGET_VERIFY bs=2 g_sq=8 g_sqsq=32 g_sqsk=120 g_sk=30]",
             Label("TARGET_VERIFY", 2, NOBODY, Group(2, 8, 30, 32, 120)),
         ),
+        ("draft step[TARGET_VERIFY bs=2]", Label("DRAFT_TARGET_VERIFY", 2, NOBODY, Group(2))),
+        (
+            "step[DRAFT_EXTEND_V2 bs=2 c_sq=5 c_sqsq=13 c_sqsk=93 c_sk=35]",
+            Label("DRAFT_EXTEND_V2", 2, NOBODY, Group(2, 5, 35, 13, 93)),
+        ),
+        ("prefill[bs=2 tok=9 ctx=[5, 4]]", Label("prefill", 2, Group(2, 9), NOBODY)),
+        (
+            "prefill[bs=6 tok=30 ctx=[4, 4, 4]...+3 sqsq=154 sqsk=170 sk=34 tbo=1]",
+            Label("prefill", 6, Group(6, 30, 34, 154, 170), NOBODY),
+        ),
+        ("decode[bs=117/128 tok=117 d=117]", Label("decode", 117, NOBODY, Group(117, 117))),
+        ("eager_decode[bs=4 tok=4 ctx=[9, 9, 9, 9]]", Label("eager_decode", 4, NOBODY, Group(4, 4))),
+        (
+            "decode[bs=3 tok=12 d=3 spec=3 sqsq=48 sqsk=240 sk=60]",
+            Label("decode", 3, NOBODY, Group(3, 12, 60, 48, 240)),
+        ),
+        ("decode[bs=128 tok=384 p=2 d=126 sqsq=9 sqsk=9 sk=9]", Label("decode", 128, Group(2), Group(126))),
+        ("decode[bs=117/128 tok=11", Label("decode", 117, NOBODY, Group(117))),  # cut off
+        ("[Executor] _forward_step 7: 2 ctx reqs, 512 ctx tokens, 3 gen reqs", Label("", 5, Group(2, 512), Group(3))),
+        ("[Executor] _forward_step: 0 ctx reqs, 4 gen reqs", Label("", 4, NOBODY, Group(4))),
         ("step[DECODE smc-head-graph bs=8 toks=16]", Label("DECODE", 8, NOBODY, Group(8, 8))),
         ("step[DECODE bs=32 g_sq=32 g_sk=30", Label("DECODE", 32, NOBODY, Group(32, 32))),  # cut off
         ("step[EXTEND bs=12 toks=51", Label("EXTEND", 12, Group(12), NOBODY)),
         ("step[DECODE bs=3", Label("DECODE", None, NOBODY, Group())),
     ],
 )
-def test_every_form_of_sglangs_labels_is_kept(name: str, label: Label) -> None:
+def test_every_form_of_other_engines_labels_is_kept(name: str, label: Label) -> None:
     assert _label(name) == label
 
 
@@ -95,7 +117,8 @@ def test_causal_attention_sees_what_is_before_a_token_and_itself() -> None:
     sums = Group(2, 5, 3 + 7, 9 + 4, 9 + 14)
     assert sums.pairs == 19
     assert Group(2, 5, 10).pairs is None
-    assert Group(1, 1, 1, 99, 1).pairs is None  # no sums of any requests
+    for wrong in (Group(1, 1, 1, 99, 1), Group(2, 5, 10, 4, 23), Group(2, 5, 10, 26, 23), Group(2, 5, 10, 13, 51)):
+        assert wrong.pairs is None  # no sums of any requests
     assert NOBODY.pairs == 0
 
 
@@ -245,6 +268,38 @@ def test_ranges_called_draft_without_an_engines_steps_are_no_stages() -> None:
     assert _found(span("draft", 0, 9), span("draft_extend", 10, 9)).markers == "none"
 
 
+def test_a_step_that_says_itself_that_a_draft_model_works_is_a_draft_and_no_other_is_taken_for_one() -> None:
+    rounds = ["draft step[EXTEND bs=1 toks=4]", "draft step[DECODE bs=1]", "draft step[IDLE bs=0]"]
+    names = ["step[EXTEND bs=1 toks=4]", *rounds, "step[DECODE bs=1]", "step[TARGET_VERIFY bs=1]"]
+    assert _stages(*names) == ["prefill", "draft", "draft", "decode", "decode"]
+    assert _stages(*[name.removeprefix("draft ") for name in names[4:]]) == ["draft", "decode"]
+    named = _found(*[span(name, 100 * place, 50) for place, name in enumerate(names)])
+    assert [one.checks for one in named.labels] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("sums", "stage"),
+    [("c=1 g=0", "prefill"), ("c=0 g=2", "decode"), ("c=1 g=1", "mixed"), ("ext=5 dec=1", "mixed")],
+)
+def test_a_mixed_step_of_one_kind_alone_is_a_step_of_that(sums: str, stage: str) -> None:
+    assert _stages(f"step[MIXED bs=2 {sums}]") == [stage]
+
+
+def test_numbers_that_may_be_requests_or_tokens_only_tell_the_stage() -> None:
+    assert _label("execute_context_1024_generation_0") == Label("", None, Group(), NOBODY)
+    names = [f"execute_context_{counts}" for counts in ("64_generation_0", "64_generation_4", "0_generation_4")]
+    assert _stages(*names, "execute_context_0_generation_0") == ["prefill", "mixed", "decode"]
+
+
+def test_of_atoms_and_tensorrts_steps_the_label_tells_the_stage() -> None:
+    told = ["prefill[bs=1 tok=9 ctx=9]", "decode[bs=3 tok=5 p=1 d=2]", "draft[1/3 bs=2]", "eager_decode[bs=2 tok=2]"]
+    assert _stages(*told, "decode[bs=2/4 tok=2 d=2]") == ["prefill", "mixed", "draft", "decode", "decode"]
+    step = "[Executor] _forward_step 1: {} ctx reqs, {} gen reqs"
+    assert _stages(*[step.format(*of) for of in ((1, 0), (1, 2), (0, 2), (0, 0))]) == ["prefill", "mixed", "decode"]
+    for other in ("decode[3]", "prefill[bs=]", "decode[bs=<b>]", "[Executor] _forward_step"):
+        assert _found(span(other, 0, 9)).markers == "none"
+
+
 def test_a_trace_of_steps_without_a_stage_has_none() -> None:
     assert _found(span("step[IDLE bs=0]", 0, 50)).markers == "none"
 
@@ -274,6 +329,24 @@ def test_a_label_around_a_step_tells_what_the_steps_own_does_not() -> None:
     assert found.markers == "sglang"
     assert found.labels[0] == Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30))
     assert found.labels[1] == Label("DECODE", 3, NOBODY, Group(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "label"),
+    [
+        ("step[DECODE bs=2]", "step[DECODE bs=2]", Label("DECODE", 2, NOBODY, Group(2, 2))),
+        ("step[DECODE smc-head bs=2]", "step[TARGET_VERIFY bs=9]", Label("DECODE", 2, NOBODY, Group(2, 2))),
+        (
+            "execute_context_0(0)_generation_2(2)",
+            "execute_2_context_0(sq0sk0sqsq0sqsk0)_generation_2(sq2sk30sqsq2sqsk30)",
+            Label("", 2, NOBODY, Group(2, 2, 30, 2, 30)),
+        ),
+    ],
+)
+def test_a_step_inside_another_is_no_second_one_and_may_have_the_sums(outer: str, inner: str, label: Label) -> None:
+    found = _found(span(outer, 0, 100), span(inner, 10, 90), span(outer, 200, 100), span(inner, 250, 90))
+    assert (found.start_ns / 1000).tolist() == [0, 200, 250]  # the last reaches beyond the one before it
+    assert found.labels[0] == label
 
 
 def test_a_step_that_has_the_sums_itself_keeps_its_own() -> None:

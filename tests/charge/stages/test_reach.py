@@ -101,3 +101,66 @@ def test_ranges_that_a_person_or_tracer_marked_end_where_they_end() -> None:
 
 def test_a_step_whose_calls_reach_into_the_next_ends_where_that_begins() -> None:
     assert _ends(span(PREFILL, 0, 100), launch(110, 100, 1), span(PREFILL, 150, 100)) == [150, 250]
+
+
+# What a pass asks for, and what sampling does.
+PASS, SAMPLING = ("norm", "gemm", "flash", "gemm"), ("topk", "gemm", "copy")
+
+
+def _stepping(*behind: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Steps of 1 ms with a pass inside and this behind each; stages with how many ops they have."""
+    events: list[Event] = []
+    number = 0
+    for k, after in enumerate(behind):
+        events.append(span(DECODE, 1000 * k, 100))
+        for place, name in enumerate((*PASS, *after)):
+            number += 1
+            at = 1000 * k + (10 + place if place < len(PASS) else 110 + place)
+            events += [launch(at, 0.5, number), kernel(name, 1000 * k + 200 + 20 * place, 20, number)]
+    summary = summarize(trace_of(*events))
+    assert sum(token.ops for token in summary.tokens) == summary.stages[0].ops
+    return [(stage.stage, stage.ops) for stage in summary.stages] + [("none", summary.device.unattributed.ops)]
+
+
+@pytest.mark.parametrize(
+    ("behind", "ops"),
+    [
+        ([SAMPLING, (*SAMPLING, *PASS), SAMPLING], [("decode", 21), ("none", 4)]),
+        ([SAMPLING, (*SAMPLING, *PASS * 3), SAMPLING], [("decode", 21), ("none", 12)]),
+        ([SAMPLING, SAMPLING, (*SAMPLING, *PASS)], [("decode", 21), ("none", 4)]),  # behind the last step
+        ([SAMPLING, (*SAMPLING, *PASS[:2]), SAMPLING], [("decode", 23), ("none", 0)]),  # a draft's, of a layer
+        ([SAMPLING, (*SAMPLING, *["topk"] * 9), SAMPLING], [("decode", 30), ("none", 0)]),
+    ],
+)
+def test_a_whole_pass_behind_a_step_is_none_of_its_work(
+    behind: list[tuple[str, ...]], ops: list[tuple[str, int]]
+) -> None:
+    """As a rank without requests makes them to keep the others company."""
+    assert _stepping(*behind) == ops
+
+
+def test_where_drafts_are_checked_what_is_behind_a_step_may_be_several_passes_of_a_draft() -> None:
+    def ends(sequence: str) -> list[float]:
+        ran = [kernel(name, 200 + place, 1, 1 + place) for place, name in enumerate(PASS * 2)]
+        asked = [
+            launch(10 + place if place < len(PASS) else 110 + place, 1, 1 + place) for place in range(2 * len(PASS))
+        ]
+        following = span("execute_context_1(9)_generation_0(0)", 900, 100)
+        step = span(f"execute_context_0(0)_generation_{sequence}", 0, 100)
+        return (find_stages(trace_of(step, following, *asked, *ran)).end_ns / 1000).tolist()
+
+    assert ends("1(1)") == [100, 1000]
+    assert ends("1(4)") == [118, 1000]
+
+
+def test_a_replay_behind_a_step_is_a_pass_only_if_it_replays_what_the_step_does() -> None:
+    def ends(kernels: tuple[str, ...]) -> float:
+        graph = {**launch(20, 5, 1), "name": "cudaGraphLaunch"}
+        again = {**launch(130, 5, 2), "name": "cudaGraphLaunch"}
+        ran = [kernel(name, 200 + place, 1, 1) for place, name in enumerate(PASS)]
+        more = [kernel(name, 300 + place, 1, 2) for place, name in enumerate(kernels)]
+        found = find_stages(trace_of(span(PREFILL, 0, 100), graph, *ran, again, *more, span(PREFILL, 900, 100)))
+        return float(found.end_ns[0]) / 1000
+
+    assert ends(PASS) == 100
+    assert ends(PASS[:2]) == 135

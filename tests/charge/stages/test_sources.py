@@ -29,7 +29,7 @@ def one_more_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 def test_the_sources_are_asked_in_their_order_each_rank_once() -> None:
     assert [source.markers for source in sources()] == [
-        "part", "tracer", "sglang", "vllm", "roles", "generation", "modules", "inferred",
+        "part", "tracer", "sglang", "vllm", "atom", "trtllm", "roles", "generation", "modules", "inferred",
     ]  # fmt: skip
     assert len({source.rank for source in sources()}) == len(sources())
 

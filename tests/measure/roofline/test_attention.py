@@ -87,6 +87,7 @@ def test_without_a_recorded_operator_it_is_said_what_is_missing() -> None:
         {"dims": [[6, 4, 64], [6, 2, 32]]},
         {"dims": [[6, 256], [6, 128]]},
         {"dims": [[-6, 4, 64], [-6, 2, 64]]},
+        {"dims": [[6, 1 << 20, 64], [6, 1 << 20, 64]]},
         {"dims": "what"},
         {"types": ["c10::BFloat16", "int"]},
     ],
@@ -100,9 +101,36 @@ def test_layers_that_differ_are_not_taken_for_one_another() -> None:
     assert "no operator says" in _none(*_trace(_attends(1), other))
 
 
+@pytest.mark.parametrize(("whole", "layers"), [(8, None), (9, 2)])
+def test_a_step_that_was_recorded_in_part_has_no_other_number_of_layers(whole: int, layers: int | None) -> None:
+    steps = [
+        event
+        for k in range(1, whole + 1)
+        for event in (
+            span(SUMS, 200 * k, 100), _attends(200 * k + 1), _attends(200 * k + 5),
+            launch(200 * k + 50, 1, k), kernel(FLASH, 200 * k + 60, 1, k),
+        )
+    ]  # fmt: skip
+    found = _found(span(SUMS, 0, 100), _attends(5), *steps)
+    assert {row.layers for row in found.attention} == ({layers} if layers else set())
+    assert ("the profiler began within one" in found.no_attention) == (layers is None)
+
+
 def test_labels_without_sums_say_nothing_of_attention() -> None:
     assert _none(*_trace(_attends(1), name="execute_context_2(5)_generation_1(1)")) == ""
 
 
 def test_steps_without_attentions_kernels_say_nothing_of_attention() -> None:
     assert _none(span(SUMS, 0, 100), _attends(1), launch(50, 1, 1), kernel("gemm", 60, 1, 1)) == ""
+
+
+def test_what_the_steady_part_leaves_out_may_tell_the_heads() -> None:
+    prompt = _trace(_attends(1), _attends(5), name=SUMS.replace("generation_1(sq1sk7sqsq1sqsk7)", "generation_0(0)"))
+    graph = "execute_1_context_0(sq0sk0sqsq0sqsk0)_generation_1(sq1sk9sqsq1sqsk9)"
+    replays = [
+        event
+        for k in range(2, 12)
+        for event in (span(graph, 200 * k, 100), launch(200 * k + 1, 1, k), kernel(FLASH, 200 * k + 9, 10, k))
+    ]
+    (row,) = _found(*prompt, *replays, choices=Choices(steady=True)).attention
+    assert (row.stage, row.steps, row.layers, row.flops) == ("decode", 10, 2, 2 * 4 * 4 * 64 * 9)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What modes begin with in which a draft model works.
+DRAFTS = "DRAFT"
 # So many digits fit 64 bits, and so do their sums over any honest trace.
 DIGITS = 15
 
@@ -39,6 +41,8 @@ class Group:
         """
         if self.products is None or self.squares is None or self.tokens is None:
             return None
+        if not self.tokens <= self.squares <= self.tokens**2 or self.products > self.tokens * (self.kv_tokens or 0):
+            return None  # of no batch that there could be
         pairs = self.products - (self.squares - self.tokens) // 2
         return pairs if pairs >= 0 else None
 
@@ -72,7 +76,12 @@ class Label:
     def checks(self) -> bool:
         """Whether the step checks drafted tokens: by its mode, or as it computes several of a sequence that decodes."""
         tokens, requests = self.generation.tokens, self.generation.requests
-        return "VERIFY" in self.mode or (tokens is not None and requests is not None and tokens > requests)
+        return self.verifies or (tokens is not None and requests is not None and tokens > requests)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the engine's word for the step says that the target checks drafted tokens."""
+        return "VERIFY" in self.mode and not self.mode.startswith(DRAFTS)
 
     @property
     def summed(self) -> bool:

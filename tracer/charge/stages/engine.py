@@ -1,7 +1,8 @@
 """Stages of a serving engine: each range is a step of the whole batch, and its name says what the batch was.
 
-A step may reach beyond its range (`reach`). What lies inside steps or behind them, as encoding pictures and drafting
-do, is a part: a stage of its own that ends where its range ends.
+A step inside another is no second one, as where two programs label the same pass; it may have the sums that the outer
+label lacks. A step may reach beyond its range (`reach`). What lies inside steps or behind them, as encoding pictures
+and drafting do, is a part: a stage of its own that ends where its range ends.
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ class Range:
         kind: what it is.
         stage: "" of none.
         label: what it says of the batch.
+        drafting: whether it says itself that a draft model works: then nobody has to guess which steps are a draft's.
     """
 
     kind: Kind
     stage: str = ""
     label: Label = NO_LABEL
+    drafting: bool = False
 
 
 Settle: TypeAlias = "Callable[[Sequence[Range], Sequence[int]], list[str]]"
@@ -102,8 +105,10 @@ def _find(
     drafting = int64([row for row in parts.tolist() if meaning[int(trace.ranges.name[row])].stage == DRAFT])
     # A draft model's own steps are what is inside; where drafting has ranges, nobody has to guess which they are.
     steps = steps[~_within(trace, steps, drafting)]
-    settle = _as_they_are if len(drafting) else settle
+    settle = _as_they_are if len(drafting) or any(one.drafting for one in meaning.values()) else settle
+    steps, inner = _whole_and_inner(trace, steps)
     labels = _told_around(trace, steps, around, meaning)
+    labels = _told_inside(trace, steps, labels, inner, meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
     alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
     beside = _ranges(trace, markers, parts, alone, [NO_LABEL] * len(parts))
@@ -177,6 +182,33 @@ def _told_around(trace: Trace, steps: I64, around: I64, meaning: Mapping[int, Ra
                 told = meaning[int(ranges.name[own[outer]])].label
                 labels[step] = replace(told, mode=labels[step].mode)
     return labels
+
+
+def _whole_and_inner(trace: Trace, steps: I64) -> tuple[I64, I64]:
+    """Steps that lie in no other on their thread, and those that do; both in the order of their start."""
+    ranges = trace.ranges
+    inside = np.zeros(len(steps), dtype=np.bool_)
+    for thread in distinct(ranges.thread[steps]):
+        own = np.flatnonzero(ranges.thread[steps] == thread)
+        end_ns = ranges.end_ns[steps[own]]
+        inside[own[1:]] = end_ns[1:] <= np.maximum.accumulate(end_ns)[:-1]
+    return steps[~inside], steps[inside]
+
+
+def _told_inside(
+    trace: Trace, steps: I64, labels: list[Label], inner: I64, meaning: Mapping[int, Range]
+) -> list[Label]:
+    """The labels of the steps; where one lacks the sums and a step inside it has them, with these."""
+    ranges, found = trace.ranges, list(labels)
+    for thread in distinct(ranges.thread[inner]):
+        own = np.flatnonzero(ranges.thread[steps] == thread)
+        nest = Nest.of(ranges.start_ns[steps[own]], ranges.end_ns[steps[own]])
+        asked = inner[ranges.thread[inner] == thread]
+        for row, place in zip(asked.tolist(), nest.innermost(ranges.start_ns[asked]).tolist(), strict=True):
+            told, step = meaning[int(ranges.name[row])].label, own[place]
+            if told.summed and not found[step].summed:
+                found[step] = replace(told, mode=found[step].mode)
+    return found
 
 
 def _holding(steps: StageRanges, parts: StageRanges) -> StageRanges:

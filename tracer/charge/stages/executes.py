@@ -9,6 +9,9 @@ Each form and where it comes from (AMD-AGI/TraceLens, `TraceUtils/annotation_uti
   TraceLens' patches of vLLM and SGLang.
 - `execute_context_1(888_788544)_generation_0(0)`: tokens and the sum of their squares; TraceLens' first patches.
 
+- `execute_8_context_0_generation_1`: all tokens in front, and requests; without the tokens nothing tells whether the
+  numbers are requests or tokens, and only which kinds there are counts. As forks write it.
+
 Of a name that somebody cut off within the last brackets, as long ones are, the numbers in front of these count.
 """
 
@@ -19,15 +22,30 @@ import re
 from tracer.charge.stages.batch import NOBODY, Group, Label, label, number
 
 _STEP = re.compile(r"execute_(?:\d+_)?context_(\d+)\(([^()]*)\)_generation_(\d+)\((?:([^()]*)\)|[^()]*)")
+_COUNTS = re.compile(r"execute_(?:(\d+)_)?context_(\d+)_generation_(\d+)")
 _SUMS = re.compile(r"(?:sq)?(\d+)(?:sk(\d+))?(?:(?:sqsq|_)(\d+))?(?:sqsk(\d+))?")
 
 
 def executes(name: str) -> Label | None:
     """What such a label says; None of any other name."""
     match = _STEP.fullmatch(name)
-    if match is None:
-        return None
-    return label("", _group(match[1], match[2]), _group(match[3], match[4] or ""))
+    if match is not None:
+        return label("", _group(match[1], match[2]), _group(match[3], match[4] or ""))
+    counts = _COUNTS.fullmatch(name)
+    return None if counts is None else _counted(*counts.groups())
+
+
+def _counted(tokens: str | None, prompts: str, sequences: str) -> Label:
+    """Of a label without brackets: tokens in front are of one kind where there is one."""
+
+    def group(count: str, other: str) -> Group:
+        if not count.strip("0"):
+            return NOBODY
+        if tokens is None:
+            return Group()
+        return Group(number(count), None if other.strip("0") else number(tokens))
+
+    return label("", group(prompts, sequences), group(sequences, prompts))
 
 
 def _group(requests: str, sums: str) -> Group:

@@ -6,7 +6,7 @@ step. Where the next step decodes, requests were in flight in between, so what i
 unless it is longer than all of the step. Between two steps that decode it is theirs however long, if the engine
 processes prompts too: no request gets there otherwise. Engines that only decode get theirs from elsewhere, and have
 pauses. The last step has none behind it; it reaches as far as the others do at most, for whoever stops a profiler makes
-calls too.
+calls too. A whole pass more behind a step is none of its work (`unlabelled`), and the step ends before it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct, outermost
+from tracer.charge.stages.unlabelled import NEVER, passes_behind
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MIXED, PREFILL
 
 if TYPE_CHECKING:
@@ -83,13 +84,17 @@ def _ends(trace: Trace, ranges: StageRanges, steps: I64) -> I64:
     calls = np.flatnonzero(trace.calls.thread == ranges.thread[steps[0]])
     calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
     begun, over = trace.calls.start_ns[calls], trace.calls.end_ns[calls]
+    others = np.full(len(steps), NEVER, dtype=np.int64)
+    if not any(label.checks for label in ranges.labels):  # a draft model's passes may be as much as one of the target
+        others = passes_behind(trace, int(ranges.thread[steps[0]]), start, end)
 
     def with_calls(place: int, until_ns: int) -> int:
         low, high = np.searchsorted(begun, [end[place], until_ns])
         return max(int(end[place]), min(until_ns, int(over[low:high].max(initial=end[place]))))
 
     called = end.copy()
-    called[:-1] = [with_calls(place, until) for place, until in enumerate(start[1:].tolist())]
+    called[:-1] = [with_calls(place, until) for place, until in enumerate(np.minimum(start[1:], others[:-1]).tolist())]
     if len(steps) > 1:
-        called[-1] = with_calls(len(steps) - 1, int(start[-1] + (called - start)[:-1].max()))
-    return _following(ranges, steps, start, called, int(called[-1]))
+        last_ns = int(start[-1] + (called - start)[:-1].max())
+        called[-1] = with_calls(len(steps) - 1, min(last_ns, int(others[-1])))
+    return int64(np.where(others == NEVER, _following(ranges, steps, start, called, int(called[-1])), called))

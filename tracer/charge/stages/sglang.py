@@ -8,10 +8,14 @@
   `step[DECODE bs=2 g_sq=2 g_sqsq=2 g_sqsk=30 g_sk=30]`, `step[MIXED bs=2 c=1 g=1 c_sq=5 ...]` (sglang#24911, summer
   2026; `model_executor/step_span_utils.py`). Its first form left out `g_sq` and `c_sq` where `bs` and `toks` say the
   same.
+  A draft's pass behind a verifying one has `c_` (`step[DRAFT_EXTEND_V2 bs=2 c_sq=5 ...]`): it is over what sequences
+  that decode have accepted.
+- A MIXED step of which the sums say that it holds no sequence, or no prompt, is a step of the others alone.
 - A name that somebody cut off tells as much as it has whole.
 - `draft` and `draft_extend` are ranges around all that a draft model does, since summer 2026
   (`speculative/spec_utils.py: spec_stage_span`): replays of its graphs, which no step's range is around, and steps of
   its own. Other engines' ranges may be called so: they count beside steps.
+- `draft step[DECODE bs=2]`, of builds of summer 2026 that say whose pass it is, is the draft model's in any mode.
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
   DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
   target's own, as where the engine speculates for small batches only.
@@ -29,7 +33,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tracer.charge.stages.batch import NOBODY, Group, Label, label, number
+from tracer.charge.stages.batch import DRAFTS, NOBODY, Group, Label, label, number
 from tracer.charge.stages.engine import Kind, Range, engine
 from tracer.charge.stages.executes import executes
 from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
@@ -37,7 +41,9 @@ from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL, VISION
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_STEP = re.compile(r"step\[(\w++)(?:([^\[\]]*+)\]|((?: [^\[\] ]++)*) [^\[\] ]*+)")
+_STEP = re.compile(r"(draft )?step\[(\w++)(?:([^\[\]]*+)\]|((?: [^\[\] ]++)*) [^\[\] ]*+)")
+# Modes of steps in which no request's work is done.
+_OF_NOBODY = ("IDLE", "PREBUILT")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
 # A draft model has fewer layers: its pass asks for so many times fewer device ops at least.
 FEWER = 2
@@ -59,29 +65,35 @@ def _read(name: str) -> Range | None:
         return _PARTS[name]
     match = _STEP.fullmatch(name)
     if match is not None:
-        mode = match[1].upper()
-        stage = _stage(mode)
-        return Range(Kind.STEP, stage, _label(mode, stage, dict(_FIELD.findall(match[2] or match[3] or ""))))
+        own, mode = match[1] is None, match[2].upper()
+        mode = mode if own or mode.startswith(DRAFTS) or mode in _OF_NOBODY else f"{DRAFTS}_{mode}"
+        fields = dict(_FIELD.findall(match[3] or match[4] or ""))
+        stage = _stage(mode, fields)
+        return Range(Kind.STEP, stage, _label(mode, stage, fields), drafting=not own)
     told = executes(name)
     return None if told is None else Range(Kind.AROUND, label=told)
 
 
-def _stage(mode: str) -> str:
-    if mode.startswith("DRAFT"):
+def _stage(mode: str, fields: Mapping[str, str]) -> str:
+    if mode.startswith(DRAFTS):
         return DRAFT
-    return DECODE if "VERIFY" in mode else _MODES.get(mode, "")
+    stage = DECODE if "VERIFY" in mode else _MODES.get(mode, "")
+    if stage == MIXED and number(fields.get("g")) == 0:
+        return PREFILL
+    return DECODE if stage == MIXED and number(fields.get("c")) == 0 else stage
 
 
 def _label(mode: str, stage: str, fields: Mapping[str, str]) -> Label:
     requests = number(fields.get("raw_bs", fields.get("bs")))  # the latter is what a graph was padded to
-    if stage == MIXED:
+    if mode == "MIXED":
         prompts, sequences = number(fields.get("ext")), number(fields.get("dec"))
         return label(mode, _group(fields, "c", None, prompts), _group(fields, "g", sequences, sequences), requests)
     if stage == PREFILL:
         return label(mode, _group(fields, "c", requests, number(fields.get("toks"))), NOBODY, requests)
     # What a verifying or drafting step computes for each sequence, only sums tell.
     one_each = requests if mode == "DECODE" else None
-    return label(mode, NOBODY, _group(fields, "g", requests, one_each), requests)
+    kind = "c" if stage == DRAFT and "c_sq" in fields else "g"
+    return label(mode, NOBODY, _group(fields, kind, requests, one_each), requests)
 
 
 def _group(fields: Mapping[str, str], kind: str, requests: int | None, tokens: int | None) -> Group:

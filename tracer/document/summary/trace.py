@@ -31,8 +31,8 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
         producer: what wrote it.
         events: events in the file.
         devices: those that ran something, or all that are described if none did.
-        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "generation" (frames of transformers'
-            `generate`), "modules", "pattern", "inferred" (from what repeats) or "none".
+        markers: whose ranges gave the stages: "tracer", "vllm", "sglang", "atom", "trtllm", "generation" (frames of
+            transformers' `generate`), "modules", "pattern", "inferred" (from what repeats) or "none".
         warnings: what was read around.
         steps: "tokens" where a decode step yields one token of each sequence; "passes" where it is a forward pass,
             which may yield none or several, and so nothing is said of the time per token.

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.spans import innermost_span
 from tracer.document.names import ALL_STAGES
@@ -27,6 +28,7 @@ from tracer.trace.columns import Want
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.arrays import I64
     from tracer.charge.stages.ranges import StageRanges
     from tracer.choices import Choices
     from tracer.document.summary import EngineStep
@@ -40,10 +42,19 @@ _OPERATOR = re.compile(r"(?:vllm|sglang)::unified_attention(?:_with_output)?")
 _LAST_SUM = "sqsk"  # as both engines spell it
 # A step runs one for each layer; more are none of a model's.
 MOST_LAYERS = 1000
+# Numbers of a token's queries; more are none of a model's.
+WIDEST = 1 << 20
 NO_HEADS = (
     "the labels have attention's sums, but no operator says how many heads the model has: record_shapes, and a step "
     "whose attention runs outside a graph, as prefill's mostly does"
 )
+
+UNLIKE = (
+    "the labels have attention's sums, but no operator says how many heads all layers have: those recorded differ, or "
+    "steps have other numbers of them, as where the profiler began within one"
+)
+# Steps with the usual number of layers, of all that have any; the others were recorded in part.
+USUAL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +72,17 @@ class Heads:
         return TYPES[self.type_name][1]
 
 
+# The heads of every layer, and how many layers there are.
+Layers: TypeAlias = tuple[Heads, int]
+
+
 def wants_heads(trace: Trace) -> bool:
     """Whether operators are worth reading for: some label has sums."""
     return any(_LAST_SUM in trace.strings[name] for name in distinct(trace.ranges.name))
 
 
 def attention_rows(
-    trace: Trace, runs: Runs, steps: Sequence[EngineStep], choices: Choices
+    trace: Trace, runs: Runs, steps: Sequence[EngineStep], choices: Choices, *, known: Layers | None = None
 ) -> tuple[list[Attention], str]:
     """A row for each stage whose steps have sums and ran attention, and why there is none; "" where nothing could be.
 
@@ -76,13 +91,14 @@ def attention_rows(
         runs: of its stages.
         steps: of the engine.
         choices: peaks that a person gave.
+        known: the layers, where the trace is a part of one that told them.
     """
     summed = [step for step in steps if step.attention_ns and _sums(step) is not None]
     if not summed:
         return [], ""
-    found = _layers(trace, runs.ranges)
+    found = known or layers_of(trace, runs.ranges)
     if found is None:
-        return [], NO_HEADS
+        return [], UNLIKE if len(_attending(trace)) else NO_HEADS
     heads, layers = found
     dtype = TYPES[heads.type_name][0]
     peak = find_peak(device_of(trace, runs.work), dtype, tflops=choices.peak_tflops, gbs=choices.peak_gbs)
@@ -99,18 +115,26 @@ def _sums(step: EngineStep) -> tuple[int, int, int] | None:
     return sum(pairs), sum(cached), sum(tokens)
 
 
-def _layers(trace: Trace, ranges: StageRanges) -> tuple[Heads, int] | None:
+def layers_of(trace: Trace, ranges: StageRanges) -> Layers | None:
     """The heads of every layer and how many layers there are; None where that is not recorded, or differs."""
-    if trace.details is None or not len(trace.cpu_ops) or not len(trace.details.shape):
+    rows = _attending(trace)
+    if trace.details is None or not len(rows):
         return None
-    named = np.array([_OPERATOR.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
-    rows = np.flatnonzero(named[trace.cpu_ops.name] & (trace.details.shape >= 0))
     heads = {_heads(*trace.details.shapes[number]) for number in set(trace.details.shape[rows].tolist())}
     held = innermost_span(ranges, trace.cpu_ops.start_ns[rows], trace.cpu_ops.thread[rows].astype(np.int64))
-    counts = set(Counter(held[held >= 0].tolist()).values())
+    counts = Counter(Counter(held[held >= 0].tolist()).values())
     (one,) = heads if len(heads) == 1 else (None,)
-    (layers,) = counts if len(counts) == 1 else (0,)
-    return (one, layers) if one is not None and 0 < layers <= MOST_LAYERS else None
+    layers, steps = counts.most_common(1)[0] if counts else (0, 0)
+    usual = steps >= USUAL * counts.total()
+    return (one, layers) if one is not None and usual and 0 < layers <= MOST_LAYERS else None
+
+
+def _attending(trace: Trace) -> I64:
+    """The attention operators whose shapes were recorded."""
+    if trace.details is None or not len(trace.cpu_ops) or not len(trace.details.shape):
+        return int64([])
+    named = np.array([_OPERATOR.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
+    return int64(np.flatnonzero(named[trace.cpu_ops.name] & (trace.details.shape >= 0)))
 
 
 def _heads(dims: bytes, types: bytes, _: bytes) -> Heads | None:
@@ -122,7 +146,8 @@ def _heads(dims: bytes, types: bytes, _: bytes) -> Heads | None:
     numbers = (tokens, heads, size, others, kv_heads, key_size)
     if not all(type(number) is int and 0 < number < 1 << 31 for number in numbers):
         return None
-    fits = size == key_size and tokens == others and heads % kv_heads == 0 and key_type in TYPES
+    alike = size == key_size and tokens == others and heads % kv_heads == 0
+    fits = alike and heads * size <= WIDEST and key_type in TYPES
     return Heads(heads, kv_heads, size, key_type) if fits else None
 
 

@@ -48,7 +48,7 @@ PACKED_FACTOR = 12
 # How far in front of a file's end the end of its list of events is looked for.
 TAIL_BYTES = 4 << 20
 # How the labels of vLLM and SGLang begin, and how much of a file is looked through for one.
-LABELS = (b'"execute_', b'"step[')
+LABELS = (b'"execute_', b'"step[', b'"draft step[', b'"prefill[', b'"decode[')
 LOOKED_THROUGH_BYTES = 16 << 20
 # Of larger files some Python frames are read with the modules, as reading all of them again takes seconds.
 LARGE_BYTES = 128 << 20
