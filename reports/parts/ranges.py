@@ -10,6 +10,8 @@ from reports.parts.words import known, on_cpu
 from reports.units import counted, duration, share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.asked import Asked
     from tracer.document.summary import RangeRow, Summary
 
@@ -28,14 +30,13 @@ def part(summary: Summary, asked: Asked) -> Block | None:
     rows = [_row(row, summary)[: len(columns)] for row in shown]
     lost = summary.device.unattributed.reasons["no_launch_record"]
     more = len(summary.ranges) - top
-    lacking = sum(row.device_time_ns is None for row in shown)
     asked_by = "beginning" if on_cpu(summary) else "launch"
     says = note(
         f"{'Operators' if on_cpu(summary) else 'Device ops'} by the ranges around their {asked_by}; an op counts for "
         "every range that encloses it.",
         Sentence("host", "host: the ranges on the CPU."),
         None if on_cpu(summary) else Sentence("projected", PROJECTED),
-        f"unknown: launches inside {'it' if lacking == 1 else 'them'} lack device ops." if lacking else "",
+        _unknown(shown),
         f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
         if lost.ops
         else "",
@@ -43,6 +44,15 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         f"{counted(more, 'more name')}: --top {len(summary.ranges)}." if more > 0 else "",
     )
     return block("ranges", Table(columns, [Row(row) for row in rows]), says)
+
+
+def _unknown(shown: Sequence[RangeRow]) -> str:
+    """Why the device time of some is: they lack ops, or no op of the trace says which launch it is of."""
+    unknown = [row for row in shown if row.device_time_ns is None]
+    lacking = sum(bool(row.lost) for row in unknown)
+    if lacking:
+        return f"unknown: launches inside {'it' if lacking == 1 else 'them'} lack device ops."
+    return "unknown: no op tells which launch it is of." if unknown else ""
 
 
 def _elsewhere(summary: Summary) -> str:
