@@ -35,7 +35,8 @@ READ = {
     "h100_side_stream": "Made: a kernel that spins on a stream of its own.",
     "hf_assisted_truth": "True of the overlaps. The ranges have names of somebody's own, and target and draft in "
     "turns repeat nothing exactly: no stage is claimed.",
-    "hf_prompt_lookup_truth": "True: the run above once more. Ranges of somebody's own, and passes of several lengths: no stage is claimed.",
+    "hf_prompt_lookup_truth": "True: the run above once more. Ranges of somebody's own, and passes of several lengths: "
+    "no stage is claimed.",
     "kineto_cpu_only": "Four operators on a CPU: nothing to say.",
     "kineto_h100_owlv2": "A detector of objects: its five batches repeat as steps would, and no stage is claimed.",
     "kineto_mi210_gpu_only": "Training of a convolutional network: no stage is claimed, and none is.",
