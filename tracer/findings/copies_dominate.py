@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
 from tracer.document.words import counted, duration, title
+from tracer.findings.engines import KEEP
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         f"{share:.0%} of {title(stage.stage)}'s device time is {_said(found[stage.stage])}",
         {"stage": stage.stage, **_figures(found[stage.stage], share)},
         evidence.saves(evidence.less_busy_ns(stage.stage, share), "the copies' whole time; at most"),
-        instead=_instead(found[stage.stage]),
+        instead=KEEP if evidence.ranges.engine else _instead(found[stage.stage]),
     )
 
 

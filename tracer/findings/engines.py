@@ -6,3 +6,7 @@ from __future__ import annotations
 REPLAY = "have the engine replay CUDA graphs (vLLM: without enforce_eager; SGLang: without disable_cuda_graph)"
 COMPILE = "have the engine compile its model (vLLM: without enforce_eager; SGLang: with enable_torch_compile)"
 AHEAD = "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"
+KEEP = (
+    "keep weights and caches on the device (vLLM and SGLang: without cpu_offload_gb): what the host keeps is copied in "
+    "each step"
+)

@@ -41,3 +41,10 @@ def host_copies(kernels: Iterable[Kernel]) -> HostCopies:
 
 def _over_the_link(name: str) -> bool:
     return (copies_to_device(name) or copies_to_host(name)) and categorise(name) == "copy"
+
+
+def unpinned_to_device(kernels: Iterable[Kernel]) -> bool:
+    """Whether most of the time of copies to the device is known to be of memory that is not pinned."""
+    copies = [kernel for kernel in kernels if copies_to_device(kernel.name) and categorise(kernel.name) == "copy"]
+    pageable_ns = sum(copy.time_ns for copy in copies if copies_pageable(copy.name))
+    return 2 * pageable_ns > sum(copy.time_ns for copy in copies)
