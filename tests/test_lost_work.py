@@ -88,9 +88,11 @@ def test_where_the_first_steps_lack_kernels_figures_per_step_are_of_the_others(d
 def test_a_trace_without_any_device_record_is_no_run_on_a_cpu(data: Path) -> None:
     summary = _summary(data, "xpu_no_device_records")
     said = " ".join([*summary.trace.warnings, render(summary)])
+    assert isinstance(summary.lost, Lost)
+    assert (summary.lost.launches, summary.lost.by_call) == (8, {"urEnqueueKernelLaunchWithArgsExp": 8})
+    assert [(row.name, row.device_time_ns) for row in summary.ranges] == [("generate", None)]
     assert "CPU run" not in said
-    assert "8 launches" in said
-    assert "no device ops" in said
+    assert "8 launches (urEnqueueKernelLaunchWithArgsExp) but no device ops" in said
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -6,7 +6,7 @@ import pytest
 from support.chrome import Event, call, kernel, launch
 from support.findings import GEMM, found, stage, steps, waiting_steps
 
-from tracer.findings.engines import AHEAD, CHOSEN, COMPILE, LATER, REPLAY
+from tracer.findings.engines import AHEAD, CHOSEN, COMPILE, KEEP, LATER, REPLAY
 from tracer.findings.launch_bound import REPLAYED, REPLAYED_BY_ENGINE
 from tracer.findings.registry import findings
 
@@ -43,6 +43,7 @@ SMALL = stage("tracer/prefill", 0, 5, ["void at::native::vectorized_elementwise_
         ("sync-per-token", waiting_steps(gap=30), AHEAD),
         ("draft-waits-for-host", _drafts(), REPLAY),
         ("slow-first-token", steps(extra=lambda k: 200 * (k == 1)), LATER),
+        ("copies-dominate", stage("tracer/prefill", 0, 5, ["Memcpy HtoD (Pinned -> Device)"] * 3), KEEP),
     ],
 )
 def test_an_engine_is_told_by_its_settings_and_a_program_by_what_to_write(

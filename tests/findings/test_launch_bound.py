@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import Event, call, kernel, operator, span
+from support.chrome import Event, call, kernel, launch, operator, span, trace_of
 from support.findings import GEMM, found, latencies, recorded, stage
 
 from tracer.findings.launch_bound import FINDING
+from tracer.summarize import summarize
 
 ID = FINDING.id
 
@@ -122,3 +123,24 @@ def test_of_steps_that_replay_graphs_graphs_remove_nothing_more() -> None:
     assert "graphs remove" not in replayed.next_step
     assert launched is not None
     assert launched.next_step.startswith("launch less: CUDA graphs")
+
+
+def test_without_stages_many_short_gaps_are_found_and_long_or_few_ones_are_not() -> None:
+    late = stage("", 0, 40, [GEMM] * 40)[1:]
+    finding = found(ID, *late)
+    assert finding is not None
+    assert finding.message.endswith("nothing asked for, 70% of its time, in 39 gaps of 28.00 µs on average")
+    assert finding.next_step.startswith("launch less")
+    assert finding.gain is not None
+    assert (finding.gain.time_ns, finding.gain.of_ns) == (39 * 28_000, 1_570_000)
+    assert found(ID, *stage("", 0, 40, [GEMM] * 30)[1:]) is None  # of 29
+    assert found(ID, *stage("", 0, 20, [GEMM] * 40)[1:]) is None
+    paused = [{**event, "ts": event["ts"] + 3_000 * (event["ts"] > 800)} for event in late]
+    assert found(ID, *paused) is None
+
+
+def test_without_stages_too_nothing_is_said_where_work_was_lost() -> None:
+    late = stage("", 0, 40, [GEMM] * 40)[1:]
+    summary = summarize(trace_of(*late, launch(5_000, 1, 999)))
+    assert f"finding {ID}" in [one.what for one in summary.abstained]
+    assert ID not in [one.id for one in summary.findings]

@@ -78,10 +78,13 @@ NAMES = {
         f"{ANON}indexSelectLargeIndex<c10::BFloat16, long, unsigned int, 2, 2, -2, true>(int)",
         f"{AT}vectorized_gather_kernel<16, long>(char*, char*, long*, int, long, long, long, long, bool)",
         f"{AT}index_elementwise_kernel<128, 4, at::native::gpu_index_kernel<at::native::index_kernel_impl> >(long)",
+        f"{AT}indexFuncSmallIndex<c10::BFloat16, long, unsigned int, 2, 2, -2>(int)",
         "void moe::dev::finalize::finalizeKernelVecLoad<moe::dev::finalize::KernelParams<cutlass::bfloat16_t> >(int)",
         "void split_embedding_codegen_forward_unweighted_kernel<c10::Half>(at::GenericPackedTensorAccessor<float>)",
     ],
     "reduce": [
+        f"{ANON}write_indices<long>(long*)",
+        f"{AT}sbtopk::gatherTopK<float, unsigned int, 1, false>(int)",
         f"{AT}reduce_kernel<512, 1, at::native::ReduceOp<float, at::native::ArgMaxOps<float>, int> >(int)",
         "void cub::DeviceRadixSortOnesweepKernel<cub::DeviceRadixSortPolicy<long, int, int>::Policy800>(int*)",
         "void moe::dev::routing::routingIndicesHistogramKernel<moe::dev::routing::routingRenormalize::P>(int)",

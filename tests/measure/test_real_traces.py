@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from support import reference
+import pytest
+from conftest import real_traces
+from support.counted import counted
 
 from tracer.summarize import Choices, summarize, summarize_file
 from tracer.trace.columns import Want
@@ -31,11 +33,17 @@ def test_every_nanosecond_of_every_trace_is_accounted_for(chrome_trace: Path) ->
         assert device.busy_ns + device.idle_ns == windows
 
 
-def test_ranges_agree_with_the_reference(chrome_trace: Path) -> None:
-    trace = read_trace(chrome_trace, Want.SUMMARY)
-    rows = summarize(trace, Choices(all_ranges=True)).ranges
-    found = {row.name: (row.count, row.ops, row.device_time_ns) for row in rows}
-    assert found == reference.annotations(trace)
+@pytest.mark.parametrize("path", real_traces("*.json.gz"), ids=lambda path: path.name.partition(".")[0])
+def test_a_count_that_shares_no_code_with_the_reader_finds_the_same(path: Path) -> None:
+    found = counted(path)
+    summary = summarize_file(path, Choices(all_ranges=True))
+    device, ranges = summary.device, summary.ranges
+    assert {row.name: row.count for row in ranges} == {name: count for name, (count, *_) in found.ranges.items()}
+    assert (device.kind == "gpu") is (found.ops > 0)
+    if found.ops:
+        counts = (device.ops, device.time_ns, device.busy_ns, device.idle_ns)
+        assert counts == (found.ops, found.time_ns, found.busy_ns, found.idle_ns)
+        assert {row.name: (row.count, row.ops, row.device_time_ns) for row in ranges} == found.ranges
 
 
 def test_the_vllm_prefill_step_has_all_its_kernels(data: Path) -> None:

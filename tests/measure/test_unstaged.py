@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.chrome import Event, kernel, launch, operator, trace_of
 
@@ -38,3 +40,24 @@ def test_operators_of_libraries_are_no_ranges(name: str) -> None:
 def test_an_operator_of_ones_own_that_holds_none_is_no_range() -> None:
     trace = trace_of(*_steps("cpu_op", "my_op", holding=False))
     assert not any("kept ranges" in one.reason for one in summarize(trace).abstained)
+
+
+@pytest.mark.parametrize(
+    ("names", "markers"),
+    [
+        (("A/prefill", "A/decode#1"), "--marker 'prefill=(?i)prefill' --marker 'decode=(?i)decode'; else"),
+        (("Vision tower", "my_Decode_step"), "--marker 'vision=(?i)vision' --marker 'decode=(?i)decode'; else"),
+        (("vision", "rest"), ""),
+        (("decoder_layer", "prefilled"), ""),
+    ],
+)
+def test_ranges_with_a_stages_word_in_their_names_are_told_which_markers_take_them(
+    names: tuple[str, ...], markers: str
+) -> None:
+    events = [event for number, name in enumerate(names) for event in _steps("user_annotation", name)[number * 4 :]]
+    (why,) = [one for one in summarize(trace_of(*events)).abstained if one.what == "stages"]
+    assert (markers in why.next_step) is True
+    assert ("hold a stage's word" in why.reason) is bool(markers)
+    if markers:
+        stages = dict(re.findall(r"'(\w+)=(\S+)'", markers))
+        assert {one.stage for one in summarize(trace_of(*events), Choices(patterns=stages)).stages} == set(stages)

@@ -55,30 +55,6 @@ def innermost(spans: list[tuple[int, int]], time: int) -> int:
     return max(held, key=lambda i: (spans[i][0], -spans[i][1], i), default=-1)
 
 
-def annotations(trace: Trace) -> dict[str, tuple[int, int, int]]:
-    """Name -> (ranges, ops, device time): an op counts for a name if its launch starts in a range of it."""
-    ranges = trace.ranges
-    launch = launches(trace)
-    rows: dict[str, tuple[int, int, int]] = {}
-    members: dict[str, list[int]] = defaultdict(list)
-    for i in range(len(ranges)):
-        members[trace.strings[ranges.name[i]]].append(i)
-    for name, own in members.items():
-        ops = [
-            op
-            for op, call in enumerate(launch)
-            if call >= 0
-            and any(
-                ranges.thread[i] == trace.calls.thread[call]
-                and ranges.start_ns[i] <= trace.calls.start_ns[call] < ranges.end_ns[i]
-                for i in own
-            )
-        ]
-        time_ns = sum(int(trace.ops.end_ns[op] - trace.ops.start_ns[op]) for op in ops)
-        rows[name] = len(own), len(ops), time_ns
-    return rows
-
-
 def ledger(trace: Trace, opened: list[tuple[int, int]]) -> list[dict[str, int]]:
     """Walk every device's window nanosecond by nanosecond and charge each to one op. For small times only.
 

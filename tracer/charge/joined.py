@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 NO_LAUNCHES = "record the host too (ProfilerActivity.CPU), with a profiler that records its launches"
+# Where ranges are there, the host was recorded, and this profiler keeps none of the calls.
+NO_CALLS = "record with a profiler that writes the runtime's calls too, and which op each asked for"
 NO_NUMBERS = "record with a profiler that writes which launch each op is of (a correlation), as torch.profiler does"
 
 
@@ -33,7 +35,8 @@ def unjoined(trace: Trace, work: Work) -> Untold | None:
     if not work.on_device or (work.call >= 0).any():
         return None
     ops = counted(len(work), "op")
-    reason, next_step = f"none of {ops} has a launch record: the trace holds no calls of a runtime", NO_LAUNCHES
+    reason = f"none of {ops} has a launch record: the trace holds no calls of a runtime"
+    next_step = NO_CALLS if len(trace.ranges) else NO_LAUNCHES
     if len(trace.calls):
         reason, next_step = f"none of {ops} bears the number of a call, so that nothing joins them to any", NO_NUMBERS
     return Untold(what=UNJOINED, reason=reason, next_step=next_step, needs=Want(0))

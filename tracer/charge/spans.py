@@ -52,6 +52,12 @@ def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I6
     return found
 
 
+def enclosing(spans: Spans, outer: I64, inner: I64) -> I64:
+    """Of each of the spans `inner` the innermost of those `outer` that holds its start on its thread, or -1."""
+    place = innermost_span(spans[outer], spans.start_ns[inner], int64(spans.thread[inner]))
+    return int64(np.append(outer, -1)[place])
+
+
 def holding(spans: Spans, times_ns: I64, thread: I64) -> I64:
     """Which spans hold any of these times of their thread, in the order of the spans."""
     kept = np.zeros(len(spans), dtype=np.bool_)

@@ -14,3 +14,7 @@ LATER = (
     "start_step), or leave the first steps out"
 )
 AHEAD = "let the engine prepare a step while the one before runs (vLLM's async scheduling, SGLang's overlap schedule)"
+KEEP = (
+    "keep weights and caches on the device (vLLM and SGLang: without cpu_offload_gb): what the host keeps is copied in "
+    "each step"
+)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from tracer.measure.between_steps import BetweenSteps
     from tracer.measure.encoders import EncoderRuns
+    from tracer.measure.host_copies import HostCopies
     from tracer.measure.known import KnownStage, KnownTime, KnownToken
     from tracer.measure.occupancy import FewBlocks
     from tracer.measure.unfused import Unfused
@@ -192,6 +193,15 @@ class Evidence:
         from tracer.measure.unfused import unfused_kernels
 
         return {stage.stage: unfused_kernels(stage.kernels) for stage in self.stages}
+
+    @cached_property
+    def host_copies(self) -> dict[str, HostCopies]:
+        """Copies between host and device, by stage; of a trace without stages all of them, as ""."""
+        from tracer.measure.host_copies import host_copies
+
+        return {stage.stage: host_copies(stage.kernels) for stage in self.stages} or {
+            "": host_copies(self.device.kernels)
+        }
 
     @cached_property
     def beyond_noise(self) -> frozenset[str]:

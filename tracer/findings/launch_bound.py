@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import CLOCK, OTHER_CLOCK, duration, listed, title
+from tracer.document.words import CLOCK, OTHER_CLOCK, counted, duration, listed, title
 from tracer.findings.engines import REPLAY
-from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
+from tracer.findings.rule import EACH_STAGE, Found, Rule, Saving, Unanswered
 
 if TYPE_CHECKING:
     from tracer.findings.evidence import Evidence
@@ -54,13 +54,18 @@ NOT_LAUNCHING = (
     "Perfetto shows where, a recording with stacks names the lines"
 )
 
+# Without stages nobody knows which longer gaps are pauses; and what a few gaps show may be anything.
+FEWEST_GAPS = 30
+WITHOUT_STAGES = "launch less: CUDA graphs or torch.compile(mode='reduce-overhead'), or larger batches"
+
 FINDING = Rule(
     id="launch-bound",
     severity="warning",
     rule=(
         "more than half of a stage's time on the device is idle with the cause host, and the stage takes more than "
         "twice the time in which any device works, without a profiler where that was measured; not load and "
-        "preprocess, whose work is the host's, and not what a serving engine's device waits between steps"
+        "preprocess, whose work is the host's, and not what a serving engine's device waits between steps; of a trace "
+        "without stages, gaps of less than a millisecond each with that cause are more than half of the devices' time"
     ),
     reason=(
         "The device has nothing to do because the next kernel has not been launched yet: the host is the limit, "
@@ -84,6 +89,8 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         return None
     if evidence.work.clock_is_off:
         return Unanswered(CLOCK, OTHER_CLOCK)
+    if not evidence.stages:
+        return _without_stages(evidence)
     shares = {
         stage.stage: _host_share(evidence, stage)
         for stage in evidence.stages
@@ -114,6 +121,28 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
         evidence.saves(sum(lost.values()), "what these stages take beyond their busy time; at most"),
         also=layers.remedies if layers else None,
         instead=_instead(evidence, worst),
+    )
+
+
+def _without_stages(evidence: Evidence) -> Found | Unanswered | None:
+    """Whether gaps that are too short for anything but launching are most of all time on the devices."""
+    host_ns, gap_ns = evidence.work.host_ns, evidence.work.gap_ns
+    waits = (host_ns > 0) & (gap_ns < SPARSE_NS)
+    gaps, waiting_ns = int(waits.sum()), int(host_ns[waits].sum())
+    window_ns = evidence.device.busy_ns + int(gap_ns.sum())
+    if gaps < FEWEST_GAPS or waiting_ns <= IDLE * window_ns:
+        return None
+    if evidence.lost is not None:  # what was not recorded may have run in them
+        return Unanswered(evidence.lost.reason, evidence.lost.next_step)
+    share = waiting_ns / window_ns
+    return Found(
+        f"the device waits for launches: it is idle, and nothing asked for, {share:.0%} of its time, in "
+        f"{counted(gaps, 'gap')} of {duration(waiting_ns / gaps)} on average",
+        {"host_idle_share": share, "waiting_ns": waiting_ns, "gaps": gaps},
+        Saving(
+            waiting_ns, of_ns=window_ns, of="the devices' busy and idle time in the trace", basis="all of it; at most"
+        ),
+        instead=WITHOUT_STAGES,
     )
 
 

@@ -62,7 +62,7 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     located, words = _located(evidence, name)
     return Found(
         f"each decode step waits for the device ({name}, {count / len(tokens):.1f} times a step{words}), which then "
-        f"idles {duration(a_step_ns)} until the next launch",
+        f"idles {duration(a_step_ns)} until its next op begins",
         {"calls": dict(calls), "steps": len(tokens), "gaps_ns": waits.gaps_ns, "wait_ns": stage.counts.wait_ns}
         | located,
         evidence.saves(

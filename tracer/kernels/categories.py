@@ -62,17 +62,18 @@ _KERNELS = (
     ),
     # rotary_embedding_kernel turns positions into angles: no table is looked up.
     ("elementwise", r"rotary rope(?:_|$)"),
-    # embedding_kernel, indexSelectLargeIndex, vectorized_gather_kernel, moe::dev::finalize (weighted un-permutation)
+    # embedding_kernel, indexSelectLargeIndex (beams' caches are put in order by it too), vectorized_gather_kernel,
+    # moe::dev::finalize (weighted un-permutation)
     (
         "embedding",
-        r"""embedding index_?select gather scatter index_?(?:put|add|copy|fill|kernel|elementwise) linearize_index
-        check_indices permute_(?:pooled|indices|sparse) moe_?permute moe::dev::finalize""",
+        r"""embedding index_?select gather(?!TopK) scatter index_?(?:put|add|copy|fill|func|kernel|elementwise)
+        linearize_index check_indices permute_(?:pooled|indices|sparse) moe_?permute moe::dev::finalize""",
     ),
     # reduce_kernel, cub::DeviceRadixSortOnesweepKernel, rocprim, max_pool_forward_nchw, MoE routing, sampling
     (
         "reduce",
         r"""reduc(?:e|tion) arg_?max arg_?min cub:: rocprim top_?[kp] sampling sort scan cumsum histogram routing
-        moe_align _pool _sum_ nll_loss cross_entropy unique""",
+        moe_align _pool _sum_ nll_loss cross_entropy unique write_indices""",
     ),
     # vectorized_elementwise_kernel, multi_tensor_apply_kernel, silu_and_mul, scaled_fp8_quant, MIOpen's SubTensorOp
     (

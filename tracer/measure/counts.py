@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from tracer.charge.intervals import distinct, outermost, sum_by
 from tracer.charge.spans import innermost_span
 from tracer.document.summary import Counts
 from tracer.packed import pieces
-from tracer.trace.api import copies_to_host, launches_graph, synchronises
+from tracer.trace.api import copies_to_device, copies_to_host, launches_graph, synchronises
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Trace
 
 NEEDS = Want.SUMMARY
-# Intel names copies by the kinds of memory: M is pageable, H is pinned.
-_TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device|\b[MH]2D\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def count(trace: Trace, ranges: StageRanges, work: Work, lost: LostWork | None =
         kernels=kernels,
         waits=_tally(place[inside], size),
         wait_ns=sum_by(place[inside], (calls.end_ns - calls.start_ns)[waits[inside]], size),
-        to_device_bytes=_bytes(trace, work, np.concatenate(copies), _TO_DEVICE.search, size),
+        to_device_bytes=_bytes(trace, work, np.concatenate(copies), copies_to_device, size),
         to_host_bytes=_bytes(trace, work, np.concatenate(copies), copies_to_host, size),
         unrecorded=not len(work),
     )

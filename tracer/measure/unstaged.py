@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.intervals import distinct, outermost
+from tracer.document.names import DECODE, PREFILL, VISION
 from tracer.document.summary import Abstained
 from tracer.measure.threads import ALL_THREADS, silence, weights
 
@@ -26,6 +27,8 @@ OWN_MARKS = (
 OLD_LABELS = re.compile(r"execute_new_\d+_cached_\d+")
 SCOPES = ("gpu_model_runner: ", "v2_gpu_model_runner: ")
 SHOWN = 3
+# Words in which people name what no grammar reads as it stands; whether it is the stage they know.
+_WORDS = {stage: re.compile(rf"(?<![a-z]){stage}(?![a-z])", re.IGNORECASE) for stage in (VISION, PREFILL, DECODE)}
 # What libraries open among operators, in no namespace either: compilers, autograd, loaders and optimizers.
 _OF_LIBRARIES = re.compile(r".*::.*|.*#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*")
 
@@ -90,6 +93,8 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             reason="vLLM's phases have ranges here, its steps have none, and no phase says whether it is of a prompt",
             next_step="record with vLLM's own profiler (/start_profile), which labels each step, see docs/serving.md",
         )
+    if (worded := _worded(names)) is not None:
+        return worded
     if annotations:
         return Abstained(
             what=STAGES,
@@ -112,6 +117,20 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
             next_step=f"break time down by them with --by module; for stages {OWN_MARKS}",
         )
     return _without_names(trace)
+
+
+def _worded(names: Sequence[str]) -> Abstained | None:
+    """Of ranges of which some have a language model's stage as a word in their names; None without such."""
+    found = {stage: said for stage, word in _WORDS.items() if (said := [name for name in names if word.search(name)])}
+    if not found.keys() & {PREFILL, DECODE}:
+        return None
+    shown = [name for name in names if any(name in said for said in found.values())]
+    markers = " ".join(f"--marker '{stage}=(?i){stage}'" for stage in found)
+    return Abstained(
+        what=STAGES,
+        reason=f"names of ranges hold a stage's word ({_shown(shown)}), and no known program writes them so",
+        next_step=f"say that these are the stages, if they are: {markers}; else {OWN_MARKS}",
+    )
 
 
 def _without_names(trace: Trace) -> Abstained:

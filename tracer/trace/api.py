@@ -123,8 +123,21 @@ def ends_capture(name: str) -> bool:
 
 
 _TO_HOST = re.compile(r"DtoH|DeviceToHost|Device-to-Host|\bD2[MH]\b", re.IGNORECASE)
+# Intel names copies by the kinds of memory: M is pageable, H is pinned.
+_TO_DEVICE = re.compile(r"HtoD|HostToDevice|Host-to-Device|\b[MH]2D\b", re.IGNORECASE)
+_PAGEABLE = re.compile(r"\bPageable\b|\bM2D\b|\bD2M\b", re.IGNORECASE)
 
 
 def copies_to_host(name: str) -> bool:
     """Whether a device op of this name is a copy to the host: CUPTI's names, HIP's and Intel's."""
     return _TO_HOST.search(name) is not None
+
+
+def copies_to_device(name: str) -> bool:
+    """The same of a copy from the host."""
+    return _TO_DEVICE.search(name) is not None
+
+
+def copies_pageable(name: str) -> bool:
+    """Whether such a copy is known to be of memory that is not pinned; HIP's names do not tell."""
+    return _PAGEABLE.search(name) is not None

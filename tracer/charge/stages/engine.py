@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.intervals import Nest, distinct
+from tracer.charge.intervals import distinct
 from tracer.charge.launches import find_launches
+from tracer.charge.spans import enclosing
 from tracer.charge.stages.batch import NO_LABEL, Label
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.reach import reaching
@@ -122,14 +123,8 @@ def _of_somebody(one: Range) -> Range:
 
 def _within(trace: Trace, rows: I64, outer: I64) -> Bools:
     """Which of these ranges lie inside one of `outer` on their thread."""
-    ranges = trace.ranges
-    found = np.zeros(len(rows), dtype=np.bool_)
-    for thread in distinct(ranges.thread[outer]):
-        own = outer[ranges.thread[outer] == thread]
-        asked = np.flatnonzero(ranges.thread[rows] == thread)
-        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[rows[asked]])
-        found[asked] = (place >= 0) & (ranges.end_ns[rows[asked]] <= ranges.end_ns[own[place]])
-    return found
+    holder = enclosing(trace.ranges, outer, rows)
+    return (holder >= 0) & (trace.ranges.end_ns[rows] <= trace.ranges.end_ns[holder])
 
 
 def _settled(trace: Trace, steps: I64, meaning: Mapping[int, Range], settle: Settle) -> list[str]:
@@ -173,14 +168,10 @@ def _told_around(trace: Trace, steps: I64, around: I64, meaning: Mapping[int, Ra
     """The label of each step: its own, with what the range around it says where it lacks the sums."""
     ranges = trace.ranges
     labels = [meaning[name].label for name in ranges.name[steps].tolist()]
-    for thread in distinct(ranges.thread[around]):
-        own = around[ranges.thread[around] == thread]
-        asked = np.flatnonzero(ranges.thread[steps] == thread)
-        place = Nest.of(ranges.start_ns[own], ranges.end_ns[own]).innermost(ranges.start_ns[steps[asked]])
-        for step, outer in zip(asked.tolist(), place.tolist(), strict=True):
-            if outer >= 0 and not labels[step].summed:
-                told = meaning[int(ranges.name[own[outer]])].label
-                labels[step] = replace(told, mode=labels[step].mode)
+    for step, outer in enumerate(enclosing(ranges, around, steps).tolist()):
+        if outer >= 0 and not labels[step].summed:
+            told = meaning[int(ranges.name[outer])].label
+            labels[step] = replace(told, mode=labels[step].mode)
     return labels
 
 

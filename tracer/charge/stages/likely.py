@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from tracer.charge.stages.sequence import Sequence
 
 ENOUGH = 0.75
+# So that any two of the first three suffice where nearly all names repeat, and reading back adds to them alone:
+# batches of a classifier are read back too. They were held against recordings of either kind (`benchmarks/results`).
 CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
+# Of what repeats at so many distances the longest are looked at: a request, a step, a layer, and parts of these.
 FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
 _TOKEN = re.compile(r"arg_?max|multinomial", re.IGNORECASE)

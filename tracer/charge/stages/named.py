@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.intervals import Nest, distinct
+from tracer.charge.intervals import distinct
+from tracer.charge.spans import enclosing
 from tracer.charge.stages.ranges import StageRanges
 from tracer.charge.stages.source import StageSource
 from tracer.document.names import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tracer.arrays import I64
-    from tracer.trace.columns import Spans, Trace
+    from tracer.trace.columns import Trace
 
 # Stage (of one of several models `ROLE/STAGE`), request or encoder, and its number if it has one.
 Reading: TypeAlias = "tuple[str, int | None]"
@@ -78,7 +79,7 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
     if count_steps:
         unnumbered = (stage == ALL_STAGES.index(DECODE)) & (token < 0)
         token = np.where(unnumbered, np.cumsum(unnumbered), token)
-    enclosing = _enclosing(ranges, requests, chosen)
+    holder = enclosing(ranges, requests, chosen)
     return StageRanges(
         markers=markers,
         start_ns=ranges.start_ns[chosen],
@@ -86,7 +87,7 @@ def _collect(trace: Trace, markers: str, readings: Mapping[str, Reading], *, cou
         thread=int64(ranges.thread[chosen]),
         stage=int64(stage),
         index=int64(token),
-        request=int64(np.where(enclosing >= 0, index[ranges.name[enclosing]], -1)),
+        request=int64(np.where(holder >= 0, index[ranges.name[holder]], -1)),
         encoder_start_ns=ranges.start_ns[encoders],
         encoder_end_ns=ranges.end_ns[encoders],
         encoder_thread=int64(ranges.thread[encoders]),
@@ -125,7 +126,7 @@ def _results(trace: Trace, chosen: I64) -> tuple[tuple[int, int] | None, ...]:
     said = np.flatnonzero(np.isin(ranges.name, list(told)))
     said = said[np.argsort(ranges.start_ns[said], kind="stable")]
     found: dict[int, tuple[int, int]] = {}
-    for row, holder in zip(said.tolist(), _enclosing(ranges, chosen, int64(said)).tolist(), strict=True):
+    for row, holder in zip(said.tolist(), enclosing(ranges, chosen, int64(said)).tolist(), strict=True):
         found[holder] = told[int(ranges.name[row])]
     return tuple(found.get(row) for row in chosen.tolist())
 
@@ -141,7 +142,7 @@ def _passes(trace: Trace, chosen: I64, stage: I64) -> tuple[int, ...]:
     one_each = np.isin(stage, [ALL_STAGES.index(one) for one in (PREFILL, DECODE, VERIFY)])
     found = np.where(one_each, 1, -1)
     counts: dict[int, int] = {}
-    for row, holder in zip(said.tolist(), _enclosing(trace.ranges, chosen, int64(said)).tolist(), strict=True):
+    for row, holder in zip(said.tolist(), enclosing(trace.ranges, chosen, int64(said)).tolist(), strict=True):
         counts[holder] = counts.get(holder, 0) + told[int(trace.ranges.name[row])]
     return tuple(counts.get(row, made) for row, made in zip(chosen.tolist(), found.tolist(), strict=True))
 
@@ -155,15 +156,3 @@ def _by_string(trace: Trace, readings: Mapping[str, Reading]) -> tuple[I64, I64]
             code[position] = _KINDS.index(_stage(kind))
             index[position] = -1 if number is None else number
     return code, index
-
-
-def _enclosing(ranges: Spans, outer: I64, inner: I64) -> I64:
-    """For each range of `inner`, the innermost of `outer` that holds its start on its thread, or -1."""
-    found = np.full(len(inner), -1, dtype=np.int64)
-    for thread in distinct(ranges.thread[outer]):
-        holders = outer[ranges.thread[outer] == thread]
-        asked = np.flatnonzero(ranges.thread[inner] == thread)
-        nest = Nest.of(ranges.start_ns[holders], ranges.end_ns[holders])
-        place = nest.innermost(ranges.start_ns[inner[asked]])
-        found[asked] = np.where(place >= 0, holders[place], -1)
-    return found
