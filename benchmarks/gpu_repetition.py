@@ -2,81 +2,33 @@
 
     python benchmarks/gpu_repetition.py OUT_FOLDER [NAME ...]
 
-Of answers each forward pass lies in `truth/prefill` or `truth/decode`, what a vision tower does in `truth/vision`; of
-what is none (encoders, classifiers, scoring, diffusion, training) nothing does. `benchmarks/repetition_check.py FOLDER`
-reads them and says what share of the device time is told right.
+Of answers each forward pass lies in `truth/prefill` or `truth/decode`, what a vision tower or another encoder does in
+`truth/vision`; of what is none (encoders, classifiers, scoring, diffusion, training) nothing does.
+`benchmarks/repetition_check.py FOLDER` reads them and says what share of the device time is told right.
 """
 
 from __future__ import annotations
 
-import gzip
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from gpu_families import FAMILIES
+from gpu_no_answers import OTHERS
+from gpu_truth import DEVICE, VOCABULARY, Truth, record
 from torch import nn
-from torch.profiler import ProfilerActivity, profile, record_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VOCABULARY, IMAGE_TOKEN = 32000, 31999
-DEVICE = "cuda"
+IMAGE_TOKEN = 31999
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    print(torch.__version__, transformers.__version__, torch.cuda.get_device_name(), flush=True)
-    for name in sys.argv[2:] or WAYS:
-        torch.manual_seed(0)
-        begun = time.monotonic()
-        try:
-            run = WAYS[name]()
-            run()
-            torch.cuda.synchronize()
-            with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
-                run()
-                torch.cuda.synchronize()
-            with tempfile.TemporaryDirectory() as scratch:
-                profiler.export_chrome_trace(str(Path(scratch) / "whole.json"))
-                text = (Path(scratch) / "whole.json").read_bytes()
-            (folder / f"{name}.json.gz").write_bytes(gzip.compress(text, 5, mtime=0))
-            print(name, f"{time.monotonic() - begun:.1f} s", len(text), flush=True)
-        except Exception as error:  # one way that fails costs no other
-            print(name, "failed:", repr(error)[:300], flush=True)
-        torch.cuda.empty_cache()
-
-
-class Truth:
-    """Puts a range around each forward pass of a model."""
-
-    def __init__(self, model: Any, tower: Any = None) -> None:
-        self.passes = 0
-        self._around(model, self._name)
-        if tower is not None:
-            self._around(tower, lambda: "truth/vision")
-
-    def _name(self) -> str:
-        self.passes += 1
-        return "truth/decode" if self.passes > 1 else "truth/prefill"
-
-    def _around(self, module: Any, name: Callable[[], str]) -> None:
-        open_ranges: list[Any] = []
-
-        def before(*_: Any) -> None:
-            open_ranges.append(record_function(name()))
-            open_ranges[-1].__enter__()
-
-        def after(*_: Any) -> None:
-            open_ranges.pop().__exit__(None, None, None)
-
-        module.register_forward_pre_hook(before)
-        module.register_forward_hook(after)
+    ways = WAYS | FAMILIES | OTHERS
+    record([(name, ways[name]) for name in sys.argv[2:] or ways], Path(sys.argv[1]))
 
 
 def _causal(kind: str = "llama", layers: int = 16, attention: str = "sdpa", **more: Any) -> Any:
@@ -317,7 +269,6 @@ WAYS: dict[str, Callable[[], Callable[[], None]]] = {
     "bert": lambda: _classifier("bert"),
     "training": _training,
 }
-NONE = {"scores", "scores_of_many", "unet", "dit", "dit_other_text", "vit", "bert", "training"}
 
 if __name__ == "__main__":
     main()

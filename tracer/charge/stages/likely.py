@@ -43,6 +43,9 @@ _EMBEDS = re.compile(r"embedding|index_?select|vectorized_gather", re.IGNORECASE
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
 _WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|(?<!q)kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
 _JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])|\bneg\b")
+_FEW, _MANY = re.compile(r"indexSelectSmall"), re.compile(r"indexSelectLarge|vectorized_gather|embedding", re.IGNORECASE)
+# What changes as a cache grows.
+_OF_CACHES = re.compile(f"{ATTENTION.pattern}|{PRODUCT.pattern}|{_JOINS.pattern}|mem(?:cpy|set)", re.IGNORECASE)
 _SIZES = re.compile(r"<.*|\d+")
 # A prompt's layers take this much longer than a step's, or share less than `ALIKE` with them.
 LONGER = 1.5
@@ -53,8 +56,12 @@ FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
 MOST_OF_A_STEP = 0.75
 # Layers may choose too, as among experts; a step does so this often at most.
 MOST_CHOICES = 2
+# More tokens than this are chosen in a step by its layers only.
+MOST_DRAFTED = 16
 # Where the first step begins is known but for one part in so many.
 ABOUT = 16
+# Parts that share less than this are not of the same kernels.
+SAME = 0.95
 # A prompt attends at most so many times as often as a step.
 MORE_OFTEN = 2
 
@@ -128,7 +135,7 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     exact = float((part[:-size] == part[size:]).mean())
     doubt = 1.0
     for weight, seen in (
-        (CHOOSES, _in_each(sequence, step, _CHOICE.search)),
+        (CHOOSES, _chooses(sequence, step)),
         (GROWS, _grows(sequence, step)),
         (READ_BACK, _in_each(sequence, step, copies_to_host)),
     ):
@@ -136,7 +143,7 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     if exact * (1 - doubt * (1 - PROMPTED)) < ENOUGH:
         return Likely([], exact * (1 - doubt), run.times)
     found = _all_steps(sequence, step)
-    if found and max(found, key=lambda steps: len(steps.begins)).prompt is not None:
+    if found and 2 * sum(steps.prompt is not None for steps in found) >= len(found):
         doubt *= 1 - PROMPTED
     return Likely(found, exact * (1 - doubt), run.times)
 
@@ -153,8 +160,23 @@ def _step(sequence: Sequence, run: Run) -> _Step | None:
     one = sequence.own[run.start : run.start + run.distance]
     attends = sequence.matching(run.start, run.start + run.distance, ATTENTION.search)
     counts = np.bincount(coded(one[attends])[1]).tolist()
+    if layers is None and max(counts, default=0) < 2:
+        return None  # it may be a layer itself, which among experts chooses too
     cut = _cut(sequence, run, layers)
-    return None if cut is None else _Step(run, cut, layers, tuple(counts))
+    if cut is None or _of_several_models(sequence, slice(run.start, run.start + run.distance)):
+        return None
+    return _Step(run, cut, layers, tuple(counts))
+
+
+def _of_several_models(sequence: Sequence, step: slice) -> bool:
+    """Whether more than one token is chosen in a step and it attends behind each: drafts are made and checked in it."""
+    chosen, attends = (
+        np.flatnonzero(sequence.matching(step.start, step.stop, told.search)) for told in (_TOKEN, ATTENTION)
+    )
+    if not 1 < len(chosen) <= MOST_DRAFTED:
+        return False
+    # Behind the last choice come those in front of the first.
+    return len(set((np.searchsorted(chosen, attends) % len(chosen)).tolist())) > 1
 
 
 def _without_choice(sequence: Sequence, run: Run, layers: Run) -> Run:
@@ -218,6 +240,8 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             ends = [*begins[first:], min(begins[-1] + size, len(sequence))]
             places = [sequence.call_from(place) for place in ends]
             prompt = _prompt(sequence, step, behind, places[0])
+            if prompt is None and (one_more := _one_before(sequence, step, behind, places[0])) is not None:
+                places, prompt = [one_more[1], *places], one_more[0]
             gap, one = slice(behind, places[0]), slice(step.cut, step.cut + size)
             if prompt is None and found and gap.stop - gap.start <= size and _works_as(sequence, gap, one):
                 # The same answer, of which a step or two asked for something else.
@@ -227,6 +251,16 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             found.append(Steps(tuple(places), prompt))
             behind = places[-1]
     return found
+
+
+def _one_before(sequence: Sequence, step: _Step, low: int, high: int) -> tuple[int, int] | None:
+    """Where a prompt begins, and a step behind it: attention over few positions may take kernels of its own."""
+    size = step.run.distance
+    place = sequence.call_from(high - size) if high - size >= low else high
+    if place >= high or shared(sequence.own[place:high], sequence.own[step.cut : step.cut + size]) < ALIKE:
+        return None
+    prompt = _prompt(sequence, step, low, place)
+    return None if prompt is None else (prompt, place)
 
 
 def _works_as(sequence: Sequence, part: slice, other: slice) -> bool:
@@ -269,7 +303,7 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     size = step.run.distance
     outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
     found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
-    found = [run for run in found if _as_many_layers(run, step) and high - low - run.end <= outside + run.distance]
+    found = [run for run in found if _as_many_layers(sequence, low, run, step) and high - low - run.end <= outside + run.distance]
     found = [run for run in found if _may_be_layers(sequence, step, low + run.start, low + run.end)]
     if not found:
         return None
@@ -277,24 +311,48 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     one = slice(step.cut, step.cut + size)
     # What is behind the last layer, as the head, may be much like the beginning of one.
     whole = slice(low + layers.start, low + layers.start + layers.times * layers.distance)
-    if not _otherwise(sequence, whole, one, layers.times):
-        return None
     # What a step does in front of its layers, a prompt does too.
-    before = outside if step.layers is None else (step.run.start + step.layers.start - step.cut) % size
-    begins = max(low, low + layers.start - before)
+    before = _in_front(sequence, step, whole)
+    begins = max(low, whole.start - before)
+    beside = slice(high, min(high + size, len(sequence)))
+    own = slice(max(low, begins - size // ABOUT), high)
+    if _looks_up(sequence, own) != "many" and _may_be_a_step(sequence, slice(begins, high), beside):
+        return None
+    otherwise = bool(step.attentions) and all(_otherwise(sequence, whole, part, layers.times) for part in (one, beside))
+    if not otherwise and not _of_more_tokens(sequence, own, whole, beside, layers.times):
+        return None
     spans = ((begins, high + size // ABOUT), (one.start, one.stop))
     chosen, usual = (int(sequence.matching(*span, _TOKEN.search).sum()) for span in spans)
     # It chooses its own token, where steps are seen to choose theirs: a tower has none, and a step between one more.
     return sequence.call_from(begins) if not usual or 0 < chosen <= usual else None
 
 
-def _as_many_layers(run: Run, step: _Step) -> bool:
+def _in_front(sequence: Sequence, step: _Step, whole: slice) -> int:
+    """How much a step does from where it looks its tokens up to where a prompt's layers begin in it."""
+    size = step.run.distance
+    attends, looks_up = (
+        np.flatnonzero(sequence.matching(step.cut, step.cut + size, told.search)).tolist() for told in (ATTENTION, _FEW)
+    )
+    if step.layers is not None:
+        place = behind = (step.run.start + step.layers.start - step.cut) % size
+    else:
+        behind = attends[0]
+        place = behind - int(sequence.matching(whole.start, whole.stop, ATTENTION.search).argmax())
+    # What it did before that, as ordering the caches of a search, no prompt does.
+    return place - max((one for one in looks_up if one <= behind), default=0)
+
+
+def _as_many_layers(sequence: Sequence, low: int, run: Run, step: _Step) -> bool:
     if run.times < 2:
         return False
     if step.layers is not None:
         # What repeats without attention in it, as the experts of one layer, are no layers.
-        attend = sum(step.attentions) >= step.layers.times - 1 > 0
-        return attend and abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0)
+        attend = not step.attentions or sum(step.attentions) >= step.layers.times - 1 > 0
+        if attend and abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0):
+            return True
+        # Layers may differ by turns for many positions alone, as where some attend to a window.
+        attends = int(sequence.matching(low + run.start, low + run.end, ATTENTION.search).sum())
+        return step.layers.times % run.times == 0 and attends == sum(step.attentions)
     return run.times in step.attentions
 
 
@@ -306,6 +364,39 @@ def _may_be_layers(sequence: Sequence, step: _Step, low: int, high: int) -> bool
     attends = int(sequence.matching(low, high, ATTENTION.search).sum())
     most = sum(step.attentions)
     return min(most, 1) <= attends <= MORE_OFTEN * most and not sequence.matching(low, high, _TOKEN.search).any()
+
+
+def _looks_up(sequence: Sequence, part: slice) -> str:
+    """Whether a part first looks up "few" tokens at once, as a step does, or "many"; "" where it is not known."""
+    few, many = (np.flatnonzero(sequence.matching(part.start, part.stop, told.search)) for told in (_FEW, _MANY))
+    if not len(few):
+        return "many" if len(many) else ""
+    return "many" if len(many) and many[0] < few[0] else "few"
+
+
+def _may_be_a_step(sequence: Sequence, prompt: slice, step: slice) -> bool:
+    """Whether a pass may check a draft, or be a step of another length: it multiplies as a step does, or repeats."""
+    ahead = slice(max(0, prompt.start - (step.stop - step.start)), prompt.start)
+    if alike(sequence, prompt, step, PRODUCT) >= ALIKE and shared(sequence.own[step], sequence.own[ahead]) > OTHERWISE:
+        return True
+    ahead = slice(max(0, 2 * prompt.start - prompt.stop), prompt.start)
+    return shared(sequence.own[prompt], sequence.own[ahead]) >= SAME
+
+
+def _of_more_tokens(sequence: Sequence, prompt: slice, whole: slice, step: slice, layers: int) -> bool:
+    """Whether a pass does other work than a step that looks up few tokens and keeps keys and values, or a state.
+
+    It looks up many. Or it multiplies more often in each layer, as for keys and values of what an encoder saw, or does
+    otherwise what has nothing to do with a cache: one that grows brings other kernels of attention, of its products and
+    of what joins it.
+    """
+    if _looks_up(sequence, step) != "few" or not _keeps(sequence, step, layers):
+        return False
+    if _looks_up(sequence, prompt) == "many":
+        return True
+    products = [int(sequence.matching(part.start, part.stop, PRODUCT.search).sum()) for part in (prompt, step)]
+    rest = [sequence.own[part][~sequence.matching(part.start, part.stop, _OF_CACHES.search)] for part in (whole, step)]
+    return products[0] - products[1] >= layers or shared(rest[0], rest[1]) < SAME
 
 
 def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> bool:
@@ -373,6 +464,13 @@ def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> 
     elif max(step.attentions, default=1) > 1 and int(found[0].sum()) % max(step.attentions) == 0:
         return False
     return bool(found.any(axis=1).all())
+
+
+def _chooses(sequence: Sequence, step: _Step) -> bool:
+    """Whether each step chooses a token; of the largest of some, as experts are too, only where it looks one up."""
+    if _in_each(sequence, step, _TOKEN.search):
+        return True
+    return _in_each(sequence, step, _CHOICE.search) and _in_each(sequence, step, _EMBEDS.search)
 
 
 def _grows(sequence: Sequence, step: _Step) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.charge.stages.sequence import ALIKE, OTHERWISE, PRODUCT, alike, shared
+from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
 
 if TYPE_CHECKING:
     from tracer.charge.stages.sequence import Sequence
@@ -65,6 +65,9 @@ def _goes_on(sequence: Sequence, before: Steps, steps: Steps) -> bool:
     between = slice(before.begins[-1], steps.begins[0])
     size, gap = last.stop - last.start, between.stop - between.start
     if gap and not (ALIKE * size <= gap <= size / ALIKE and _works_alike(sequence, between, last)):
+        return False
+    # A pass over a prompt, or over a draft, may multiply as a step does, and attends as neither beside it.
+    if gap and max(alike(sequence, between, part, ATTENTION) for part in (last, first)) <= OTHERWISE:
         return False
     return min(
         shared(sequence.own[a], sequence.own[b]) for a, b in ((first, last), (last, first))
