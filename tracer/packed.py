@@ -2,19 +2,19 @@
 
 What lies together in a file lies close together: of some ten thousand ops the times are within seconds, the names among
 a few hundred, and the time that each is charged with is below a millisecond. So a long column is kept in blocks, each
-as its smallest number and how far beyond it the others are. `narrow_columns` makes a table keep its columns so: they
-are given to it, and had of it, as they are without it, but for the memory that they take and for being made anew each
-time.
+packed in the way that takes the least (`blocks.py`). `narrow_columns` makes a table keep its columns so: they are given
+to it, and had of it, as they are without it, but for the memory that they take and for being made anew each time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tracer.arrays import int64, repeated
+from tracer.arrays import repeated
+from tracer.blocks import Packed, Part, block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,69 +25,11 @@ if TYPE_CHECKING:
 
 TableT = TypeVar("TableT")
 
-_NARROW = [(kind, int(np.iinfo(kind).max)) for kind in (np.uint8, np.uint16, np.uint32)]
-_NOTHING_BEYOND = np.zeros(1, dtype=np.uint8)
-_LEAST = np.iinfo(np.int64).min
 # Rows of a block; what has fewer is kept as it is, since it takes next to nothing.
 BLOCK = 1 << 15
 # A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
 OFTEN = 1_000
 _COLUMNS = ("I64", "I32", "I8")
-
-
-class Packed(NamedTuple):
-    """A column of integers: the smallest, and how far beyond it each one is.
-
-    Where `missing` is set, what is 0 beyond is the least of all 64-bit integers, which stands for what is not there.
-    """
-
-    low: int
-    beyond: Column
-    missing: bool = False
-
-    def unpacked(self) -> I64:
-        """The column as it was."""
-        column = np.empty(len(self.beyond), dtype=np.int64)
-        self.into(column)
-        return column
-
-    def into(self, column: Column) -> None:
-        """Write it into a column of the same length, of a type that holds what it has."""
-        column[:] = self.beyond
-        column += self.low
-        if self.missing:
-            column[self.beyond == 0] = _LEAST
-
-    def chosen(self, rows: Bools) -> Packed:
-        """Some of its rows."""
-        return Packed(self.low, self.beyond[rows], self.missing)
-
-
-def pack(column: Column) -> Packed:
-    """Pack a column; one whose numbers lie far apart stays as wide as it is, but for those that are missing."""
-    if not len(column):
-        return Packed(0, np.empty(0, dtype=np.uint8))
-    return _packed(column, int(column.min()), int(column.max()))
-
-
-def _packed(column: Column, low: int, high: int) -> Packed:
-    there = column[column != _LEAST] if low == _LEAST < high else column
-    missing = there is not column
-    low = int(there.min()) - missing if missing else low
-    fits = next((kind for kind, most in _NARROW if high - low <= most), None)
-    if fits is None:
-        return Packed(0, np.array(column, dtype=np.int64))  # a copy, as of the others
-    if not missing:
-        return Packed(low, (int64(column) - low).astype(fits))
-    return Packed(low, np.where(column == _LEAST, 0, column - low).astype(fits), missing=True)
-
-
-def _block(column: Column) -> Packed:
-    """A column packed by itself; of a single number in the memory of that one."""
-    if not len(column):
-        return pack(column)
-    low, high = int(column.min()), int(column.max())
-    return _packed(column, low, high) if low < high else Packed(low, repeated(_NOTHING_BEYOND, len(column)))
 
 
 @dataclass(slots=True, eq=False)
@@ -100,30 +42,31 @@ class Narrow:
     """
 
     kind: np.dtype[Any]
-    blocks: list[Packed]
+    blocks: list[Part]
     _asked: int = 0
     _held: Column | None = None
 
     @classmethod
     def of(cls, column: Column) -> Narrow:
         """Pack a column."""
-        return cls(column.dtype, [_block(column[at : at + BLOCK]) for at in range(0, len(column), BLOCK)])
+        return cls(column.dtype, [block(column[at : at + BLOCK]) for at in range(0, len(column), BLOCK)])
 
     def __len__(self) -> int:
-        return BLOCK * (len(self.blocks) - 1) + len(self.blocks[-1].beyond) if self.blocks else 0
+        return BLOCK * (len(self.blocks) - 1) + self.blocks[-1].rows if self.blocks else 0
 
     def whole(self) -> Column:
         """The column as it was; of a single number in the memory of that one: to be read, not written."""
         first = self.blocks[0] if self.blocks else None
-        if first is not None and len(self.blocks) == 1 and first.beyond.dtype == self.kind and not first.low:
-            return first.beyond
-        if first is not None and all(one.low == first.low and one.beyond.strides == (0,) for one in self.blocks):
-            return repeated(_widened(self.kind, first, slice(1)), len(self))
+        if isinstance(first, Packed):
+            if len(self.blocks) == 1 and first.beyond.dtype == self.kind and not first.low:
+                return first.beyond
+            if all(isinstance(one, Packed) and one.single and one.low == first.low for one in self.blocks):
+                return repeated(_widened(self.kind, first, 1), len(self))
         if self._held is not None:
             return self._held
         column = np.empty(len(self), dtype=self.kind)
-        for number, block in enumerate(self.blocks):
-            block.into(column[BLOCK * number : BLOCK * (number + 1)])
+        for number, one in enumerate(self.blocks):
+            one.into(column[BLOCK * number : BLOCK * (number + 1)])
         self._asked += 1
         if self._asked > OFTEN:
             self._held = column
@@ -135,21 +78,20 @@ class Narrow:
         end = max(begin, min(end, len(self)))
         column = np.empty(end - begin, dtype=self.kind)
         for number in range(begin // BLOCK, -(-end // BLOCK)):
-            at, block = BLOCK * number, self.blocks[number]
+            at = BLOCK * number
             low, high = max(begin, at), min(end, at + BLOCK)
-            Packed(block.low, block.beyond[low - at : high - at], block.missing).into(
-                column[low - begin : high - begin]
-            )
+            self.blocks[number].among(low - at, high - at, column[low - begin : high - begin])
         return column
 
     def pieces(self) -> Iterator[Column]:
         """The column as it was, a block at a time."""
-        return (_widened(self.kind, block, slice(None)) for block in self.blocks)
+        return (_widened(self.kind, one, one.rows) for one in self.blocks)
 
 
-def _widened(kind: np.dtype[Any], block: Packed, rows: slice) -> Column:
-    column = np.empty(len(block.beyond[rows]), dtype=kind)
-    Packed(block.low, block.beyond[rows], block.missing).into(column)
+def _widened(kind: np.dtype[Any], of: Part, rows: int) -> Column:
+    """The first rows of a block."""
+    column = np.empty(rows, dtype=kind)
+    of.among(0, rows, column)
     return column
 
 
@@ -162,11 +104,11 @@ class Blocks:
 
     def __init__(self, kind: Kind) -> None:
         self._rows, self._filled = np.empty(BLOCK, dtype=kind), 0
-        self._full: list[Packed] = []
+        self._full: list[Part] = []
 
     def add(self, piece: Column | Packed) -> None:
         """Add what comes next."""
-        count = len(piece.beyond if isinstance(piece, Packed) else piece)
+        count = piece.rows if isinstance(piece, Packed) else len(piece)
         if count > BLOCK - self._filled:
             whole = piece.unpacked() if isinstance(piece, Packed) else piece
             taken = BLOCK - self._filled
@@ -179,7 +121,7 @@ class Blocks:
         else:
             self._rows[begin : self._filled] = piece
         if self._filled == BLOCK:
-            self._full.append(_block(self._rows))
+            self._full.append(block(self._rows))
             self._filled = 0
 
     def column(self) -> Narrow:
@@ -187,7 +129,7 @@ class Blocks:
         rest = self._rows[: self._filled]
         if not self._full:
             return Narrow(rest.dtype, [Packed(0, rest.copy())] if len(rest) else [])
-        return Narrow(rest.dtype, [*self._full, _block(rest)] if len(rest) else self._full)
+        return Narrow(rest.dtype, [*self._full, block(rest)] if len(rest) else self._full)
 
 
 def joined(parts: Iterable[Packed], kind: Kind) -> Narrow:
