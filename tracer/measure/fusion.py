@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tracer.arrays import int32
+from tracer.arrays import int32, is_ascending
 from tracer.charge.intervals import distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
@@ -68,21 +68,30 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     rows = int32(np.flatnonzero(counts[work.stage]))
     if not len(rows):
         return None
-    fusible, gone = _by_name(trace.strings, work.name[rows])
-    rows = rows[~gone[work.name[rows]]]
-    # Those by which the rows differ at all.
-    tracks = [track[rows] for track in (work.track, work.device, int32(work.stage)) if track.min() < track.max()]
-    order = int32(np.lexsort((work.start_ns[rows], *tracks)))
-    rows, tracks = rows[order], [track[order] for track in tracks]
-    del order
-    fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
-    begins = np.ones(len(rows), dtype=np.bool_)
-    begins[1:] = ~(fuses[1:] & fuses[:-1])
-    for track in tracks:
-        begins[1:] |= track[1:] != track[:-1]
-    if not len(rows):
-        return 0
-    return int(np.maximum.reduceat(work.busy_ns[rows], np.flatnonzero(begins)).sum())
+    name, kind, start_ns, busy_ns, stage = work.name, work.kind, work.start_ns, work.busy_ns, int32(work.stage)
+    fusible, gone = _by_name(trace.strings, name[rows])
+    rows = rows[~gone[name[rows]]]
+    fused_ns = 0
+    for of_track in _of_tracks(work, rows):
+        own = of_track
+        # Most files have them so.
+        if not (is_ascending(stage[own]) and is_ascending(start_ns[own])):
+            own = own[np.lexsort((start_ns[own], stage[own]))]
+        fuses = fusible[name[own]] & (kind[own] == OpKind.KERNEL)
+        begins = np.ones(len(own), dtype=np.bool_)
+        begins[1:] = ~(fuses[1:] & fuses[:-1])
+        begins[1:] |= stage[own[1:]] != stage[own[:-1]]
+        fused_ns += int(np.maximum.reduceat(busy_ns[own], np.flatnonzero(begins)).sum())
+    return fused_ns
+
+
+def _of_tracks(work: Work, rows: I32) -> Iterator[I32]:
+    """These rows of each device, and of each of its streams, in their order."""
+    device, track = work.device, work.track
+    for one in distinct(device[rows]):
+        of_device = rows if device.min() == device.max() else rows[device[rows] == one]
+        tracks = distinct(track[of_device])
+        yield from ((of_device[track[of_device] == two] for two in tracks) if len(tracks) > 1 else [of_device])
 
 
 def _by_name(strings: list[str], names: I32) -> tuple[Bools, Bools]:
