@@ -30,6 +30,7 @@ BLOCK = 1 << 15
 # A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
 OFTEN = 1_000
 _COLUMNS = ("I64", "I32", "I8")
+_HALF = np.int64((1 << 32) - 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +133,40 @@ class Blocks:
         return Narrow(rest.dtype, [*self._full, block(rest)] if len(rest) else self._full)
 
 
+class Scattered:
+    """Takes in rows of a column in any order, of numbers from 0 on, of which hardly any needs more than 32 bits.
+
+    Args:
+        count: its rows; 0 until they come.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._near = np.zeros(count, dtype=np.uint32)
+        self._far: list[tuple[Column, Column]] = []
+
+    def put(self, rows: Column, numbers: I64) -> None:
+        """Set these rows, each of which comes once."""
+        self._near[rows] = numbers & _HALF
+        far = np.flatnonzero(numbers > _HALF)
+        if len(far):
+            self._far.append((rows[far], numbers[far]))
+
+    def part(self, rows: slice) -> I64:
+        """Some rows that follow one another."""
+        column = self._near[rows].astype(np.int64)
+        for places, numbers in self._far:
+            here = (places >= rows.start) & (places < rows.start + len(column))
+            column[places[here] - rows.start] = numbers[here]
+        return column
+
+    def column(self) -> Narrow:
+        """All of it."""
+        blocks = Blocks(np.int64)
+        for at in range(0, len(self._near), BLOCK):
+            blocks.add(self.part(slice(at, at + BLOCK)))
+        return blocks.column()
+
+
 def joined(parts: Iterable[Packed], kind: Kind) -> Narrow:
     """These columns behind each other, as numbers of this kind."""
     blocks = Blocks(kind)
@@ -148,6 +183,11 @@ def narrow(column: Any) -> Any:
     return Narrow.of(column) if long else column
 
 
+def widened(column: Any) -> Any:
+    """What `narrow` was given."""
+    return column.whole() if isinstance(column, Narrow) else column
+
+
 class _Field:
     """A column of a table: packed when it is given, unpacked when it is asked for."""
 
@@ -157,8 +197,7 @@ class _Field:
     def __get__(self, table: object, owner: type | None = None) -> Any:
         if table is None:
             return self
-        kept = self._slot.__get__(table, owner)
-        return kept.whole() if isinstance(kept, Narrow) else kept
+        return widened(self._slot.__get__(table, owner))
 
     def __set__(self, table: object, column: object) -> None:
         self._slot.__set__(table, narrow(column))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tracer.arrays import int32, is_ascending
-from tracer.charge.intervals import distinct
+from tracer.arrays import int32, is_ascending, parts
+from tracer.charge.intervals import PIECE, distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
 from tracer.trace.columns import OpKind, Want
@@ -68,19 +68,31 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     rows = int32(np.flatnonzero(counts[work.stage]))
     if not len(rows):
         return None
-    name, kind, start_ns, busy_ns, stage = work.name, work.kind, work.start_ns, work.busy_ns, int32(work.stage)
-    fusible, gone = _by_name(trace.strings, name[rows])
-    rows = rows[~gone[name[rows]]]
+    fusible, gone = _by_name(trace.strings, work.name)
+    rows = rows[~gone[work.name[rows]]]
+    fuses = fusible[work.name] & (work.kind == OpKind.KERNEL)
+    start_ns, busy_ns, stage = work.start_ns, work.busy_ns, int32(work.stage)
+    return sum(_fused(of_track, stage, start_ns, fuses, busy_ns) for of_track in _of_tracks(work, rows))
+
+
+def _fused(rows: I32, stage: I32, start_ns: I64, fuses: Bools, busy_ns: I64) -> int:
+    """The busy time of a track's work with every row of fusible kernels fused.
+
+    Args:
+        rows: of the track.
+        stage, start_ns, fuses, busy_ns: of all work.
+    """
+    step = stage[rows]
+    if not is_ascending(step):
+        order = np.argsort(step, kind="stable")
+        rows, step = rows[order], step[order]
     fused_ns = 0
-    for of_track in _of_tracks(work, rows):
-        own = of_track
-        # Most files have them so.
-        if not (is_ascending(stage[own]) and is_ascending(start_ns[own])):
-            own = own[np.lexsort((start_ns[own], stage[own]))]
-        fuses = fusible[name[own]] & (kind[own] == OpKind.KERNEL)
+    for part in parts(step, PIECE):
+        own, of = rows[part], step[part]
+        order = np.lexsort((start_ns[own], of))
+        own, of = own[order], of[order]
         begins = np.ones(len(own), dtype=np.bool_)
-        begins[1:] = ~(fuses[1:] & fuses[:-1])
-        begins[1:] |= stage[own[1:]] != stage[own[:-1]]
+        begins[1:] = ~(fuses[own[1:]] & fuses[own[:-1]]) | (of[1:] != of[:-1])
         fused_ns += int(np.maximum.reduceat(busy_ns[own], np.flatnonzero(begins)).sum())
     return fused_ns
 
