@@ -29,6 +29,8 @@ TableT = TypeVar("TableT")
 BLOCK = 1 << 15
 # A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
 OFTEN = 1_000
+# Rows are close together if so many times their number lie between the first and the last.
+CLOSE = 2
 _COLUMNS = ("I64", "I32", "I8")
 _HALF = np.int64((1 << 32) - 1)
 
@@ -232,13 +234,17 @@ def chosen(table: TableT, rows: I64 | Bools) -> TableT:
     return type(table)(**{one.name: narrow(getattr(table, one.name)[rows]) for one in fields(table)})  # type: ignore[arg-type]
 
 
-def some(table: object, name: str, rows: I64 | slice) -> Any:
-    """Some rows of a column of a table; of those that follow one another without all around them."""
+def some(table: object, name: str, rows: Column | slice) -> Any:
+    """Some rows of a column of a table; of those that lie close together without all around them."""
     column = kept(table, name)
-    if isinstance(column, Narrow) and isinstance(rows, slice) and rows != slice(None):
+    if not isinstance(column, Narrow):
+        return column[rows]
+    if isinstance(rows, slice):
         begin, end, _ = rows.indices(len(column))
-        return column.part(begin, end)
-    return getattr(table, name)[rows]
+        return column.part(begin, end) if rows != slice(None) else column.whole()
+    if len(rows) and (low := int(rows.min())) >= 0 and (high := int(rows.max())) - low < CLOSE * len(rows):
+        return column.part(low, high + 1)[rows - low]
+    return column.whole()[rows]
 
 
 def pieces(table: object, name: str) -> Iterator[Column]:

@@ -16,6 +16,7 @@ from tracer.arrays import int32, int64, is_ascending
 from tracer.charge.intervals import PIECE, distinct, grouped
 from tracer.charge.launches import CLOCK_IS_OFF, earlier_ns
 from tracer.document.words import counted, duration
+from tracer.packed import some
 from tracer.trace.api import copies_to_host, synchronises, waits_for_all
 from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
@@ -212,9 +213,8 @@ def _last_of_device(trace: Trace, call: I64, own: I32, asked: I64, whole: Bools,
         returned_ns.sort()
     # Of each place that of the op that reaches furthest so far.
     reach, furthest_ns = np.arange(len(own), dtype=np.int32), np.iinfo(np.int64).min
-    ends = ops.end_ns
     for at in range(0, len(own), PIECE):
-        end_ns = ends[own[at : at + PIECE]]
+        end_ns = some(ops, "end_ns", own[at : at + PIECE])
         so_far = np.maximum.accumulate(np.maximum(end_ns, furthest_ns))
         reach[at : at + PIECE][end_ns != so_far] = 0
         furthest_ns = so_far[-1]

@@ -28,6 +28,7 @@ from tracer.charge.intervals import sum_by
 from tracer.charge.left_empty import left_empty
 from tracer.charge.missing_nodes import missing_nodes
 from tracer.charge.replayed import in_groups, replayed
+from tracer.packed import some
 from tracer.trace.columns import JITTER_NS
 
 if TYPE_CHECKING:
@@ -252,13 +253,13 @@ def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> _Usual:
 
 def _torn(trace: Trace, replays: Replayed) -> Bools:
     """Which replays have holes of a quarter of their time or more, each far longer than nodes are apart."""
-    starts, ends, begins = trace.ops.start_ns, trace.ops.end_ns, replays.begins
+    ops, begins = trace.ops, replays.begins
     holes_ns, reach_ns = np.zeros(len(replays), dtype=np.int64), np.iinfo(np.int64).min
     for group in in_groups(begins):
         low = begins[group.start]
         own = replays.rows[low : begins[group.stop]]
-        reach = np.maximum.accumulate(np.maximum(ends[own], reach_ns))
-        gaps_ns = np.append(starts[own[1:]] - reach[:-1], 0)
+        reach = np.maximum.accumulate(np.maximum(some(ops, "end_ns", own), reach_ns))
+        gaps_ns = np.append(some(ops, "start_ns", own[1:]) - reach[:-1], 0)
         gaps_ns[begins[group.start + 1 : group.stop + 1] - low - 1] = 0  # behind the last of each
         holes_ns[group] = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), begins[group] - low)
         reach_ns = reach[-1]

@@ -16,7 +16,7 @@ import numpy as np
 from tracer.arrays import ascending, int32, int64, is_ascending, rows_of_each
 from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
-from tracer.packed import BLOCK, Blocks, Scattered, kept, narrow, narrow_columns, pieces
+from tracer.packed import BLOCK, Blocks, Scattered, kept, narrow, narrow_columns, pieces, some
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import DeviceOps, Trace
+    from tracer.trace.columns import DeviceOps, Spans, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
 LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
@@ -76,20 +76,19 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
     orders = [_in_order(ops, rows) for rows in recorded_windows(trace, ops.device, ops.start_ns)]
     busy, gap = Scattered(count), Scattered(count)
     windows_ns = 0
-    starts, ends = ops.start_ns, ops.end_ns
     for order in orders:
-        reach_ns = first_ns = int(starts[order[0]])
+        reach_ns = first_ns = int(some(ops, "start_ns", order[:1])[0])
         # In pieces: all together take many times their own memory.
         for at in range(0, len(order), BLOCK):
             own = order[at : at + BLOCK]
-            start, end = starts[own], ends[own]
+            start, end = some(ops, "start_ns", own), some(ops, "end_ns", own)
             reach = np.maximum(running_end(end), reach_ns)
             gap.put(own, np.maximum(start - reach, 0))
             busy.put(own, np.maximum(end - np.maximum(start, reach), 0))
             reach_ns = max(reach_ns, int(end.max()))
         windows_ns += reach_ns - first_ns
-    opened = _opened(ranges, starts, ends)
-    del starts, ends, orders
+    del orders
+    opened = _opened(ranges, ops)
     ledger = Ledger(narrow(busy.column()), *_by_cause(trace, call, gap, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
@@ -180,10 +179,11 @@ def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> Iterator[I32]:
         yield from (int32(own[rows]) for _, rows in rows_of_each(capture[own]))
 
 
-def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
+def _opened(ranges: StageRanges, work: DeviceOps | Spans) -> Cover:
     """When a stage or a request is open; always, while this work runs, in a trace without stages."""
     if len(ranges):
         return Cover.of(*ranges.open_times())
+    start_ns, end_ns = work.start_ns, work.end_ns
     return (
         Cover.of(start_ns.min(keepdims=True), end_ns.max(keepdims=True))
         if len(start_ns)
@@ -265,7 +265,7 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    held = _opened(ranges, starts, ends).within(gap_start, gap_end)
+    held = _opened(ranges, spans).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
         busy_ns=self_ns,

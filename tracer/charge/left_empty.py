@@ -14,6 +14,7 @@ import numpy as np
 from tracer.arrays import int64, is_ascending
 from tracer.charge.intervals import PIECE
 from tracer.charge.ledger import recorded_windows
+from tracer.packed import some
 from tracer.trace.api import starts_work, synchronises
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ class _Window:
         if not is_ascending(start_ns):
             rows = rows[np.argsort(start_ns, kind="stable")]
             start_ns.sort()
-        ends, reach_ns, furthest = ops.end_ns, np.empty_like(start_ns), BEFORE_ALL
+        reach_ns, furthest = np.empty_like(start_ns), BEFORE_ALL
         for at in range(0, len(rows), PIECE):
-            reach = np.maximum.accumulate(np.maximum(ends[rows[at : at + PIECE]], furthest))
+            reach = np.maximum.accumulate(np.maximum(some(ops, "end_ns", rows[at : at + PIECE]), furthest))
             reach_ns[at : at + PIECE], furthest = reach, reach[-1]
         return cls(rows, start_ns, reach_ns)
 

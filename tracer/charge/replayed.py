@@ -9,6 +9,7 @@ import numpy as np
 
 from tracer.arrays import coded, int32, int64, is_ascending, parts
 from tracer.charge.intervals import PIECE
+from tracer.packed import some
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -123,12 +124,11 @@ def in_groups(begins: I64) -> Iterator[slice]:
 
 def _times(trace: Trace, rows: I32, begins: I64) -> tuple[I64, I64, I64]:
     """Of each replay when its first op began, when its last ended, and the time of all."""
-    starts, ends = trace.ops.start_ns, trace.ops.end_ns
     first_ns, last_ns, time_ns = (np.zeros(len(begins) - 1, dtype=np.int64) for _ in range(3))
     for group in in_groups(begins):
         low = begins[group.start]
         own, at = rows[low : begins[group.stop]], begins[group] - low
-        start_ns, end_ns = starts[own], ends[own]
+        start_ns, end_ns = some(trace.ops, "start_ns", own), some(trace.ops, "end_ns", own)
         first_ns[group] = start_ns[at]
         last_ns[group] = np.maximum.reduceat(end_ns, at)
         time_ns[group] = np.add.reduceat(end_ns - start_ns, at)
@@ -147,7 +147,7 @@ def _in_order(trace: Trace, rows: I32, call: Column) -> tuple[I32, I64]:
 
     Most files have them nearly so: then not all are sorted at once.
     """
-    called_ns, starts = trace.calls.start_ns, trace.ops.start_ns
+    called_ns = trace.calls.start_ns
     rank = np.arange(len(called_ns), dtype=np.int32)
     if not is_ascending(called_ns):
         rank[np.argsort(called_ns, kind="stable")] = rank.copy()
@@ -160,7 +160,7 @@ def _in_order(trace: Trace, rows: I32, call: Column) -> tuple[I32, I64]:
         del order
     for part in parts(key, PIECE):
         own = rows[part]
-        rows[part] = own[np.lexsort((starts[own], key[part]))]
+        rows[part] = own[np.lexsort((some(trace.ops, "start_ns", own), key[part]))]
     return rows, np.append(np.flatnonzero(np.append(True, key[1:] != key[:-1])), len(rows)) if len(rows) else int64([0])
 
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tracer.arrays import int32, is_ascending, parts
+from tracer.arrays import int32, int64, is_ascending, parts
 from tracer.charge.intervals import PIECE, distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
+from tracer.packed import pieces, some
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
@@ -71,39 +72,43 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     fusible, gone = _by_name(trace.strings, work.name)
     rows = rows[~gone[work.name[rows]]]
     fuses = fusible[work.name] & (work.kind == OpKind.KERNEL)
-    start_ns, busy_ns, stage = work.start_ns, work.busy_ns, int32(work.stage)
-    return sum(_fused(of_track, stage, start_ns, fuses, busy_ns) for of_track in _of_tracks(work, rows))
+    return sum(_fused(work, of_track, fuses) for of_track in _of_tracks(work, rows))
 
 
-def _fused(rows: I32, stage: I32, start_ns: I64, fuses: Bools, busy_ns: I64) -> int:
+def _fused(work: Work, rows: I32, fuses: Bools) -> int:
     """The busy time of a track's work with every row of fusible kernels fused.
 
     Args:
+        work: of the trace.
         rows: of the track.
-        stage, start_ns, fuses, busy_ns: of all work.
+        fuses: which of all work is fusible.
     """
-    step = stage[rows]
+    step = int32(work.stage)[rows]
     if not is_ascending(step):
         order = np.argsort(step, kind="stable")
         rows, step = rows[order], step[order]
     fused_ns = 0
     for part in parts(step, PIECE):
         own, of = rows[part], step[part]
-        order = np.lexsort((start_ns[own], of))
+        order = np.lexsort((some(work, "start_ns", own), of))
         own, of = own[order], of[order]
         begins = np.ones(len(own), dtype=np.bool_)
         begins[1:] = ~(fuses[own[1:]] & fuses[own[:-1]]) | (of[1:] != of[:-1])
-        fused_ns += int(np.maximum.reduceat(busy_ns[own], np.flatnonzero(begins)).sum())
+        fused_ns += int(np.maximum.reduceat(some(work, "busy_ns", own), np.flatnonzero(begins)).sum())
     return fused_ns
 
 
-def _of_tracks(work: Work, rows: I32) -> Iterator[I32]:
+def _of_tracks(work: Work, rows: I32) -> list[I32]:
     """These rows of each device, and of each of its streams, in their order."""
-    device, track = work.device, work.track
-    for one in distinct(device[rows]):
-        of_device = rows if device.min() == device.max() else rows[device[rows] == one]
-        tracks = distinct(track[of_device])
-        yield from ((of_device[track[of_device] == two] for two in tracks) if len(tracks) > 1 else [of_device])
+    devices, tracks = int64(distinct(work.device)), int64(distinct(work.track))
+    if len(devices) == len(tracks) == 1:
+        return [rows]
+    places = (
+        np.searchsorted(devices, device) * len(tracks) + np.searchsorted(tracks, track)
+        for device, track in zip(pieces(work, "device"), pieces(work, "track"), strict=True)
+    )
+    place = np.concatenate([int32(one) for one in places])[rows]
+    return [rows[place == one] for one in distinct(place)]
 
 
 def _by_name(strings: list[str], names: I32) -> tuple[Bools, Bools]:
