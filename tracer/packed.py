@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tracer.arrays import repeated
+from tracer.arrays import coded, int32, repeated
 from tracer.blocks import Packed, Part, block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tracer.arrays import I64, Bools, Column
+    from tracer.arrays import I32, I64, Bools, Column
 
     Kind = type[np.int8 | np.int32 | np.int64]
 
@@ -270,6 +270,19 @@ def picked(table: TableT, test: Callable[..., Bools], asked: Sequence[str]) -> T
         for columns, column in zip(found, piece, strict=True):
             columns.append(column[rows])
     return type(table)(**{name: np.concatenate(columns) for name, columns in zip(names, found, strict=True)})
+
+
+def rows_of_pairs(table: object, one: str, two: str) -> list[I32]:
+    """The rows of each pair of numbers in two columns of a table, in their order; by the first, then the second."""
+    places: list[I32] = []
+    numbers: dict[tuple[int, int], int] = {}
+    for first, second in zip(pieces(table, one), pieces(table, two), strict=True):
+        (firsts, place), (seconds, other) = coded(first), coded(second)
+        pairs = [numbers.setdefault((a, b), len(numbers)) for a in firsts.tolist() for b in seconds.tolist()]
+        places.append(int32(pairs)[place * len(seconds) + other])
+    place = np.concatenate([int32([]), *places])
+    found = (int32(np.flatnonzero(place == number)) for _, number in sorted(numbers.items()))
+    return [rows for rows in found if len(rows)]
 
 
 def minus(table: object, name: str, other: str) -> I64:

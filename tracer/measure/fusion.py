@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tracer.arrays import int32, int64, is_ascending, parts
+from tracer.arrays import int32, is_ascending, parts
 from tracer.charge.intervals import PIECE, distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
-from tracer.packed import pieces, some
+from tracer.packed import rows_of_pairs, some
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
@@ -66,13 +66,14 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     counts = np.zeros(len(ranges) + 1, dtype=np.bool_)  # the last, of work of no stage, does not
     counts[slice(-1) if own is None else own] = True
     counts[:-1] &= ranges.stage == ALL_STAGES.index(DECODE)
-    rows = int32(np.flatnonzero(counts[work.stage]))
-    if not len(rows):
+    chosen, name = counts[work.stage], work.name
+    if not chosen.any():
         return None
-    fusible, gone = _by_name(trace.strings, work.name)
-    rows = rows[~gone[work.name[rows]]]
-    fuses = fusible[work.name] & (work.kind == OpKind.KERNEL)
-    return sum(_fused(work, of_track, fuses) for of_track in _of_tracks(work, rows))
+    fusible, gone = _by_name(trace.strings, name[chosen])
+    chosen &= ~gone[name]
+    fuses = fusible[name] & (work.kind == OpKind.KERNEL)
+    del name
+    return sum(_fused(work, rows[chosen[rows]], fuses) for rows in rows_of_pairs(work, "device", "track"))
 
 
 def _fused(work: Work, rows: I32, fuses: Bools) -> int:
@@ -96,19 +97,6 @@ def _fused(work: Work, rows: I32, fuses: Bools) -> int:
         begins[1:] = ~(fuses[own[1:]] & fuses[own[:-1]]) | (of[1:] != of[:-1])
         fused_ns += int(np.maximum.reduceat(some(work, "busy_ns", own), np.flatnonzero(begins)).sum())
     return fused_ns
-
-
-def _of_tracks(work: Work, rows: I32) -> list[I32]:
-    """These rows of each device, and of each of its streams, in their order."""
-    devices, tracks = int64(distinct(work.device)), int64(distinct(work.track))
-    if len(devices) == len(tracks) == 1:
-        return [rows]
-    places = (
-        np.searchsorted(devices, device) * len(tracks) + np.searchsorted(tracks, track)
-        for device, track in zip(pieces(work, "device"), pieces(work, "track"), strict=True)
-    )
-    place = np.concatenate([int32(one) for one in places])[rows]
-    return [rows[place == one] for one in distinct(place)]
 
 
 def _by_name(strings: list[str], names: I32) -> tuple[Bools, Bools]:
