@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import tracer.packed as packed_columns
 from tracer.arrays import I8, I32, I64, int8, int32, int64
+from tracer.blocks import pack
 from tracer.packed import (
     Blocks,
     Narrow,
@@ -18,7 +19,6 @@ from tracer.packed import (
     kept,
     minus,
     narrow_columns,
-    pack,
     picked,
     pieces,
     plus,

@@ -60,6 +60,16 @@ def ascending(values: I64) -> I64:
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
+def parts(keys: Column, rows: int) -> Iterator[slice]:
+    """So many rows of an ascending column at a time, and what more of them have the last one's key."""
+    begin = 0
+    while begin < len(keys):
+        last = keys[min(begin + rows, len(keys)) - 1]
+        end = int(np.searchsorted(keys, last, side="right"))
+        yield slice(begin, end)
+        begin = end
+
+
 def rows_of_each(values: I64 | I32) -> Iterator[tuple[int, I64]]:
     """Each distinct value in ascending order, and the rows that have it in theirs: one sort, however many there are."""
     if is_ascending(values):

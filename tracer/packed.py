@@ -2,92 +2,37 @@
 
 What lies together in a file lies close together: of some ten thousand ops the times are within seconds, the names among
 a few hundred, and the time that each is charged with is below a millisecond. So a long column is kept in blocks, each
-as its smallest number and how far beyond it the others are. `narrow_columns` makes a table keep its columns so: they
-are given to it, and had of it, as they are without it, but for the memory that they take and for being made anew each
-time.
+packed in the way that takes the least (`blocks.py`). `narrow_columns` makes a table keep its columns so: they are given
+to it, and had of it, as they are without it, but for the memory that they take and for being made anew each time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tracer.arrays import int64, repeated
+from tracer.arrays import coded, int32, repeated
+from tracer.blocks import Packed, Part, block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tracer.arrays import I64, Bools, Column
+    from tracer.arrays import I32, I64, Bools, Column
 
     Kind = type[np.int8 | np.int32 | np.int64]
 
 TableT = TypeVar("TableT")
 
-_NARROW = [(kind, int(np.iinfo(kind).max)) for kind in (np.uint8, np.uint16, np.uint32)]
-_NOTHING_BEYOND = np.zeros(1, dtype=np.uint8)
-_LEAST = np.iinfo(np.int64).min
 # Rows of a block; what has fewer is kept as it is, since it takes next to nothing.
 BLOCK = 1 << 15
 # A column that is asked for more often is asked for in a loop, and from then on kept as wide as it was.
 OFTEN = 1_000
+# Rows are close together if so many times their number lie between the first and the last.
+CLOSE = 2
 _COLUMNS = ("I64", "I32", "I8")
-
-
-class Packed(NamedTuple):
-    """A column of integers: the smallest, and how far beyond it each one is.
-
-    Where `missing` is set, what is 0 beyond is the least of all 64-bit integers, which stands for what is not there.
-    """
-
-    low: int
-    beyond: Column
-    missing: bool = False
-
-    def unpacked(self) -> I64:
-        """The column as it was."""
-        column = np.empty(len(self.beyond), dtype=np.int64)
-        self.into(column)
-        return column
-
-    def into(self, column: Column) -> None:
-        """Write it into a column of the same length, of a type that holds what it has."""
-        column[:] = self.beyond
-        column += self.low
-        if self.missing:
-            column[self.beyond == 0] = _LEAST
-
-    def chosen(self, rows: Bools) -> Packed:
-        """Some of its rows."""
-        return Packed(self.low, self.beyond[rows], self.missing)
-
-
-def pack(column: Column) -> Packed:
-    """Pack a column; one whose numbers lie far apart stays as wide as it is, but for those that are missing."""
-    if not len(column):
-        return Packed(0, np.empty(0, dtype=np.uint8))
-    return _packed(column, int(column.min()), int(column.max()))
-
-
-def _packed(column: Column, low: int, high: int) -> Packed:
-    there = column[column != _LEAST] if low == _LEAST < high else column
-    missing = there is not column
-    low = int(there.min()) - missing if missing else low
-    fits = next((kind for kind, most in _NARROW if high - low <= most), None)
-    if fits is None:
-        return Packed(0, np.array(column, dtype=np.int64))  # a copy, as of the others
-    if not missing:
-        return Packed(low, (int64(column) - low).astype(fits))
-    return Packed(low, np.where(column == _LEAST, 0, column - low).astype(fits), missing=True)
-
-
-def _block(column: Column) -> Packed:
-    """A column packed by itself; of a single number in the memory of that one."""
-    if not len(column):
-        return pack(column)
-    low, high = int(column.min()), int(column.max())
-    return _packed(column, low, high) if low < high else Packed(low, repeated(_NOTHING_BEYOND, len(column)))
+_HALF = np.int64((1 << 32) - 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,30 +45,31 @@ class Narrow:
     """
 
     kind: np.dtype[Any]
-    blocks: list[Packed]
+    blocks: list[Part]
     _asked: int = 0
     _held: Column | None = None
 
     @classmethod
     def of(cls, column: Column) -> Narrow:
         """Pack a column."""
-        return cls(column.dtype, [_block(column[at : at + BLOCK]) for at in range(0, len(column), BLOCK)])
+        return cls(column.dtype, [block(column[at : at + BLOCK]) for at in range(0, len(column), BLOCK)])
 
     def __len__(self) -> int:
-        return BLOCK * (len(self.blocks) - 1) + len(self.blocks[-1].beyond) if self.blocks else 0
+        return BLOCK * (len(self.blocks) - 1) + self.blocks[-1].rows if self.blocks else 0
 
     def whole(self) -> Column:
         """The column as it was; of a single number in the memory of that one: to be read, not written."""
         first = self.blocks[0] if self.blocks else None
-        if first is not None and len(self.blocks) == 1 and first.beyond.dtype == self.kind and not first.low:
-            return first.beyond
-        if first is not None and all(one.low == first.low and one.beyond.strides == (0,) for one in self.blocks):
-            return repeated(_widened(self.kind, first, slice(1)), len(self))
+        if isinstance(first, Packed):
+            if len(self.blocks) == 1 and first.beyond.dtype == self.kind and not first.low:
+                return first.beyond
+            if all(isinstance(one, Packed) and one.single and one.low == first.low for one in self.blocks):
+                return repeated(_widened(self.kind, first, 1), len(self))
         if self._held is not None:
             return self._held
         column = np.empty(len(self), dtype=self.kind)
-        for number, block in enumerate(self.blocks):
-            block.into(column[BLOCK * number : BLOCK * (number + 1)])
+        for number, one in enumerate(self.blocks):
+            one.into(column[BLOCK * number : BLOCK * (number + 1)])
         self._asked += 1
         if self._asked > OFTEN:
             self._held = column
@@ -135,21 +81,20 @@ class Narrow:
         end = max(begin, min(end, len(self)))
         column = np.empty(end - begin, dtype=self.kind)
         for number in range(begin // BLOCK, -(-end // BLOCK)):
-            at, block = BLOCK * number, self.blocks[number]
+            at = BLOCK * number
             low, high = max(begin, at), min(end, at + BLOCK)
-            Packed(block.low, block.beyond[low - at : high - at], block.missing).into(
-                column[low - begin : high - begin]
-            )
+            self.blocks[number].among(low - at, high - at, column[low - begin : high - begin])
         return column
 
     def pieces(self) -> Iterator[Column]:
         """The column as it was, a block at a time."""
-        return (_widened(self.kind, block, slice(None)) for block in self.blocks)
+        return (_widened(self.kind, one, one.rows) for one in self.blocks)
 
 
-def _widened(kind: np.dtype[Any], block: Packed, rows: slice) -> Column:
-    column = np.empty(len(block.beyond[rows]), dtype=kind)
-    Packed(block.low, block.beyond[rows], block.missing).into(column)
+def _widened(kind: np.dtype[Any], of: Part, rows: int) -> Column:
+    """The first rows of a block."""
+    column = np.empty(rows, dtype=kind)
+    of.among(0, rows, column)
     return column
 
 
@@ -162,11 +107,11 @@ class Blocks:
 
     def __init__(self, kind: Kind) -> None:
         self._rows, self._filled = np.empty(BLOCK, dtype=kind), 0
-        self._full: list[Packed] = []
+        self._full: list[Part] = []
 
     def add(self, piece: Column | Packed) -> None:
         """Add what comes next."""
-        count = len(piece.beyond if isinstance(piece, Packed) else piece)
+        count = piece.rows if isinstance(piece, Packed) else len(piece)
         if count > BLOCK - self._filled:
             whole = piece.unpacked() if isinstance(piece, Packed) else piece
             taken = BLOCK - self._filled
@@ -179,7 +124,7 @@ class Blocks:
         else:
             self._rows[begin : self._filled] = piece
         if self._filled == BLOCK:
-            self._full.append(_block(self._rows))
+            self._full.append(block(self._rows))
             self._filled = 0
 
     def column(self) -> Narrow:
@@ -187,7 +132,41 @@ class Blocks:
         rest = self._rows[: self._filled]
         if not self._full:
             return Narrow(rest.dtype, [Packed(0, rest.copy())] if len(rest) else [])
-        return Narrow(rest.dtype, [*self._full, _block(rest)] if len(rest) else self._full)
+        return Narrow(rest.dtype, [*self._full, block(rest)] if len(rest) else self._full)
+
+
+class Scattered:
+    """Takes in rows of a column in any order, of numbers from 0 on, of which hardly any needs more than 32 bits.
+
+    Args:
+        count: its rows; 0 until they come.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._near = np.zeros(count, dtype=np.uint32)
+        self._far: list[tuple[Column, Column]] = []
+
+    def put(self, rows: Column, numbers: I64) -> None:
+        """Set these rows, each of which comes once."""
+        self._near[rows] = numbers & _HALF
+        far = np.flatnonzero(numbers > _HALF)
+        if len(far):
+            self._far.append((rows[far], numbers[far]))
+
+    def part(self, rows: slice) -> I64:
+        """Some rows that follow one another."""
+        column = self._near[rows].astype(np.int64)
+        for places, numbers in self._far:
+            here = (places >= rows.start) & (places < rows.start + len(column))
+            column[places[here] - rows.start] = numbers[here]
+        return column
+
+    def column(self) -> Narrow:
+        """All of it."""
+        blocks = Blocks(np.int64)
+        for at in range(0, len(self._near), BLOCK):
+            blocks.add(self.part(slice(at, at + BLOCK)))
+        return blocks.column()
 
 
 def joined(parts: Iterable[Packed], kind: Kind) -> Narrow:
@@ -206,6 +185,11 @@ def narrow(column: Any) -> Any:
     return Narrow.of(column) if long else column
 
 
+def widened(column: Any) -> Any:
+    """What `narrow` was given."""
+    return column.whole() if isinstance(column, Narrow) else column
+
+
 class _Field:
     """A column of a table: packed when it is given, unpacked when it is asked for."""
 
@@ -215,8 +199,7 @@ class _Field:
     def __get__(self, table: object, owner: type | None = None) -> Any:
         if table is None:
             return self
-        kept = self._slot.__get__(table, owner)
-        return kept.whole() if isinstance(kept, Narrow) else kept
+        return widened(self._slot.__get__(table, owner))
 
     def __set__(self, table: object, column: object) -> None:
         self._slot.__set__(table, narrow(column))
@@ -251,13 +234,17 @@ def chosen(table: TableT, rows: I64 | Bools) -> TableT:
     return type(table)(**{one.name: narrow(getattr(table, one.name)[rows]) for one in fields(table)})  # type: ignore[arg-type]
 
 
-def some(table: object, name: str, rows: I64 | slice) -> Any:
-    """Some rows of a column of a table; of those that follow one another without all around them."""
+def some(table: object, name: str, rows: Column | slice) -> Any:
+    """Some rows of a column of a table; of those that lie close together without all around them."""
     column = kept(table, name)
-    if isinstance(column, Narrow) and isinstance(rows, slice) and rows != slice(None):
+    if not isinstance(column, Narrow):
+        return column[rows]
+    if isinstance(rows, slice):
         begin, end, _ = rows.indices(len(column))
-        return column.part(begin, end)
-    return getattr(table, name)[rows]
+        return column.part(begin, end) if rows != slice(None) else column.whole()
+    if len(rows) and (low := int(rows.min())) >= 0 and (high := int(rows.max())) - low < CLOSE * len(rows):
+        return column.part(low, high + 1)[rows - low]
+    return column.whole()[rows]
 
 
 def pieces(table: object, name: str) -> Iterator[Column]:
@@ -283,6 +270,19 @@ def picked(table: TableT, test: Callable[..., Bools], asked: Sequence[str]) -> T
         for columns, column in zip(found, piece, strict=True):
             columns.append(column[rows])
     return type(table)(**{name: np.concatenate(columns) for name, columns in zip(names, found, strict=True)})
+
+
+def rows_of_pairs(table: object, one: str, two: str) -> list[I32]:
+    """The rows of each pair of numbers in two columns of a table, in their order; by the first, then the second."""
+    places: list[I32] = []
+    numbers: dict[tuple[int, int], int] = {}
+    for first, second in zip(pieces(table, one), pieces(table, two), strict=True):
+        (firsts, place), (seconds, other) = coded(first), coded(second)
+        pairs = [numbers.setdefault((a, b), len(numbers)) for a in firsts.tolist() for b in seconds.tolist()]
+        places.append(int32(pairs)[place * len(seconds) + other])
+    place = np.concatenate([int32([]), *places])
+    found = (int32(np.flatnonzero(place == number)) for _, number in sorted(numbers.items()))
+    return [rows for rows in found if len(rows)]
 
 
 def minus(table: object, name: str, other: str) -> I64:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64, is_ascending
-from tracer.charge.intervals import distinct, grouped
+from tracer.charge.intervals import PIECE, distinct, grouped
 from tracer.charge.launches import CLOCK_IS_OFF, earlier_ns
 from tracer.document.words import counted, duration
+from tracer.packed import some
 from tracer.trace.api import copies_to_host, synchronises, waits_for_all
 from tracer.trace.columns import JITTER_NS, NO_CORRELATION, OpKind
 
@@ -70,7 +71,8 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
         call: of each op its launch.
     """
     earlier = earlier_ns(trace, call)
-    early = np.asarray(earlier > JITTER_NS, dtype=np.bool_)
+    early, longest_ns = np.asarray(earlier > JITTER_NS, dtype=np.bool_), int(earlier.max(initial=0))
+    del earlier
     stated = None if trace.part is None else trace.part.clocks_off
     waited, behind_ns = _waited_for(trace, call)
     late = behind_ns > JITTER_NS
@@ -92,7 +94,7 @@ def clocks_of(trace: Trace, call: I64) -> Clocks:
         distrusted=np.asarray(early | off_device, dtype=np.bool_),
         off_device=off_device,
         devices=devices[off].tolist(),
-        longest_ns=int(earlier.max()),
+        longest_ns=longest_ns,
         waits=int(waits[slow].sum()),
         outlasted=int(outlasted[slow].sum()),
         latest_ns=int(behind_ns[late & slow[device[waited]]].max(initial=0)),
@@ -209,10 +211,13 @@ def _last_of_device(trace: Trace, call: I64, own: I32, asked: I64, whole: Bools,
     if not is_ascending(returned_ns):
         own = own[np.argsort(returned_ns, kind="stable")]
         returned_ns.sort()
-    end_ns = ops.end_ns[own]
     # Of each place that of the op that reaches furthest so far.
-    reach = np.arange(len(own), dtype=np.int32)
-    reach[end_ns != np.maximum.accumulate(end_ns)] = 0
+    reach, furthest_ns = np.arange(len(own), dtype=np.int32), np.iinfo(np.int64).min
+    for at in range(0, len(own), PIECE):
+        end_ns = some(ops, "end_ns", own[at : at + PIECE])
+        so_far = np.maximum.accumulate(np.maximum(end_ns, furthest_ns))
+        reach[at : at + PIECE][end_ns != so_far] = 0
+        furthest_ns = so_far[-1]
     np.maximum.accumulate(reach, out=reach)
     place = np.searchsorted(returned_ns, calls.start_ns[asked], side="right") - 1
     held = place >= 0

@@ -27,11 +27,12 @@ from tracer.charge.clocks import clocks_of
 from tracer.charge.intervals import sum_by
 from tracer.charge.left_empty import left_empty
 from tracer.charge.missing_nodes import missing_nodes
-from tracer.charge.replayed import replayed
+from tracer.charge.replayed import in_groups, replayed
+from tracer.packed import some
 from tracer.trace.columns import JITTER_NS
 
 if TYPE_CHECKING:
-    from tracer.arrays import F64, I64, Bools
+    from tracer.arrays import F64, I64, Bools, Column
     from tracer.charge.clocks import Clocks
     from tracer.charge.left_empty import LeftEmpty
     from tracer.charge.replayed import Replayed
@@ -66,7 +67,7 @@ RARE = 10
 ENOUGH = 5
 
 
-def cut_replays(trace: Trace, call: I64, clocks: Clocks | None = None) -> I64:
+def cut_replays(trace: Trace, call: Column, clocks: Clocks | None = None) -> I64:
     """The launches of graphs of whose ops a part is missing, as indices among the host's calls.
 
     Args:
@@ -252,10 +253,16 @@ def _usual(replays: Replayed, empty: LeftEmpty, kind: int) -> _Usual:
 
 def _torn(trace: Trace, replays: Replayed) -> Bools:
     """Which replays have holes of a quarter of their time or more, each far longer than nodes are apart."""
-    start_ns, end_ns = trace.ops.start_ns[replays.rows], trace.ops.end_ns[replays.rows]
-    gaps_ns = np.append(start_ns[1:] - np.maximum.accumulate(end_ns)[:-1], 0)
-    gaps_ns[replays.begins[1:] - 1] = 0  # behind the last of each
-    holes_ns = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), replays.begins[:-1])
+    ops, begins = trace.ops, replays.begins
+    holes_ns, reach_ns = np.zeros(len(replays), dtype=np.int64), np.iinfo(np.int64).min
+    for group in in_groups(begins):
+        low = begins[group.start]
+        own = replays.rows[low : begins[group.stop]]
+        reach = np.maximum.accumulate(np.maximum(some(ops, "end_ns", own), reach_ns))
+        gaps_ns = np.append(some(ops, "start_ns", own[1:]) - reach[:-1], 0)
+        gaps_ns[begins[group.start + 1 : group.stop + 1] - low - 1] = 0  # behind the last of each
+        holes_ns[group] = np.add.reduceat(np.where(gaps_ns > HOLE_NS, gaps_ns, 0), begins[group] - low)
+        reach_ns = reach[-1]
     return np.asarray((holes_ns > OVERLONG_NS) & (4 * holes_ns > replays.end_ns - replays.start_ns), dtype=np.bool_)
 
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.arrays import ascending, int64, is_ascending, rows_of_each
+from tracer.arrays import ascending, int32, int64, is_ascending, rows_of_each
 from tracer.charge.intervals import Cover, Nest, distinct, grouped, running_end, sum_by
 from tracer.document.errors import InputError
-from tracer.packed import BLOCK, Blocks, kept, narrow, narrow_columns, pieces
+from tracer.packed import BLOCK, Blocks, Scattered, kept, narrow, narrow_columns, pieces, some
 from tracer.trace.api import synchronises
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.charge.stages.ranges import StageRanges
-    from tracer.trace.columns import DeviceOps, Trace
+    from tracer.trace.columns import DeviceOps, Spans, Trace
 
 # Sums of durations must stay inside 64 bits; a century is far beyond any honest trace.
 LONGEST_TOTAL_NS = 100 * 365 * 86_400 * 10**9
@@ -73,40 +73,37 @@ def charge_device_ops(trace: Trace, call: I64, ranges: StageRanges, off: Bools |
     ops = trace.ops
     count = len(ops)
     _refuse_centuries(trace, ops.start_ns, ops.end_ns, tracks=len(distinct(ops.device)))
-    busy, gap = (np.zeros(count, dtype=np.int64) for _ in range(2))
+    orders = [_in_order(ops, rows) for rows in recorded_windows(trace, ops.device, ops.start_ns)]
+    busy, gap = Scattered(count), Scattered(count)
     windows_ns = 0
-    starts, ends = ops.start_ns, ops.end_ns
-    for rows in recorded_windows(trace, ops.device, starts):
-        order = _in_order(ops, starts, rows)
-        reach_ns = first_ns = int(starts[order[0]])
+    for order in orders:
+        reach_ns = first_ns = int(some(ops, "start_ns", order[:1])[0])
         # In pieces: all together take many times their own memory.
         for at in range(0, len(order), BLOCK):
             own = order[at : at + BLOCK]
-            start, end = starts[own], ends[own]
+            start, end = some(ops, "start_ns", own), some(ops, "end_ns", own)
             reach = np.maximum(running_end(end), reach_ns)
-            gap[own] = np.maximum(start - reach, 0)
-            busy[own] = np.maximum(end - np.maximum(start, reach), 0)
+            gap.put(own, np.maximum(start - reach, 0))
+            busy.put(own, np.maximum(end - np.maximum(start, reach), 0))
             reach_ns = max(reach_ns, int(end.max()))
         windows_ns += reach_ns - first_ns
-    opened = _opened(ranges, starts, ends)
-    del starts, ends
-    busy = narrow(busy)
-    ledger = Ledger(busy, *_by_cause(trace, call, gap, opened, off))
+    del orders
+    opened = _opened(ranges, ops)
+    ledger = Ledger(narrow(busy.column()), *_by_cause(trace, call, gap, opened, off))
     _check_conserved(ledger, windows_ns)
     return ledger
 
 
-def _in_order(ops: DeviceOps, start_ns: I64, rows: I64) -> I64:
+def _in_order(ops: DeviceOps, rows: I32) -> I32:
     """Ops as they began; those that began together by their stream and correlation."""
-    start = start_ns[rows]
+    start = ops.start_ns[rows]
     if (start[1:] > start[:-1]).all():
         return rows
     if is_ascending(start):
         rows = rows.copy()
     else:
-        order = np.argsort(start, kind="stable")
-        start, rows = start[order], rows[order]
-        del order
+        rows = rows[np.argsort(start, kind="stable")]
+        start.sort()
     same = start[1:] == start[:-1]
     together = np.flatnonzero(np.append(same, False) | np.append(False, same))
     own = rows[together]
@@ -114,7 +111,7 @@ def _in_order(ops: DeviceOps, start_ns: I64, rows: I64) -> I64:
     return rows
 
 
-def _by_cause(trace: Trace, call: I64, gap_ns: I64, opened: Cover, off: Bools | None) -> Iterator[Any]:
+def _by_cause(trace: Trace, call: I64, gap_ns: Scattered, opened: Cover, off: Bools | None) -> Iterator[Any]:
     """The last five columns of the ledger, packed.
 
     Args:
@@ -127,7 +124,7 @@ def _by_cause(trace: Trace, call: I64, gap_ns: I64, opened: Cover, off: Bools | 
     host, sync, launch, unknown, between = found = [Blocks(np.int64) for _ in range(5)]
     for number, high in enumerate(pieces(trace.ops, "start_ns")):
         piece = slice(number * BLOCK, (number + 1) * BLOCK)
-        own, low = call[piece], high - gap_ns[piece]
+        own, low = call[piece], high - gap_ns.part(piece)
         launched = own >= 0
         called = np.clip(begun[own], low, high)
         held = opened.within(low, high)
@@ -159,29 +156,34 @@ def _check_conserved(ledger: Ledger, windows_ns: int) -> None:
         raise AssertionError(f"charged {ledger.charged_ns} ns of a window of {windows_ns} ns")
 
 
-def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> Iterator[I64]:
+def recorded_windows(trace: Trace, track: I64, start_ns: I64) -> Iterator[I32]:
     """The rows of each track (a device, a thread) in each capture.
 
     Between captures nothing was recorded, so nothing is charged.
     """
     if len(trace.captures) < 2:
-        yield from (rows for _, rows in rows_of_each(track))
+        del start_ns  # which may be the only one that knows it
+        if len(track) and (track == track[0]).all():
+            yield np.arange(len(track), dtype=np.int32)
+        else:
+            yield from (int32(rows) for _, rows in rows_of_each(track))
         return
     capture = np.empty(len(track), dtype=np.int32)
     for at in range(0, len(track), BLOCK):
         capture[at : at + BLOCK] = np.searchsorted(trace.captures, start_ns[at : at + BLOCK], side="right") - 1
     np.maximum(capture, 0, out=capture)  # what began before the first capture belongs to it
     if len(track) and (track == track[0]).all():
-        yield from (rows for _, rows in rows_of_each(capture))
+        yield from (int32(rows) for _, rows in rows_of_each(capture))
         return
     for _, own in rows_of_each(track):
-        yield from (own[rows] for _, rows in rows_of_each(capture[own]))
+        yield from (int32(own[rows]) for _, rows in rows_of_each(capture[own]))
 
 
-def _opened(ranges: StageRanges, start_ns: I64, end_ns: I64) -> Cover:
+def _opened(ranges: StageRanges, work: DeviceOps | Spans) -> Cover:
     """When a stage or a request is open; always, while this work runs, in a trace without stages."""
     if len(ranges):
         return Cover.of(*ranges.open_times())
+    start_ns, end_ns = work.start_ns, work.end_ns
     return (
         Cover.of(start_ns.min(keepdims=True), end_ns.max(keepdims=True))
         if len(start_ns)
@@ -263,7 +265,7 @@ def charge_operators(trace: Trace, ranges: StageRanges) -> Ledger:
         gap_start[order] = np.minimum(reach, start)
         gap_end[order] = start
         windows_ns += int(end.max() - start[0])
-    held = _opened(ranges, starts, ends).within(gap_start, gap_end)
+    held = _opened(ranges, spans).within(gap_start, gap_end)
     nothing = np.zeros(size, dtype=np.int64)
     ledger = Ledger(
         busy_ns=self_ns,

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64, is_ascending
-from tracer.charge.intervals import Cover
+from tracer.charge.intervals import PIECE
 from tracer.charge.ledger import recorded_windows
+from tracer.packed import some
 from tracer.trace.api import starts_work, synchronises
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools, Column
     from tracer.charge.replayed import Replayed
-    from tracer.trace.columns import Trace
+    from tracer.trace.columns import DeviceOps, Trace
 
 NEVER = np.iinfo(np.int64).max
 BEFORE_ALL = np.iinfo(np.int64).min
@@ -43,7 +44,7 @@ class LeftEmpty:
     waited_ns: I64
 
 
-def left_empty(trace: Trace, call: I64, replays: Replayed, *, off: Bools, inside: bool) -> LeftEmpty:
+def left_empty(trace: Trace, call: Column, replays: Replayed, *, off: Bools, inside: bool) -> LeftEmpty:
     """Look for it on each device, in each recorded window.
 
     Args:
@@ -55,19 +56,18 @@ def left_empty(trace: Trace, call: I64, replays: Replayed, *, off: Bools, inside
     """
     times_ns, hidden_ns = np.zeros((3, len(replays)), dtype=np.int64), np.full(len(replays), BEFORE_ALL)
     last, waited_ns = np.zeros(len(replays), dtype=np.bool_), np.zeros(len(replays), dtype=np.int64)
-    begun_by = np.full(len(trace.ops), -1, dtype=np.int32)
-    begun_by[replays.rows[replays.begins[:-1]]] = np.arange(len(replays))
+    begun_by = replays.rows[replays.begins[:-1]]
     waits, asked_ns = _waits(trace), _asked_last(trace)
-    starts, ends = trace.ops.start_ns, trace.ops.end_ns
-    for rows in recorded_windows(trace, trace.ops.device, starts):
-        own = int64(begun_by[rows])
-        own = own[own >= 0]
+    for rows in recorded_windows(trace, trace.ops.device, trace.ops.start_ns):
+        recorded = np.zeros(len(trace.ops), dtype=np.bool_)
+        recorded[rows] = True
+        own = int64(np.flatnonzero(recorded[begun_by]))
         if not len(own):
             continue
-        window = _Window.of(starts[rows], ends[rows], rows)
+        window = _Window.of(trace.ops, rows)
         if inside:
-            cover = Cover.of(starts[rows], ends[rows])
-            times_ns[1, own] = _uncovered(cover, replays.start_ns[own], replays.end_ns[own])
+            covered = window.covered(np.stack([replays.start_ns[own], replays.end_ns[own]]))
+            times_ns[1, own] = replays.end_ns[own] - replays.start_ns[own] - covered
         if off[rows[0]]:
             continue
         times_ns[0, own] = window.before(replays.start_ns[own], trace.calls.end_ns[replays.call[own]])
@@ -98,23 +98,46 @@ def _asked_last(trace: Trace) -> I64:
 class _Window:
     """The ops of one device while it was recorded, as they began, and how far those until each reach."""
 
-    rows: I64
+    rows: I32
     start_ns: I64
     reach_ns: I64
 
     @classmethod
-    def of(cls, start_ns: I64, end_ns: I64, rows: I64) -> _Window:
+    def of(cls, ops: DeviceOps, rows: I32) -> _Window:
+        """Of some rows."""
+        start_ns = ops.start_ns[rows]
         if not is_ascending(start_ns):
-            order = np.argsort(start_ns, kind="stable")
-            rows, start_ns, end_ns = rows[order], start_ns[order], end_ns[order]
-        return cls(rows, start_ns, np.maximum.accumulate(end_ns))
+            rows = rows[np.argsort(start_ns, kind="stable")]
+            start_ns.sort()
+        reach_ns, furthest = np.empty_like(start_ns), BEFORE_ALL
+        for at in range(0, len(rows), PIECE):
+            reach = np.maximum.accumulate(np.maximum(some(ops, "end_ns", rows[at : at + PIECE]), furthest))
+            reach_ns[at : at + PIECE], furthest = reach, reach[-1]
+        return cls(rows, start_ns, reach_ns)
+
+    def covered(self, between_ns: I64) -> I64:
+        """For how long between each two times, [2, times], any op ran."""
+        place = np.searchsorted(self.start_ns, between_ns, side="right")
+        before_ns, total_ns = np.zeros(place.shape, dtype=np.int64), 0
+        for at in range(0, len(self.rows), PIECE):
+            start_ns, reach_ns = self.start_ns[at : at + PIECE], self.reach_ns[at : at + PIECE]
+            since = np.maximum(start_ns, np.append(self.reach_ns[at - 1] if at else BEFORE_ALL, reach_ns[:-1]))
+            so_far = total_ns + np.cumsum(np.maximum(reach_ns - since, 0))
+            here = (place > at) & (place <= at + len(start_ns))
+            before_ns[here] = so_far[place[here] - 1 - at]
+            total_ns = int(so_far[-1])
+        beyond_ns = np.maximum(self.reach_ns[np.maximum(place - 1, 0)] - between_ns, 0)
+        before_ns -= np.where(place > 0, beyond_ns, 0)
+        return int64(before_ns[1] - before_ns[0])
 
     def before(self, start_ns: I64, asked_ns: I64) -> I64:
         place = np.searchsorted(self.start_ns, start_ns)
         reach_ns = np.where(place > 0, self.reach_ns[np.maximum(place - 1, 0)], asked_ns)
         return int64(np.maximum(start_ns - np.maximum(asked_ns, reach_ns), 0))
 
-    def behind(self, trace: Trace, call: I64, replays: Replayed, own: I64, waits: I64) -> tuple[I64, I64, I64, Bools]:
+    def behind(
+        self, trace: Trace, call: Column, replays: Replayed, own: I64, waits: I64
+    ) -> tuple[I64, I64, I64, Bools]:
         """Empty time for what was asked for, and while the host waited; `hidden_ns`; where nothing follows."""
         calls, end_ns = trace.calls, replays.end_ns[own]
         place = np.searchsorted(self.start_ns, end_ns)
@@ -130,10 +153,6 @@ class _Window:
         hidden_ns = np.minimum(asked_ns, began_ns)
         hidden_ns[hidden_ns == NEVER] = BEFORE_ALL
         return int64(np.maximum(queued_ns, 0)), waited_ns, int64(hidden_ns), nothing
-
-
-def _uncovered(cover: Cover, start_ns: I64, end_ns: I64) -> I64:
-    return int64(end_ns - start_ns - cover.within(start_ns, end_ns))
 
 
 def _waited(trace: Trace, waits: I64, since_ns: I64, end_ns: I64, until_ns: I64) -> tuple[I64, I64]:

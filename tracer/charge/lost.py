@@ -147,7 +147,7 @@ def _cut(trace: Trace, work: Work, cut: I64 | None) -> I64:
         return _at(trace, cut, launches_graph)
     if trace.part is not None:
         return _stated(trace)
-    return cut_replays(trace, work.call, work.clocks) if work.on_device else int64([])
+    return cut_replays(trace, int32(work.call), work.clocks) if work.on_device else int64([])
 
 
 def _stated(trace: Trace) -> I64:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64
-from tracer.charge.intervals import running_end
-from tracer.packed import replaced
+from tracer.charge.intervals import PIECE, running_end
+from tracer.packed import replaced, rows_of_pairs, some
 from tracer.trace.columns import NO_STREAM
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
+    from collections.abc import Iterator
+
+    from tracer.arrays import I32
     from tracer.trace.columns import DeviceOps, Trace
 
 
@@ -44,15 +45,19 @@ def measure(ops: DeviceOps) -> Overlaps:
     """Measure the overlaps on each device's each stream."""
     count = time_ns = swallowed = longest_ns = 0
     for rows in _streams(ops):
-        start, end = ops.start_ns[rows], ops.end_ns[rows]
-        reach = running_end(end)
-        reach[0] = start[0]
-        overlap = np.minimum(end, reach) - start
-        inside = overlap > 0
-        count += int(inside.sum())
-        time_ns += int(overlap[inside].sum())
-        swallowed += int((inside & (end <= reach)).sum())
-        longest_ns = max(longest_ns, int(overlap.max()))
+        reach_ns = int(ops.start_ns[rows[0]])
+        # In pieces: all together take many times their own memory.
+        for at in range(0, len(rows), PIECE):
+            own = rows[at : at + PIECE]
+            start, end = some(ops, "start_ns", own), some(ops, "end_ns", own)
+            reach = np.maximum(running_end(end), reach_ns)
+            overlap = np.minimum(end, reach) - start
+            inside = overlap > 0
+            count += int(inside.sum())
+            time_ns += int(overlap[inside].sum())
+            swallowed += int((inside & (end <= reach)).sum())
+            longest_ns = max(longest_ns, int(overlap.max()))
+            reach_ns = max(reach_ns, int(end.max()))
     return Overlaps(count, time_ns, swallowed, longest_ns)
 
 
@@ -65,11 +70,15 @@ def clip(trace: Trace) -> Trace:
     return replace(trace, ops=replaced(trace.ops, end_ns=end))
 
 
-def _streams(ops: DeviceOps) -> list[I64]:
+def _streams(ops: DeviceOps) -> Iterator[I32]:
     """The rows of each stream, in the order of their start; without those whose stream is not known."""
-    known = np.flatnonzero(ops.stream != NO_STREAM)
-    if not len(known):
-        return []
-    order = known[np.lexsort((ops.end_ns[known], ops.start_ns[known], ops.stream[known], ops.device[known]))]
-    changes = (np.diff(ops.device[order]) != 0) | (np.diff(ops.stream[order]) != 0)
-    return [int64(rows) for rows in np.split(order, np.flatnonzero(changes) + 1)]
+    streams = rows_of_pairs(ops, "device", "stream")
+    while streams:
+        rows = streams.pop(0)
+        if some(ops, "stream", rows[:1])[0] == NO_STREAM:
+            continue
+        start = ops.start_ns[rows]
+        if not (start[1:] > start[:-1]).all():
+            rows = rows[np.lexsort((ops.end_ns[rows], start))]
+        del start
+        yield rows

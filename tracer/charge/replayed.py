@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int32, int64
+from tracer.arrays import coded, int32, int64, is_ascending, parts
 from tracer.charge.intervals import PIECE
-from tracer.packed import minus
+from tracer.packed import some
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
-    from tracer.arrays import I32, I64
+    from collections.abc import Iterator
+
+    from tracer.arrays import I32, I64, Column
     from tracer.trace.columns import Trace
 
 
@@ -67,7 +69,7 @@ class Replayed:
         return int64(found[np.argsort(self.sizes[found], kind="stable")])
 
 
-def replayed(trace: Trace, call: I64) -> Replayed | None:
+def replayed(trace: Trace, call: Column) -> Replayed | None:
     """All of them; None where there are none, or too many different ones to lay beside each other.
 
     Args:
@@ -77,50 +79,89 @@ def replayed(trace: Trace, call: I64) -> Replayed | None:
     graph = np.array([*map(launches_graph, trace.strings)], dtype=np.bool_)
     if not graph.any() or not len(trace.calls) or not len(trace.ops):
         return None
-    rows = np.flatnonzero((call >= 0) & graph[trace.calls.name[call]])
+    rows = int32(np.flatnonzero((call >= 0) & graph[trace.calls.name][call]))
     if not len(rows):
         return None
     ops = trace.ops
-    rows = _in_order(int64(rows), ops.start_ns, call, trace.calls.start_ns)
-    begins, ends = _parts(call[rows])
-    elsewhere = ops.device[rows] != ops.device[rows[begins]].repeat(ends - begins)
-    if elsewhere.any():  # of one that works on several devices nothing is asked
-        rows = rows[~np.isin(call[rows], call[rows[elsewhere]])]
-        if not len(rows):
-            return None
-        begins, ends = _parts(call[rows])
-    names, name = coded(int64(ops.name[rows]))
-    of_kind, kind = coded(np.add.reduceat(_scattered(len(names))[name], begins))
+    rows, begins = _in_order(trace, rows, call)
+    device = ops.device
+    if device.min() < device.max():
+        elsewhere = device[rows] != device[rows[begins[:-1]]].repeat(np.diff(begins))
+        if elsewhere.any():  # of one that works on several devices nothing is asked
+            rows, begins = _in_order(trace, rows[~np.isin(call[rows], call[rows[elsewhere]])], call)
+            if not len(rows):
+                return None
+    names, name = _named(ops.name[rows], len(trace.strings))
+    of_kind, kind = coded(np.add.reduceat(_scattered(len(names))[name], begins[:-1]))
     if len(of_kind) * len(names) > MOST_CELLS:
         return None
     first = np.zeros(len(of_kind), dtype=np.int64)
     first[kind[::-1]] = np.arange(len(kind))[::-1]
-    counts = [np.bincount(name[begins[one] : ends[one]], minlength=len(names)) for one in first.tolist()]
+    counts = [np.bincount(name[begins[one] : begins[one + 1]], minlength=len(names)) for one in first.tolist()]
+    start_ns, end_ns, time_ns = _times(trace, rows, begins)
     return Replayed(
-        rows=int32(rows),
-        name=int32(name),
-        begins=np.append(begins, len(rows)),
-        call=call[rows[begins]],
-        start_ns=ops.start_ns[rows[begins]],
-        end_ns=np.maximum.reduceat(ops.end_ns[rows], begins),
-        time_ns=np.add.reduceat(minus(ops, "end_ns", "start_ns")[rows], begins),
+        rows=rows,
+        name=name,
+        begins=begins,
+        call=int64(call[rows[begins[:-1]]]),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        time_ns=time_ns,
         kind=kind,
         counts=int64(counts),
-        sizes=(ends - begins)[first],
+        sizes=np.diff(begins)[first],
     )
 
 
-def _in_order(rows: I64, start_ns: I64, call: I64, called_ns: I64) -> I64:
-    """Sorted by when they were launched, then by the launch and by when they began.
+def in_groups(begins: I64) -> Iterator[slice]:
+    """Some of what begins at these places, and ends at the last, so that not many rows are looked at together."""
+    first, count = 0, len(begins) - 1
+    while first < count:
+        until = max(first + 1, int(np.searchsorted(begins, begins[first] + PIECE, side="right")) - 1)
+        yield slice(first, until)
+        first = until
 
-    Most files have them so, which takes no sorting, and is seen a piece at a time.
+
+def _times(trace: Trace, rows: I32, begins: I64) -> tuple[I64, I64, I64]:
+    """Of each replay when its first op began, when its last ended, and the time of all."""
+    first_ns, last_ns, time_ns = (np.zeros(len(begins) - 1, dtype=np.int64) for _ in range(3))
+    for group in in_groups(begins):
+        low = begins[group.start]
+        own, at = rows[low : begins[group.stop]], begins[group] - low
+        start_ns, end_ns = some(trace.ops, "start_ns", own), some(trace.ops, "end_ns", own)
+        first_ns[group] = start_ns[at]
+        last_ns[group] = np.maximum.reduceat(end_ns, at)
+        time_ns[group] = np.add.reduceat(end_ns - start_ns, at)
+    return first_ns, last_ns, time_ns
+
+
+def _named(name: I32, strings: int) -> tuple[I64, I32]:
+    """The names that occur, and of each its place among them."""
+    occurs = np.zeros(strings, dtype=np.bool_)
+    occurs[name] = True
+    return int64(np.flatnonzero(occurs)), int32(np.cumsum(occurs) - 1)[name]
+
+
+def _in_order(trace: Trace, rows: I32, call: Column) -> tuple[I32, I64]:
+    """Sorted by when they were launched, then by the launch and by when they began; and where each launch's begin.
+
+    Most files have them nearly so: then not all are sorted at once.
     """
-    for at in range(0, len(rows), PIECE):
-        own = rows[at : at + PIECE + 1]
-        least, middle, most = (np.diff(key) for key in (start_ns[own], call[own], called_ns[call[own]]))
-        if ((most < 0) | ((most == 0) & ((middle < 0) | ((middle == 0) & (least < 0))))).any():
-            return int64(rows[np.lexsort((start_ns[rows], call[rows], called_ns[call[rows]]))])
-    return rows
+    called_ns = trace.calls.start_ns
+    rank = np.arange(len(called_ns), dtype=np.int32)
+    if not is_ascending(called_ns):
+        rank[np.argsort(called_ns, kind="stable")] = rank.copy()
+    key = rank[call[rows]]
+    if is_ascending(key):
+        rows = rows.copy()
+    else:
+        order = np.argsort(key, kind="stable")
+        rows, key = rows[order], key[order]
+        del order
+    for part in parts(key, PIECE):
+        own = rows[part]
+        rows[part] = own[np.lexsort((some(trace.ops, "start_ns", own), key[part]))]
+    return rows, np.append(np.flatnonzero(np.append(True, key[1:] != key[:-1])), len(rows)) if len(rows) else int64([0])
 
 
 def _scattered(count: int) -> I64:
@@ -129,9 +170,3 @@ def _scattered(count: int) -> I64:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed.view(np.int64)
-
-
-def _parts(keys: I64) -> tuple[I64, I64]:
-    """Where runs of equal keys begin and end."""
-    begins = np.append(0, np.flatnonzero(np.diff(keys)) + 1)
-    return int64(begins), int64(np.append(begins[1:], len(keys)))

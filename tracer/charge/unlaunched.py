@@ -97,7 +97,7 @@ def _neighbours(trace: Trace, work: Work, lacking: I64) -> tuple[I64, I64, I64]:
             behind = np.minimum.accumulate(np.where(launched, place, len(own))[::-1])[::-1]
             wanted = np.flatnonzero(wants[own] & (before >= 0))
             calls = np.append(work.call[own], -1)
-            found.append((own[wanted], calls[before[wanted]], calls[behind[wanted]]))
+            found.append((int64(own[wanted]), calls[before[wanted]], calls[behind[wanted]]))
     rows, before, behind = (int64(np.concatenate(column)) for column in zip(*found, strict=True))
     return rows, before, behind
 

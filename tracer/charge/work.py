@@ -17,7 +17,7 @@ from tracer.charge.clocks import clocks_of
 from tracer.charge.launches import find_launches, process_of_thread
 from tracer.charge.ledger import charge_device_ops, charge_operators
 from tracer.charge.stages.reach import until_done
-from tracer.packed import kept, minus, narrow_columns, plus, some
+from tracer.packed import kept, minus, narrow, narrow_columns, plus, some, widened
 from tracer.trace.columns import MISSING, NO_THREAD
 
 if TYPE_CHECKING:
@@ -170,11 +170,14 @@ def work_of_ops(trace: Trace, ranges: StageRanges, *, any_thread: bool = False) 
     call = find_launches(trace)
     start_ns, thread = _of_call(calls.start_ns, call, 0), compact(int64(_of_call(calls.thread, call, NO_THREAD)))
     stage, reason = attribute_ops(start_ns, thread, ranges, process_of_thread(trace), any_thread=any_thread)
+    stage = narrow(stage)
     del start_ns
     # A device whose clock is off says nothing of what its idle time waited for.
     clocks = clocks_of(trace, call)
     told = int64(np.where(clocks.distrusted, NONE, call)) if clocks.distrusted.any() else call
-    ledger = charge_device_ops(trace, told, until_done(ranges, stage, ops.end_ns), off=clocks.off_device)
+    ledger = charge_device_ops(
+        trace, told, until_done(ranges, widened(stage), ops.end_ns) if ranges.engine else ranges, off=clocks.off_device
+    )
     return Work(
         on_device=True,
         **{name: kept(ops, name) for name in ("name", "kind", "device", "start_ns", "end_ns", "size_bytes")},

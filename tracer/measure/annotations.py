@@ -10,6 +10,7 @@ from msgspec import UNSET
 from tracer.arrays import coded, int32, int64, is_ascending
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import LostOps, Rangeless, RangeRow
+from tracer.measure.asked import Asked, asked_by
 from tracer.measure.projections import project
 from tracer.trace.columns import Want
 
@@ -68,9 +69,11 @@ def _rows(
         return []
     names, name = coded(ranges.name)
     size = len(names)
-    held = _launched_inside(work, ranges, name, size) if style == "push_pop" else (np.zeros(size, dtype=np.int64),) * 2
-    missing = _inside(*_launched(trace, lost), ranges, name, size)[0] if lost is not None else held[0] * 0
-    projections = project(work, ranges)
+    # An op is asked for by its launch, an operator by itself.
+    asked = asked_by(work)
+    held = _inside(asked, ranges, name, size) if style == "push_pop" else (np.zeros(size, dtype=np.int64),) * 2
+    missing = _inside(_launched(trace, lost), ranges, name, size)[0] if lost is not None else held[0] * 0
+    projections = project(work, ranges, asked)
     unjoined = work.on_device and not work.asked.any()
     columns = zip(
         [trace.strings[number] for number in names.tolist()],
@@ -101,39 +104,28 @@ def _rows(
     ]
 
 
-def _launched(trace: Trace, lost: LostWork) -> tuple[I64, I64, I64]:
-    """Start and thread of each launch whose work was not recorded, and no time."""
-    calls = trace.calls
-    return calls.start_ns[lost.calls], int64(calls.thread[lost.calls]), np.zeros(len(lost), dtype=np.int64)
+def _launched(trace: Trace, lost: LostWork) -> Asked:
+    """The launches whose work was not recorded, each as one op of no time."""
+    calls, none = trace.calls, np.zeros(len(lost), dtype=np.int64)
+    start_ns = calls.start_ns[lost.calls]
+    return Asked(start_ns, start_ns, int64(calls.thread[lost.calls]), none + 1, none, none, none, none)
 
 
-def _launched_inside(work: Work, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
-    """For each of `size` names, how many ops were asked for inside its ranges, and their time.
-
-    An op is asked for by its launch, an operator by itself.
-    """
-    launched = np.flatnonzero(work.asked)
-    starts, threads = work.call_start_ns[launched], work.call_thread[launched]
-    return _inside(starts, threads, work.time_ns[launched], ranges, name, size)
-
-
-def _inside(starts: I64, threads: I64, durations: I64, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
-    """For each of `size` names, how many of these times lie in its ranges on their thread, and their durations."""
+def _inside(asked: Asked, ranges: Spans, name: I64, size: int) -> tuple[I64, I64]:
+    """For each of `size` names, how many ops were asked for in its ranges on their thread, and their durations."""
     ops, time_ns = (np.zeros(size, dtype=np.int64) for _ in range(2))
     for thread in distinct(ranges.thread):
-        on_thread = int32(np.flatnonzero(threads == thread))
-        launch_ns = starts[on_thread]
+        on_thread = int32(np.flatnonzero(asked.thread == thread))
+        launch_ns = asked.start_ns[on_thread]
         if not is_ascending(launch_ns):
             on_thread = on_thread[np.argsort(launch_ns, kind="stable")]
-            launch_ns = starts[on_thread]
-        total_ns = np.zeros(len(on_thread) + 1, dtype=np.int64)
-        np.cumsum(durations[on_thread], out=total_ns[1:])
-        del on_thread
+            launch_ns = asked.start_ns[on_thread]
+        total, total_ns = (np.concatenate([[0], np.cumsum(column[on_thread])]) for column in (asked.ops, asked.time_ns))
         rows = np.flatnonzero(ranges.thread == thread)
         group, start, end = _unions(name[rows], ranges.start_ns[rows], ranges.end_ns[rows])
         low = np.searchsorted(launch_ns, start, side="left")
         high = np.searchsorted(launch_ns, end, side="left")
-        ops += sum_by(group, int64(high - low), size)
+        ops += sum_by(group, int64(total[high] - total[low]), size)
         time_ns += sum_by(group, int64(total_ns[high] - total_ns[low]), size)
     return ops, time_ns
 

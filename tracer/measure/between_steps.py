@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int32, int64
-from tracer.charge.intervals import Nest, distinct, outermost
+from tracer.charge.intervals import PIECE, Nest, distinct, outermost
 from tracer.charge.stages.batch import NO_LABEL
 from tracer.document.names import ALL_STAGES
 from tracer.document.summary import IdleBetweenSteps
 from tracer.measure.idle import idle_of
+from tracer.packed import pieces, some
 from tracer.trace.api import launches_graph
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
+
+
+IDLE = ("host_ns", "sync_ns", "launch_ns", "unknown_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,17 @@ def between_steps(trace: Trace, ranges: StageRanges, work: Work) -> BetweenSteps
     if not ranges.engine or not work.on_device or _lost(trace, ranges, work):
         return None
     rows = _crossing(_step_of(ranges, work), work)
-    rows = rows[work.idle_ns[rows] > 0]
+    idle_ns = np.add.reduce([getattr(work, name)[rows] for name in IDLE])
+    rows, idle_ns = rows[idle_ns > 0], idle_ns[idle_ns > 0]
     if not len(rows):
         return None
-    idle_ns = work.idle_ns
     code = work.stage_code(ranges)[rows]
     return BetweenSteps(
         IdleBetweenSteps(
             gaps=len(rows),
             idle=idle_of(work, rows),
-            longest_ns=int(idle_ns[rows].max()),
-            of_ns=int(work.busy_ns.sum() + idle_ns.sum()),
+            longest_ns=int(idle_ns.max()),
+            of_ns=sum(int(piece.sum()) for name in ("busy_ns", *IDLE) for piece in pieces(work, name)),
         ),
         {stage: int(work.host_ns[rows[code == stage]].sum()) for stage in distinct(code)},
     )
@@ -70,10 +74,13 @@ def between_steps(trace: Trace, ranges: StageRanges, work: Work) -> BetweenSteps
 def _lost(trace: Trace, ranges: StageRanges, work: Work) -> bool:
     """Whether a step or the replay of a graph left no work."""
     steps = [place for place, label in enumerate(ranges.labels) if label != NO_LABEL]
-    worked = np.bincount(work.stage[work.stage >= 0], minlength=len(ranges))
+    worked = np.zeros(len(ranges) + 1, dtype=np.bool_)  # the last, of work outside all, is nobody's
+    worked[work.stage] = True
     replays = np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)
     asked = np.flatnonzero(replays[trace.calls.name]) if len(trace.calls) else int64([])
-    return bool((worked[steps] == 0).any()) or not bool(np.isin(asked, work.call).all())
+    recorded = np.zeros(len(trace.calls) + 1, dtype=np.bool_)
+    recorded[work.call] = True  # the last, of work without a call
+    return bool((~worked[steps]).any()) or not bool(recorded[asked].all())
 
 
 def _step_of(ranges: StageRanges, work: Work) -> I32:
@@ -90,16 +97,21 @@ def _step_of(ranges: StageRanges, work: Work) -> I32:
 def _crossing(step: I32, work: Work) -> I64:
     """The work that ended a gap, and is of another step than what ran before, or of none."""
     found = [int64([])]
+    gaps = zip(*(pieces(work, name) for name in (*IDLE, "between_ns")), strict=True)
+    ended = np.concatenate([np.add.reduce(parts) > 0 for parts in gaps])
     for device in distinct(work.device):
         own = int32(np.flatnonzero(work.device == device))
         own = own[np.argsort(work.start_ns[own], kind="stable")]
-        end = work.end_ns[own]
         # What ran before a gap is what reached furthest.
-        furthest = np.arange(len(own), dtype=np.int32)
-        furthest[end != np.maximum.accumulate(end)] = 0
-        del end
-        np.maximum.accumulate(furthest, out=furthest)
-        before, ends = own[furthest[:-1]], own[1:]
-        crosses = (step[before] != step[ends]) | (step[ends] < 0)
-        found.append(int64(ends[crosses & (work.gap_ns[ends] > 0)]))
+        before, furthest_ns = own[0], np.iinfo(np.int64).min
+        for at in range(0, len(own), PIECE):
+            rows = own[at : at + PIECE]
+            end_ns = some(work, "end_ns", rows)
+            so_far_ns = np.maximum.accumulate(np.maximum(end_ns, furthest_ns))
+            place = np.maximum.accumulate(np.where(end_ns == so_far_ns, np.arange(len(rows)), -1))
+            behind = np.append(before, np.where(place >= 0, rows[place], before))
+            crosses = (step[behind[:-1]] != step[rows]) | (step[rows] < 0)
+            crosses[0] &= at > 0  # nothing ran before the first
+            found.append(int64(rows[crosses & ended[rows]]))
+            before, furthest_ns = behind[-1], so_far_ns[-1]
     return np.concatenate(found)

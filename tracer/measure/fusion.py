@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tracer.arrays import int32
-from tracer.charge.intervals import distinct
+from tracer.arrays import int32, is_ascending, parts
+from tracer.charge.intervals import PIECE, distinct
 from tracer.document.names import ALL_STAGES, DECODE
 from tracer.kernels.fusible import concatenates, is_fusible
+from tracer.packed import rows_of_pairs, some
 from tracer.trace.columns import OpKind, Want
 
 if TYPE_CHECKING:
@@ -65,24 +66,37 @@ def fused_decode(trace: Trace, ranges: StageRanges, work: Work, own: I64 | None 
     counts = np.zeros(len(ranges) + 1, dtype=np.bool_)  # the last, of work of no stage, does not
     counts[slice(-1) if own is None else own] = True
     counts[:-1] &= ranges.stage == ALL_STAGES.index(DECODE)
-    rows = int32(np.flatnonzero(counts[work.stage]))
-    if not len(rows):
+    chosen, name = counts[work.stage], work.name
+    if not chosen.any():
         return None
-    fusible, gone = _by_name(trace.strings, work.name[rows])
-    rows = rows[~gone[work.name[rows]]]
-    # Those by which the rows differ at all.
-    tracks = [track[rows] for track in (work.track, work.device, int32(work.stage)) if track.min() < track.max()]
-    order = int32(np.lexsort((work.start_ns[rows], *tracks)))
-    rows, tracks = rows[order], [track[order] for track in tracks]
-    del order
-    fuses = fusible[work.name[rows]] & (work.kind[rows] == OpKind.KERNEL)
-    begins = np.ones(len(rows), dtype=np.bool_)
-    begins[1:] = ~(fuses[1:] & fuses[:-1])
-    for track in tracks:
-        begins[1:] |= track[1:] != track[:-1]
-    if not len(rows):
-        return 0
-    return int(np.maximum.reduceat(work.busy_ns[rows], np.flatnonzero(begins)).sum())
+    fusible, gone = _by_name(trace.strings, name[chosen])
+    chosen &= ~gone[name]
+    fuses = fusible[name] & (work.kind == OpKind.KERNEL)
+    del name
+    return sum(_fused(work, rows[chosen[rows]], fuses) for rows in rows_of_pairs(work, "device", "track"))
+
+
+def _fused(work: Work, rows: I32, fuses: Bools) -> int:
+    """The busy time of a track's work with every row of fusible kernels fused.
+
+    Args:
+        work: of the trace.
+        rows: of the track.
+        fuses: which of all work is fusible.
+    """
+    step = int32(work.stage)[rows]
+    if not is_ascending(step):
+        order = np.argsort(step, kind="stable")
+        rows, step = rows[order], step[order]
+    fused_ns = 0
+    for part in parts(step, PIECE):
+        own, of = rows[part], step[part]
+        order = np.lexsort((some(work, "start_ns", own), of))
+        own, of = own[order], of[order]
+        begins = np.ones(len(own), dtype=np.bool_)
+        begins[1:] = ~(fuses[own[1:]] & fuses[own[:-1]]) | (of[1:] != of[:-1])
+        fused_ns += int(np.maximum.reduceat(some(work, "busy_ns", own), np.flatnonzero(begins)).sum())
+    return fused_ns
 
 
 def _by_name(strings: list[str], names: I32) -> tuple[Bools, Bools]:

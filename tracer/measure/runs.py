@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import coded, int64, is_ascending
+from tracer.arrays import coded, int32, int64, is_ascending
 from tracer.charge.intervals import distinct
 from tracer.charge.spans import self_times
 from tracer.charge.work import NO_DEVICE
@@ -24,7 +24,7 @@ from tracer.trace.columns import OpKind, Want
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.arrays import I64, Bools
+    from tracer.arrays import I32, I64, Bools
     from tracer.charge.lost import LostWork
     from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
@@ -100,7 +100,7 @@ class Runs:
     together_idle_ns: I64
     start_ns: I64
     end_ns: I64
-    order: I64
+    order: I32
     begin: I64
     lost: I64
     in_gap: Bools
@@ -121,7 +121,7 @@ class Runs:
             end_ns=int(self.end_ns[place]),
             busy_ns=int(self.busy_ns[place]),
             idle_ns=int(self.idle_ns[place]),
-            rows=rows,
+            rows=int64(rows),
         )
 
     def __iter__(self) -> Iterator[Run]:
@@ -215,7 +215,7 @@ def runs_of(ranges: StageRanges, work: Work, manifest: Manifest | None, lost: Lo
         lost: launches of the trace that have no device op; None of a trace without any.
     """
     size = len(ranges)
-    order = int64(np.flatnonzero(work.stage >= 0))
+    order = int32(np.flatnonzero(work.stage >= 0))
     run = work.stage[order]
     ops = np.bincount(run, minlength=size)[:size] if size else int64([])
     if not is_ascending(run):

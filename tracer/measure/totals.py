@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.arrays import int64, rows_of_each
+from tracer.arrays import int64
 from tracer.charge.attribution import Reason
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import Between, DeviceTime, DeviceTotals, Unattributed, Window
@@ -14,6 +14,7 @@ from tracer.document.summary import Reason as ReasonRow
 from tracer.kernels.categories import by_category
 from tracer.measure.idle import idle_of
 from tracer.measure.kernels import kernel_rows
+from tracer.packed import pieces
 from tracer.trace.columns import Want
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
 
 NEEDS = Want.SUMMARY
+_SUMMED = ("device", "start_ns", "end_ns", "busy_ns", "host_ns", "sync_ns", "launch_ns", "unknown_ns", "between_ns")
 
 
 def window_of(work: Work) -> Window:
@@ -65,16 +67,20 @@ def device_totals(
 
 def _each(work: Work, in_gap: Bools) -> list[DeviceTime]:
     """A row a device, by id."""
-    time_ns, busy_ns, gap_ns = work.time_ns, work.busy_ns, work.gap_ns
+    devices = int64(distinct(work.device))
+    counts, sums, at = int64(np.zeros(len(devices))), np.zeros((4, len(devices)), dtype=np.int64), 0
+    for device, start_ns, end_ns, busy_ns, *gaps in zip(*(pieces(work, name) for name in _SUMMED), strict=True):
+        place = np.searchsorted(devices, device)
+        gap_ns = np.add.reduce(gaps)
+        sums[:3] += [sum_by(place, column, len(devices)) for column in (end_ns - start_ns, busy_ns, gap_ns)]
+        sums[3] += np.bincount(place[in_gap[at : at + len(place)]], minlength=len(devices))
+        counts += np.bincount(place, minlength=len(devices))
+        at += len(place)
     return [
-        DeviceTime(
-            id=device,
-            ops=len(own),
-            time_ns=int(time_ns[own].sum()),
-            busy_ns=int(busy_ns[own].sum()),
-            idle_ns=None if in_gap[own].any() else int(gap_ns[own].sum()),
+        DeviceTime(id=device, ops=ops, time_ns=time_ns, busy_ns=busy_ns, idle_ns=None if unknown else gap_ns)
+        for device, ops, time_ns, busy_ns, gap_ns, unknown in zip(
+            devices.tolist(), counts.tolist(), *sums.tolist(), strict=True
         )
-        for device, own in rows_of_each(work.device)
     ]
 
 

@@ -114,7 +114,8 @@ def _beside(trace: Trace, work: Work, own: I64) -> I64:
     mine[own] = True
     found = [own[:0]]
     track = work.device if work.on_device else work.track
-    for rows in recorded_windows(trace, track, work.start_ns):
+    for window in recorded_windows(trace, track, work.start_ns):
+        rows = int64(window)
         if work.on_device:
             ops = trace.ops
             order = rows[np.lexsort((rows, ops.correlation[rows], ops.stream[rows], ops.start_ns[rows]))]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.intervals import distinct, outermost
+from tracer.charge.intervals import PIECE, distinct, outermost
 from tracer.charge.stages.unlabelled import NEVER, passes_behind
 from tracer.document.names import ALL_STAGES, DECODE, DRAFT, MIXED, PREFILL
 
@@ -54,8 +54,10 @@ def until_done(ranges: StageRanges, stage: I64, end_ns: I64) -> StageRanges:
     if not ranges.engine:
         return ranges
     until = ranges.end_ns.copy()
-    held = np.flatnonzero(stage >= 0)
-    np.maximum.at(until, stage[held], end_ns[held])
+    for at in range(0, len(stage), PIECE):
+        own = stage[at : at + PIECE]
+        held = np.flatnonzero(own >= 0)
+        np.maximum.at(until, own[held], end_ns[at : at + PIECE][held])
     for thread in distinct(ranges.thread):
         own = np.flatnonzero(ranges.thread == thread)
         steps = own[outermost(ranges.start_ns[own], ranges.end_ns[own])]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.packed import Narrow, Packed, joined, pack
+from tracer.blocks import Packed, pack
+from tracer.packed import Narrow, joined
 from tracer.trace.chrome import askers, communication
 from tracer.trace.chrome.categories import (
     MODULE_PREFIX,
@@ -318,7 +319,7 @@ class Collector:
         )
 
     def _count(self, group: Group) -> int:
-        return sum(len(columns[0].beyond) for _, columns in self._rows[group])
+        return sum(columns[0].rows for _, columns in self._rows[group])
 
     def _leave_askers(self) -> None:
         def column(group: Group, number: int) -> Column:
