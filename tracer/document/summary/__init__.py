@@ -3,16 +3,19 @@
 from tracer.document.summary.abstained import (
     ALL_WORK,
     IN_GRAPHS,
+    LATENCY,
     MARKS,
     UNJOINED,
     UNMARKED,
     UNMEASURED,
     UNREAD,
+    UNSTAGED,
     UNWORKED,
     WAITING,
     Abstained,
     gathered,
     require_read,
+    why_unstaged,
 )
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs
 from tracer.document.summary.coverage import Coverage
@@ -78,6 +81,7 @@ __all__ = [
     "ALL_WORK",
     "CODE",
     "IN_GRAPHS",
+    "LATENCY",
     "MACHINE",
     "MARKS",
     "MEAN",
@@ -91,6 +95,7 @@ __all__ = [
     "UNMARKED",
     "UNMEASURED",
     "UNREAD",
+    "UNSTAGED",
     "UNWORKED",
     "WAITING",
     "Abstained",
@@ -178,4 +183,5 @@ __all__ = [
     "gathered",
     "measures",
     "require_read",
+    "why_unstaged",
 ]
