@@ -1,4 +1,4 @@
-"""What `gpu_repetition.py` and its kinds share: ranges that say what is right, models with random weights, recording."""
+"""What `gpu_repetition.py` and its kinds share: ranges that tell what is right, models of random weights, recording."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def record(ways: Iterable[tuple[str, Callable[[], Run]]], folder: Path) -> None:
                 run = make()
             run()
             _wait()
-            with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA][: 1 + (DEVICE == "cuda")]) as profiler:
+            with profile(
+                activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA][: 1 + (DEVICE == "cuda")]
+            ) as profiler:
                 run()
                 _wait()
             whole = folder / f"{name}.whole"
@@ -141,7 +143,13 @@ def words(batch: int, length: int, most: int = VOCABULARY - 100) -> torch.Tensor
 
 
 def answers(
-    model: Any, *lengths: int, batch: int = 1, tokens: int = 16, truth: Truth | None = None, seen: Any = None, **options: Any
+    model: Any,
+    *lengths: int,
+    batch: int = 1,
+    tokens: int = 16,
+    truth: Truth | None = None,
+    seen: Any = None,
+    **options: Any,
 ) -> Run:
     """Requests to `generate` one after the other, of prompts of these lengths, with what else each sees."""
     truth = Truth(model) if truth is None else truth

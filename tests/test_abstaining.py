@@ -16,7 +16,6 @@ from support.summaries import requests
 
 from tracer.compare.gates import check_budgets, check_regressions, parse_budget
 from tracer.compare.pairs import compare
-from tracer.document.errors import InputError
 from tracer.document.summary import Abstained, Summary
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import summarize
@@ -72,8 +71,7 @@ class Row:
         predicted: why a what-if on decode is refused; "" where it is answered.
         assumed: what it says then, beside the change.
         compared: what a comparison with itself does not answer, and why.
-        budget, judged: a budget, and why it cannot be judged: "" where it is; "no ..." where the trace has no such
-            figure at all, which is an error.
+        budget, judged: a budget, and why it cannot be judged: "" where it is.
     """
 
     events: list[Event]
@@ -91,6 +89,7 @@ class Row:
 
 LACK, PART = "have no device op", "2 of 8 cudaGraphLaunch have a part of the device ops of their graph"
 CALLS = "the calls that launched them were not recorded"
+NO_RANGE = "there is no range in the file"
 UNTESTED = ("latencies", "no pass without a profiler")
 ROWS = {
     "lost launches, all": Row(
@@ -140,11 +139,11 @@ ROWS = {
     ),
     "lost, without stages": Row(
         events=_plain(_decode(1, 2)),
-        whole=_plain(_decode()),
+        whole=_decode(),
         summary=("device, busy and idle time", LACK),
-        predicted="it has no stages",
+        predicted=f"it has no stages, so there is nothing to predict from: {NO_RANGE}.*; mark",
         compared=("device work in A", LACK),
-        judged="no tpot",
+        judged=NO_RANGE,
     ),
     "lost calls of some steps": Row(
         events=[
@@ -161,17 +160,25 @@ ROWS = {
         events=_ranges(),
         whole=_decode(),
         summary=("device, busy and idle time", "no device op, no launch and no CPU operator"),
-        compared=UNTESTED,
+        compared=("device, busy and idle time in A", "the trace holds ranges and no work"),
         budget="decode<=99%",
         judged="the trace holds ranges and no work",
     ),
     "no stages": Row(
         events=_plain(_decode()),
         whole=_decode(),
-        summary=("stages", "there is no range in the file"),
-        predicted="it has no stages",
+        summary=("stages", NO_RANGE),
+        predicted=f"it has no stages, so there is nothing to predict from: {NO_RANGE}.*; mark",
         compared=("stages", "one trace or both have none"),
-        judged="no tpot",
+        judged=NO_RANGE,
+    ),
+    "nothing at all": Row(
+        events=[],
+        whole=_decode(),
+        summary=("device, busy and idle time", "the trace holds no work"),
+        predicted="it has no stages, so there is nothing to predict from: the trace holds no work: .*; record while",
+        compared=("device, busy and idle time in A", "the trace holds no work"),
+        judged="the trace holds no work",
     ),
     "no clean times": Row(
         events=_decode(),
@@ -180,7 +187,7 @@ ROWS = {
         summary=("latency", "no pass without a profiler"),
         compared=UNTESTED,
         budget="ttft<=1s",
-        judged="no ttft",
+        judged="no pass without a profiler",
     ),
     "one recording each": Row(
         events=_decode(),
@@ -286,10 +293,6 @@ def _gate(summary: Summary, budget: str) -> Callable[[], object]:
 @pytest.mark.parametrize("name", IDS)
 def test_a_budget_is_judged_or_cannot_be_and_says_why(name: str) -> None:
     row = ROWS[name]
-    if row.judged.startswith("no "):
-        with pytest.raises(InputError, match=f"it has {row.judged}"):
-            check_budgets(_summary(row), [parse_budget(row.budget)])
-        return
     (gate,) = check_budgets(_summary(row), [parse_budget(row.budget)])
     if row.judged:
         assert (gate.value, gate.passed, row.judged in gate.reason, bool(gate.next_step)) == (None, False, True, True)

@@ -31,7 +31,8 @@ def bounds(path: CriticalPath) -> Block | None:
         if bound
     ]
     columns = (Column("bound by", right=False), Column("time"), Column("share"))
-    return block("", Table(columns, rows) if rows else None)
+    title = f"the critical path through {path.through}" if path.through else ""
+    return block(title, Table(columns, rows) if rows else None)
 
 
 def longest(path: CriticalPath) -> Block | None:

@@ -34,7 +34,8 @@ def part(_: Summary | Comparison, asked: Asked) -> Block | None:
         for gate in asked.gates
     ]
     unsure = [f"{gate.path}: {gate.reason}; {gate.next_step}." for gate in asked.gates if gate.passed and gate.reason]
-    return block("gates", Table(columns, rows), note(*unsure) if unsure else None)
+    unjudged = [f"{sentence(gate)}." for gate in asked.gates if gate.value is None]
+    return block("gates", Table(columns, rows), note(*unjudged, *unsure) if unjudged or unsure else None)
 
 
 def _state(gate: Gate) -> str:
@@ -61,7 +62,7 @@ def sentence(gate: Gate) -> str:
     """A gate that failed, in one line."""
     if gate.value is None:
         option = gate.gate if gate.kind == "regression" else f"budget {gate.gate}"
-        to_do = "" if gate.next_step in gate.reason or gate.kind == "regression" else f"; {gate.next_step}"
+        to_do = "" if gate.next_step in gate.reason else f"; {gate.next_step}"
         return f"{gate.path}: --{option} cannot be judged: {gate.reason}{to_do}"
     found, limit, over = [_shown(gate, value) for value in (gate.value, gate.limit, gate.value - gate.limit)]
     allows = f"allows {limit}" + (f", {over} less" if found == limit else "")

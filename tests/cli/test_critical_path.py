@@ -43,6 +43,30 @@ def test_a_range_that_there_is_not_is_told_with_those_that_there_are(tmp_path: P
         _check(trace, "step", 2)
 
 
+def test_without_a_range_it_is_a_request_or_the_whole_trace_and_no_option_is_blamed(tmp_path: Path) -> None:
+    trace = _trace(tmp_path / "a.json")
+    assert _check(trace, None, 0) == ""
+    with pytest.raises(
+        UsageError, match="--instance 1: .*a.json is one whole; name one of its own by --range: 'step#0'"
+    ):
+        _check(trace, None, 1)
+    work = [launch(1, 1, 1), kernel("k", 3, 1, 1)]
+    assert _check(write(tmp_path / "b.json", span("tracer/request#0", 0, 9), *work), None, 0) == "tracer/request"
+    bare = write(tmp_path / "c.json", *work)
+    assert _check(bare, None, 0) == ""
+    with pytest.raises(
+        InputError, match="called 'step'; nor has it any other range: take the whole trace by --range ''"
+    ):
+        _check(bare, "step", 0)
+
+
+def test_what_threads_launched_that_nobody_watched_has_no_path(tmp_path: Path) -> None:
+    """Gaps on the path would be what these threads did."""
+    cases = Path(__file__).parents[1] / "data/cases"
+    with pytest.raises(InputError, match="a path may lack work: of the threads that launched most of it .*; let torch"):
+        _check(cases / "backward_thread_silent.json", None, 0)
+
+
 def test_no_option_is_blamed_where_there_is_no_device_work(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.json", span("step", 0, 9), operator("aten::mm", 1, 5))
     with pytest.raises(InputError, match="it has no device work, which HolisticTraceAnalysis needs") as error:
@@ -59,7 +83,7 @@ def test_a_step_whose_work_was_lost_has_no_path_and_one_whose_work_is_there_has(
     with pytest.raises(InputError, match="through 'step' cannot be told: 2 launches in it have no device op: 2 of 3"):
         _check(trace, "step", 0)
     _check(trace, "step", 1)
-    with pytest.raises(InputError, match="through '' cannot be told: 2 launches"):
+    with pytest.raises(InputError, match="through the whole trace cannot be told: 2 launches"):
         _check(trace, "", 0)
 
 

@@ -70,7 +70,6 @@ def test_of_a_trace_alone_shares_and_single_runs_can_be_checked() -> None:
     ("budget", "reason"),
     [
         ("decode<=1s", "it has no decode .*hold tpot or a share"),
-        ("request<=1s", "it has no request .no pass without a profiler"),
         ("projector<=1s", "it has no projector; it has vision, prefill, tpot"),
         ("load<=1%", "it has no load; it has vision, prefill, decode"),
     ],
@@ -78,6 +77,12 @@ def test_of_a_trace_alone_shares_and_single_runs_can_be_checked() -> None:
 def test_a_budget_that_cannot_be_checked_is_an_error_and_not_kept(budget: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"^a.json: --budget {budget}: {reason}"):
         check_budgets(summary(), [parse_budget(budget)])
+
+
+def test_a_budget_on_what_the_trace_alone_does_not_tell_cannot_be_judged() -> None:
+    (gate,) = check_budgets(summary(), [parse_budget("request<=1s")])
+    assert (gate.value, gate.passed, gate.reason) == (None, False, "the trace holds no pass without a profiler")
+    assert gate.next_step == "record with tracer record, which measures both"
 
 
 def test_a_regression_fails_only_beyond_its_limit_and_the_noise() -> None:

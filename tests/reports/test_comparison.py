@@ -118,11 +118,12 @@ def test_times_of_operators_are_not_called_those_of_a_device() -> None:
 def test_a_gate_that_cannot_be_judged_says_why() -> None:
     found = _compare(tolerance=None)
     gates = check_regressions(found, 0.05)
-    (row,) = _text(msgspec.structs.replace(found, gates=gates)).split("\ngates\n")[1].splitlines()[1:]
+    row, *why = _text(msgspec.structs.replace(found, gates=gates)).split("\ngates\n")[1].splitlines()[1:]
     assert row.split() == "cannot be judged max-regression 5% – – b.json".split()
     said = sentence(gates[0])
     assert said.startswith("b.json: --max-regression 5% cannot be judged: one recording of each run: ")
     assert "--tolerance 3%" in said
+    assert " ".join(why) == f"{said}."
 
 
 def test_a_limit_that_was_kept_says_what_it_was_not_held_against() -> None:

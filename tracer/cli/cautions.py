@@ -17,3 +17,13 @@ def caution(summary: Summary) -> None:
     lost = summary.lost
     if isinstance(lost, Lost):
         tell(f"{summary.trace.path}: {lost.reason}; the tables have what was recorded; {lost.next_step}")
+        return
+    for reason, next_step in {(one.reason, one.next_step): None for one in summary.abstained if _hurts(one.what)}:
+        tell(f"{summary.trace.path}: {reason}; the tables have what was recorded; {next_step}")
+
+
+def _hurts(what: str) -> bool:
+    """Whether what is not answered is in the tables all the same, or by what is missing is no answer either."""
+    from tracer.document.summary import ALL_WORK, UNJOINED, UNWORKED, WAITING
+
+    return what.startswith(ALL_WORK) or what in (UNJOINED, UNWORKED, WAITING)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tracer.document.summary import Summary
 
 SHOWN = 5
+REQUESTS = "tracer/request"
+WHOLE = "take the whole trace by --range ''"
 # By a part of what it says.
 KNOWN = {
     "'NoneType' object is not subscriptable": "it knows none of the calls that launched the trace's kernels: it "
@@ -29,9 +31,15 @@ KNOWN = {
 
 def command(
     trace: Annotated[Path, typer.Argument(help="A Chrome trace (.json, .json.gz).", show_default=False)],
-    name: Annotated[str, typer.Option("--range", help="The range to look at: its name, or how it begins.")] = (
-        "tracer/request"
-    ),
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            help="The range to look at: its name, or a part of it; '' for the whole trace. [default: tracer/request; "
+            "without any, the whole trace]",
+            show_default=False,
+        ),
+    ] = None,
     instance: Annotated[int, typer.Option(min=0, help="Which of the ranges of that name, in order.")] = 0,
 ) -> None:
     """Find the critical path through a range: the chain of operators, launches and kernels that nothing overlaps.
@@ -44,7 +52,7 @@ def command(
         raise MissingError("critical-path needs HolisticTraceAnalysis: pip install '.[hta]'")
     if not trace.is_file():
         raise InputError(f"{trace}: no such file")
-    _check(trace, name, instance)
+    name = _check(trace, name, instance)
     from reports.document import of_critical_path
     from tracer.cli.options import Format
     from tracer.cli.printed import put, rendered
@@ -53,14 +61,18 @@ def command(
     put(rendered(blocks, Format.TEXT, heading="tracer critical-path", width=None, output=None), None)
 
 
-def _check(path: Path, name: str, instance: int) -> None:
+def _check(path: Path, name: str | None, instance: int) -> str:
     """Look for the range, and for what a path is made of, before a foreign library does.
+
+    Returns:
+        The range's name: what was asked for, else a request's where there is one, else "", the whole trace.
 
     Raises:
         InputError: there is no such range, or no path through it: work that is missing, a clock that is off, replays.
         UsageError: there are fewer ranges of that name.
     """
     from tracer.document.summary import require_read
+    from tracer.document.words import counted
     from tracer.measure.pathless import instances, pathless, unwalkable
     from tracer.summarize import Choices, charge, read, summarize_charged
     from tracer.trace.source import Source
@@ -72,15 +84,28 @@ def _check(path: Path, name: str, instance: int) -> None:
     require_read(str(path), summary.abstained)
     if why := pathless(summary):
         raise InputError(f"{path}: {why}")
+    if name is None:
+        name = REQUESTS if instances(charged.trace, REQUESTS) else ""
     # HTA takes a name anywhere in another.
     found = instances(charged.trace, name)
     if not found:
         raise InputError(f"{path}: no range of it is called {name!r}; {_nearest(name, summary)}")
     if instance >= len(found):
-        raise UsageError(f"--instance {instance}: {path} has {len(found)} ranges {name!r}, from 0 on")
+        has = (
+            f"has {counted(len(found), 'range')} {name!r}, from 0 on"
+            if name
+            else f"is one whole; {_nearest('', summary)}"
+        )
+        raise UsageError(f"--instance {instance}: {path} {has}")
     missing = unwalkable(charged.trace, charged.lost, summary, found[instance])
     if missing is not None:
-        raise InputError(f"{path}: {missing.what} through {name!r} cannot be told: {missing.because}")
+        raise InputError(f"{path}: {missing.what} through {_through(name)} cannot be told: {missing.because}")
+    return name
+
+
+def _through(name: str) -> str:
+    """A range in a sentence."""
+    return repr(name) if name else "the whole trace"
 
 
 def _nearest(name: str, summary: Summary) -> str:
@@ -89,9 +114,10 @@ def _nearest(name: str, summary: Summary) -> str:
 
     names = [one.name for one in summary.ranges]
     if not names:
-        return "nor has it any other range: mark one with torch.profiler.record_function"
+        return f"nor has it any other range: {WHOLE}, or mark one with torch.profiler.record_function"
     near = get_close_matches(name, names, SHOWN, cutoff=0.4) or names[:SHOWN]
-    return f"name one of its own by --range: {', '.join(repr(one) for one in near)}{', ...' * (len(names) > len(near))}"
+    shown = f"{', '.join(repr(one) for one in near)}{', ...' * (len(names) > len(near))}"
+    return f"name one of its own by --range: {shown}" + (f"; or {WHOLE}" if name else "")
 
 
 def _path(trace: Path, name: str, instance: int) -> CriticalPath:
@@ -116,7 +142,7 @@ def _path(trace: Path, name: str, instance: int) -> CriticalPath:
             found = analysis.critical_path_analysis(rank=0, annotation=name, instance_id=place)
             rows = found[0].get_critical_path_breakdown() if found and found[1] else None
             if rows is not None:
-                return CriticalPath(pieces=[_piece(row) for row in rows.to_dict("records")])
+                return CriticalPath(through=_through(name), pieces=[_piece(row) for row in rows.to_dict("records")])
         reason = "it finds none"
     except Exception as error:  # whatever a foreign library makes of a foreign file
         reason = _in_words(error)

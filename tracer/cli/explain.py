@@ -17,8 +17,6 @@ from tracer.findings.registry import findings
 if TYPE_CHECKING:
     from tracer.document.explained import Explained
 
-# What is not answered where nothing tells stages.
-STAGES = "stages"
 # Columns, where lines are not to be broken.
 WHOLE_LINES = 100_000
 
@@ -57,7 +55,7 @@ def _width() -> int | None:
 
 def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: bool) -> Explained:
     """With what the rule found in a trace."""
-    from tracer.document.summary import UNJOINED, UNREAD, UNWORKED
+    from tracer.document.summary import why_unstaged
     from tracer.summarize import Choices, summarize_file
     from tracer.trace.limits import limits
 
@@ -66,7 +64,7 @@ def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: 
     found = next((one for one in summary.findings if one.id == explained.id), None)
     told = [one for one in summary.abstained if asked.fullmatch(one.what)]
     if found is None and not told:
-        told = [one for one in summary.abstained if one.what in (UNREAD, UNJOINED, UNWORKED, STAGES)]
+        told = list(filter(None, [why_unstaged(summary.abstained)]))
     return replace(
         explained,
         trace=str(trace),

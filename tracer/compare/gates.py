@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracer.compare.abstained import DIFFER, LATENCIES
 from tracer.compare.beside import energies
 from tracer.compare.figures import TRACE, best_source, figures, shares, why_unknown
 from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
-from tracer.document.summary import ALL_WORK, UNJOINED, UNREAD, Abstained
+from tracer.document.summary import ALL_WORK, LATENCY, UNREAD, Abstained, why_unstaged
 from tracer.document.words import listed
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "
 TIME, SHARE, REGRESSION, ENERGY = "time", "share", "regression", "energy"
 UNMEASURED_ENERGY = "its energy was not measured"
 MEASURE_ENERGY = "record it with tracer record --energy, on a GPU with an energy counter"
+UNCOUNTED = Abstained(
+    what=TPOT,
+    reason="its decode steps are passes of a model, and nothing in the trace says how many tokens each yields",
+    next_step="hold a share to a budget (decode<=90%), or record with tracer record, which counts tokens",
+)
 MORE = "record more (tracer record --requests 30)"
 _NUMBER = r"(\d{1,12}(?:\.\d{0,12})?)"
 _BUDGET = re.compile(rf"\s*([a-z]+)\s*<=\s*{_NUMBER}\s*(%|[nuµμm]?s)\s*", re.ASCII | re.IGNORECASE)
@@ -110,17 +116,11 @@ def _check(summary: Summary, budget: Budget) -> Gate:
     source = best_source(summary)
     found = figures(summary, source) if budget.kind == TIME else shares(summary, source)
     value = found.get(budget.of)
-    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
-    if unread is None and not summary.stages:
-        unread = next((one for one in summary.abstained if one.what == UNJOINED), None)
-    if unread is not None:
-        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, unread)
-    if source == TRACE and (unsure := _why_unsure(summary, budget)) is not None:
-        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, unsure)
-    if value is None and (lost := _why_unknown(summary, budget, source)) is not None:
-        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, lost)
+    why = _why_unsure(summary, budget, source) or (_why_unknown(summary, budget, source) if value is None else None)
+    if why is not None:
+        return _unjudged(budget.text, summary.trace.path, budget.of, budget.kind, budget.limit, why)
     if value is None:
-        reason = "no pass without a profiler says so" if source == TRACE and budget.of not in ALL_STAGES else ""
+        reason = ""
         if source == TRACE and budget.kind == TIME and budget.of in {stage.stage for stage in summary.stages}:
             reason = "without a request to add up, hold tpot or a share to a budget"
         raise InputError(
@@ -153,16 +153,30 @@ def _check_energy(summary: Summary, budget: Budget) -> Gate:
 
 
 def _why_unknown(summary: Summary, budget: Budget, source: str) -> Lost | Abstained | None:
-    """Why a figure that the trace should have is unknown; a share is as soon as one stage's time is."""
+    """Why a figure is unknown that a trace of such a run would have; None where the run has none of that name.
+
+    A share is unknown as soon as one stage's time is.
+    """
+    if not summary.stages:
+        return why_unstaged(summary.abstained)
     occurs = {stage.stage for stage in summary.stages}
+    if source == TRACE and budget.of in (REQUEST, TTFT):
+        return next((one for one in summary.abstained if one.what == LATENCY), None)
     if (DECODE if budget.of == TPOT else budget.of) not in occurs:
         return None
     asked = occurs if budget.kind == SHARE else {budget.of}
-    return next((lost for name in asked if (lost := why_unknown(summary, name, source)) is not None), None)
+    lost = next((lost for name in asked if (lost := why_unknown(summary, name, source)) is not None), None)
+    return UNCOUNTED if lost is None and budget.of == TPOT and source == TRACE else lost
 
 
-def _why_unsure(summary: Summary, budget: Budget) -> Abstained | None:
-    """Why what a trace says of a stage may lack some of its work; a share may as soon as one stage's does."""
+def _why_unsure(summary: Summary, budget: Budget, source: str) -> Abstained | None:
+    """Why what a file says of a stage is not to be relied on: its work is not read, or may be there in part.
+
+    A share may lack some as soon as one stage's does.
+    """
+    unread = next((one for one in summary.abstained if one.what == UNREAD), None)
+    if unread is not None or source != TRACE:
+        return unread
     stage = DECODE if budget.of == TPOT else budget.of
     for one in summary.abstained:
         if one.what.startswith(ALL_WORK) and (budget.kind == SHARE or one.what == ALL_WORK + stage):
@@ -199,9 +213,9 @@ def _of_a_pair(pair: Pair, path: str, limit: float) -> list[Gate]:
     rows = [row for row in pair.rows if not row.per and _is_sure(row, limit)]
     name = f"max-regression {limit * 100:g}%"
     if pair.inconclusive or not rows:
-        steps = "; ".join(dict.fromkeys(one.next_step for one in pair.abstained)) or MORE
-        reason = "; ".join(pair.notes) or f"no measure leaves it sure; {MORE}"
-        why = Abstained(what=name, reason=reason, next_step=steps)
+        told = [one for one in pair.abstained if one.what in (LATENCIES, DIFFER)]
+        reason = "; ".join(one.reason for one in told) or f"no measure leaves it sure; {MORE}"
+        why = Abstained(what=name, reason=reason, next_step="; ".join(one.next_step for one in told) or MORE)
         return [_unjudged(name, path, "", REGRESSION, limit, why)]
     apart = {row.of: (row.ratio or 1) - 1 for row in rows}
     failed = [row.of for row in rows if row.verdict == SLOWER and apart[row.of] > limit]

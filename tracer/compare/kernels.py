@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tracer.compare.totals import share_stages
 from tracer.document.comparison import KernelChange, KernelUse
 from tracer.document.summary import Lost
 
@@ -26,14 +27,16 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
     """Kernels whose time in one run of a stage differs by more than `tolerance`, and how many others there are.
 
     A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have; where
-    one of them has none, whole traces, as far as they were broken down by kernel: these hold as much as each happened
+    they have none in common, whole traces, as far as their kernels are known: these hold as much as each happened
     to record, so that a kernel is slower where a call of it is, and else ran more often or less. The largest
     difference first.
-    Stages, and traces without stages, that lack device ops are not compared: nobody knows which kernels they had.
+    Stages, and traces without stages, that lack device ops are not compared: nobody knows which kernels they had. Nor
+    are kernels with operators of a CPU.
     """
-    taken = [_by_stage(summary) for summary in (before, after)]
-    if not (before.stages and after.stages):
-        taken = [_whole(summary) for summary in (before, after)]
+    if before.device.kind != after.device.kind:
+        return [], 0
+    known = _by_stage if share_stages(before, after) else whole_kernels
+    taken = [known(summary) for summary in (before, after)]
     launched = [_launched(summary) for summary in (before, after)]
     changes, same = [], 0
     for stage in taken[0]:
@@ -117,11 +120,14 @@ def _uses(stage: Stage, kernels: list[Kernel]) -> dict[str, KernelUse]:
     return {kernel.name: KernelUse(count=kernel.count / runs, time_ns=kernel.time_ns / runs) for kernel in kernels}
 
 
-def _whole(summary: Summary) -> dict[str, dict[str, KernelUse]]:
-    """Each kernel in the whole trace, as a stage without a name."""
-    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL or isinstance(summary.lost, Lost):
+def whole_kernels(summary: Summary) -> dict[str, dict[str, KernelUse]]:
+    """Each kernel in the whole trace, as a stage without a name; nothing where they are not known."""
+    if isinstance(summary.lost, Lost):
         return {}
     found: dict[str, KernelUse] = {}
+    if summary.breakdown is None or summary.breakdown.by != BY_KERNEL:
+        found = {one.name: KernelUse(count=one.count, time_ns=one.time_ns) for one in summary.device.kernels}
+        return {WHOLE_TRACE: found} if found else {}
     for row in summary.breakdown.rows:
         other = found.get(row.name, KernelUse(count=0, time_ns=0))
         found[row.name] = KernelUse(count=other.count + row.ops, time_ns=other.time_ns + row.device_time_ns)

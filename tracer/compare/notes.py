@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.compare.abstained import DIFFER, FEW, LATENCIES, RECORD, UNMEASURED, how_many, too_few
 from tracer.compare.drift import KERNELS_BESIDE, Known
-from tracer.compare.figures import MEDIANS, TRACE
-from tracer.compare.verdicts import UNLIKE, UNTESTED
+from tracer.compare.totals import share_stages
+from tracer.compare.verdicts import UNLIKE
 from tracer.document.names import DECODE
-from tracer.document.summary import Lost
+from tracer.document.summary import UNSTAGED, Abstained, Lost
 from tracer.document.words import counted, duration, listed
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tracer.compare.rows import Tested
     from tracer.document.summary import Held, Spread, Summary
 
-# With fewer a side the smallest p may not survive being adjusted for all rows.
-FEW_REQUESTS = 5
 # Batches of serving engines whose counts are further apart than this share are no longer alike.
 UNLIKE_BATCH = 0.1
 HELD = {
@@ -30,7 +29,13 @@ HELD = {
 
 
 def notes(
-    baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, *, known: Known
+    baseline: Sequence[Summary],
+    other: Sequence[Summary],
+    source: str,
+    tested: Tested,
+    abstained: Sequence[Abstained],
+    *,
+    known: Known,
 ) -> list[str]:
     """Notes on a pair.
 
@@ -38,12 +43,14 @@ def notes(
         baseline, other: recordings of each run.
         source: of the figures.
         tested: the rows.
+        abstained: what is not answered, of which nothing stays unsaid.
         known: what is known of drift.
     """
     before, after = baseline[0], other[0]
+    said = [*_of_the_test(baseline, other, source, tested, known), *_of_lost_work(baseline, other)]
     return [
-        *_of_the_test(baseline, other, source, tested, known),
-        *_of_lost_work(baseline, other),
+        *said,
+        *_of_what_is_left(abstained, said),
         *_of_the_runs(before, after, tested),
         *_of_the_traces(before, after),
         *_of_the_batches(before, after),
@@ -53,21 +60,13 @@ def notes(
 def _of_the_test(
     baseline: Sequence[Summary], other: Sequence[Summary], source: str, tested: Tested, known: Known
 ) -> Iterator[str]:
-    several = len(baseline) > 1 or known is Known.IN_TURNS
-    fewest = len(baseline) if several else min(len(baseline[0].requests), len(other[0].requests))
-    what, more = (
-        ("recordings", f"--recordings {FEW_REQUESTS}") if several else ("requests", "tracer record --requests 10")
-    )
-    if known is Known.IN_TURNS:
-        more = "tracer ab --max-time 30min"
-    if source == TRACE:
-        yield "times are of the traces: one file or both have no pass without a profiler, so nothing is tested"
-    elif source == MEDIANS:
-        yield "one file or both keep medians only, not each request, so nothing is tested"
-    elif all(row.verdict in (UNTESTED, UNLIKE) for row in tested.rows if row.p is not None):
-        yield f"{fewest} {what} a side are too few to test anything; record more ({more})"
+    if source in UNMEASURED:
+        yield f"{UNMEASURED[source]}; {RECORD}"
+    elif few := too_few(baseline, other, tested, known=known):
+        yield few.because
     else:
-        if fewest < FEW_REQUESTS and known is not Known.IN_TURNS:
+        fewest, what, more = how_many(baseline, other, known=known)
+        if fewest < FEW and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
         if known.inconclusive:
             on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
@@ -89,6 +88,13 @@ def _of_lost(summary: Summary) -> str:
     but = f", but for {counted(known, 'decode step')} of which all is known" if DECODE in work and known else ""
     what = f"{listed(parts or ['device work'])} {'are' if len(parts) > 1 else 'is'} not compared{but}"
     return f"{summary.trace.path}: {lost.reason}, so its {what}; {lost.next_step}"
+
+
+def _of_what_is_left(abstained: Sequence[Abstained], said: Sequence[str]) -> Iterator[str]:
+    """What is not answered, but for what other notes say: of latencies, and of stages."""
+    for one in abstained:
+        if one.what not in (LATENCIES, DIFFER, UNSTAGED) and not any(one.reason in note for note in said):
+            yield f"{one.what}: {one.because}"
 
 
 def _of_the_runs(before: Summary, after: Summary, tested: Tested) -> Iterator[str]:
@@ -143,11 +149,11 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
             f"stages are inferred from what repeats in {which}: rows by stage are no surer than that; ranges around "
             "the stages, or tracer summarize --marker, make them known"
         )
-    if before.device.kind != after.device.kind:
-        yield "one trace has device work, the other none: their kernels are not alike"
-    if not before.stages or not after.stages:
-        which = "neither trace has" if not before.stages and not after.stages else "one trace has no"
+    if not share_stages(before, after):
+        which = "no stage is in both traces"
+        if not before.stages or not after.stages:
+            which = f"{'one trace has no' if before.stages or after.stages else 'neither trace has'} stages"
         yield (
-            f"{which} stages: their totals and kernels are compared, of whatever each recorded; "
+            f"{which}: their totals and kernels are compared, of whatever each recorded; "
             "tracer summarize --marker names stages, and what it saves by --format json can be compared"
         )

@@ -6,13 +6,19 @@ from itertools import pairwise
 from math import comb
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.compare.verdicts import ERROR_RATE
 from tracer.document.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.arrays import F64
     from tracer.document.summary import Summary
+
+# Sums that are equal may differ by rounding.
+ROUNDING = 1e-9
 
 
 def took_turns(before: Sequence[Summary], after: Sequence[Summary]) -> bool:
@@ -20,14 +26,65 @@ def took_turns(before: Sequence[Summary], after: Sequence[Summary]) -> bool:
 
     They were not where the run changes from one recording to the next less often than in 19 of 20 random orders
     (A. Wald and J. Wolfowitz, "On a test whether two samples are from the same population", Annals of Mathematical
-    Statistics 11 (1940), 147-162): what drifted meanwhile then parts the runs as a difference between them would.
+    Statistics 11 (1940), 147-162), nor where what only rises, or steps up once, would part the runs in a rank test as
+    a difference between them does: AAAABABBBB changes often enough, and drift would look like B's doing.
     """
-    times = [(one.trace.began_ns, number) for number, run in enumerate((before, after)) for one in run]
-    known = sorted((began_ns, number) for began_ns, number in times if began_ns is not None)
-    if len(known) < len(times):
+    if not order_is_known(before, after):
         return True
-    stretches = 1 + sum(one[1] != other[1] for one, other in pairwise(known))
-    return _as_few(stretches, len(before), len(after)) > ERROR_RATE
+    times = [(one.trace.began_ns or 0, number) for number, run in enumerate((before, after)) for one in run]
+    order = [number for _, number in sorted(times)]
+    stretches = 1 + sum(one != other for one, other in pairwise(order))
+    return _as_few(stretches, len(before), len(after)) > ERROR_RATE and not _parted_by_drift(order)
+
+
+def order_is_known(before: Sequence[Summary], after: Sequence[Summary]) -> bool:
+    """Whether all recordings say when they were made."""
+    return all(one.trace.began_ns is not None for one in (*before, *after))
+
+
+def _parted_by_drift(order: Sequence[int]) -> bool:
+    """Whether a rank-sum test at `ERROR_RATE` would claim a difference of what rises from one recording to the next, or
+    of what steps up at one of them, whichever that is.
+
+    Args:
+        order: of which run, 0 or 1, each recording is.
+    """
+    second = sum(order)
+    if not 0 < second < len(order):
+        return False
+    places = sum(place for place, number in enumerate(order) if number)
+    if _as_far(places, _rank_sums(len(order), second)) <= ERROR_RATE:
+        return True
+    above = [sum(order[start:]) for start in range(1, len(order))]
+    return any(
+        _as_far(found, _held(len(order), second, len(order) - start)) <= ERROR_RATE
+        for start, found in enumerate(above, start=1)
+    )
+
+
+def _as_far(found: int, ways: F64) -> float:
+    """In what share of ways a sum is as far from their middle as this one; `ways[s]` lead to a sum of s."""
+    sums = np.arange(len(ways))
+    middle = float(ways @ sums / ways.sum())
+    far = np.abs(sums - middle) >= abs(found - middle) - ROUNDING
+    return float(ways[far].sum() / ways.sum())
+
+
+def _rank_sums(size: int, taken: int) -> F64:
+    """In how many ways so many of the places 0 to `size` - 1 add up to each sum."""
+    ways = np.zeros((taken + 1, size * taken + 1))
+    ways[0, 0] = 1
+    for place in range(size):
+        ways[1:, place:] += ways[:-1, : ways.shape[1] - place].copy()
+    found: F64 = ways[taken]
+    return found
+
+
+def _held(size: int, taken: int, above: int) -> F64:
+    """In how many ways each number of those taken is among the last `above`."""
+    return np.array(
+        [float(comb(above, held) * comb(size - above, taken - held)) for held in range(taken + 1)], dtype=np.float64
+    )
 
 
 def _as_few(stretches: int, before: int, after: int) -> float:

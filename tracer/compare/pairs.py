@@ -136,13 +136,14 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         if source == REQUESTS
         else untested_rows(before, after, source)
     )
+    abstained = abstentions(baseline, other, labels, source, tested, known=known)
     least = LEAST_ALLOWANCE if drift.tolerance is None else drift.tolerance
     kernels, same = compare_kernels(before, after, least)
     return Pair(
         baseline=labels[0],
         other=labels[1],
         source=source,
-        notes=notes(baseline, other, source, tested, known=known),
+        notes=notes(baseline, other, source, tested, abstained, known=known),
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
@@ -158,7 +159,7 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         speculation=compare_speculation(before, after),
         options=differing_options(before, after),
         beside=beside(before, after),
-        abstained=abstentions(baseline, other, labels, source, known=known),
+        abstained=abstained,
     )
 
 

@@ -26,6 +26,8 @@ class CriticalPath(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         pieces: in the order of time.
+        through: what: a range's name in quotes, or the whole trace; "" where it is not told.
     """
 
     pieces: list[PathPiece]
+    through: str = ""

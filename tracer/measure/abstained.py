@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from tracer.charge.joined import unjoined
 from tracer.document.summary import (
     ALL_WORK,
+    LATENCY,
     MARKS,
     UNJOINED,
     UNMARKED,
     UNMEASURED,
     UNREAD,
     UNSEEN,
+    UNSTAGED,
     UNWORKED,
     WAITING,
     Abstained,
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 CALLS = (
     "record a shorter piece (a profiler whose buffers are full drops records), or with a newer profiler: early ones "
     "have no calls of the driver, by which Triton's kernels are launched"
+)
+NOTHING = (
+    "record while the model runs, what ran on host and device (ProfilerActivity.CPU and that of the device; nsys "
+    "profile --trace=cuda,nvtx), and write the trace after the profiler has stopped"
 )
 WORK = "record what ran in them (ProfilerActivity.CPU and that of the device; nsys profile --trace=cuda,nvtx)"
 
@@ -67,7 +73,7 @@ def abstentions(
     of_work = (
         _lost(stages, lost, rated=rated),
         _unseen(trace, lost),
-        _unworked(work, stages, lost),
+        _unworked(trace, work, stages, lost),
         _unheard(trace, work, lost),
     )
     of_stages = (_stages(ranges, work, unstaged), _before_the_prompt(ranges, work))
@@ -125,13 +131,17 @@ def _unseen(trace: Trace, lost: Lost | None) -> Iterator[Abstained]:
         yield Abstained(what=UNSEEN, reason=sign, next_step=without_activity(trace))
 
 
-def _unworked(work: Work, stages: Sequence[Stage], lost: Lost | None) -> Iterator[Abstained]:
-    if stages and not len(work) and lost is None:
-        yield Abstained(
-            what=UNWORKED,
-            reason="the trace holds ranges and no work: no device op, no launch and no CPU operator",
-            next_step=WORK,
-        )
+def _unworked(trace: Trace, work: Work, stages: Sequence[Stage], lost: Lost | None) -> Iterator[Abstained]:
+    """Of a trace without any work; what of one with stacks is said by `_unheard`, unless it has stages."""
+    if len(work) or lost is not None or trace.unread is not None or (trace.stacks and not stages):
+        return
+    ranges = len(trace.ranges) > 0
+    yield Abstained(
+        what=UNWORKED,
+        reason=f"the trace holds {'ranges and no work' if ranges else 'no work'}: no device op, no launch and no CPU "
+        "operator",
+        next_step=WORK if ranges else NOTHING,
+    )
 
 
 def _unheard(trace: Trace, work: Work, lost: Lost | None) -> Iterator[Abstained]:
@@ -155,10 +165,10 @@ def _stages(ranges: StageRanges, work: Work, otherwise: Abstained | None) -> Ite
         if untold.by_names and otherwise is not None and "--marker" in otherwise.next_step:
             reason = f"{reason}; {otherwise.reason}"
             next_step = f"{otherwise.next_step.partition('; else ')[0]}; else {next_step}"
-        yield Abstained(what="stages", reason=reason, next_step=next_step)
+        yield Abstained(what=UNSTAGED, reason=reason, next_step=next_step)
     elif not len(ranges) and len(work):
         yield otherwise or Abstained(
-            what="stages",
+            what=UNSTAGED,
             reason=UNMARKED,
             next_step="name ranges of it (--marker STAGE=REGEX), or record with tracer record",
         )
@@ -176,7 +186,7 @@ def _before_the_prompt(ranges: StageRanges, work: Work) -> Iterator[Abstained]:
 def _latency(trace: Trace, ranges: StageRanges) -> Iterator[Abstained]:
     if len(ranges) and (trace.manifest is None or not trace.manifest.clean):
         yield Abstained(
-            what="latency",
+            what=LATENCY,
             reason=UNMEASURED,
             next_step="record with tracer record, which measures both",
         )

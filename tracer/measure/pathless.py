@@ -9,6 +9,7 @@ import numpy as np
 from tracer.charge.lost import outermost_calls
 from tracer.document.summary import ALL_WORK, UNJOINED, WAITING, Abstained, Lost
 from tracer.document.words import counted
+from tracer.measure.threads import ALL_THREADS, weights
 from tracer.trace.api import launches_graph
 from tracer.trace.columns import MISSING
 
@@ -22,6 +23,10 @@ CHROME = "chrome"
 OF_A_GRAPH = "of each, one kernel alone is joined to its launch, so that the others would be gaps on the path"
 WITHOUT_GRAPHS = "look at a range without replays, or record without graphs"
 NO_WORK = "it has no device work, which HolisticTraceAnalysis needs for a critical path"
+SILENT = (
+    "of the threads that launched most of it the file has no operator, range or Python frame, so that what they did "
+    "would be gaps on the path"
+)
 NO_CHROME = "HolisticTraceAnalysis reads Chrome traces of torch.profiler alone"
 
 
@@ -36,7 +41,15 @@ def pathless(summary: Summary) -> str:
     if unsure:
         return f"a path may lack work: {unsure}"
     apart = told.get(UNJOINED) or told.get(WAITING)
-    return f"no path leads from the host to the device and back: {apart}" if apart else ""
+    if apart:
+        return f"no path leads from the host to the device and back: {apart}"
+    return f"a path may lack work: {SILENT}; {ALL_THREADS}" if _is_silent(summary) else ""
+
+
+def _is_silent(summary: Summary) -> bool:
+    """Whether threads of which nothing but calls was recorded launched most of the work."""
+    worked = weights(summary.threads)
+    return 2 * sum(much for row, much in zip(summary.threads, worked, strict=True) if row.silent) > sum(worked)
 
 
 def unwalkable(trace: Trace, lost: LostWork, summary: Summary, instance: tuple[int, int]) -> Abstained | None:

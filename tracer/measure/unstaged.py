@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.charge.intervals import distinct, outermost
 from tracer.document.names import DECODE, PREFILL, VISION
-from tracer.document.summary import Abstained
+from tracer.document.summary import UNSTAGED, Abstained
 from tracer.measure.threads import ALL_THREADS, silence, weights
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tracer.document.summary import HostThread, RangeRow
     from tracer.trace.columns import Trace
 
-STAGES = "stages"
 OWN_MARKS = (
     "mark the stages with tracer.request() and tracer.stage() in the program, or have a script that calls "
     "transformers' generate recorded as it is: tracer record --auto -- script.py"
@@ -38,7 +37,7 @@ def _kept_as_operators(trace: Trace) -> Abstained | None:
     if not names:
         return None
     return Abstained(
-        what=STAGES,
+        what=UNSTAGED,
         reason=f"there is no range in the file, but operators that hold others have names as ranges do "
         f"({_shown(names)}): old profilers kept ranges as operators",
         next_step=(
@@ -76,11 +75,11 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     """
     silent, worked = [row for row in threads if row.silent], weights(threads)
     if 2 * sum(much for row, much in zip(threads, worked, strict=True) if row.silent) > sum(worked):
-        return Abstained(what=STAGES, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
+        return Abstained(what=UNSTAGED, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):
         return Abstained(
-            what=STAGES,
+            what=UNSTAGED,
             reason="vLLM's labels of late 2025 (execute_new_1_cached_0) do not tell prompts in chunks from decoding",
             next_step=(
                 r"where prompts were not cut into chunks, say so: --marker 'prefill=^execute_new_[1-9]\d*_cached_0$' "
@@ -89,7 +88,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         )
     if any(name.startswith(SCOPES) for name in names):
         return Abstained(
-            what=STAGES,
+            what=UNSTAGED,
             reason="vLLM's phases have ranges here, its steps have none, and no phase says whether it is of a prompt",
             next_step="record with vLLM's own profiler (/start_profile), which labels each step, see docs/serving.md",
         )
@@ -97,7 +96,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         return worded
     if annotations:
         return Abstained(
-            what=STAGES,
+            what=UNSTAGED,
             reason=f"no range has a name that says which stage it is ({_shown(names)})",
             next_step=(
                 "say which ranges are stages, if some are: --marker prefill=REGEX --marker decode=REGEX; else "
@@ -106,13 +105,13 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
         )
     if trace.format != "chrome":
         return Abstained(
-            what=STAGES, reason="there is no NVTX range in the report", next_step=f"trace NVTX too, and {OWN_MARKS}"
+            what=UNSTAGED, reason="there is no NVTX range in the report", next_step=f"trace NVTX too, and {OWN_MARKS}"
         )
     if (kept := _kept_as_operators(trace)) is not None:
         return kept
     if len(trace.modules):
         return Abstained(
-            what=STAGES,
+            what=UNSTAGED,
             reason="modules were recorded, and none that is a language model's with decoder layers in it",
             next_step=f"break time down by them with --by module; for stages {OWN_MARKS}",
         )
@@ -127,7 +126,7 @@ def _worded(names: Sequence[str]) -> Abstained | None:
     shown = [name for name in names if any(name in said for said in found.values())]
     markers = " ".join(f"--marker '{stage}=(?i){stage}'" for stage in found)
     return Abstained(
-        what=STAGES,
+        what=UNSTAGED,
         reason=f"names of ranges hold a stage's word ({_shown(shown)}), and no known program writes them so",
         next_step=f"say that these are the stages, if they are: {markers}; else {OWN_MARKS}",
     )
@@ -137,7 +136,7 @@ def _without_names(trace: Trace) -> Abstained:
     """Of a trace in which nothing has a name that could tell."""
     if trace.stacks:
         return Abstained(
-            what=STAGES,
+            what=UNSTAGED,
             reason="there is no range in the file, and no Python frame of the thread that launched tells a stage",
             next_step=(
                 "start the profiler in the thread that runs the model, if that was another: frames are those of one "
@@ -145,7 +144,7 @@ def _without_names(trace: Trace) -> Abstained:
             ),
         )
     return Abstained(
-        what=STAGES,
+        what=UNSTAGED,
         reason="there is no range in the file, and no Python frame from which stages could be told",
         next_step=(
             f"{OWN_MARKS}; or record frames too (torch.profiler's with_stack=True), by which transformers' generate "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import UsageError
-from tracer.document.summary import Lost
+from tracer.document.summary import UNWORKED, Lost
 
 if TYPE_CHECKING:
     from tracer.document.summary import PricedSpeculation, RunTime, StagePrediction, Summary
@@ -77,9 +77,11 @@ class Case:
 
     @property
     def because(self) -> str:
-        """Why something is unknown of a trace that lacks device ops, and what to do; "" where none lacks them."""
+        """Why something is unknown of a trace that lacks device ops or any work, and what to do; "" of others."""
         lost = self.summary.lost
-        return f": {lost.reason}; {lost.next_step}" if isinstance(lost, Lost) else ""
+        if isinstance(lost, Lost):
+            return f": {lost.reason}; {lost.next_step}"
+        return next((f": {one.because}" for one in self.summary.abstained if one.what == UNWORKED), "")
 
     def needed(self, stage: str, option: str) -> Run:
         """A stage that an option changes.

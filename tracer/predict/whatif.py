@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.errors import InputError
-from tracer.document.summary import ALL_WORK, UNJOINED, UNREAD, Prediction, StagePrediction
+from tracer.document.summary import ALL_WORK, UNREAD, Prediction, StagePrediction, why_unstaged
 from tracer.document.words import listed, runs_of
 from tracer.predict.asked import Changes, Speculate
 from tracer.predict.changes import (
@@ -42,10 +42,10 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         UsageError: a stage that does not occur.
     """
     if not summary.budget:
-        said = {one.what: one.because for one in summary.abstained}
-        unjoined = f"it has no stages: {said[UNJOINED]}" if UNJOINED in said else "it has no stages"
-        why = f"its work is not read: {said[UNREAD]}" if UNREAD in said else unjoined
-        raise InputError(f"{summary.trace.path}: {why}, so there is nothing to predict from")
+        why = why_unstaged(summary.abstained)
+        lacks = "its work is not read" if why is not None and why.what == UNREAD else "it has no stages"
+        because = "" if why is None else f": {why.because}"
+        raise InputError(f"{summary.trace.path}: {lacks}, so there is nothing to predict from{because}")
     now = {one.stage: Run(one.runs, one.busy_ns or 0.0, one.step_ns or 0.0) for one in summary.budget}
     case = Case(summary, dict(now))
     _refuse_unknown(case, changes)

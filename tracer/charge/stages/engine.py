@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.charge.intervals import distinct
+from tracer.charge.intervals import Nest, distinct
 from tracer.charge.launches import find_launches
 from tracer.charge.spans import enclosing
 from tracer.charge.stages.batch import NO_LABEL, Label

@@ -43,7 +43,10 @@ _EMBEDS = re.compile(r"embedding|index_?select|vectorized_gather", re.IGNORECASE
 _VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
 _WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|(?<!q)kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
 _JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])|\bneg\b")
-_FEW, _MANY = re.compile(r"indexSelectSmall"), re.compile(r"indexSelectLarge|vectorized_gather|embedding", re.IGNORECASE)
+_FEW, _MANY = (
+    re.compile(r"indexSelectSmall"),
+    re.compile(r"indexSelectLarge|vectorized_gather|embedding", re.IGNORECASE),
+)
 # What changes as a cache grows.
 _OF_CACHES = re.compile(f"{ATTENTION.pattern}|{PRODUCT.pattern}|{_JOINS.pattern}|mem(?:cpy|set)", re.IGNORECASE)
 _SIZES = re.compile(r"<.*|\d+")
@@ -303,7 +306,11 @@ def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
     size = step.run.distance
     outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
     found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
-    found = [run for run in found if _as_many_layers(sequence, low, run, step) and high - low - run.end <= outside + run.distance]
+    found = [
+        run
+        for run in found
+        if _as_many_layers(sequence, low, run, step) and high - low - run.end <= outside + run.distance
+    ]
     found = [run for run in found if _may_be_layers(sequence, step, low + run.start, low + run.end)]
     if not found:
         return None

@@ -3,17 +3,20 @@
 from tracer.document.summary.abstained import (
     ALL_WORK,
     IN_GRAPHS,
+    LATENCY,
     MARKS,
     UNJOINED,
     UNMARKED,
     UNMEASURED,
     UNREAD,
     UNSEEN,
+    UNSTAGED,
     UNWORKED,
     WAITING,
     Abstained,
     gathered,
     require_read,
+    why_unstaged,
 )
 from tracer.document.summary.breakdown import Breakdown, BreakdownRow, LaunchedAs, RecordedRuns
 from tracer.document.summary.coverage import Coverage
@@ -79,6 +82,7 @@ __all__ = [
     "ALL_WORK",
     "CODE",
     "IN_GRAPHS",
+    "LATENCY",
     "MACHINE",
     "MARKS",
     "MEAN",
@@ -93,6 +97,7 @@ __all__ = [
     "UNMEASURED",
     "UNREAD",
     "UNSEEN",
+    "UNSTAGED",
     "UNWORKED",
     "WAITING",
     "Abstained",
@@ -181,4 +186,5 @@ __all__ = [
     "gathered",
     "measures",
     "require_read",
+    "why_unstaged",
 ]

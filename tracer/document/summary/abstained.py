@@ -26,6 +26,10 @@ ALL_WORK = "all device work of "
 UNWORKED = "device, busy and idle time"
 # Of a trace that holds none of the work of a device of which it speaks.
 UNSEEN = "device time"
+# What is not answered where nothing tells the stages.
+UNSTAGED = "stages"
+# What is not answered of a trace by itself.
+LATENCY = "latency"
 # What marks the stages, where they are inferred from what repeats.
 MARKS = "marks of the stages"
 # What is not answered where clocks of devices are off.
@@ -64,6 +68,12 @@ def require_read(path: str, abstained: Iterable[Abstained]) -> None:
     for one in abstained:
         if one.what == UNREAD:
             raise InputError(f"{path}: its work is not read: {one.because}")
+
+
+def why_unstaged(abstained: Iterable[Abstained]) -> Abstained | None:
+    """Why a summary has no stages, what is nearest to the file first; None where it does not say."""
+    said = {one.what: one for one in abstained}
+    return next((said[what] for what in (UNREAD, UNJOINED, UNWORKED, UNSTAGED) if what in said), None)
 
 
 def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:

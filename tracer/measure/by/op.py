@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tracer.arrays import int32
+from tracer.arrays import int32, int64
 from tracer.charge.graphs import known_graphs, name_replays
+from tracer.charge.intervals import distinct
 from tracer.charge.operators import Operators, operators_of
 from tracer.document.errors import InputError
 from tracer.kernels.categories import compiled
 from tracer.measure.open_spans import Labels, keys_by_span, open_span
+from tracer.measure.threads import ALL_THREADS, started_elsewhere
 from tracer.measure.ways import Keys, Way
-from tracer.trace.columns import Want
+from tracer.trace.columns import NO_THREAD, Want
 
 if TYPE_CHECKING:
     from tracer.charge.work import Work
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 def _keys(trace: Trace, work: Work) -> Keys:
     spans = trace.cpu_ops
     if not len(spans) and not known_graphs(trace):
-        raise InputError(
-            f"{trace.path}: no operators in it for --by op; they are in a Chrome trace that "
-            "torch.profiler recorded with ProfilerActivity.CPU"
+        silent = started_elsewhere(trace, distinct(int64(work.call_thread[work.call_thread != NO_THREAD])))
+        how = (
+            "they are in a Chrome trace that torch.profiler recorded with ProfilerActivity.CPU"
+            if silent is None
+            else f"the profiler recorded those of thread {silent[1]} alone, which launched nothing; {ALL_THREADS}"
         )
+        raise InputError(f"{trace.path}: no operators in it for --by op; {how}")
     found = operators_of(trace, work) if work.on_device else Operators(int32(open_span(spans, work)))
     replays = name_replays(trace, work)
     labels = Labels(str, "operators", len(spans) > 0, replays, replays.op, of_kernel=compiled)
