@@ -69,6 +69,7 @@ def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: 
         told = [one for one in summary.abstained if one.what in (UNREAD, UNJOINED, UNWORKED, STAGES)]
     return replace(
         explained,
+        next_step=explained.next_step if found is None else found.next_step,  # as an engine is told by its settings
         trace=str(trace),
         found=found,
         abstained=tuple(told),
