@@ -25,6 +25,7 @@ _NEEDS_DEVICE = re.compile(
     r"|aten::_scaled_dot_product_(?:cudnn|efficient)_attention"
     r"|aten::_(?:flash|efficient)_attention_forward"
 )
+# Named of all that tell.
 NAMES = 2
 
 
