@@ -382,6 +382,12 @@ def test_explain_gives_the_rule_and_with_a_trace_its_figures(tmp_path: Path) -> 
     assert "not found there" in _tracer("explain", "kv-growth", trace).stdout
 
 
+def test_explain_with_a_trace_says_what_to_do_there(data: Path) -> None:
+    done = _tracer("explain", "launch-bound", data / "kineto_b200_vllm_eager.json.gz")
+    assert "\ndo: have the engine replay CUDA graphs" in done.stdout
+    assert "\ndo: launch less" in _tracer("explain", "launch-bound", data / "kineto_cpu_only.json.gz").stdout
+
+
 def test_explain_of_an_unknown_finding_lists_those_there_are() -> None:
     done = _tracer("explain", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")

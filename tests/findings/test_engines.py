@@ -70,6 +70,14 @@ def test_what_each_step_of_an_engine_copies_is_no_warning() -> None:
     assert served.next_step == CHOSEN
 
 
+def test_of_steps_with_prompts_it_is_said_that_graphs_are_of_so_many_tokens() -> None:
+    decode = [{**one, "name": one["name"].replace("tracer/prefill", "tracer/decode#1")} for one in LATE]
+    for events, told in ((LATE, True), (decode, False)):
+        finding = found("launch-bound", *_served(events))
+        assert finding is not None
+        assert ("cudagraph_capture_sizes" in finding.next_step) is told
+
+
 def test_steps_of_an_engine_that_replay_graphs_are_not_told_to() -> None:
     def replays(step: str) -> list[Event]:
         late = stage(step, 0, 60, [GEMM] * 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,15 +11,27 @@ from tracer.charge.intervals import Nest, distinct, sum_by
 from tracer.packed import pieces
 
 if TYPE_CHECKING:
-    from tracer.arrays import I64
-    from tracer.charge.stages.ranges import StageRanges
+    from tracer.arrays import I32, I64
     from tracer.trace.columns import Spans
 
 # Times that are looked for at once, and how many such pieces there are at most.
 LEAST_PIECE, MOST_PIECES = 1 << 14, 16
 
 
-def self_times(spans: Spans | StageRanges) -> I64:
+class _OnThreads(Protocol):
+    """Spans, or stages' ranges: when each began and ended, and on which thread."""
+
+    @property
+    def start_ns(self) -> I64: ...
+    @property
+    def end_ns(self) -> I64: ...
+    @property
+    def thread(self) -> I64 | I32: ...
+
+    def __len__(self) -> int: ...
+
+
+def self_times(spans: _OnThreads) -> I64:
     """Time of each span in which it is the innermost of its thread."""
     found = np.zeros(len(spans), dtype=np.int64)
     for number in distinct(spans.thread):
@@ -32,7 +44,7 @@ def self_times(spans: Spans | StageRanges) -> I64:
     return found
 
 
-def innermost_span(spans: Spans | StageRanges, times_ns: I64, thread: I64) -> I64:
+def innermost_span(spans: _OnThreads, times_ns: I64, thread: I64) -> I64:
     """Index of the innermost span that holds each time on its thread, or -1."""
     found = np.full(len(times_ns), -1, dtype=np.int64)
     for number in distinct(spans.thread):
@@ -72,7 +84,7 @@ def holding(spans: Spans, times_ns: I64, thread: I64) -> I64:
     return int64(np.flatnonzero(kept))
 
 
-def _holding(spans: Spans | StageRanges, thread: int, times_ns: I64) -> I64:
+def _holding(spans: _OnThreads, thread: int, times_ns: I64) -> I64:
     """Which spans of a thread hold any of these times, which ascend: only these need be nested."""
     near = spans.start_ns <= times_ns[-1]
     near &= spans.end_ns > times_ns[0]

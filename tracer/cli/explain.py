@@ -67,6 +67,7 @@ def _in_trace(explained: Explained, trace: Path, *, jobs: int | None, no_limit: 
         told = list(filter(None, [why_unstaged(summary.abstained)]))
     return replace(
         explained,
+        next_step=explained.next_step if found is None else found.next_step,  # as an engine is told by its settings
         trace=str(trace),
         found=found,
         abstained=tuple(told),

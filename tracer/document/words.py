@@ -20,6 +20,11 @@ def title(stage: str) -> str:
     return f"LLM {stage}" if stage in LLM_STAGES else stage
 
 
+def whose(stage: str) -> str:
+    """A stage's something, or "the" where there is none."""
+    return f"{title(stage)}'s" if stage else "the"
+
+
 def runs_of(stage: str) -> str:
     """What the runs of a stage are called."""
     return "decode steps" if stage == DECODE else f"runs of {stage}"

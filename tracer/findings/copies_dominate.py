@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.document.names import LOAD, PREPROCESS
-from tracer.document.words import counted, duration, title
+from tracer.document.words import counted, duration, whose
 from tracer.findings.engines import KEEP
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Unanswered
 
@@ -45,49 +45,29 @@ def find(evidence: Evidence) -> Found | Unanswered | None:
     """The stage with most time in such copies; of a trace without stages whether they are most of it."""
     if not evidence.on_gpu:
         return None
-    if not evidence.stages:
-        return _of_all(evidence)
-    found = {
-        stage.stage: evidence.host_copies[stage.stage]
-        for stage in evidence.stages
-        if stage.stage not in ON_HOST and evidence.host_copies[stage.stage].time_ns > SHARE * stage.device_time_ns
-    }
-    worst = max(found, key=lambda name: found[name].time_ns, default=None)
-    stage = None if worst is None else evidence.stage(worst)
-    if stage is None:
-        return None
-    share = found[stage.stage].time_ns / stage.device_time_ns
-    return Found(
-        f"{share:.0%} of {title(stage.stage)}'s device time is {_said(found[stage.stage])}",
-        {"stage": stage.stage, **_figures(found[stage.stage], share)},
-        evidence.saves(evidence.less_busy_ns(stage.stage, share), "the copies' whole time; at most"),
-        instead=KEEP if evidence.ranges.engine else _instead(found[stage.stage]),
-    )
+    from tracer.measure.host_copies import host_copies
 
-
-def _of_all(evidence: Evidence) -> Found | Unanswered | None:
-    copies, of_ns = evidence.host_copies[""], evidence.device.time_ns
-    if copies.time_ns <= SHARE * of_ns:
+    of_ns = {name: time_ns for name, (_, time_ns) in evidence.kernels.items() if name not in ON_HOST}
+    copies = {name: host_copies(evidence.kernels[name][0]) for name in of_ns}
+    most = [name for name in of_ns if copies[name].time_ns > SHARE * of_ns[name]]
+    worst = max(most, key=lambda name: copies[name].time_ns, default=None)
+    if worst is None:
         return None
-    if evidence.lost is not None:  # what was not recorded may have been anything
+    if not worst and evidence.lost is not None:  # what was not recorded may have been anything
         return Unanswered(evidence.lost.reason, evidence.lost.next_step)
-    share = copies.time_ns / of_ns
+    found, share = copies[worst], copies[worst].time_ns / of_ns[worst]
     return Found(
-        f"{share:.0%} of the device time is {_said(copies)}",
-        {"stage": None, **_figures(copies, share)},
-        instead=_instead(copies),
-    )
+        f"{share:.0%} of {whose(worst)} device time is {_said(found)}",
+        {
+            "stage": worst or None, "share": share, "count": found.count, "time_ns": found.time_ns,
+            "pageable_ns": found.pageable_ns,
+        },
+        evidence.saves(evidence.less_busy_ns(worst, share), "the copies' whole time; at most") if worst else None,
+        instead=KEEP if evidence.ranges.engine else PIN if 2 * found.pageable_ns > found.time_ns else None,
+    )  # fmt: skip
 
 
 def _said(copies: HostCopies) -> str:
     whole = "" if copies.pageable_ns == copies.time_ns else f"{duration(copies.pageable_ns)} of it "
     unpinned = f", {whole}of memory that is not pinned" if copies.pageable_ns else ""
     return f"{counted(copies.count, 'copy', 'copies')} between host and device, {duration(copies.time_ns)}{unpinned}"
-
-
-def _figures(copies: HostCopies, share: float) -> dict[str, float]:
-    return {"share": share, "count": copies.count, "time_ns": copies.time_ns, "pageable_ns": copies.pageable_ns}
-
-
-def _instead(copies: HostCopies) -> str | None:
-    return PIN if 2 * copies.pageable_ns > copies.time_ns else None

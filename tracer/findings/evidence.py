@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DeviceTotals,
         Footprint,
         Joint,
+        Kernel,
         Latency,
         Launching,
         Lost,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     )
     from tracer.measure.between_steps import BetweenSteps
     from tracer.measure.encoders import EncoderRuns
-    from tracer.measure.host_copies import HostCopies
     from tracer.measure.known import KnownStage, KnownTime, KnownToken
     from tracer.measure.occupancy import FewBlocks
     from tracer.measure.unfused import Unfused
@@ -194,13 +194,11 @@ class Evidence:
 
         return {stage.stage: unfused_kernels(stage.kernels) for stage in self.stages}
 
-    @cached_property
-    def host_copies(self) -> dict[str, HostCopies]:
-        """Copies between host and device, by stage; of a trace without stages all of them, as ""."""
-        from tracer.measure.host_copies import host_copies
-
-        return {stage.stage: host_copies(stage.kernels) for stage in self.stages} or {
-            "": host_copies(self.device.kernels)
+    @property
+    def kernels(self) -> dict[str, tuple[list[Kernel], int]]:
+        """Device ops by name, and the time of all of them, by stage; of a trace without stages of all, as ""."""
+        return {stage.stage: (stage.kernels, stage.device_time_ns) for stage in self.stages} or {
+            "": (self.device.kernels, self.device.time_ns)
         }
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tracer.document.names import LOAD, PREPROCESS
+from tracer.document.names import LOAD, MIXED, PREFILL, PREPROCESS
 from tracer.document.words import CLOCK, OTHER_CLOCK, counted, duration, listed, title
 from tracer.findings.engines import REPLAY
 from tracer.findings.rule import EACH_STAGE, Found, Rule, Saving, Unanswered
@@ -45,6 +45,7 @@ REPLAYED_BY_ENGINE = (
     "(inputs, sampling)"
 )
 OF_ENGINE = f"{REPLAY}, or give it more requests a step"
+OF_PROMPTS = f"{OF_ENGINE}; steps with prompts are replayed up to so many tokens (vLLM: cudagraph_capture_sizes)"
 
 # Of eager PyTorch beside the slowest host seen, stacks recorded and the interpreter shared, a launch took 0.2 ms, the
 # Python and the operators around it included. Who launches once in so long does something else in between.
@@ -172,7 +173,9 @@ def _instead(evidence: Evidence, stage: str) -> str | None:
         return NOT_LAUNCHING.format(each=duration(sparse_ns))
     if _replays(evidence, stage):
         return REPLAYED_BY_ENGINE if evidence.ranges.engine else REPLAYED
-    return OF_ENGINE if evidence.ranges.engine else None
+    if not evidence.ranges.engine:
+        return None
+    return OF_PROMPTS if stage in (PREFILL, MIXED) else OF_ENGINE
 
 
 def _sparse_ns(evidence: Evidence, stage: str) -> float | None:

@@ -6,7 +6,6 @@ come from another recorder, which sees all threads.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from tracer.arrays import int64
 from tracer.charge.intervals import distinct, sum_by
 from tracer.document.summary import Abstained, HostThread, LostOps
 from tracer.document.words import counted, duration
+from tracer.trace.api import waits_for_all
 from tracer.trace.columns import NO_THREAD
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
 
+# Rows of a document at most: servers have hundreds of threads.
 MOST = 32
 # What less is launched by, as a share of device time, is not worth a word.
 MUCH = 0.05
 UNKNOWN_TIME = "their time is unknown: launches lack device ops"
-_WAITS_FOR_ALL = re.compile(r"(?:cuda|hip)DeviceSynchronize|cuCtxSynchronize")
 ALL_THREADS = (
     "let torch.profiler look at all threads: profile(..., "
     "experimental_config=_ExperimentalConfig(profile_all_threads=True)), with that class from torch._C._profiler, adds "
@@ -91,7 +91,7 @@ def started_elsewhere(trace: Trace, launching: Iterable[int]) -> tuple[str, str]
         trace: with its calls.
         launching: threads that launched something.
     """
-    waits = np.array([_WAITS_FOR_ALL.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
+    waits = np.array([waits_for_all(name) for name in trace.strings], dtype=np.bool_)
     waiting = set(distinct(int64(trace.calls.thread[waits[trace.calls.name]])))
     others = set(distinct(int64(trace.calls.thread))) - set(launching)
     return trace.threads[others.pop()] if waiting == others and len(others) == 1 else None

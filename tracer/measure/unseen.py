@@ -28,6 +28,7 @@ _NEEDS_DEVICE = re.compile(
     r"|aten::_scaled_dot_product_(?:cudnn|efficient)_attention"
     r"|aten::_(?:flash|efficient)_attention_forward"
 )
+# Named of all that tell.
 NAMES = 2
 ALONE = "recorded without the device's activity; times are the host's alone, and no rates follow from them"
 PERHAPS = "whether the device worked is not known; times are the host's alone, and no rates follow from them"

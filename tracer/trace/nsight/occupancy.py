@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 GPUS = "TARGET_INFO_GPU"
 LIMITS = ("smCount", "maxWarpsPerSm", "maxBlocksPerSm", "maxRegistersPerSm", "maxShmemPerSm", "computeMajor")
+# Threads of a warp, and the parts of a multiprocessor, each of which has a quarter of the registers.
 WARP, PARTS = 32, 4
+# What registers and shared memory are handed out by, and what of the latter each block gives to the system.
 REGISTER_UNIT, SHARED_UNIT, SYSTEM_BYTES = 256, 128, 1024
-# The units are those of Ampere and what came behind it.
+# All of these are Ampere's and of what came behind it.
 FIRST_MAJOR = 8
 
 
