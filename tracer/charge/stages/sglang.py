@@ -16,7 +16,7 @@
   (`speculative/spec_utils.py: spec_stage_span`): replays of its graphs, which no step's range is around, and steps of
   its own. Other engines' ranges may be called so: they count beside steps.
 - Since autumn 2026 each step of a draft model is `step[DRAFT bs=2]`, and the target's that checks `step[VERIFY bs=2]`
-  (sglang#38630): no DECODE step is a draft's then. Builds with sglang#32212 write `draft step[DECODE bs=2]`, in any mode.
+  (sglang#38630): no DECODE step is a draft's then. Builds with sglang#32212 write `draft step[DECODE bs=2]`.
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
   DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
   target's own, as where the engine speculates for small batches only.
