@@ -292,7 +292,8 @@ def test_a_mixed_step_of_one_kind_alone_is_a_step_of_that(sums: str, stage: str)
 
 
 def test_numbers_that_may_be_requests_or_tokens_only_tell_the_stage() -> None:
-    assert _label("execute_context_1024_generation_0") == Label("", None, Group(), NOBODY)
+    assert _label("execute_context_1024_generation_0") == Label("execute", None, Group(), NOBODY)
+    assert _label("execute_context_1024_generation_4") != NO_LABEL
     names = [f"execute_context_{counts}" for counts in ("64_generation_0", "64_generation_4", "0_generation_4")]
     assert _stages(*names, "execute_context_0_generation_0") == ["prefill", "mixed", "decode"]
 
