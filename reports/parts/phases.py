@@ -37,5 +37,5 @@ def part(summary: Summary, _: Asked) -> Block | None:
         )
         for row in rows
     ]
-    says = note("By the engine's own ranges, with what was launched inside, in whatever stage.")
+    says = note("By the engine's own ranges, with what was launched inside, in whatever stage; some lie in others.")
     return block("phases of the steps", Table(columns, cells), says)

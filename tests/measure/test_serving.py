@@ -85,6 +85,16 @@ def test_the_phases_that_an_engine_has_ranges_for_are_listed() -> None:
     ]
 
 
+def test_what_an_engines_scheduler_does_between_steps_is_a_phase_too() -> None:
+    """SGLang's runs around each step."""
+    loop = [span("scheduler.run_batch", 0, 1000), span("scheduler.process_batch_result", 1000, 40)]
+    phases = _serving(*_step("step[DECODE bs=1]", 0, ("gemm", 40)), *loop, span("nccl:all_gather", 1100, 5)).phases
+    assert {(one.name, one.count, one.cpu_ns, one.device_time_ns) for one in phases} == {
+        ("scheduler.run_batch", 1, 1_000_000, 40_000),
+        ("scheduler.process_batch_result", 1, 40_000, 0),
+    }
+
+
 def test_verifying_is_decode_work_and_every_op_belongs_to_a_stage() -> None:
     summary = summarize_file(CASES / "sglang_speculative.json")
     assert [(stage.stage, stage.role, stage.calls, stage.device_time_ns) for stage in summary.stages] == [

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
-# Of vLLM's runners; a step may have dozens of other ranges inside.
-PHASES = ("gpu_model_runner: ", "v2_gpu_model_runner: ")
+# Of vLLM's runners, and of SGLang's scheduler (`srt/utils/nvtx_utils.py`), which runs between steps; a step may have
+# dozens of other ranges inside.
+PHASES = ("gpu_model_runner: ", "v2_gpu_model_runner: ", "scheduler.")
 # What writes the cache is counted as attention elsewhere; it does none of its arithmetic.
 WRITES_CACHE = "reshape_and_cache"
 

@@ -277,6 +277,12 @@ def test_a_step_that_says_itself_that_a_draft_model_works_is_a_draft_and_no_othe
     assert [one.checks for one in named.labels] == [False] * 4 + [True]
 
 
+def test_where_releases_say_whose_a_step_is_no_step_that_decodes_is_taken_for_a_drafts() -> None:
+    names = ["step[DECODE bs=1]", "step[VERIFY bs=1]", "step[DRAFT bs=1]", "step[DECODE bs=1]", "step[VERIFY bs=1]"]
+    assert _stages(*names) == ["decode", "decode", "draft", "decode", "decode"]
+    assert _stages("step[DECODE bs=1]", "step[TARGET_VERIFY bs=1]") == ["draft", "decode"]
+
+
 @pytest.mark.parametrize(
     ("sums", "stage"),
     [("c=1 g=0", "prefill"), ("c=0 g=2", "decode"), ("c=1 g=1", "mixed"), ("ext=5 dec=1", "mixed")],
@@ -286,7 +292,8 @@ def test_a_mixed_step_of_one_kind_alone_is_a_step_of_that(sums: str, stage: str)
 
 
 def test_numbers_that_may_be_requests_or_tokens_only_tell_the_stage() -> None:
-    assert _label("execute_context_1024_generation_0") == Label("", None, Group(), NOBODY)
+    assert _label("execute_context_1024_generation_0") == Label("execute", None, Group(), NOBODY)
+    assert _label("execute_context_1024_generation_4") != NO_LABEL
     names = [f"execute_context_{counts}" for counts in ("64_generation_0", "64_generation_4", "0_generation_4")]
     assert _stages(*names, "execute_context_0_generation_0") == ["prefill", "mixed", "decode"]
 
@@ -323,8 +330,9 @@ def test_the_rest_of_a_prompts_step_is_no_prefill_of_its_own() -> None:
     assert _found(span("sglang.vlm.language_model_prefill", 10, 50)).markers == "none"
 
 
-def test_a_label_around_a_step_tells_what_the_steps_own_does_not() -> None:
-    around = span("execute_2_context_0(sq0sk0sqsq0sqsk0)_generation_2(sq2sk30sqsq2sqsk30)", 0, 120)
+@pytest.mark.parametrize(("at", "length"), [(0, 120), (15, 90)])
+def test_a_label_around_a_step_or_in_it_tells_what_the_steps_own_does_not(at: float, length: float) -> None:
+    around = span("execute_2_context_0(sq0sk0sqsq0sqsk0)_generation_2(sq2sk30sqsq2sqsk30)", at, length)
     found = _found(around, span("step[DECODE bs=2]", 10, 100), span("step[DECODE bs=3]", 200, 100))
     assert found.markers == "sglang"
     assert found.labels[0] == Label("DECODE", 2, NOBODY, Group(2, 2, 30, 2, 30))

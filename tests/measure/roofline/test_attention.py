@@ -134,3 +134,36 @@ def test_what_the_steady_part_leaves_out_may_tell_the_heads() -> None:
     ]
     (row,) = _found(*prompt, *replays, choices=Choices(steady=True)).attention
     assert (row.stage, row.steps, row.layers, row.flops) == ("decode", 10, 2, 2 * 4 * 4 * 64 * 9)
+
+
+def _paged(ts: float, dims: list[Any]) -> Event:
+    args = {"Input Dims": [*dims, [], []], "Input type": ["c10::BFloat16"] * 3 + ["", ""]}
+    return operator("sgl_kernel::fwd", ts, 2, **args)
+
+
+CACHE = [[6, 4, 64], [99, 16, 2, 64], [99, 16, 2, 64]]
+STEP = "step[MIXED bs=3 c=2 g=1 c_sq=5 c_sk=10 c_sqsq=13 c_sqsk=23 g_sq=1 g_sk=7 g_sqsq=1 g_sqsk=7]"
+
+
+def test_an_operator_over_a_cache_in_pages_tells_the_heads_too_and_one_of_a_vision_tower_does_not() -> None:
+    tower = _paged(20, [[400, 16, 80], [400, 16, 80], [400, 16, 80]])
+    (row,) = _found(*_trace(_paged(1, CACHE), _paged(5, CACHE), tower, name=STEP)).attention
+    assert (row.layers, row.heads, row.kv_heads, row.head_size) == (2, 4, 2, 64)
+    assert "no operator says" in _none(*_trace(tower, name=STEP))
+    latent = [[6, 16, 64], [99, 64, 1, 64], [99, 64, 1, 512]]  # keys of another size than values: no heads of the model
+    for other in (latent, [5, [1], [1]], [[], [1, 1, 1, 1], [1, 1, 1, 1]], [{}, CACHE[1], CACHE[1]], CACHE[:2]):
+        assert "no operator says" in _none(*_trace(_paged(1, other), name=STEP))
+
+
+def test_a_draft_models_attention_is_no_layer_of_the_targets_and_has_no_row() -> None:
+    draft = "step[DRAFT_EXTEND_V2 bs=2 c_sq=5 c_sqsq=13 c_sqsk=93 c_sk=35]"
+    drafts = [
+        event
+        for k in range(1, 20)
+        for event in (
+            span(draft, 200 * k, 100), _paged(200 * k + 1, [[5, 8, 64], CACHE[1], CACHE[2]]),
+            launch(200 * k + 5, 1, 10 + k), kernel(FLASH, 200 * k + 9, 1, 10 + k),
+        )
+    ]  # fmt: skip
+    target = _trace(_paged(1, CACHE), _paged(5, CACHE), name=STEP)
+    assert [(row.stage, row.layers, row.heads) for row in _found(*target, *drafts).attention] == [("mixed", 2, 4)]

@@ -109,7 +109,7 @@ def _find(
     settle = _as_they_are if len(drafting) or any(one.drafting for one in meaning.values()) else settle
     steps, inner = _whole_and_inner(trace, steps)
     labels = _told_around(trace, steps, around, meaning)
-    labels = _told_inside(trace, steps, labels, inner, meaning)
+    labels = _told_inside(trace, steps, labels, int64([*inner, *around]), meaning)
     whole = reaching(trace, _ranges(trace, markers, steps, _settled(trace, steps, meaning, settle), labels))
     alone = [meaning[name].stage for name in trace.ranges.name[parts].tolist()]
     beside = _ranges(trace, markers, parts, alone, [NO_LABEL] * len(parts))
@@ -189,7 +189,7 @@ def _whole_and_inner(trace: Trace, steps: I64) -> tuple[I64, I64]:
 def _told_inside(
     trace: Trace, steps: I64, labels: list[Label], inner: I64, meaning: Mapping[int, Range]
 ) -> list[Label]:
-    """The labels of the steps; where one lacks the sums and a step inside it has them, with these."""
+    """The labels of the steps; where one lacks the sums and a label inside it has them, with these."""
     ranges, found = trace.ranges, list(labels)
     for thread in distinct(ranges.thread[inner]):
         own = np.flatnonzero(ranges.thread[steps] == thread)
@@ -197,8 +197,8 @@ def _told_inside(
         asked = inner[ranges.thread[inner] == thread]
         for row, place in zip(asked.tolist(), nest.innermost(ranges.start_ns[asked]).tolist(), strict=True):
             told, step = meaning[int(ranges.name[row])].label, own[place]
-            if told.summed and not found[step].summed:
-                found[step] = replace(told, mode=found[step].mode)
+            if place >= 0 and ranges.end_ns[row] <= ranges.end_ns[steps[step]] and told.summed:
+                found[step] = found[step] if found[step].summed else replace(told, mode=found[step].mode)
     return found
 
 

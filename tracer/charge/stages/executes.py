@@ -45,7 +45,8 @@ def _counted(tokens: str | None, prompts: str, sequences: str) -> Label:
             return Group()
         return Group(number(count), None if other.strip("0") else number(tokens))
 
-    return label("", group(prompts, sequences), group(sequences, prompts))
+    # It says that this is a step even where it says nothing of the batch.
+    return label("execute", group(prompts, sequences), group(sequences, prompts))
 
 
 def _group(requests: str, sums: str) -> Group:

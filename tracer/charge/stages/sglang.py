@@ -15,7 +15,8 @@
 - `draft` and `draft_extend` are ranges around all that a draft model does, since summer 2026
   (`speculative/spec_utils.py: spec_stage_span`): replays of its graphs, which no step's range is around, and steps of
   its own. Other engines' ranges may be called so: they count beside steps.
-- `draft step[DECODE bs=2]`, of builds of summer 2026 that say whose pass it is, is the draft model's in any mode.
+- Since autumn 2026 each step of a draft model is `step[DRAFT bs=2]`, and the target's that checks `step[VERIFY bs=2]`
+  (sglang#38630): no DECODE step is a draft's then. Builds with sglang#32212 write `draft step[DECODE bs=2]`.
 - TARGET_VERIFY checks drafted tokens: decoding. DRAFT_EXTEND and DRAFT_EXTEND_V2 run the draft model, and so do the
   DECODE steps right before one that verifies, where no range is around them: as many as a round has. All others are the
   target's own, as where the engine speculates for small batches only.
@@ -25,7 +26,7 @@
 - IDLE and PREBUILT do no request's work.
 - `sglang.vlm.mm_embedding` encodes pictures inside a prompt's step (sglang#30871, July 2026). Its neighbour
   `sglang.vlm.language_model_prefill` is the rest of that step, and may lie in steps of other modes: the step tells.
-- A patched SGLang (AMD-AGI/TraceLens) puts a label of `executes` around each step, which has the sums.
+- A patched SGLang (AMD-AGI/TraceLens) puts a label of `executes` around each step, or into it, which has the sums.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _STEP = re.compile(r"(draft )?step\[(\w++)(?:([^\[\]]*+)\]|((?: [^\[\] ]++)*) [^\[\] ]*+)")
+# Modes of releases that say whose a step is.
+_OF_WHOM = ("DRAFT", "VERIFY")
 # Modes of steps in which no request's work is done.
 _OF_NOBODY = ("IDLE", "PREBUILT")
 _FIELD = re.compile(r" (\w+)=(\d+)(?= |$)")
@@ -69,7 +72,7 @@ def _read(name: str) -> Range | None:
         mode = mode if own or mode.startswith(DRAFTS) or mode in _OF_NOBODY else f"{DRAFTS}_{mode}"
         fields = dict(_FIELD.findall(match[3] or match[4] or ""))
         stage = _stage(mode, fields)
-        return Range(Kind.STEP, stage, _label(mode, stage, fields), drafting=not own)
+        return Range(Kind.STEP, stage, _label(mode, stage, fields), drafting=not own or mode in _OF_WHOM)
     told = executes(name)
     return None if told is None else Range(Kind.AROUND, label=told)
 

@@ -3,7 +3,8 @@
 Under data parallelism a rank without requests runs along with the others, so that their collectives do not hang:
 vLLM's `execute_dummy_batch` has no range (vllm-project/vllm `v1/worker/gpu_worker.py`). Behind a step's range stand
 sampling and drafting, which ask for far less than the pass itself. What asks once more for nearly all that the pass
-did, kernel by kernel, is another pass, and no work of that step. Where a draft is checked this is not asked: several
+did, kernel by kernel, is another pass, and no work of that step; so is the replay of a graph that is as large, whose
+matrix products may have other names for a batch of another size. Where a draft is checked this is not asked: several
 passes of a draft model may well look like one of the target.
 """
 
@@ -47,21 +48,42 @@ def passes_behind(trace: Trace, thread: int, start_ns: I64, end_ns: I64) -> I64:
     times, names = trace.calls.start_ns[launch[rows]], trace.ops.name[rows]
     order = np.argsort(times, kind="stable")
     times, names = times[order], names[order]
+    replayed = np.unique(times[np.isin(times, trace.calls.start_ns[_graphs(trace)])])
+    begin, over = (int64(np.searchsorted(times, replayed, side)) for side in ("left", "right"))
     first, last, end = (np.searchsorted(times, edge[asked]).tolist() for edge in (start_ns, end_ns, following))
     for place, low, middle, high in zip(asked.tolist(), first, last, end, strict=True):
         if high - middle < AGAIN * (middle - low):
             continue
-        again = _begins(Counter(names[low:middle].tolist()), names[middle:high].tolist())
+        again = _replay(begin, over - begin, low, middle, high)
+        if again is None:
+            again = _begins(Counter(names[low:middle].tolist()), names[middle:high].tolist())
         if again is not None:
             found[place] = times[middle + again]
     return found
 
 
+def _replay(begin: I64, size: I64, low: int, middle: int, high: int) -> int | None:
+    """Where behind a step the first replay begins that is as large as the largest in it; None where there is none.
+
+    Args:
+        begin, size: of each replay of a graph, its first op and how many it has.
+        low, middle, high: the step's ops, and those behind it.
+    """
+    first, last, end = np.searchsorted(begin, (low, middle, high)).tolist()
+    largest = int(size[first:last].max(initial=0))
+    as_large = np.flatnonzero(size[last:end] >= AGAIN * largest)
+    return int(begin[last + as_large[0]]) - middle if largest >= FEWEST_KINDS and len(as_large) else None
+
+
+def _graphs(trace: Trace) -> Bools:
+    """Which calls launch a graph."""
+    return np.array([launches_graph(name) for name in trace.strings], dtype=np.bool_)[trace.calls.name]
+
+
 def _enough_calls(trace: Trace, thread: int, start_ns: I64, end_ns: I64, following: I64) -> I64:
     """The steps behind which there are as many calls as in them, or replays of graphs where they have some."""
     calls = np.flatnonzero(trace.calls.thread == thread)
-    times, name = trace.calls.start_ns[calls], trace.calls.name[calls]
-    graphs = np.array([launches_graph(text) for text in trace.strings], dtype=np.bool_)[name]
+    times, graphs = trace.calls.start_ns[calls], _graphs(trace)[calls]
 
     def counted(chosen: Bools) -> tuple[I64, I64]:
         own = np.sort(times[chosen])

@@ -2,7 +2,8 @@
 
 A label has, over its requests, the pairs of tokens that attention computes and the tokens of the caches that it reads;
 what a pair costs is the model's: layers, heads and their size. These are recorded where an attention operator runs
-outside a graph with `record_shapes`: the same model attends in all steps, so one step tells of all.
+outside a graph with `record_shapes`: the same model attends in all steps, so one step tells of all. A draft model has
+other layers: its steps have no row, and tell nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from tracer.arrays import int64
 from tracer.charge.intervals import distinct
 from tracer.charge.spans import innermost_span
-from tracer.document.names import ALL_STAGES
+from tracer.document.names import ALL_STAGES, DRAFT
 from tracer.document.summary import Attention
 from tracer.measure.roofline.draw import device_of
 from tracer.measure.roofline.shapes import MOST, TYPES
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 NEEDS = Want.CPU_OPS | Want.DETAILS
 # Queries (tokens, heads, size), keys (tokens, heads of keys, size): the operators at which engines leave their graphs.
 _OPERATOR = re.compile(r"(?:vllm|sglang)::unified_attention(?:_with_output)?")
+# The same with keys and values of a cache in pages (pages, tokens, heads, size): SGLang's outside its pieces of graphs
+# (sgl-kernel's FlashAttention 3). Without pages it is a vision tower's.
+_PAGED = re.compile(r"sgl_kernel::fwd")
 _LAST_SUM = "sqsk"  # as both engines spell it
 # A step runs one for each layer; more are none of a model's.
 MOST_LAYERS = 1000
@@ -93,12 +97,12 @@ def attention_rows(
         choices: peaks that a person gave.
         known: the layers, where the trace is a part of one that told them.
     """
-    summed = [step for step in steps if step.attention_ns and _sums(step) is not None]
+    summed = [step for step in steps if step.stage != DRAFT and step.attention_ns and _sums(step) is not None]
     if not summed:
         return [], ""
     found = known or layers_of(trace, runs.ranges)
     if found is None:
-        return [], UNLIKE if len(_attending(trace)) else NO_HEADS
+        return [], UNLIKE if len(_attending(trace)[0]) else NO_HEADS
     heads, layers = found
     dtype = TYPES[heads.type_name][0]
     peak = find_peak(device_of(trace, runs.work), dtype, tflops=choices.peak_tflops, gbs=choices.peak_gbs)
@@ -117,24 +121,46 @@ def _sums(step: EngineStep) -> tuple[int, int, int] | None:
 
 def layers_of(trace: Trace, ranges: StageRanges) -> Layers | None:
     """The heads of every layer and how many layers there are; None where that is not recorded, or differs."""
-    rows = _attending(trace)
+    rows, heads_of = _attending(trace)
     if trace.details is None or not len(rows):
         return None
-    heads = {_heads(*trace.details.shapes[number]) for number in set(trace.details.shape[rows].tolist())}
     held = innermost_span(ranges, trace.cpu_ops.start_ns[rows], trace.cpu_ops.thread[rows].astype(np.int64))
-    counts = Counter(Counter(held[held >= 0].tolist()).values())
+    own = (held >= 0) & (ranges.stage[held] != ALL_STAGES.index(DRAFT))
+    heads = {heads_of[number] for number in set(trace.details.shape[rows[own]].tolist())}
+    counts = Counter(Counter(held[own].tolist()).values())
     (one,) = heads if len(heads) == 1 else (None,)
     layers, steps = counts.most_common(1)[0] if counts else (0, 0)
     usual = steps >= USUAL * counts.total()
     return (one, layers) if one is not None and usual and 0 < layers <= MOST_LAYERS else None
 
 
-def _attending(trace: Trace) -> I64:
-    """The attention operators whose shapes were recorded."""
+def _attending(trace: Trace) -> tuple[I64, dict[int, Heads | None]]:
+    """The attention operators whose shapes were recorded, of one kind, and what each number of a shape says."""
     if trace.details is None or not len(trace.cpu_ops) or not len(trace.details.shape):
-        return int64([])
-    named = np.array([_OPERATOR.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
-    return int64(np.flatnonzero(named[trace.cpu_ops.name] & (trace.details.shape >= 0)))
+        return int64([]), {}
+    for operator, read in ((_OPERATOR, _heads), (_PAGED, _heads_of_pages)):
+        named = np.array([operator.fullmatch(name) is not None for name in trace.strings], dtype=np.bool_)
+        rows = int64(np.flatnonzero(named[trace.cpu_ops.name] & (trace.details.shape >= 0)))
+        found = {number: read(*trace.details.shapes[number]) for number in set(trace.details.shape[rows].tolist())}
+        if operator is _PAGED:
+            of_cache = [number for number, heads in found.items() if heads is not None]
+            rows = rows[np.isin(trace.details.shape[rows], of_cache)]
+        if len(rows):
+            return rows, found
+    return int64([]), {}
+
+
+def _heads_of_pages(dims: bytes, types: bytes, concrete: bytes) -> Heads | None:
+    """Of an operator whose keys and values are a cache in pages; None where they are no such cache."""
+    try:
+        queries, keys, values = msgspec.json.decode(dims, type=list[Any])[:3]
+        pages, page, *of_token = keys
+        alone = [queries, [queries[0], *of_token]]
+    except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
+        return None
+    if keys != values or len(of_token) != 2 or not all(type(number) is int and number > 0 for number in (pages, page)):
+        return None
+    return _heads(msgspec.json.encode(alone), types, concrete)
 
 
 def _heads(dims: bytes, types: bytes, _: bytes) -> Heads | None:
