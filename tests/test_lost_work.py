@@ -265,6 +265,20 @@ def test_steps_that_a_finding_is_about_are_counted_where_others_lack_ops() -> No
     assert said(1, 2) == f"{said()} (7 of 9 decode steps; of the others not all was recorded)"
 
 
+def test_a_gain_is_no_part_of_a_whole_that_is_not_known() -> None:
+    def gain(*missing: int) -> object:
+        events = [span("tracer/request#0", 0, 3000), span("tracer/prefill", 0, 1000)]
+        for n in range(10):
+            events += [call("cudaLaunchKernel", 100 * n + 1, 4, n + 50), kernel("k", 100 * n + 9, 5, n + 50)]
+        for k in range(1, 5):
+            events += [span(f"tracer/decode#{k}", 1000 + 100 * k, 90), call("cudaLaunchKernel", 1001 + 100 * k, 4, k)]
+            events += [] if k in missing else [kernel("k", 1009 + 100 * k, 80, k)]
+        (found,) = [one for one in summarize(trace_of(*events)).findings if one.id == "launch-bound"]
+        return found.gain
+
+    assert (gain() is None, gain(2)) == (False, None)
+
+
 def test_the_course_of_steps_begins_with_the_first_that_is_known(data: Path) -> None:
     assert "#5 720 µs" in " ".join(render(_summary(data, FIRST)).split())
 

@@ -130,7 +130,7 @@ class Evidence:
         latency, times = self.latency, self.times.values()
         if latency is not None and not latency.samples and times and all(time.clean for time in times):
             return latency.request_ns
-        return sum(time.total_ns for time in times) if self.unknown <= self.times.keys() else None
+        return None if self.unknown else sum(time.total_ns for time in times)
 
     def less_busy_ns(self, stage: str, share: float) -> float:
         """What all runs of a stage save if the device is busy for this share less: nothing where it mostly waits.

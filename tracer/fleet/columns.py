@@ -39,7 +39,6 @@ STAGE_MORE = (
     Column("runs", "of the stage: all calls in one request are one; decode has one a step"),
     Column("run_ns", "what one of those takes: without a profiler where that was measured, else in the trace", FLOAT),
     Column("clean", "whether it was measured without a profiler", FLAG),
-    Column("lost_launches", "launches without their device ops; where there are any, what the device did is null"),
 )
 RUNS = StoreTable(
     "a trace that was read, or could not be",

@@ -59,7 +59,6 @@ def rows_of(summary: Summary, origin: Origin) -> dict[str, Any]:
             _run_ns(stage, taken[stage.stage].step_ns if stage.stage in taken else None) for stage in summary.stages
         ],
         clean=[taken[stage.stage].clean if stage.stage in taken else False for stage in summary.stages],
-        lost_launches=[stage.lost.launches if stage.lost else 0 for stage in summary.stages],
     )
     found["kernels"] = pa.Table.from_pylist(list(_kernels(summary)), schema("kernels"))
     of_run = {name: _of(table, origin, name) for name, table in found.items()}

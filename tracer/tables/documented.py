@@ -32,6 +32,8 @@ HELD = (
     Column("memory_peak_bytes", "the most inside it"),
     Column("memory_end_bytes", "at its end"),
 )
+# What of a row is unknown says so.
+LOST = Column("lost_launches", "launches without their device ops; where there are any, what the device did is null")
 
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
@@ -51,6 +53,11 @@ def counted(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:
     """The columns COUNTED."""
     counts = [row.counts for row in rows]
     return {one.name: column(counts, one.name) for one in COUNTED}
+
+
+def lost(rows: Sequence[Stage | Token]) -> dict[str, list[int]]:
+    """The column LOST."""
+    return {LOST.name: [row.lost.launches if row.lost else 0 for row in rows]}
 
 
 def held(rows: Sequence[Stage | Token]) -> dict[str, list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracer.document.summary import Joules, StageMemory
-from tracer.tables.documented import COUNTED, HELD, IDLE, column, counted, held, idle
+from tracer.tables.documented import COUNTED, HELD, IDLE, LOST, column, counted, held, idle, lost
 from tracer.tables.table import FLOAT, TEXT, Column, Table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def _rows(_: Charged, summary: Summary) -> dict[str, Any]:
         "clean_p50_ns": [one and one.p50_ns for one in found],
         "clean_low_ns": [one and one.low_ns for one in found],
         "clean_high_ns": [one and one.high_ns for one in found],
+        **lost(stages),
     }
 
 
@@ -57,6 +58,7 @@ TABLE = Table(
         Column("clean_p50_ns", "median latency of requests without a profiler", FLOAT),
         Column("clean_low_ns", "lower end of that median's interval", FLOAT),
         Column("clean_high_ns", "upper end of it", FLOAT),
+        LOST,
     ),
     rows=_rows,
 )

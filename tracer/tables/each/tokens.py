@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracer.tables.documented import COUNTED, HELD, IDLE, column, counted, held, idle
+from tracer.tables.documented import COUNTED, HELD, IDLE, LOST, column, counted, held, idle, lost
 from tracer.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def _rows(_: Charged, summary: Summary) -> dict[str, Any]:
         **idle(tokens),
         **counted(tokens),
         **held(tokens),
+        **lost(tokens),
     }
 
 
@@ -39,6 +40,7 @@ TABLE = Table(
         Column("cpu_ns", "the range itself, on the host"),
         *COUNTED,
         *HELD,
+        LOST,
     ),
     rows=_rows,
 )
