@@ -84,7 +84,7 @@ def read_chrome(
     """
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs, at)
-    metadata = read_metadata(*content.metadata)
+    metadata, want = read_metadata(*content.metadata), content.had
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
     placed, numbers = place_ops(columns, metadata.devices, correlation)
