@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracer.packed as packed_columns
-from tracer.arrays import I8, I32, I64, int8, int32, int64
+from tracer.arrays import I8, I32, I64, int8, int32, int64, parts
 from tracer.blocks import pack
 from tracer.packed import (
     Blocks,
     Narrow,
+    Scattered,
     chosen,
     joined,
     kept,
@@ -23,6 +24,7 @@ from tracer.packed import (
     pieces,
     plus,
     replaced,
+    rows_of_pairs,
     some,
 )
 from tracer.trace.columns import MISSING, DeviceOps, HostCalls, Spans
@@ -150,3 +152,37 @@ def test_the_tables_of_a_trace_keep_every_column_narrow(table: type) -> None:
     columns = [int32(range(9)) if "name" in one.name else int64(range(9)) for one in fields(table)]
     made = table(*columns)
     assert all(isinstance(kept(made, one.name), Narrow) for one in fields(table))
+
+
+@given(st.lists(st.integers(0, 1 << 34), max_size=30), st.randoms())
+def test_what_is_put_in_at_scattered_rows_comes_out_in_their_order(wanted: list[int], random: Any) -> None:
+    rows = list(range(len(wanted)))
+    random.shuffle(rows)
+    made = Scattered(len(wanted))
+    for some_rows in (rows[:7], rows[7:]):
+        made.put(int32(some_rows), int64([wanted[row] for row in some_rows]))
+    assert made.column().whole().tolist() == wanted
+    assert made.part(slice(3, 9)).tolist() == wanted[3:9]
+
+
+@given(LONG, st.lists(st.integers(0, 39), max_size=12))
+def test_rows_of_a_column_are_those_asked_for_near_each_other_or_not(times: list[int], rows: list[int]) -> None:
+    table, asked = table_of(times), [row for row in rows if row < len(times)]
+    for chosen_rows in (asked, sorted(asked), [row for row in asked if row < 5], [-1] if times else []):
+        wanted = [times[row] for row in chosen_rows]
+        assert some(table, "time_ns", int32(chosen_rows)).tolist() == wanted
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 3)), max_size=30))
+def test_rows_are_told_apart_by_two_columns(pairs: list[tuple[int, int]]) -> None:
+    table = Table(*(int64([pair[side] for pair in pairs]) for side in (0, 1)), int32([0] * len(pairs)), int8([]))
+    wanted = [[row for row, pair in enumerate(pairs) if pair == one] for one in sorted(set(pairs))]
+    assert [rows.tolist() for rows in rows_of_pairs(table, "time_ns", "until_ns")] == wanted
+
+
+@given(st.lists(st.integers(0, 9), max_size=30).map(sorted), st.integers(1, 9))
+def test_parts_of_a_column_end_where_its_number_changes(keys: list[int], rows: int) -> None:
+    found = list(parts(int64(keys), rows))
+    assert [row for part in found for row in keys[part]] == keys
+    assert all(keys[part.stop - 1] != keys[part.stop] for part in found[:-1])
+    assert all(len(set(keys[part])) == 1 or keys[part].index(keys[part][-1]) < rows for part in found)

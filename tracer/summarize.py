@@ -154,9 +154,11 @@ def read(source: Source, choices: Choices, *, also: Want = NOTHING) -> Trace:
     trace = _read(source, want, choices)
     while (more := needs.after_all(trace, choices)) & ~(want | trace.had):
         want |= more
+        del trace  # so that there are not two
         trace = _read(source, want, choices)
-    rest = needs.in_the_end(trace, choices)
-    trace = _read(source, want | rest, choices) if rest & ~want else trace
+    if (rest := needs.in_the_end(trace, choices)) & ~want:
+        del trace
+        trace = _read(source, want | rest, choices)
     more = needs.beside(trace, choices)
     return beside(trace, _read(source, more, choices)) if more else trace
 

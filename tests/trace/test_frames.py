@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.chrome import document, frame, kernel, launch, read_bytes, span
+from support.chrome import document, frame, kernel, launch, operator, read_bytes, span
 from support.columns import spelled_out
 
 import tracer.summarize as summarizing
@@ -131,17 +131,23 @@ UNMARKED = (
 MARKED = (span("tracer/prefill", 0, 50), *UNMARKED)
 
 
-def _reads(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[list[Want], str]:
-    """What was asked of the reader to summarise a file, and whose markers were found."""
-    asked: list[Want] = []
+def _counted(asked: list[Want]) -> Callable[..., Trace]:
+    """What reads, and keeps what it is asked for."""
     read = summarizing.read_source
 
     def counted(source: Any, want: Want, **options: Any) -> Trace:
-        if want & Want.OPS:  # else it is a small file's reading for its operators and memory, beside this
+        # Else it is a small file's reading for its operators and memory, or for launches, beside this.
+        if want & Want.OPS and not want & Want.LAUNCHED:
             asked.append(want)
         return read(source, want, **options)
 
-    monkeypatch.setattr(summarizing, "read_source", counted)
+    return counted
+
+
+def _reads(monkeypatch: pytest.MonkeyPatch, path: Path) -> tuple[list[Want], str]:
+    """What was asked of the reader to summarise a file, and whose markers were found."""
+    asked: list[Want] = []
+    monkeypatch.setattr(summarizing, "read_source", _counted(asked))
     return asked, summarizing.summarize_file(path, Choices()).trace.markers
 
 
@@ -151,6 +157,27 @@ def test_a_trace_with_stacks_and_without_marks_is_read_once(tmp_path: Path, monk
     asked, markers = _reads(monkeypatch, path)
     assert markers == "modules"
     assert len(asked) == 1
+
+
+def test_where_an_engines_labels_have_sums_operators_are_read_at_once_and_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = {"Input Dims": [[1, 8, 64], *[[1, 2, 64]] * 2], "Input type": ["c10::BFloat16"] * 3}
+    attends = operator("vllm::unified_attention", 2, 20, **shapes)
+    label = "execute_1_context_0(sq0sk0sqsq0sqsk0)_generation_1(sq1sk9sqsq1sqsk9)"
+    events = (span(label, 0, 50), attends, launch(4, 1, 1), kernel("flash_fwd_splitkv_kernel", 8, 30, 1))
+    found = []
+    for metadata, times in (({"with_stack": 1}, 1), ({}, 2)):
+        path = tmp_path / f"{times}.json"
+        path.write_bytes(document(*events, **metadata))
+        asked: list[Want] = []
+        monkeypatch.setattr(summarizing, "read_source", _counted(asked))
+        found.append(summarizing.summarize_file(path, Choices()).serving)
+        monkeypatch.undo()
+        assert len(asked) == times
+    assert found[0] == found[1]
+    assert found[0] is not None
+    assert [row.heads for row in found[0].attention] == [8]
 
 
 def test_where_only_its_end_says_that_there_are_stacks_it_is_read_again(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracer.arrays import int64
 from tracer.charge.graphs import known_graphs
 from tracer.charge.spans import innermost_span
 from tracer.document.errors import InputError
@@ -34,10 +35,15 @@ UNKNOWN = "launch not recorded"
 
 def open_span(spans: Spans, work: Work) -> I64:
     """Index of the innermost span that was open when each piece of work was asked for, -1 where none was."""
-    found = np.full(len(work), -1, dtype=np.int64)
-    asked = work.asked
-    found[asked] = innermost_span(spans, work.call_start_ns[asked], work.call_thread[asked])
-    return found
+    if work.calls is None:
+        return innermost_span(spans, work.start_ns, work.call_thread)
+    # Of each call once, as those of graphs' replays ask for hundreds of ops; the last is that of work without a call.
+    calls, of_call = work.calls, np.full(len(work.calls) + 1, -1, dtype=np.int64)
+    asking = np.zeros(len(of_call), dtype=np.bool_)
+    asking[work.call] = True
+    rows = np.flatnonzero(asking[:-1])
+    of_call[rows] = innermost_span(spans, calls.start_ns[rows], int64(calls.thread[rows]))
+    return int64(of_call[work.call])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.arrays import int64
+import numpy as np
+
 from tracer.measure.ways import Keys, Way, numbered
+from tracer.packed import rows_of_pairs
 from tracer.trace.columns import stream_name
 
 if TYPE_CHECKING:
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 def _keys(trace: Trace, work: Work) -> Keys:
     if not work.on_device:
         return numbered([f"thread {thread}" for _, thread in trace.threads], work.track)
-    pairs = list(zip(work.device.tolist(), work.track.tolist(), strict=True))
-    unique = sorted(set(pairs))
-    number_of = {pair: number for number, pair in enumerate(unique)}
-    names = [f"device {device}, {stream_name(stream)}" for device, stream in unique]
-    return Keys(names, int64([number_of[pair] for pair in pairs]))
+    device, track, number, names = work.device, work.track, np.empty(len(work), dtype=np.int64), []
+    for place, rows in enumerate(rows_of_pairs(work, "device", "track")):
+        number[rows] = place
+        names.append(f"device {device[rows[0]]}, {stream_name(int(track[rows[0]]))}")
+    return Keys(names, number)
 
 
 WAY = Way(keys=_keys, meaning="stream: of the device.")

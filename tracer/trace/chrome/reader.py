@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -49,6 +50,7 @@ PACKED_FACTOR = 12
 TAIL_BYTES = 4 << 20
 # How the labels of vLLM and SGLang begin, and how much of a file is looked through for one.
 LABELS = (b'"execute_', b'"step[', b'"draft step[', b'"prefill[', b'"decode[')
+_SUMMED = re.compile(rb'"execute_[^"]{0,200}sqsk')
 LOOKED_THROUGH_BYTES = 16 << 20
 # Of larger files some Python frames are read with the modules, as reading all of them again takes seconds.
 LARGE_BYTES = 128 << 20
@@ -82,7 +84,7 @@ def read_chrome(
     """
     jobs = jobs or default_jobs(source.size_bytes * (PACKED_FACTOR if source.packed else 1))
     content = _read(source, want, jobs, at)
-    metadata = read_metadata(*content.metadata)
+    metadata, want = read_metadata(*content.metadata), content.had
     columns = _columns(content)
     correlation = settled(columns.ops(), columns.calls())
     placed, numbers = place_ops(columns, metadata.devices, correlation)
@@ -190,7 +192,7 @@ def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _
         raise InputError(f"{source.name}: not a trace ({told or 'a Chrome trace is JSON, plain or compressed'})")
     layout = sniff(head)
     if want & Want.MODULES_IF_STACKED and layout is not None and without_marks(_before_events(head, layout)):
-        want |= Want(0) if _labelled(source) else Want.MODULES
+        want |= _of_unmarked(source) & ~(Want.CPU_OPS if want & Want.ASKERS else Want(0))
     if want & Want.MODULES and source.size_bytes * (PACKED_FACTOR if source.packed else 1) > LARGE_BYTES:
         want |= Want.SOME_FRAMES
     if layout is not None:
@@ -207,19 +209,19 @@ def _read(source: Source, want: Want, jobs: int, at: Moments | None = None) -> _
     return _Content(document.collector, document.events, document.metadata, document.lost_bytes, own, want)
 
 
-def _labelled(source: Source) -> bool:
-    """Whether an engine's label is near the beginning: its steps are stages then, and modules most likely not needed.
+def _of_unmarked(source: Source) -> Want:
+    """What tells the stages of a file with stacks and without marks, by what is near its beginning.
 
-    They are read later where that was wrong.
+    Where that is an engine's label, its steps are stages; where it has sums over requests, operators say what attention
+    costs. What was wrong is read later.
     """
     seen = 0
     for block in source.blocks():
         if any(label in block for label in LABELS):
-            return True
-        seen += len(block)
-        if seen > LOOKED_THROUGH_BYTES:
+            return Want.CPU_OPS | Want.DETAILS if _SUMMED.search(block) is not None else Want(0)
+        if (seen := seen + len(block)) > LOOKED_THROUGH_BYTES:
             break
-    return False
+    return Want.MODULES
 
 
 def _before_events(head: bytes, layout: Layout) -> bytes:
