@@ -78,8 +78,8 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
 
 
 def without_activity(trace: Trace) -> str:
-    """What to do where nothing of a device was recorded."""
-    return in_words_of(maker_of(trace), NO_OPS)
+    """What to do where nothing of a device was recorded, or nothing with a usable time."""
+    return UNTIMED if trace.untimed else in_words_of(maker_of(trace), NO_OPS)
 
 
 def _by_name(trace: Trace, calls: list[int]) -> dict[str, int]:

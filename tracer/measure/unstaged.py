@@ -27,7 +27,9 @@ OLD_LABELS = re.compile(r"execute_new_\d+_cached_\d+")
 SCOPES = ("gpu_model_runner: ", "v2_gpu_model_runner: ")
 SHOWN = 3
 # What libraries open among operators, in no namespace either: compilers, autograd, loaders and optimizers.
-_OF_LIBRARIES = re.compile(r".*::.*|.*#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*")
+_OF_LIBRARIES = re.compile(
+    r".*::.*|(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*"
+)
 
 
 def _kept_as_operators(trace: Trace) -> Abstained | None:
