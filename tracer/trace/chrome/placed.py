@@ -37,12 +37,12 @@ def place_ops(
         columns: of the file.
         described: the devices that it describes.
         correlation: of its ops and calls.
-        other_hosts: reads which threads ran operators, where these were not read; asked only where ops name no device.
+        other_hosts: reads which threads ran operators, where these were not read; asked only where that matters.
     """
     ops, calls = columns.ops(), columns.calls()
     tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
-    if found.by_track and other_hosts is not None:
+    if found.on_others and other_hosts is not None:
         tracks = replace(tracks, hosts=tracks.hosts | other_hosts())
         found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
