@@ -31,7 +31,10 @@ def _there(explained: Explained) -> Block | None:
     if trace is None:
         return None
     if explained.found is not None:
-        return block("", *_found(trace, explained.found))
+        own = explained.found.next_step
+        return block(
+            "", *_found(trace, explained.found), *([] if own == explained.next_step else [line(f"do there: {own}")])
+        )
     why = [line(f"{trace}: {one.what} cannot be told: {one.because}") for one in explained.abstained]
     silent = f"{trace}: not found there; the rule is silent also where the trace cannot support it"
     return block("", *(why or [line(silent)]))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chrome import Event, kernel
+from support.chrome import Event, kernel, launch, span
 from support.findings import found
 
 from tracer.findings.same_stream_overlap import FINDING
@@ -47,3 +47,26 @@ def test_one_op_overlaps_and_two_do() -> None:
     finding = found(ID, *one, kernel("c", 180, 100, 3))
     assert finding is not None
     assert finding.message.startswith("2 ops overlap others on their own stream, 20.00 µs")
+
+
+@pytest.mark.parametrize(
+    ("shift_us", "length_us", "cause"),
+    [
+        (3, 9, "joined-processes"),  # of two machines' processes, which have one number
+        (100, 9, "dependent-launch"),  # one call behind the other
+        (1, 3, "dependent-launch"),  # a driver's call inside the runtime's
+        (8, 3, "dependent-launch"),  # rounded to whole microseconds
+    ],
+)
+def test_calls_at_once_on_one_thread_are_of_several_processes(shift_us: int, length_us: int, cause: str) -> None:
+    events = []
+    for number in range(5):
+        at = 1000 * number
+        first, second = launch(at, 9, 2 * number + 1), launch(at + shift_us, length_us, 2 * number + 2)
+        ran = [kernel("k", at + 200, 300, 2 * number + 1), kernel("k", at + 450, 300, 2 * number + 2)]
+        events += [span(f"tracer/decode#{number + 1}", at, 900), first, second, *ran]
+    finding = found(ID, *events)
+    assert finding is not None
+    assert finding.evidence["cause"] == cause
+    assert (finding.severity == "error") == (cause == "joined-processes")
+    assert ("annotate --merge" in finding.next_step) == (cause == "joined-processes")

@@ -200,3 +200,25 @@ def test_where_the_file_breaks_off_the_rest_of_it_may_have_the_ops() -> None:
     assert isinstance(lost, Lost)
     assert (torn.launches, lost.launches) == (1, 1)
     assert (torn.next_step, lost.next_step) == (words.TORN, words.AT_LAST)
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ({3: 2}, True),  # the third launch's kernel bears the second's number
+        ({3: 2, 5: 4}, True),
+        ({3: None}, False),  # lost
+        ({3: 2, 5: None}, False),  # one of two can only be lost
+    ],
+)
+def test_a_kernel_with_the_number_of_another_launch_is_not_called_lost_for_sure(
+    of: dict[int, int | None], said: bool
+) -> None:
+    asked = [call("hipModuleLaunchKernel", 10 * at, 5, at) for at in range(1, 9)]
+    numbers = {at: of.get(at, at) for at in range(1, 9)}
+    ran = [kernel("mm", 10 * at + 5, 8, number) for at, number in numbers.items() if number is not None]
+    lost = summarize(trace_of(span("tracer/prefill", 0, 200), *asked, *ran)).lost
+    assert lost
+    assert lost.launches == len(of)
+    assert ("bears the number of another launch" in lost.reason) is said
+    assert ("another release" in lost.next_step) is said

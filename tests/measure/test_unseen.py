@@ -79,6 +79,14 @@ def test_where_the_profiler_of_xpus_was_on_and_saw_nothing_it_is_said() -> None:
     assert _warnings(*PRODUCT, capture(0, 90)) == ([], True)
 
 
+def test_device_ops_without_usable_times_are_no_run_on_a_cpu() -> None:
+    untimed = {"ph": "X", "cat": "kernel", "name": "gemm", "dur": 5}
+    summary = summarize(trace_of(*PRODUCT, untimed, untimed))
+    assert summary.trace.warnings[-1].startswith("none of its 2 device ops has a usable time; times are the host's")
+    assert "no device work in this trace" not in render(summary)
+    assert len(summarize(trace_of(*PRODUCT, untimed, kernel("gemm", 5, 5))).trace.warnings) == 1
+
+
 def test_a_recording_of_ours_says_what_it_ran_on() -> None:
     manifest = as_metadata([latencies()], device={"type": "cuda", "name": "NVIDIA H200"})
     found = _warnings(span("tracer/prefill", 0, 90), operator("aten::mm", 10, 50), tracer=manifest)

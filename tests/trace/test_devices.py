@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.chrome import Event, call, kernel, launch, span, trace_of
+from support.chrome import EVERYTHING, Event, call, document, kernel, launch, operator, read_bytes, span, trace_of
 
 from tracer.charge import overlaps
 from tracer.charge.launches import find_launches
 from tracer.summarize import summarize
-from tracer.trace.columns import NO_STREAM, Trace
+from tracer.trace.columns import NO_STREAM, Trace, Want
 
 H100, MI300 = "NVIDIA H100 80GB HBM3", "AMD Instinct MI300X"
 
@@ -234,3 +234,20 @@ def test_devices_are_described_by_id_else_by_position_else_by_what_all_are() -> 
 
 def test_a_device_that_might_be_either_of_two_is_neither() -> None:
     assert _used(9, described=[(0, "a"), (1, "b"), (2, "c")]) == [""]
+
+
+@pytest.mark.parametrize("args", [{}, {"device": 0}])
+def test_a_thread_that_only_ran_operators_is_no_device_and_no_stream_of_one(args: dict[str, int]) -> None:
+    names = ("aten::mm", "aten::add")
+    ran = [operator(name, 10 * at, 8, tid=1147039) | {"pid": 1147039} for at, name in enumerate(names)]
+    kernels = [
+        {"ph": "X", "cat": "kernel", "name": name, "pid": 1147039, "tid": 1147039, "ts": 10, "dur": 8, "args": args}
+        for name in names
+    ]
+    data = document(*ran, *kernels, deviceProperties=[{"id": 0, "name": "NVIDIA H100"}])
+    for want in (Want.SUMMARY, EVERYTHING):
+        trace = read_bytes(data, want)
+        assert (trace.ops.device.tolist(), [one.id for one in trace.devices]) == ([0, 0], [0])
+        assert set(trace.ops.stream.tolist()) == {NO_STREAM}
+        said = ["2 device ops name no device: taken to be of the only one described"]
+        assert trace.warnings == ([] if args else said)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from support.chrome import Event, call, kernel, operator, span, trace_of
 
+from reports.parts.explained import blocks
+from tracer.document.explained import Explained
 from tracer.document.makers import in_words_of
+from tracer.findings.launch_bound import FINDING
 from tracer.summarize import summarize
 from tracer.trace.maker import maker_of
 
@@ -39,6 +42,8 @@ def test_advice_is_in_the_words_of_the_device(name: str, maker: str, graphs: boo
     assert maker_of(trace) == maker
     (finding,) = [one for one in summarize(trace).findings if one.id == "launch-bound"]
     assert ("CUDA" in finding.next_step) is graphs
+    told = Explained(id="x", rule="r", reason="r", next_step=FINDING.next_step, trace="t", found=finding)
+    assert any("do there" in repr(one) for one in blocks(told)) is not graphs
     alone = summarize(trace_of(*[event for event in _bound(name) if event["cat"] != "kernel"]))
     assert alone.lost
     assert activity in alone.lost.next_step

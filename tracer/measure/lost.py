@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tracer.measure.runs import Runs
     from tracer.trace.columns import Trace
 
+# A call that launches one kernel, whatever the runtime.
+_LAUNCHES_ONE = re.compile(r"LaunchKernel|KernelLaunch|LaunchCooperativeKernel")
 NO_OPS = (
     "record the device's activity too (ProfilerActivity.CUDA, or XPU), with no other profiler of it at work at the "
     "same time"
@@ -46,6 +49,9 @@ UNTIMED = (
     "record again, and if it stays so with another release of the profiler: it wrote device ops without their times"
 )
 UNNUMBERED = "record with another release of the profiler: it wrote device ops without the number of their launch"
+MISNUMBERED = (
+    "record again with another release of the profiler, or of ROCm: some give a kernel the number of another launch"
+)
 TORN = "fetch the file again, whole: it breaks off, and the missing ops may lie behind that place"
 # Followed by the names of calls.
 OF_A_KIND = "record with another release of the profiler: this one kept nothing of what was asked for by "
@@ -71,6 +77,7 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
     by_call = _by_name(trace, lost.calls.tolist())
     in_part = _by_name(trace, lost.calls[lost.in_part].tolist())
     of_calls = {name: count for name, count in _by_name(trace, lost.made.tolist()).items() if name in by_call}
+    several = _of_several(trace, lost)
     held = lost.stage[lost.stage >= 0]
     stages = [ALL_STAGES[code] for code in coded(ranges.stage[held])[0].tolist()]
     decoding = (ranges.stage == ALL_STAGES.index(DECODE)) & (ranges.index >= 0)
@@ -83,14 +90,34 @@ def describe(trace: Trace, ranges: StageRanges, lost: LostWork) -> Lost | None:
         stages=stages,
         steps=len(coded(held[decoding[held]])[0]),
         of_steps=int(decoding.sum()),
-        reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed)) + _or_there(_without_number(trace)),
-        next_step=in_words_of(maker_of(trace), _next_step(trace, lost)),
+        reason=_reason(by_call, in_part, of_calls, untimed=bool(trace.untimed))
+        + _or_there(_without_number(trace))
+        + _or_misnumbered(several),
+        next_step=MISNUMBERED if several else in_words_of(maker_of(trace), _next_step(trace, lost)),
     )
 
 
+def _of_several(trace: Trace, lost: LostWork) -> int:
+    """How many launches of one kernel have several, if these are enough for all that have none; else 0."""
+    one = np.array([_LAUNCHES_ONE.search(name) is not None for name in trace.strings], dtype=np.bool_)
+    single = lost.made[one[trace.calls.name[lost.made]]]
+    numbers, of = coded(trace.ops.correlation)
+    number = trace.calls.correlation[single]
+    place = np.minimum(np.searchsorted(numbers, number), max(0, len(numbers) - 1))
+    if not len(numbers) or not one[trace.calls.name[lost.calls]].all():
+        return 0
+    ops = np.where(numbers[place] == number, np.bincount(of, minlength=len(numbers))[place], 0)
+    return int(np.count_nonzero(ops > 1)) if (ops - 1)[ops > 1].sum() >= len(lost) else 0
+
+
+def _or_misnumbered(several: int) -> str:
+    has = counted(several, "launch has", "launches have")
+    return f", or bears the number of another launch ({has} several, which may be theirs)" if several else ""
+
+
 def without_activity(trace: Trace) -> str:
-    """What to do where nothing of a device was recorded."""
-    return in_words_of(maker_of(trace), NO_OPS)
+    """What to do where nothing of a device was recorded, or nothing with a usable time."""
+    return UNTIMED if trace.untimed else in_words_of(maker_of(trace), NO_OPS)
 
 
 def _by_name(trace: Trace, calls: list[int]) -> dict[str, int]:

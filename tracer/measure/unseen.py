@@ -44,6 +44,9 @@ def unseen_device(trace: Trace) -> str | None:
     """
     if len(trace.ops):
         return None
+    if trace.untimed:
+        ops = "its only device op has no" if trace.untimed == 1 else f"none of its {trace.untimed:,} device ops has a"
+        return f"{ops} usable time; times are the host's alone, and no rates follow from them"
     sign = (
         _sign(trace, trace.calls.name[outermost_calls(trace, launches)], launches, ("launch", "launches"))
         or _sign(trace, trace.cpu_ops.name, needs_device, ("operator of a device", "operators of a device"))

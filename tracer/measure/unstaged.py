@@ -29,7 +29,9 @@ SHOWN = 3
 # Words in which people name what no grammar reads as it stands; whether it is the stage they know.
 _WORDS = {stage: re.compile(rf"(?<![a-z]){stage}(?![a-z])", re.IGNORECASE) for stage in (VISION, PREFILL, DECODE)}
 # What libraries open among operators, in no namespace either: compilers, autograd, loaders and optimizers.
-_OF_LIBRARIES = re.compile(r".*::.*|.*#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*")
+_OF_LIBRARIES = re.compile(
+    r".*::.*|(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*|\w*Backward\d*|triton_.*|Torch.*|.*CompiledF.*|Inductor.*|Call.*|Pregraph.*"
+)
 
 
 def _kept_as_operators(trace: Trace) -> Abstained | None:

@@ -25,6 +25,7 @@ _SYNCHRONISES = re.compile(
     # Of others that kineto's plug-ins record: musaStreamSynchronize, aclrtSynchronizeStream, or without any prefix.
     r"|(?!cu|hip|ur|pi|ze)[a-z]\w*(?:Device|Stream|Event|Ctx)Synchronize|aclrtSynchronize\w*"
     rf"|(?:{_CLONES})Memcpy(?!\w*Async)\w*"
+    r"|aiuScheduleWait"
     # Cambricon's, of the runtime and the driver; a queue that waits for a notifier is the device's own wait.
     r"|cn(?:rt)?(?:(?:Queue|Ctx|Device)Sync|SyncDevice|WaitNotifier|(?:Memcpy|Memset)(?!\w*Async)\w*)(?:_V\d+)?"
     r"|(?:[dD]evice|[sS]tream|[eE]vent)_?[sS]ynchronize|[sS]ynchronize_?(?:[dD]evice|[sS]tream|[eE]vent)"
@@ -94,7 +95,7 @@ _MOVES_BYTES = re.compile(
     r"|(?:ur|pi|piext)Enqueue(?:USM|Mem)(?=\w*?(?:Memcpy|Memset|Fill|Copy|Read|Write))\w*"
     r"|(?:piext|pi)USMEnqueueMem(?:cpy|set)\w*"
     r"|zeCommandListAppend(?:Memory|Image)(?:Copy|Fill)\w*"
-    r"|(?:aclrt|cn(?:rt)?)Mem(?:cpy|set)\w*"
+    r"|(?:aclrt|cn(?:rt)?)Mem(?:cpy|set)\w*|aiuDataTransfer(?:DtoH|HtoD)"
 )
 
 

@@ -25,7 +25,7 @@ _OF_PROTOBUF = "binary, as Perfetto's own traces and XLA's xplane.pb are; export
 _KEYS = (
     (("summary_stats", "model_stats"), f"vLLM's layerwise profile, which has sums and no times; {TORCH}"),
     (("context", "prefill"), f"vLLM's layerwise profile, which has sums and no times; {TORCH}"),
-    (("Layers", "Bindings"), "what layers TensorRT built (trtexec --exportLayerInfo); record them running"),
+    (("Layers", "Bindings"), "trtexec's information on the layers that TensorRT built; record them running"),
     (("device_traces", "segments"), f"a snapshot of torch's memory; {TORCH}, with profile_memory=True"),
     (("schema", "nodes"), f"an execution trace (torch's ExecutionTraceObserver, Chakra), which has no times; {TORCH}"),
     (("rocprofiler-sdk-tool",), f"results of rocprofv3; {TORCH}"),

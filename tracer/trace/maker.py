@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tracer.arrays import coded
 from tracer.document.makers import AMD, INTEL, META, NVIDIA, OTHER
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def maker_of(trace: Trace) -> str:
         return NVIDIA
     if "HIP" in trace.producer:
         return AMD
-    names = [trace.strings[name] for name in np.unique(trace.calls.name).tolist()]
+    names = [trace.strings[name] for name in coded(trace.calls.name)[0].tolist()]
     for maker, calls in _CALLS:
         if any(calls.fullmatch(name) for name in names):
             return maker

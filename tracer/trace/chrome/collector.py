@@ -46,7 +46,7 @@ from tracer.trace.names import cut
 from tracer.trace.sampled import windows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tracer.arrays import I64, Bools, Column
     from tracer.trace.moments import Moments
@@ -114,6 +114,10 @@ class Collector:
                 by_group.setdefault(group, []).append(event)
         for group, chosen in by_group.items():
             self.add_group(group, chosen, place)
+
+    def wanted(self, events: Iterable[Event]) -> int:
+        """How many of these events would be read."""
+        return sum(event.cat in self._groups for event in events)
 
     def add_moments(self, events: Sequence[Event]) -> None:
         """Take in the arrows from launches to device ops, and what allocators did, among these events."""

@@ -62,6 +62,8 @@ class Placed:
         process_of_device: the host process that a device worked for, where the file tells.
         warnings: what had to be assumed, in words.
         by_track: whether some ops name no device, but stand on its track.
+        on_others: whether it matters which tracks are of host threads: of ops that name no device, or no stream on a
+            track that is not called by their device.
     """
 
     device: I64
@@ -70,6 +72,7 @@ class Placed:
     process_of_device: dict[int, str]
     warnings: list[str]
     by_track: bool = False
+    on_others: bool = False
 
 
 def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device]) -> Placed:
@@ -91,7 +94,9 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
     untold = int(np.count_nonzero(told == MISSING))
     told = int64(np.where(told == MISSING, only, told)) if untold else told
     row_stream = int64([NO_STREAM if track in tracks.hosts else _number_of(track[1]) for track in tracks.ids])
+    on_others = by_track
     if (stream == MISSING).any():
+        on_others |= bool(((stream == MISSING) & (own[tracks.of_op] != told)).any())
         stream = int64(np.where(stream == MISSING, row_stream[tracks.of_op], stream))
     ranks = _Ranks(pids, host_pids)
     device, number_of, pid_of = ranks.devices(told, tracks.of_op)
@@ -102,6 +107,7 @@ def place(number: I64, stream: I64, tracks: Tracks, described: Sequence[Device])
         process_of_device=ranks.processes(pid_of),
         warnings=[*_assumed(untold, only), *_joined(number_of, pid_of)],
         by_track=by_track,
+        on_others=on_others,
     )
 
 

@@ -160,6 +160,8 @@ def _collected(
     readable = [event for event in events if event is not None]
     if count > len(readable):
         collector.skipped["not readable"] += count - len(readable)
+    if phaseless := collector.wanted(event for event in readable if not event.ph):
+        collector.skipped["no phase"] += phaseless
     collector.add(join_pairs(readable))
     collector.add_moments(readable)
     return Document(collector, count, metadata, lost_bytes)

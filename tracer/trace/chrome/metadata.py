@@ -90,9 +90,10 @@ def read_metadata(*documents: bytes) -> Metadata:
     )
     if bytes(joined := first("merged")):
         warnings += merged.said(bytes(joined))
+    kinetos = any(bytes(first(key)) for key in _KINETOS) and not bytes(first("span_indx"))
     return Metadata(
-        producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), found),
-        kinetos=any(bytes(first(key)) for key in _KINETOS) and not bytes(first("span_indx")),
+        producer=_producer(manifest, first("cuda_runtime_version"), first("hip_runtime_version"), kinetos=kinetos),
+        kinetos=kinetos,
         devices=_devices(first("deviceProperties")),
         manifest=manifest,
         part=part,
@@ -158,14 +159,14 @@ def _count(raw: msgspec.Raw) -> int | None:
     return found
 
 
-def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, found: list[_Keys]) -> str:
+def _producer(manifest: Manifest | None, cuda: msgspec.Raw, hip: msgspec.Raw, *, kinetos: bool) -> str:
     if manifest is not None:
         return f"tracer {manifest.version} (torch {manifest.software.get('torch', '?')})"
     if bytes(hip):
         return "torch.profiler (HIP)"
     if bytes(cuda):
         return f"torch.profiler (CUDA {_cuda_version(cuda)})"
-    return "torch.profiler" if any(bytes(keys.deviceProperties) for keys in found) else "unknown"
+    return "torch.profiler" if kinetos else "unknown"
 
 
 def _cuda_version(raw: msgspec.Raw) -> str:

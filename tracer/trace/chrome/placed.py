@@ -16,6 +16,8 @@ from tracer.trace.chrome.devices import Tracks, apart_by_launch, place
 from tracer.trace.columns import NO_CORRELATION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.arrays import I64
     from tracer.trace.chrome.collected import Columns
     from tracer.trace.chrome.correlations import Correlations
@@ -23,11 +25,26 @@ if TYPE_CHECKING:
     from tracer.trace.columns import Device
 
 
-def place_ops(columns: Columns, described: list[Device], correlation: Correlations) -> tuple[Placed, I64]:
-    """Where each op ran, and the correlations of the ops, without those of which nothing tells whose they are."""
+def place_ops(
+    columns: Columns,
+    described: list[Device],
+    correlation: Correlations,
+    other_hosts: Callable[[], frozenset[tuple[str, str]]] | None = None,
+) -> tuple[Placed, I64]:
+    """Where each op ran, and the correlations of the ops, without those of which nothing tells whose they are.
+
+    Args:
+        columns: of the file.
+        described: the devices that it describes.
+        correlation: of its ops and calls.
+        other_hosts: reads which threads ran operators, where these were not read; asked only where that matters.
+    """
     ops, calls = columns.ops(), columns.calls()
     tracks = Tracks(columns.op_tracks, columns.track_of_op(), columns.hosts())
     found = place(ops.device, ops.stream, tracks, described)
+    if found.on_others and other_hosts is not None:
+        tracks = replace(tracks, hosts=tracks.hosts | other_hosts())
+        found = place(ops.device, ops.stream, tracks, described)
     processes = sorted({process for process, _ in columns.threads})
     if len(processes) < 2 or not len(calls):
         return found, correlation.of_ops

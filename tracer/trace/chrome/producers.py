@@ -168,7 +168,7 @@ _NO_WORK = re.compile(
 )
 _CATEGORY = re.compile(rb'"cat"\s*:\s*"([^"\\]{1,60})"')
 _ON_DEVICE = re.compile(
-    rb"(?<![a-z])(?:[gntxhvi]pu|hip|aiu)|mlu|gcu|musa|mtia|privateuse|device|kernel|cuda|stream|accelerator"
+    rb"(?<![a-z])(?:[gntxhvi]pu|hip|aiu)|mlu|gcu|musa|mtia|privateuse|device|kernel|cuda|stream|accelerator|collective"
     # As kineto would call what the plug-in of yet another device records.
     rb"|_(?:runtime|driver|memcpy|memset)\Z",
     re.IGNORECASE,

@@ -6,14 +6,12 @@ import re
 from collections import deque
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from tracer.arrays import compact
 from tracer.document.errors import InputError
 from tracer.packed import replaced
-from tracer.trace.chrome.categories import MODULE_PREFIX, Group, generation_frame, telling_frame, waiting_frame
+from tracer.trace.chrome.categories import Group
 from tracer.trace.chrome.collector import Collector
 from tracer.trace.chrome.correlations import settled
 from tracer.trace.chrome.document import read_document
@@ -21,11 +19,12 @@ from tracer.trace.chrome.flows import follow, lack_correlation
 from tracer.trace.chrome.handover import Handover
 from tracer.trace.chrome.layout import HEAD_BYTES, Layout, UnscannableError, sniff
 from tracer.trace.chrome.metadata import read_metadata, without_marks
+from tracer.trace.chrome.of_model import of_model
 from tracer.trace.chrome.placed import place_ops
 from tracer.trace.chrome.producers import of_another
 from tracer.trace.chrome.scanner import LAST_PLACE, Scanner, Tail, Text, scan_tail, texts
 from tracer.trace.chrome.tracks import OwnTracks, own_tracks
-from tracer.trace.columns import NO_CORRELATION, SampledFrames, Trace, Want, without_rows
+from tracer.trace.columns import NO_CORRELATION, Trace, Want, without_rows
 from tracer.trace.foreign import of_bytes
 from tracer.trace.memory import give_back_columns, give_back_freed_pages, keep_freed_pages
 from tracer.trace.parallel import default_jobs, in_processes
@@ -36,8 +35,10 @@ from tracer.trace.untimed import keep, timed_ops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tracer.arrays import I64
     from tracer.trace.chrome.collected import Columns
-    from tracer.trace.columns import Spans
+    from tracer.trace.chrome.devices import Placed
+    from tracer.trace.columns import Device, DeviceOps
     from tracer.trace.moments import Moments
     from tracer.trace.source import Source
 
@@ -86,10 +87,7 @@ def read_chrome(
     content = _read(source, want, jobs, at)
     metadata, want = read_metadata(*content.metadata), content.had
     columns = _columns(content)
-    correlation = settled(columns.ops(), columns.calls())
-    placed, numbers = place_ops(columns, metadata.devices, correlation)
-    where = {"device": compact(placed.device), "stream": compact(placed.stream)}
-    ops = replaced(columns.ops(), correlation=numbers, **where)
+    placed, ops, of_calls = _placed(source, content, columns, metadata.devices, jobs)
     if (torn := _torn(source, content)) is not None and strict:
         raise InputError(f"{source.name}: {torn}")
     trace = Trace(
@@ -101,7 +99,7 @@ def read_chrome(
         threads=with_threads(columns.threads, metadata.part),
         devices=placed.described,
         ops=ops,
-        calls=replaced(columns.calls(), correlation=correlation.of_calls),
+        calls=replaced(columns.calls(), correlation=of_calls),
         ranges=columns.spans(Group.RANGE),
         cpu_ops=columns.spans(Group.CPU_OP),
         frames=columns.spans(Group.FRAME),
@@ -121,13 +119,27 @@ def read_chrome(
         part=metadata.part,
         origin=metadata.origin,
         torn=torn is not None,
-        **_of_model(columns),
+        **of_model(columns),
     )
     unjoined = not (ops.correlation != NO_CORRELATION).any()
     doubtful = not len(ops) or ((placed.by_track or unjoined) and not metadata.kinetos)
     if doubtful and (unread := of_another(source, trace.events, kinetos=metadata.kinetos, ops=len(ops))) is not None:
         return without_rows(trace, unread)
     return _joined(source, trace, columns, jobs)
+
+
+def _placed(
+    source: Source, content: _Content, columns: Columns, described: list[Device], jobs: int
+) -> tuple[Placed, DeviceOps, I64]:
+    """Where the ops ran, the ops with that, and which launch each is of; the correlations of the calls."""
+
+    def hosts() -> frozenset[tuple[str, str]]:
+        return _read(source, Want.CPU_OPS, jobs).collector.columns().hosts()
+
+    correlation = settled(columns.ops(), columns.calls())
+    placed, numbers = place_ops(columns, described, correlation, None if content.had & Want.CPU_OPS else hosts)
+    where = {"device": compact(placed.device), "stream": compact(placed.stream)}
+    return placed, replaced(columns.ops(), correlation=numbers, **where), correlation.of_calls
 
 
 def _columns(content: _Content) -> Columns:
@@ -146,31 +158,6 @@ def _joined(source: Source, trace: Trace, columns: Columns, jobs: int) -> Trace:
         stands = [columns.op_tracks[track] for track in columns.track_of_op()[timed.rows].tolist()]
         trace = follow(trace, _read(source, Want.FLOWS, jobs).collector.columns().flows(), stands)
     return trace
-
-
-class _OfModel(TypedDict):
-    """Columns of a trace."""
-
-    modules: Spans
-    generation: Spans
-    stopped: Spans | None
-    sampled: SampledFrames | None
-
-
-def _of_model(columns: Columns) -> _OfModel:
-    """Calls of modules, of transformers' generation, and of functions in which a thread waits; some of all frames."""
-    every = columns.spans(Group.MODULE)
-
-    def of(kind: Callable[[str], bool]) -> Spans:
-        return every[np.array([kind(name) for name in columns.strings], dtype=np.bool_)[every.name]]
-
-    stopped, windows = of(waiting_frame), columns.spans(Group.WINDOW)
-    return _OfModel(
-        modules=of(lambda name: name.startswith(MODULE_PREFIX)),
-        generation=of(generation_frame),
-        stopped=stopped if len(stopped) else None,
-        sampled=SampledFrames(of(telling_frame), windows) if len(windows) else None,
-    )
 
 
 def _torn(source: Source, content: _Content) -> str | None:
