@@ -10,7 +10,7 @@ import numpy as np
 
 from tracer.charge.intervals import distinct, outermost
 from tracer.document.summary import Abstained
-from tracer.measure.threads import ALL_THREADS, silence
+from tracer.measure.threads import silence, to_hear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     """
     silent = [row for row in threads if row.silent]
     if silent and 2 * sum(row.device_time_ns for row in silent) > sum(row.device_time_ns for row in threads):
-        return Abstained(what=STAGES, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
+        return Abstained(what=STAGES, reason=silence(trace, silent, len(trace.ops)), next_step=to_hear(trace, silent))
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):
         return Abstained(
