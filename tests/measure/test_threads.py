@@ -79,6 +79,25 @@ def test_a_profiler_that_saw_one_thread_is_told_by_what_the_other_one_lacks() ->
     assert "not their Python frames" in told.next_step
 
 
+def test_a_thread_that_a_profiler_wrote_under_two_numbers_is_no_silent_one() -> None:
+    """A new thread that takes an ended one's place: its calls have that one's number, its operators have its own."""
+    work = [event for number in (1, 2, 3) for event in _work(7, number)]
+
+    def told(*events: Event) -> Abstained:
+        found = _told(_summary(*events, *work))
+        assert found is not None
+        return found
+
+    around = told(*(operator("aten::mm", 20 * number - 1, 5, tid=OTHER) for number in (1, 2, 3)))
+    assert "the operators of thread 2, which launched nothing, lie around what they launched" in around.reason
+    assert "profile_all_threads" not in around.next_step
+    beside = told(*(operator("aten::mm", 20 * number + 5, 5, tid=OTHER) for number in (1, 2, 3)))
+    assert "two numbers" not in beside.reason
+    assert "profile_all_threads=True" in beside.next_step
+    itself = told(*(operator("aten::mm", 20 * n - 1, 5, tid=OTHER) for n in (1, 2, 3)), *_work(OTHER, 4))
+    assert "two numbers" not in itself.reason
+
+
 def test_a_thread_with_operators_of_its_own_is_not_called_silent() -> None:
     summary = _summary(operator("aten::mm", 0, 5), operator("aten::mm", 0, 5, tid=OTHER), *_work(OTHER, 1, 3))
     assert [row.silent for row in summary.threads] == [False]

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import UNSET
 
 from tracer.arrays import int64
-from tracer.charge.intervals import distinct, sum_by
+from tracer.charge.intervals import Nest, distinct, sum_by
 from tracer.document.summary import Abstained, HostThread, LostOps
 from tracer.document.words import counted, duration
 from tracer.trace.api import waits_for_all
@@ -30,10 +30,16 @@ MOST = 32
 # What less is launched by, as a share of device time, is not worth a word.
 MUCH = 0.05
 UNKNOWN_TIME = "their time is unknown: launches lack device ops"
+# Of what a thread launches so much lies in operators; the rest are waits.
+NEARLY_ALL = 0.9
 ALL_THREADS = (
     "let torch.profiler look at all threads: profile(..., "
     "experimental_config=_ExperimentalConfig(profile_all_threads=True)), with that class from torch._C._profiler, adds "
     "their operators and ranges, not their Python frames; or start the profiler in the thread that runs the model"
+)
+ONE_NUMBER = (
+    "let the thread that was warmed up do what is recorded too (a pool of threads keeps its threads): a new thread "
+    "that takes the place of one that has ended is given that one's number in its calls"
 )
 ANY_THREAD = "; where they work for the stage that is open on another thread, as a backward pass does: --any-thread"
 
@@ -115,7 +121,7 @@ def unheard(trace: Trace, threads: Sequence[HostThread], *, any_thread: bool) ->
         yield Abstained(
             what="which stages other threads work for",
             reason=silence(trace, silent, len(trace.ops)) + (given if any_thread else ""),
-            next_step=ALL_THREADS + ("" if any_thread else ANY_THREAD),
+            next_step=to_hear(trace, silent) + ("" if any_thread else ANY_THREAD),
         )
 
 
@@ -124,6 +130,36 @@ def weights(threads: Sequence[HostThread]) -> list[int]:
     times = [row.device_time_ns for row in threads]
     known = [time_ns for time_ns in times if time_ns is not None]
     return known if len(known) == len(times) else [row.launches for row in threads]
+
+
+def under_another_number(trace: Trace, silent: Sequence[HostThread]) -> str | None:
+    """Which thread these really are: one with operators that launched nothing, in which nearly all they launched lies.
+
+    torch.profiler numbers a thread in one way for its calls and in another for its operators: a new thread that takes a
+    former one's place has the former one's number in its calls. None where no such thread is there for each of them.
+    """
+    spans = trace.cpu_ops if len(trace.cpu_ops) or trace.operators is None else trace.operators
+    calling = set(distinct(int64(trace.calls.thread)))
+    numbers = {thread: place for place, thread in enumerate(trace.threads)}
+    # Threads that launch nothing are few, or they are no such ones.
+    others = sorted(set(distinct(int64(spans.thread))) - calling)[:MOST]
+    found = set[str]()
+    for row in silent:
+        begun = trace.calls.start_ns[trace.calls.thread == numbers[row.process, row.thread]]
+        for thread in others:
+            own = np.flatnonzero(spans.thread == thread)
+            nest = Nest.of(spans.start_ns[own], spans.end_ns[own])
+            if trace.threads[thread][0] == row.process and (nest.innermost(begun) >= 0).mean() > NEARLY_ALL:
+                found.add(trace.threads[thread][1])
+                break
+        else:
+            return None
+    return ", ".join(sorted(found)) or None
+
+
+def to_hear(trace: Trace, silent: Sequence[HostThread]) -> str:
+    """What to do for these threads to be heard."""
+    return ALL_THREADS if under_another_number(trace, silent) is None else ONE_NUMBER
 
 
 def silence(trace: Trace, silent: Sequence[HostThread], of_ops: int) -> str:
@@ -135,8 +171,12 @@ def silence(trace: Trace, silent: Sequence[HostThread], of_ops: int) -> str:
     ops = sum(row.ops for row in silent)
     numbers = {thread: place for place, thread in enumerate(trace.threads)}
     elsewhere = started_elsewhere(trace, [numbers[row.process, row.thread] for row in silent])
+    other = under_another_number(trace, silent)
     why = (
-        "the profiler recorded those of the thread that started it alone"
+        f"the operators of thread {other}, which launched nothing, lie around what they launched, so that the profiler "
+        "wrote one thread under two numbers"
+        if other is not None
+        else "the profiler recorded those of the thread that started it alone"
         if elsewhere is None or _spoken(trace)
         else f"the profiler records those of the thread that starts it alone, and thread {elsewhere[1]}, which waited "
         "for the device and launched nothing, ran none"

@@ -11,7 +11,7 @@ import numpy as np
 from tracer.charge.intervals import distinct, outermost
 from tracer.document.names import DECODE, PREFILL, VISION
 from tracer.document.summary import UNSTAGED, Abstained
-from tracer.measure.threads import ALL_THREADS, silence, weights
+from tracer.measure.threads import silence, to_hear, weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def no_stages(trace: Trace, threads: Sequence[HostThread], annotations: Sequence
     """
     silent, worked = [row for row in threads if row.silent], weights(threads)
     if 2 * sum(much for row, much in zip(threads, worked, strict=True) if row.silent) > sum(worked):
-        return Abstained(what=UNSTAGED, reason=silence(trace, silent, len(trace.ops)), next_step=ALL_THREADS)
+        return Abstained(what=UNSTAGED, reason=silence(trace, silent, len(trace.ops)), next_step=to_hear(trace, silent))
     names = [row.name for row in annotations]
     if any(OLD_LABELS.fullmatch(name) for name in names):
         return Abstained(

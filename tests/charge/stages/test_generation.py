@@ -111,6 +111,24 @@ def test_each_call_is_a_request_and_time_between_them_is_nobodys() -> None:
     assert summarize(trace).device.between.idle_ns == 400_000
 
 
+def test_a_request_begins_with_what_is_seen_for_it_before_its_language_model_is_called() -> None:
+    def seen(at: float) -> list[Event]:
+        return [module("CLIPVisionModel_0", at, 4), module("Blip2QFormerModel_0", at + 5, 3)]
+
+    calls = [
+        *seen(100),
+        _frame("generate", 120, 60),
+        *_pass(130),
+        *_pass(150),
+        _frame("generate", 200, 60),
+        *_pass(210),
+    ]
+    found = find_stages(trace_of(*calls, *seen(300), _frame("generate", 320, 40), *_pass(330)))
+    assert (found.request_start_ns // 1000).tolist() == [100, 200, 300]
+    late = trace_of(*seen(100), _frame("generate", 120, 5000), _frame("_sample", 120.1, 4000), *_pass(1300))
+    assert (find_stages(late).request_start_ns // 1000).tolist() == [1300]
+
+
 def test_a_function_of_somebodys_own_of_that_name_is_none() -> None:
     trace = trace_of(_frame("generate", 0, 100, "app/server.py"), *_pass(10), *_pass(40))
     assert (find_stages(trace).markers, find_stages(trace).untold is not None) == ("none", True)

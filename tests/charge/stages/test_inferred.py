@@ -258,6 +258,19 @@ def test_replays_of_a_graph_are_steps_like_others() -> None:
     assert _calls(_found(host)) == [(0, "prefill", 1), (0, "decode", 12)]
 
 
+def test_a_last_step_that_asks_for_a_little_less_is_one_and_what_chooses_in_another_way_is_none() -> None:
+    """As where nothing is prepared behind the last token."""
+    short = (*LAYER_OF_STEP * 4, "norm", "gemv_head", *CHOICE)
+    for last, steps in ((short, 13), ((*LAYER_OF_TOWER * 6, *CHOICE), 12), (short[:-8], 12)):
+        host = Host()
+        for _ in range(2):
+            answer(host, 12)
+            begun = host.now
+            host.ask(last)
+            host.stage("decode#13" if steps == 13 else "vision", begun)
+        assert [count for _, _, count in _calls(_found(host))] == [1, steps] * 2
+
+
 def test_steps_without_their_prompt_are_told_by_growing_attention_alone() -> None:
     host = Host()
     answer(host, 20, prompt=(), grow=0.2)

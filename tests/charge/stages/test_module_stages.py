@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from model.eventgpt.builder import build_staged
 from model.registry import ModelOptions
 from tracer.charge.stages.find import find_stages, missing_for_stages
+from tracer.charge.stages.modules import model_calls, seen_by_modules
 from tracer.document.names import ALL_STAGES
 from tracer.summarize import summarize, summarize_file
 from tracer.trace.columns import Trace, Want
@@ -119,6 +120,21 @@ def test_a_single_draft_that_is_checked_makes_no_prompt_of_its_pass_and_the_next
     assert _told_by_shapes((20, 20), (1, 21), (3, 24), (1, 23)) == []
     assert [row[:2] for row in _told_by_shapes((20, 20), (1, 21), (40, 61), (1, 62))] == [
         ("prefill", 0), ("decode", 0), ("prefill", 1), ("decode", 1)
+    ]  # fmt: skip
+
+
+def test_where_shapes_are_there_and_do_not_tell_nobody_is_told_to_record_them() -> None:
+    events = [event for i in range(6) for event in _shaped(100 * i, i + 1, 4, 40 + 3 * i)]
+    untold = find_stages(trace_of(*events)).untold
+    assert untold is not None
+    assert "behind those in the cache" in untold.reason
+    assert "record_shapes" not in untold.next_step
+
+
+def test_behind_a_picture_a_decoder_that_begins_with_one_position_has_a_prompt() -> None:
+    steps = [event for i in range(3) for event in _shaped(100 * i + 50, i + 1, 1, 9)]
+    assert [row[0] for row in _rows(trace_of(module("ViTModel_0", 0, 40), *steps))] == [
+        "vision", "prefill", "decode", "decode"
     ]  # fmt: skip
 
 
@@ -334,3 +350,59 @@ def test_a_language_model_whose_tower_convolves_is_none_of_them() -> None:
     for at in (0, 100):
         events += [*_call(at, 50, at + 1, 5), module("CLIPVisionModel_0", at + 3, 9), module("Conv2d_0", at + 4, 2)]
     assert [row[0] for row in _rows(trace_of(*events))] == ["prefill", "vision"] * 2
+
+
+# Modules (those indented lie in the one before them), and how many are vision and how many projector.
+SEEN = {
+    ("DonutSwinModel", " DonutSwinLayer"): (1, 0),
+    ("JanusVisionModel", "JanusVisionAlignerMLP"): (1, 1),
+    ("Blip2VisionModel", "Blip2QFormerModel", " Blip2QFormerLayer"): (1, 1),
+    ("Kosmos2VisionModel", "Kosmos2ImageToTextProjection"): (1, 1),
+    ("GitVisionModel", "GitProjection"): (1, 1),
+    ("TimmWrapperModel", "Gemma3nMultimodalEmbedder"): (1, 1),
+    ("Florence2VisionBackbone", "Florence2MultiModalProjector", " Florence2VisionPositionalEmbeddingCosine1D"): (1, 1),
+    ("VisionConnector", " CLIPVisionModel"): (1, 1),
+    ("CLIPVisionModelWithProjection",): (1, 0),
+    ("Qwen2VisionTransformerPretrainedModel", " PatchMerger"): (1, 1),
+    ("IdeficsForVisionText2Text", " LlamaDecoderLayer"): (0, 0),
+    ("CLIPTextModel", "LlamaModel", " LlamaDecoderLayer"): (0, 0),
+}
+
+
+def test_what_towers_and_projectors_are_called() -> None:
+    def counts(names: tuple[str, ...]) -> tuple[int, int]:
+        events, at = list[Event](), 0
+        for name in names:
+            inner = name.startswith(" ")
+            at += 0 if inner else 100
+            events.append(module(f"{name.strip()}_0", at + 10 * inner, 10 if inner else 50))
+        vision, projectors = seen_by_modules(trace_of(*events))
+        return len(vision), len(projectors)
+
+    assert {names: counts(names) for names in SEEN} == SEEN
+
+
+def _layers(at: float, *names: str) -> list[Event]:
+    return [module(f"{name}DecoderLayer_{name[-1]}", at + 2 + 3 * place, 2) for place, name in enumerate(names)]
+
+
+def test_a_module_that_holds_the_loop_over_tokens_is_no_pass_and_what_runs_its_layers_again_is_one() -> None:
+    def passes(*events: Event) -> list[str]:
+        trace = trace_of(*events)
+        found = trace.modules.name[model_calls(trace)].tolist()
+        return [trace.strings[name].removeprefix("nn.Module: ") for name in found]
+
+    def step(at: float, name: str, *layers: str) -> list[Event]:
+        return [module(f"{name}_0", at, 20), *_layers(at, *layers)]
+
+    model = [*step(10, "LlamaModel", "A0", "A1"), *step(40, "LlamaModel", "A0", "A1")]
+    assert passes(module("Chat_0", 0, 100), *model) == ["LlamaModel_0"] * 2
+    assert passes(*model) == ["LlamaModel_0"] * 2
+    drafting = step(70, "OPTModel", "B0")
+    assert passes(module("Chat_0", 0, 100), *model, *drafting) == ["LlamaModel_0", "LlamaModel_0", "OPTModel_0"]
+    # Its layers twice in a pass, a layer that parts share, and one that leaves early.
+    assert passes(module("OuroModel_0", 0, 100), *_layers(10, "A0", "A1"), *_layers(50, "A0", "A1")) == ["OuroModel_0"]
+    shared = [*step(10, "Hybrid", "A0", "B0"), *step(40, "Hybrid", "A0", "B1")]
+    assert passes(module("Zamba2Model_0", 0, 100), *shared) == ["Zamba2Model_0"]
+    early = [*step(10, "LlamaModel", "A0", "A1"), *step(40, "LlamaModel", "A0")]
+    assert passes(module("Chat_0", 0, 100), *early) == ["Chat_0"]

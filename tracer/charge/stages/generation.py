@@ -14,6 +14,7 @@ tokens seems to begin with the call; its first recorded pass is no prompt's then
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,12 @@ def stages_of_generation(trace: Trace) -> StageRanges | None:
         return None
     requests.sort(key=lambda one: one.begins_ns[0])
     rows = [step for request, one in enumerate(requests) for step in _steps(one, request)]
+    beside: list[_Row] = []
     for seen, code in zip(seen_by_modules(trace), (_VISION, _PROJECTOR), strict=True):
         calls = trace.modules[seen]
         bounds = zip(calls.start_ns.tolist(), calls.end_ns.tolist(), calls.thread.tolist(), strict=True)
-        rows += [(*bound, code, -1, -1, -1) for bound in bounds]
+        beside += [(*bound, code, -1, -1, -1) for bound in bounds]
+    rows += beside
     start, end, thread, stage, index, number, passes = int64(rows).T
     order = np.lexsort((-end, start))
     drafted = bool((stage == _DRAFTING).any())
@@ -89,12 +92,30 @@ def stages_of_generation(trace: Trace) -> StageRanges | None:
         encoder_start_ns=int64([]),
         encoder_end_ns=int64([]),
         encoder_thread=int64([]),
-        request_start_ns=int64([one.begins_ns[0] for one in requests]),
+        request_start_ns=int64(_begun(requests, beside)),
         request_end_ns=int64([one.end_ns for one in requests]),
         tokens=all(one.tokens for one in requests),
         roles=tuple(DRAFTING if code == _DRAFTING else TARGET for code in stage[order].tolist()) if drafted else (),
         passes=tuple(passes[order].tolist()) if drafted else (),
     )
+
+
+def _begun(requests: list[_Request], beside: list[_Row]) -> list[int]:
+    """When each request began: with its call, or with what was seen for it before, since the last on its thread ended.
+
+    Models of several parts see first, and then call `generate` of their language model.
+    """
+    seen = sorted((row[2], row[0]) for row in beside)
+    over: dict[int, int] = {}
+    found = []
+    for one in requests:
+        begun = one.begins_ns[0]
+        place = bisect_left(seen, (one.thread, over.get(one.thread, np.iinfo(np.int64).min)))
+        if one.prompt and place < len(seen) and seen[place][0] == one.thread:
+            begun = min(begun, seen[place][1])
+        over[one.thread] = one.end_ns
+        found.append(begun)
+    return found
 
 
 def _steps(one: _Request, request: int) -> list[_Row]:

@@ -21,7 +21,7 @@ import numpy as np
 from tracer.arrays import coded, int64
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
 from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
-from tracer.charge.stages.steps import Steps, joined
+from tracer.charge.stages.steps import Steps, joined, with_last
 from tracer.charge.stages.training import TRAINING
 from tracer.statistics.robust import median, theil_sen
 from tracer.trace.api import copies_to_host
@@ -117,7 +117,9 @@ def likely_steps(sequence: Sequence) -> Likely | None:
         for answer in likely.answers:
             if not any(answer.meets(other) for other in (*sure, *others)):
                 (sure if likely.confidence >= ENOUGH else others).append(answer)
-    return replace(found[0], answers=joined(sequence, sure, others) if sure else found[0].answers)
+    if not sure:
+        return found[0]
+    return replace(found[0], answers=with_last(sequence, joined(sequence, sure, others), _TOKEN.search))
 
 
 def _steps_of(sequence: Sequence, run: Run) -> Likely:

@@ -16,7 +16,9 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct, outermost
+from tracer.charge.stages.passes import passes_of
 from tracer.charge.stages.prompts import are_prompts
+from tracer.charge.stages.queries import has_shapes
 from tracer.charge.stages.ranges import StageRanges, Untold
 from tracer.charge.stages.source import StageSource
 from tracer.charge.stages.training import trains
@@ -38,9 +40,15 @@ _DECODER = re.compile(
 _DETECTOR = re.compile(r"Detr|DINO|Dino|Deformable|Mask2?Former|OneFormer|Detect|Segment|Owl|Sam[A-Z2]|Sam_")
 _CONVOLUTION = re.compile(r"Conv[23]d_\d+$")
 _VISION = re.compile(
-    r"\A(?>(?s:.*)(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder))(?!\w*Projector)\w*_\d+$"
+    r"\A(?>(?s:.*)(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder|Swin|Beit|DeiT|ConvNe[Xx]t|Timm|"
+    r"A[Ii][Mm]v2|VQVAE))(?!\w*Text)\w*_\d+$"
 )
-_PROJECTOR = re.compile(r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor))\w*_\d+$", re.IGNORECASE)
+_WHOLE = re.compile(r"(?:Model|Tower|Encoder|Transformer|Backbone)\w*_\d+$")
+_PROJECTOR = re.compile(
+    r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor|Aligner|QFormer|MultiModalEmbedder|"
+    r"(?:Vision|Visual|Image|ToText|Git)Projection))\w*_\d+$",
+    re.IGNORECASE,
+)
 _WHOSE = Untold(
     what="which passes of the model are prefill and which are decode steps",
     reason="several language models take turns, as in speculative decoding, and no frame says which of them drafts",
@@ -52,6 +60,14 @@ _PROMPT_OR_STEP = Untold(
     reason="all ask for the same work, none takes much longer, and no shapes or frames of generate were recorded",
     next_step="record shapes too (record_shapes=True), or mark the stages (tracer.stage; record_function and --marker)",
     needs=Want.CPU_OPS | Want.DETAILS,
+)
+_OF_A_DRAFT = Untold(
+    what="which passes of the model are prefill and which are decode steps",
+    reason="some are given several positions behind those in the cache: they check a draft, or are a prompt's rest or "
+    "the next turn of a conversation, and no frames of generate were recorded",
+    next_step="record with_stack=True around generate itself, or mark the stages (tracer.stage; record_function and "
+    "--marker)",
+    needs=Want(0),
 )
 _ALONE = Untold(
     what="whether the passes of the model are prefill",
@@ -74,9 +90,7 @@ def seen_by_modules(trace: Trace) -> tuple[I64, I64]:
     found: list[tuple[I64, I64]] = []
     for thread in distinct(modules.thread):
         own = np.flatnonzero(modules.thread == thread)
-        towers = _matching(trace, own, _VISION)
-        vision = _outermost(trace, towers[~_holding(trace, towers, _matching(trace, own, _DECODER))])
-        found.append((vision, _outermost(trace, _matching(trace, own, _PROJECTOR))))
+        found.append(_seen(trace, own, _matching(trace, own, _DECODER)))
     if not found:
         return int64([]), int64([])
     return int64(np.concatenate([one for one, _ in found])), int64(np.concatenate([one for _, one in found]))
@@ -88,8 +102,7 @@ def model_calls(trace: Trace) -> I64:
     found = [int64([])]
     for thread in distinct(modules.thread):
         own = np.flatnonzero(modules.thread == thread)
-        calls = _outermost(trace, own)
-        found.append(calls[_holding(trace, calls, _matching(trace, own, _DECODER))])
+        found.append(passes_of(trace.modules, own, _matching(trace, own, _DECODER)))
     return int64(np.concatenate(found))
 
 
@@ -105,24 +118,32 @@ def stages_of_modules(trace: Trace) -> StageRanges | None:
         own = np.flatnonzero(modules.thread == thread)
         decoders = _matching(trace, own, _DECODER)
         decoders = np.setdiff1d(decoders, _matching(trace, decoders, _DETECTOR))
-        towers = _matching(trace, own, _VISION)
-        vision = _outermost(trace, towers[~_holding(trace, towers, decoders)])
-        calls = _outermost(trace, own)
-        calls = calls[_holding(trace, calls, decoders)]
+        vision, projectors = _seen(trace, own, decoders)
+        calls = passes_of(trace.modules, own, decoders)
         if not len(calls) or _sees_by_itself(trace, calls, vision):
             continue
-        projectors = _outermost(trace, _matching(trace, own, _PROJECTOR))
         if len(_models(trace, calls, decoders)) > 1:
             return replace(StageRanges.none(), untold=_WHOSE)
         if trains(trace):
             return replace(StageRanges.none(), untold=_TRAINED)
         told = are_prompts(trace, calls, vision, decoders)
         if told is None:
-            return replace(StageRanges.none(), untold=_PROMPT_OR_STEP)
+            return replace(StageRanges.none(), untold=_OF_A_DRAFT if has_shapes(trace) else _PROMPT_OR_STEP)
         if told.prompts.all() and not told.sure and not len(vision):
             return replace(StageRanges.none(), untold=_ALONE)
         return _ranges(trace, calls, told, vision, projectors)
     return None
+
+
+def _seen(trace: Trace, own: I64, decoders: I64) -> tuple[I64, I64]:
+    """The same of one thread. What a projector does is its own, whatever that is called, unless it is a whole tower."""
+    towers, projectors = (_matching(trace, own, pattern) for pattern in (_VISION, _PROJECTOR))
+    towers = np.setdiff1d(towers, projectors)
+    vision = _outermost(trace, towers[~_holding(trace, towers, decoders)])
+    projectors = _outermost(trace, projectors)
+    start, end = trace.modules.start_ns, trace.modules.end_ns
+    outside = Nest.of(start[projectors], end[projectors]).innermost(start[vision]) < 0
+    return vision[outside | np.isin(vision, _matching(trace, vision, _WHOLE))], projectors
 
 
 def _models(trace: Trace, calls: I64, decoders: I64) -> list[int]:

@@ -48,10 +48,11 @@ def are_prompts(trace: Trace, calls: I64, vision: I64, layers: I64) -> Told | No
     if found is not None:
         return Told(found, found, sure=True)
     told = told_by_shapes(trace, trace.modules[calls], trace.modules[layers])
-    if told is not None:
-        return told
     seen = np.searchsorted(np.sort(trace.modules.start_ns[vision]), trace.modules.end_ns[calls], side="left")
     pictured = np.asarray(np.diff(seen, prepend=0) > 0, dtype=np.bool_)
+    if told is not None:
+        # A decoder behind an encoder of pictures begins with a single position.
+        return told if told.prompts.any() or not pictured.any() else Told(pictured, pictured, sure=True)
     found = _by_work(trace, calls, pictured)
     return None if found is None else Told(found, found, sure=bool(pictured.any()))
 

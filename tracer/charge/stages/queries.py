@@ -42,6 +42,11 @@ class Told:
     sure: bool
 
 
+def has_shapes(trace: Trace) -> bool:
+    """Whether any operator's shapes were recorded, and read."""
+    return trace.details is not None and bool((trace.details.shape >= 0).any())
+
+
 def told_by_shapes(trace: Trace, calls: Spans, layers: Spans) -> Told | None:
     """What calls of a language model are, in their order on one thread; None where no shape tells.
 
@@ -50,7 +55,7 @@ def told_by_shapes(trace: Trace, calls: Spans, layers: Spans) -> Told | None:
         calls: of the language model.
         layers: calls of its decoder layers, on that thread.
     """
-    if trace.details is None or not (trace.details.shape >= 0).any():
+    if trace.details is None or not has_shapes(trace):
         return None
     queries = queries_of_calls(trace, trace.details, calls, layers)
     if (queries == UNKNOWN).any():

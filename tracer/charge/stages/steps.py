@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.charge.stages.sequence import Sequence
 
 
@@ -55,6 +59,44 @@ def joined(sequence: Sequence, sure: list[Steps], others: list[Steps]) -> list[S
             found.append(steps)
             told.append(known)
     return [steps for steps, known in zip(found, told, strict=True) if known]
+
+
+def with_last(sequence: Sequence, answers: list[Steps], chooses: Callable[[str], object]) -> list[Steps]:
+    """The same answers, each with a last step that asks for a little less than the others, or a little else.
+
+    Behind the last token nothing is prepared any more. Such a step is not repeated, so that it is found by what it
+    chooses: as far behind its beginning as the others do, but for some kernels.
+
+    Args:
+        sequence: in which they were found.
+        answers: in their order.
+        chooses: whether a kernel of this name chooses a token.
+    """
+    found = []
+    for place, steps in enumerate(answers):
+        following = answers[place + 1] if place + 1 < len(answers) else None
+        until = len(sequence) if following is None else following.start
+        # What another answer without a prompt comes behind may be its prompt.
+        sure = following is None or following.prompt is not None
+        end = _end_of_last(sequence, steps, until, chooses) if sure else None
+        found.append(steps if end is None else Steps((*steps.begins, end), steps.prompt))
+    return found
+
+
+def _end_of_last(sequence: Sequence, steps: Steps, until: int, chooses: Callable[[str], object]) -> int | None:
+    """Where one more step ends behind these; None where what follows is none."""
+    step, start = slice(*steps.begins[-2:]), steps.begins[-1]
+    size = step.stop - step.start
+    usual = np.flatnonzero(sequence.matching(step.start, step.stop, chooses))
+    last = np.flatnonzero(sequence.matching(start, min(until, start + int(size / ALIKE)), chooses))
+    if not len(usual) or len(last) < len(usual):
+        return None
+    end = min(until, start + int(last[len(usual) - 1]) + size - int(usual[-1]))
+    part = slice(start, end)
+    if not ALIKE * size <= end - start <= size / ALIKE:
+        return None
+    same = min(shared(sequence.own[a], sequence.own[b]) for a, b in ((part, step), (step, part)))
+    return end if same >= ALIKE and _works_alike(sequence, part, step) else None
 
 
 def _goes_on(sequence: Sequence, before: Steps, steps: Steps) -> bool:
