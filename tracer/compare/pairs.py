@@ -138,7 +138,8 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
     )
     abstained = abstentions(baseline, other, labels, source, tested, known=known)
     least = LEAST_ALLOWANCE if drift.tolerance is None else drift.tolerance
-    kernels, same = compare_kernels(before, after, least)
+    allowed = drift.tolerance is not None
+    kernels, same = compare_kernels(before, after, least, allowed=allowed)
     return Pair(
         baseline=labels[0],
         other=labels[1],
@@ -147,7 +148,7 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
-        steps=compare_steps(before, after, least),
+        steps=compare_steps(before, after, least, allowed=allowed),
         kernels=kernels,
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),
