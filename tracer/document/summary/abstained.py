@@ -24,6 +24,8 @@ UNJOINED = "the stages of device ops"
 ALL_WORK = "all device work of "
 # What is not answered of a file that has ranges, and no work at all.
 UNWORKED = "device, busy and idle time"
+# What is not answered of a file that has Python frames alone.
+UNHEARD = "what any thread did"
 # What is not answered where nothing tells the stages.
 UNSTAGED = "stages"
 # What is not answered of a trace by itself.
@@ -71,7 +73,7 @@ def require_read(path: str, abstained: Iterable[Abstained]) -> None:
 def why_unstaged(abstained: Iterable[Abstained]) -> Abstained | None:
     """Why a summary has no stages, what is nearest to the file first; None where it does not say."""
     said = {one.what: one for one in abstained}
-    return next((said[what] for what in (UNREAD, UNJOINED, UNWORKED, UNSTAGED) if what in said), None)
+    return next((said[what] for what in (UNREAD, UNJOINED, UNWORKED, UNHEARD, UNSTAGED) if what in said), None)
 
 
 def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:
