@@ -56,6 +56,8 @@ def _of_the_test(
         fewest, what, more = how_many(baseline, other, known=known)
         if fewest < FEW and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
+        if known is Known.UNTOLD:
+            yield known.value
         if known.inconclusive:
             on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
             yield f"{known.value}, so none is claimed; {known.next_step}{KERNELS_BESIDE if on_device else ''}"
