@@ -6,17 +6,26 @@ Whoever cannot says why and what to do, in one shape.
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.chrome import Event, call, kernel, launch, span, trace_of
+from support.chrome import OTHER, Event, call, kernel, launch, operator, span, trace_of, write
 from support.manifests import as_metadata
 from support.summaries import requests
 
+from reports.document import of_comparison, of_summary
+from reports.render.markdown import render as as_markdown
+from reports.render.text import render as as_text
+from tracer.cli.cautions import caution
+from tracer.cli.critical_path import _check as find_range
 from tracer.compare.gates import check_budgets, check_regressions, parse_budget
 from tracer.compare.pairs import compare
-from tracer.document.summary import Abstained, Summary
+from tracer.document.errors import InputError
+from tracer.document.summary import UNMEASURED, Abstained, Summary
 from tracer.predict.whatif import Changes, predict
 from tracer.summarize import summarize
 
@@ -52,6 +61,22 @@ def _plain(events: Iterable[Event]) -> list[Event]:
     return [one for one in events if not one["name"].startswith("tracer/")]
 
 
+def _untimed(*steps: int) -> list[Event]:
+    """Of some steps the kernels were written as of the epoch."""
+    return [
+        {**one, "ts": one["ts"] + 10**6}
+        if one["cat"] != "kernel" or one["args"]["correlation"] not in steps
+        else {**one, "ts": 0, "dur": 0}
+        for one in _decode()
+    ]
+
+
+def _unwatched() -> list[Event]:
+    """The steps are those of a thread that the profiler did not watch."""
+    work = [one for k in range(1, 9) for one in (launch(100 * k, 4, k, tid=OTHER), kernel("gemm", 100 * k + 9, 30, k))]
+    return [operator("aten::mm", 0, 5), *work]
+
+
 def _early() -> list[Event]:
     """A device whose clock is 1 ms before the host's."""
     return [one if one["cat"] != "kernel" else {**one, "ts": one["ts"] - 1000} for one in _decode(of=40)]
@@ -72,6 +97,8 @@ class Row:
         assumed: what it says then, beside the change.
         compared: what a comparison with itself does not answer, and why.
         budget, judged: a budget, and why it cannot be judged: "" where it is.
+        pathless: why no critical path leads through the first decode step, or the trace; "" where one does.
+        told: what whoever asks for its tables is told; "" of nothing.
     """
 
     events: list[Event]
@@ -85,12 +112,17 @@ class Row:
     compared: tuple[str, str] = ("", "")
     budget: str = "tpot<=1s"
     judged: str = ""
+    pathless: str = ""
+    told: str = ""
 
 
+UNTIMED = "2 of 9 cudaLaunchKernel have no device op with a usable time"
 LACK, PART = "have no device op", "2 of 8 cudaGraphLaunch have a part of the device ops of their graph"
 CALLS = "the calls that launched them were not recorded"
 NO_RANGE = "there is no range in the file"
 UNTESTED = ("latencies", "no pass without a profiler")
+HEARD = "launched 8 of 8 ops (240.00 µs), and the file has no operator, range or Python frame of it"
+NO_CALLS = "none of 9 ops has a launch record"
 ROWS = {
     "lost launches, all": Row(
         events=[one for one in _decode() if one["cat"] != "kernel"],
@@ -100,6 +132,8 @@ ROWS = {
         predicted=LACK,
         compared=("device work of decode in A", LACK),
         judged=LACK,
+        pathless=LACK,
+        told=LACK,
     ),
     "lost launches, all of a stage": Row(
         events=_decode(*range(1, 9), name="cudaGraphLaunch"),
@@ -109,6 +143,8 @@ ROWS = {
         predicted=LACK,
         compared=("device work of decode in A", LACK),
         judged=LACK,
+        pathless="1 launch in it has no device op: 8 of 8",
+        told=LACK,
     ),
     "lost of some replays": Row(
         events=_replays(1, 2),
@@ -119,6 +155,8 @@ ROWS = {
         compared=("device work of decode in A", PART),
         budget="decode<=99%",
         judged=PART,
+        pathless="1 launch in it has no device op: 2 of 8",
+        told=PART,
     ),
     "lost in some steps": Row(
         events=_decode(1, 2),
@@ -127,6 +165,8 @@ ROWS = {
         findings=("sync-per-token", "bottleneck-stage"),
         assumed="2 of 8 decode steps lack device ops and are taken to be like the others",
         compared=("device work of decode in A", LACK),
+        pathless="1 launch in it has no device op: 2 of 9",
+        told=LACK,
     ),
     "lost in some steps, shares": Row(
         events=_decode(1, 2),
@@ -136,6 +176,8 @@ ROWS = {
         compared=("device work of decode in A", LACK),
         budget="decode<=99%",
         judged=LACK,
+        pathless=LACK,
+        told=LACK,
     ),
     "lost, without stages": Row(
         events=_plain(_decode(1, 2)),
@@ -144,6 +186,8 @@ ROWS = {
         predicted=f"it has no stages, so there is nothing to predict from: {NO_RANGE}.*; mark",
         compared=("device work in A", LACK),
         judged=NO_RANGE,
+        pathless="2 launches in it have no device op",
+        told=LACK,
     ),
     "lost calls of some steps": Row(
         events=[
@@ -155,6 +199,38 @@ ROWS = {
         assumed="all device work of decode is taken to be what has a launch record: 2 of 9 device ops",
         compared=("all device work of decode in A", CALLS),
         judged=CALLS,
+        pathless=CALLS,
+        told=CALLS,
+    ),
+    "no usable times": Row(
+        events=_untimed(3, 4),
+        whole=_decode(),
+        summary=("device, busy and idle time of decode", UNTIMED),
+        findings=("sync-per-token", "bottleneck-stage"),
+        assumed="2 of 8 decode steps lack device ops and are taken to be like the others",
+        compared=("device work of decode in A", UNTIMED),
+        budget="decode<=99%",
+        judged=UNTIMED,
+        told=UNTIMED,
+    ),
+    "one thread seen": Row(
+        events=_unwatched(),
+        whole=_decode(),
+        summary=("stages", HEARD),
+        predicted="it has no stages, so there is nothing to predict from: thread 2 of process 100 launched 8 of 8 ops",
+        compared=("stages", "neither trace has stages"),
+        judged=HEARD,
+        pathless="of the threads that launched most of it the file has no operator",
+    ),
+    "no calls": Row(
+        events=[one for one in _decode() if one["cat"] != "cuda_runtime"],
+        whole=_decode(),
+        summary=("the stages of device ops", NO_CALLS),
+        predicted=f"it has no stages, so there is nothing to predict from: {NO_CALLS}",
+        compared=("the stages of device ops in A", NO_CALLS),
+        judged=NO_CALLS,
+        pathless=NO_CALLS,
+        told=NO_CALLS,
     ),
     "nothing but ranges": Row(
         events=_ranges(),
@@ -163,13 +239,15 @@ ROWS = {
         compared=("device, busy and idle time in A", "the trace holds ranges and no work"),
         budget="decode<=99%",
         judged="the trace holds ranges and no work",
+        pathless="it has no device work, which HolisticTraceAnalysis needs for a critical path: the trace holds",
+        told="the trace holds ranges and no work",
     ),
     "no stages": Row(
         events=_plain(_decode()),
         whole=_decode(),
         summary=("stages", NO_RANGE),
         predicted=f"it has no stages, so there is nothing to predict from: {NO_RANGE}.*; mark",
-        compared=("stages", "one trace or both have none"),
+        compared=("stages", "neither trace has stages"),
         judged=NO_RANGE,
     ),
     "nothing at all": Row(
@@ -179,6 +257,8 @@ ROWS = {
         predicted="it has no stages, so there is nothing to predict from: the trace holds no work: .*; record while",
         compared=("device, busy and idle time in A", "the trace holds no work"),
         judged="the trace holds no work",
+        pathless="the trace holds no work",
+        told="the trace holds no work",
     ),
     "no clean times": Row(
         events=_decode(),
@@ -219,6 +299,8 @@ ROWS = {
         summary=("why the device waits", "the device's clock is off"),
         findings=("launch-bound", "sync-per-token"),
         compared=UNTESTED,
+        pathless="the device's clock is off",
+        told="the device's clock is off",
     ),
 }
 IDS = list(ROWS)
@@ -311,3 +393,52 @@ def test_a_limit_of_regressions_is_judged_where_a_tolerance_is_given() -> None:
     summary = summarize(trace_of(*_decode(), tracer=CLEAN))
     (gate,) = check_regressions(compare([summary, summary], tolerance=0.05), 0.1)
     assert (gate.value is not None, gate.passed) == (True, True)
+
+
+def _step(path: Path, row: Row, events: list[Event]) -> str:
+    """Look for a path through the first decode step, or the whole trace where it has no such range."""
+    trace = write(path, *events, **row.metadata)
+    return find_range(trace, "tracer/decode#1" if any(one["name"] == "tracer/decode#1" for one in events) else "", 0)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_critical_path_is_looked_for_only_where_its_work_is_there(name: str, tmp_path: Path) -> None:
+    row = ROWS[name]
+    if row.pathless:
+        with pytest.raises(InputError, match=re.escape(row.pathless)) as refused:
+            _step(tmp_path / "a.json", row, row.events)
+        assert "; " in str(refused.value)
+    else:
+        _step(tmp_path / "a.json", row, row.events)
+    # Through replays none leads either, as another test says.
+    whole = _decode() if any(one["name"] == "cudaGraphLaunch" for one in row.whole) else row.whole
+    assert _step(tmp_path / "twin.json", row, whole) == "tracer/decode#1"
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_whoever_asks_for_tables_is_told_what_is_not_in_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    row = ROWS[name]
+    caution(_summary(row))
+    said = capsys.readouterr().err
+    assert (row.told in said, bool(said)) == (True, bool(row.told))
+    caution(_twin(row))
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("render", [as_text, as_markdown])
+def test_every_renderer_gives_each_reason_and_what_to_do(render: Callable[..., str], name: str) -> None:
+    """But for latencies of a trace by itself, in whose place a report shows what there is."""
+    summary = _summary(ROWS[name])
+    (pair,) = (found := compare([summary, summary])).pairs
+    for blocks, told in ((of_summary(summary), summary.abstained), (of_comparison(found), pair.abstained)):
+        said = _plainly(render(blocks, width=10_000) if render is as_text else render(blocks, heading=""))
+        for one in told:
+            if one.reason != UNMEASURED:
+                assert _plainly(one.reason.partition(":")[0]) in said
+                assert _plainly(one.next_step.partition("; ")[0]) in said
+
+
+def _plainly(text: str) -> str:
+    """The letters and figures alone, whatever is escaped around them."""
+    return "".join(re.findall(r"[a-zA-Z0-9]+", html.unescape(text)))

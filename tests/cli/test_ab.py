@@ -134,6 +134,13 @@ def test_a_limit_that_is_exceeded_is_the_code_3(folder: Path, capsys: pytest.Cap
     assert _ab("--max-regression", "5%", "--force", b=()) == 0
 
 
+def test_a_limit_on_what_there_was_no_time_to_record_cannot_be_judged(folder: Path) -> None:
+    with pytest.raises(GateError, match="5% cannot be judged: nothing to compare yet: give it more time"):
+        _ab("--max-regression", "5%", "--max-time", "0.001s")
+    with pytest.raises(InputError, match="nothing to compare yet: give it more time"):
+        _ab("--max-time", "0.001s", "--force")
+
+
 def test_an_earlier_session_is_overwritten_only_if_that_is_wanted_and_nothing_else_is(folder: Path) -> None:
     _ab()
     (folder / "ab" / "mine.json").write_text("{}")

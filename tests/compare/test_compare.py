@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.manifests import MS, latencies, sample
 from support.summaries import KERNELS, requests, summary
 
+from tracer.compare.drift import Known
 from tracer.compare.order import took_turns
 from tracer.compare.pairs import compare
 from tracer.document.comparison import SCHEMA, Comparison, KernelUse, Pair, Row, encode
@@ -105,6 +106,8 @@ def test_recordings_that_did_not_take_turns_show_no_difference_and_say_so() -> N
         assert [one.what for one in pair.abstained] == ["whether latencies differ"] * (step == 1)
         (allowed,) = compare([*first, *second], recordings=5, tolerance=0.03).pairs
         assert _rows(allowed)["vision"].verdict == "slower"
+        (shared,) = compare([*first, *first[:4], second[4]], recordings=5).pairs
+        assert (shared.inconclusive, shared.abstained[0].reason.split(",")[0]) == (True, "a recording is in both runs")
         with pytest.raises(InputError, match="100.json: the same recording as 100.json; record each run several times"):
             compare([*first[:4], first[0], *second], recordings=5)
 
@@ -152,7 +155,7 @@ def test_drift_between_recordings_is_noise_where_each_run_was_recorded_several_t
     others = [summary(requests(time)) for time in (36, 30, 36, 30, 36)]
     assert _rows(_pair(drifted[0], others[0]))["vision"].verdict == "slower"
     (pair,) = compare([*drifted, *others], recordings=5).pairs
-    assert (pair.recordings, pair.permutations, pair.notes) == (5, 252, [])
+    assert (pair.recordings, pair.permutations, pair.notes) == (5, 252, [Known.UNTOLD.value])
     vision = _rows(pair)["vision"]
     assert vision.verdict == "cannot tell"
     assert (vision.before_ns, vision.after_ns) == (30.015 * MS, 36.018 * MS)

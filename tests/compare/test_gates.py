@@ -85,6 +85,15 @@ def test_a_budget_on_what_the_trace_alone_does_not_tell_cannot_be_judged() -> No
     assert gate.next_step == "record with tracer record, which measures both"
 
 
+def test_steps_that_may_yield_any_number_of_tokens_do_not_say_what_a_token_takes() -> None:
+    found = summary()
+    passes = msgspec.structs.replace(found, trace=msgspec.structs.replace(found.trace, steps="passes"))
+    (gate,) = check_budgets(passes, [parse_budget("tpot<=1s")])
+    assert (gate.value, gate.passed) == (None, False)
+    assert gate.reason.endswith("nothing in the trace says how many tokens each yields")
+    assert check_budgets(passes, [parse_budget("decode<=99%")])[0].passed
+
+
 def test_a_regression_fails_only_beyond_its_limit_and_the_noise() -> None:
     slower = compare([summary(requests(30), path="a"), summary(requests(33), path="b")], tolerance=0.01)
     failed = check_regressions(slower, 0.05)

@@ -103,11 +103,28 @@ def command(
 
     session = Session(asked, record)
     _run(session, output)
-    found = _gated(session.judged(), limit)
+    found = _gated(_judged(session, limit), limit)
     _report(found, output, output_format, top=top, width=width)
     if session.ended == INTERRUPT:
         raise KeyboardInterrupt
     _end(session, found)
+
+
+def _judged(session: Session, limit: float | None) -> Comparison:
+    """What was recorded says.
+
+    Raises:
+        GateError: nothing, and a limit was to be held to it, unless a recording failed.
+        InputError: nothing.
+    """
+    from tracer.document.errors import GateError
+
+    try:
+        return session.judged()
+    except InputError as error:
+        if limit is None or session.reason:
+            raise
+        raise GateError(f"--max-regression {limit * 100:g}% cannot be judged: {error}") from None
 
 
 def _run(session: Session, folder: Path) -> None:

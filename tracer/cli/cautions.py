@@ -24,6 +24,6 @@ def caution(summary: Summary) -> None:
 
 def _hurts(what: str) -> bool:
     """Whether what is not answered is in the tables all the same, or by what is missing is no answer either."""
-    from tracer.document.summary import ALL_WORK, UNJOINED, UNWORKED, WAITING
+    from tracer.document.summary import ALL_WORK, UNHEARD, UNJOINED, UNWORKED, WAITING
 
-    return what.startswith(ALL_WORK) or what in (UNJOINED, UNWORKED, WAITING)
+    return what.startswith(ALL_WORK) or what in (UNHEARD, UNJOINED, UNWORKED, WAITING)

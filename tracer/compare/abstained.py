@@ -11,7 +11,7 @@ from tracer.compare.figures import MEDIANS, REQUESTS, TRACE
 from tracer.compare.kernels import whole_kernels
 from tracer.compare.totals import share_stages
 from tracer.compare.verdicts import UNLIKE, UNTESTED
-from tracer.document.summary import ALL_WORK, UNJOINED, UNSTAGED, UNWORKED, Abstained, Lost, gathered
+from tracer.document.summary import ALL_WORK, UNHEARD, UNJOINED, UNSTAGED, UNWORKED, Abstained, Lost, gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ UNMEASURED = {
     MEDIANS: "one file or both keep medians only, not each request, so nothing is tested",
 }
 RECORD = "record both with tracer record --requests 10"
-SAVE = "tracer summarize --marker names them, and what it saves by --format json can be compared"
+SAVE = "tracer summarize --marker names stages, and what it saves by --format json can be compared"
 # With fewer a side the smallest p may not survive being adjusted for all rows.
 FEW = 5
 
@@ -68,7 +68,7 @@ def of_side(summary: Summary, label: str) -> list[Abstained]:
         return [
             msgspec.structs.replace(one, what=f"{one.what} in {label}")
             for one in summary.abstained
-            if one.what.startswith(ALL_WORK) or one.what in (UNWORKED, UNJOINED)
+            if one.what.startswith(ALL_WORK) or one.what in (UNWORKED, UNHEARD, UNJOINED)
         ]
     unknown = [
         f"{'device work' if stage.device_time_ns is None else 'idle time'} of {stage.stage}"
@@ -100,10 +100,11 @@ def how_many(baseline: Sequence[Summary], other: Sequence[Summary], *, known: Kn
 
 
 def _stages(before: Summary, after: Summary) -> Iterator[Abstained]:
-    if not before.stages or not after.stages:
-        yield Abstained(what=UNSTAGED, reason="one trace or both have none", next_step=SAVE)
-    elif not share_stages(before, after):
-        yield Abstained(what=UNSTAGED, reason="no stage is in both traces", next_step=SAVE)
+    if not share_stages(before, after):
+        which = "no stage is in both traces"
+        if not before.stages or not after.stages:
+            which = f"{'one trace has no' if before.stages or after.stages else 'neither trace has'} stages"
+        yield Abstained(what=UNSTAGED, reason=which, next_step=SAVE)
 
 
 def _kernels(before: Summary, after: Summary) -> Iterator[Abstained]:

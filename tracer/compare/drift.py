@@ -12,7 +12,12 @@ class Known(Enum):
     """What tells a difference between the runs from one between their recordings; or why nothing does."""
 
     ALLOWED = "a tolerance was given, or the recordings of each run took turns"
+    UNTOLD = (
+        "not all recordings say when they were made: if they did not take turns, what drifted meanwhile looks like a "
+        "difference between the runs"
+    )
     IN_TURNS = "the order was drawn by lot, so it is noise"
+    SHARED = "a recording is in both runs, which makes them alike whatever they are"
     ALONE = f"one recording of each run: what changes from one recording to the next {_TOLD}"
     APART = f"the baseline is of another time: what has changed on the machine since {_TOLD}"
     ONE_BY_ONE = f"the recordings did not take turns: what changed from those of one run to those of the other {_TOLD}"
@@ -29,6 +34,7 @@ class Known(Enum):
 
 
 STEPS = {
+    Known.SHARED: "record each run by itself, in turns (tracer ab)",
     Known.ALONE: (
         "allow for it (--tolerance 3%), or record each run several times in turns (tracer ab does; --recordings 5 "
         "takes what was recorded so)"

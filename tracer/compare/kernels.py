@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tracer.compare.totals import share_stages
+from tracer.compare.verdicts import FASTER, SLOWER, UNTESTED
 from tracer.document.comparison import KernelChange, KernelUse
 from tracer.document.summary import Lost
 
@@ -23,7 +24,9 @@ MORE, LESS = "more often", "less often"
 LAUNCH = {"grid": "grid", "block": "block", "registers": "registers", "shared memory": "shared_bytes"}
 
 
-def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[list[KernelChange], int]:
+def compare_kernels(
+    before: Summary, after: Summary, tolerance: float, *, allowed: bool = True
+) -> tuple[list[KernelChange], int]:
     """Kernels whose time in one run of a stage differs by more than `tolerance`, and how many others there are.
 
     A run of decode is one step, so that answers of different lengths compare. Only stages that both traces have; where
@@ -31,12 +34,14 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
     to record, so that a kernel is slower where a call of it is, and else ran more often or less. The largest
     difference first.
     Stages, and traces without stages, that lack device ops are not compared: nobody knows which kernels they had. Nor
-    are kernels with operators of a CPU.
+    are kernels with operators of a CPU. What these take is the host's time, which drifts from recording to recording:
+    one is slower only where somebody has `allowed` for that by the tolerance.
     """
     if before.device.kind != after.device.kind:
         return [], 0
     known = _by_stage if share_stages(before, after) else whole_kernels
     taken = [known(summary) for summary in (before, after)]
+    claims = allowed or before.device.kind == "gpu"
     launched = [_launched(summary) for summary in (before, after)]
     changes, same = [], 0
     for stage in taken[0]:
@@ -48,7 +53,8 @@ def compare_kernels(before: Summary, after: Summary, tolerance: float) -> tuple[
             else:
                 key = stage, change.name
                 relaunched = _relaunched(launched[0].get(key), launched[1].get(key))
-                changes.append(msgspec.structs.replace(change, relaunched=relaunched))
+                said = change.change if claims or change.change not in (SLOWER, FASTER) else UNTESTED
+                changes.append(msgspec.structs.replace(change, change=said, relaunched=relaunched))
     changes.sort(key=lambda change: (-abs(change.delta_ns), change.stage, change.name))
     return changes, same
 
@@ -75,7 +81,7 @@ def _changed(before: KernelUse, after: KernelUse, tolerance: float, *, whole: bo
     if whole:
         first_ns, second_ns = first_ns / max(before.count, 1), second_ns / max(after.count, 1)
     if abs(second_ns - first_ns) > tolerance * first_ns:
-        return "slower" if second_ns > first_ns else "faster"
+        return SLOWER if second_ns > first_ns else FASTER
     if whole and before.count != after.count:
         return MORE if after.count > before.count else LESS
     return ""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tracer.compare.abstained import DIFFER, FEW, LATENCIES, RECORD, UNMEASURED, how_many, too_few
 from tracer.compare.drift import KERNELS_BESIDE, Known
-from tracer.compare.totals import share_stages
 from tracer.compare.verdicts import UNLIKE
 from tracer.document.names import DECODE
 from tracer.document.summary import UNSTAGED, Abstained, Lost
@@ -52,7 +51,7 @@ def notes(
         *said,
         *_of_what_is_left(abstained, said),
         *_of_the_runs(before, after, tested),
-        *_of_the_traces(before, after),
+        *_of_the_traces(before, after, next((one for one in abstained if one.what == UNSTAGED), None)),
         *_of_the_batches(before, after),
     ]
 
@@ -68,6 +67,8 @@ def _of_the_test(
         fewest, what, more = how_many(baseline, other, known=known)
         if fewest < FEW and known is not Known.IN_TURNS:
             yield f"{fewest} {what} a side show wide gaps only; record more ({more})"
+        if known is Known.UNTOLD:
+            yield known.value
         if known.inconclusive:
             on_device = baseline[0].device.kind == other[0].device.kind == "gpu"
             yield f"{known.value}, so none is claimed; {known.next_step}{KERNELS_BESIDE if on_device else ''}"
@@ -141,7 +142,7 @@ def _apart(one: Spread | None, other: Spread | None) -> bool:
     return low < (1 - UNLIKE_BATCH) * high
 
 
-def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
+def _of_the_traces(before: Summary, after: Summary, unstaged: Abstained | None) -> Iterator[str]:
     inferred = [one for one in (before, after) if one.trace.markers == "inferred"]
     if inferred:
         which = " and ".join(f"{one.trace.path} (confidence {one.trace.confidence or 0:.2f} of 1)" for one in inferred)
@@ -149,11 +150,6 @@ def _of_the_traces(before: Summary, after: Summary) -> Iterator[str]:
             f"stages are inferred from what repeats in {which}: rows by stage are no surer than that; ranges around "
             "the stages, or tracer summarize --marker, make them known"
         )
-    if not share_stages(before, after):
-        which = "no stage is in both traces"
-        if not before.stages or not after.stages:
-            which = f"{'one trace has no' if before.stages or after.stages else 'neither trace has'} stages"
-        yield (
-            f"{which}: their totals and kernels are compared, of whatever each recorded; "
-            "tracer summarize --marker names stages, and what it saves by --format json can be compared"
-        )
+    if unstaged is not None:
+        compared = "their totals and kernels are compared, of whatever each recorded"
+        yield f"{unstaged.reason}: {compared}; {unstaged.next_step}"

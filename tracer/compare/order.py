@@ -42,6 +42,12 @@ def order_is_known(before: Sequence[Summary], after: Sequence[Summary]) -> bool:
     return all(one.trace.began_ns is not None for one in (*before, *after))
 
 
+def share_recordings(before: Sequence[Summary], after: Sequence[Summary]) -> bool:
+    """Whether a recording is there on both sides, as far as is known."""
+    sides = [{one.trace.began_ns for one in run if one.requests} - {None} for run in (before, after)]
+    return not sides[0].isdisjoint(sides[1])
+
+
 def _parted_by_drift(order: Sequence[int]) -> bool:
     """Whether a rank-sum test at `ERROR_RATE` would claim a difference of what rises from one recording to the next, or
     of what steps up at one of them, whichever that is.

@@ -15,7 +15,7 @@ from tracer.compare.figures import REQUESTS, SOURCES, best_source
 from tracer.compare.kernels import compare_kernels
 from tracer.compare.notes import notes
 from tracer.compare.options import differing_options
-from tracer.compare.order import refuse_repeated, took_turns
+from tracer.compare.order import order_is_known, refuse_repeated, share_recordings, took_turns
 from tracer.compare.roles import compare_roles, compare_speculation
 from tracer.compare.rows import untested_rows
 from tracer.compare.steps import compare_steps, overlaps
@@ -90,6 +90,10 @@ class _Drift:
             return Known.ALLOWED
         if len(baseline) == 1:
             return Known.ALONE
+        if share_recordings(baseline, other):
+            return Known.SHARED
+        if not order_is_known(baseline, other):
+            return Known.UNTOLD
         return Known.ALLOWED if took_turns(baseline, other) else Known.ONE_BY_ONE
 
 
@@ -138,7 +142,8 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
     )
     abstained = abstentions(baseline, other, labels, source, tested, known=known)
     least = LEAST_ALLOWANCE if drift.tolerance is None else drift.tolerance
-    kernels, same = compare_kernels(before, after, least)
+    allowed = drift.tolerance is not None
+    kernels, same = compare_kernels(before, after, least, allowed=allowed)
     return Pair(
         baseline=labels[0],
         other=labels[1],
@@ -147,7 +152,7 @@ def _pair(baseline: Sequence[Summary], other: Sequence[Summary], labels: tuple[s
         permutations=tested.permutations,
         shared_samples=tested.shared_samples,
         rows=beside_device(tested.rows, baseline, other),
-        steps=compare_steps(before, after, least),
+        steps=compare_steps(before, after, least, allowed=allowed),
         kernels=kernels,
         same_kernels=same,
         overlaps=overlaps(before, after, labels, source),

@@ -23,16 +23,18 @@ IN_A_ROW = 3
 DEVIATIONS = 3.0
 
 
-def compare_steps(before: Summary, after: Summary, tolerance: float) -> list[Steps]:
+def compare_steps(before: Summary, after: Summary, tolerance: float, *, allowed: bool = True) -> list[Steps]:
     """Steps by device time and by latency, as far as both runs have them; `tolerance` is a share.
 
     Only of runs whose steps yield alike: a round of speculative decoding beside a step of one token compares nothing.
+    Where the host's time drifts from recording to recording, steps part only if somebody has `allowed` for that.
     """
+    on_device = before.device.kind == after.device.kind == "gpu"
     found = [
-        _compare(DEVICE, _device_steps(before), _device_steps(after), tolerance)
+        _compare(DEVICE, _device_steps(before), _device_steps(after), tolerance, judged=allowed or on_device)
         if before.trace.steps == after.trace.steps
         else None,
-        _compare(LATENCY, _latency_steps(before), _latency_steps(after), tolerance)
+        _compare(LATENCY, _latency_steps(before), _latency_steps(after), tolerance, judged=allowed)
         if _yields(before) == _yields(after)
         else None,
     ]
@@ -65,7 +67,9 @@ def _medians(steps: Mapping[int, list[float]]) -> dict[int, float]:
     return {number: float(median(np.array(times))) for number, times in steps.items()}
 
 
-def _compare(of: str, before: Mapping[int, float], after: Mapping[int, float], tolerance: float) -> Steps | None:
+def _compare(
+    of: str, before: Mapping[int, float], after: Mapping[int, float], tolerance: float, *, judged: bool
+) -> Steps | None:
     shared = sorted(set(before) & set(after))
     if not shared:
         return None
@@ -81,8 +85,9 @@ def _compare(of: str, before: Mapping[int, float], after: Mapping[int, float], t
         after_ns=second.tolist(),
         delta_ns=float(median(second - first)),
         ratio=float(median(ratios)),
-        parts_at=_parting(shared, ratios, beyond),
+        parts_at=_parting(shared, ratios, beyond) if judged else None,
         beyond=beyond,
+        judged=judged,
     )
 
 

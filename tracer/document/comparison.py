@@ -147,6 +147,8 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
         parts_at: token index of the first of three steps in a row that differ the same way by more than
             `beyond`; None where none do.
         beyond: as a share: the tolerance, or three standard deviations of the step-to-step noise if that is more.
+        judged: whether it is said at all where they part: of times of the host only where drift between recordings is
+            allowed for.
     """
 
     of: str
@@ -157,6 +159,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
     parts_at: int | None
     beyond: float
+    judged: bool = True
 
 
 class KernelUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +175,8 @@ class KernelChange(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stage, name: which; the name is untrusted.
         change: "appeared", "vanished", "slower" or "faster" (per run of the stage; of whole traces, which have no
-            stages, per call, and "more often" or "less often" where that is all).
+            stages, per call, and "more often" or "less often" where that is all); "not tested" of a CPU's operator
+            whose time differs, as the host's time drifts, unless that is allowed for.
         before, after: its use; None where there is none.
         delta_ns: device time, after less before, per run of the stage; or in the whole traces.
         relaunched: what of its launch is another, of the way that took the most time on either side, where that is

@@ -9,6 +9,7 @@ from tracer.document.summary import (
     ALL_WORK,
     LATENCY,
     MARKS,
+    UNHEARD,
     UNJOINED,
     UNMARKED,
     UNMEASURED,
@@ -148,7 +149,7 @@ def _unheard(trace: Trace, work: Work, lost: Lost | None) -> Iterator[Abstained]
     """Of a recording with stacks and without any work: what worked was another thread."""
     if trace.stacks and not len(work) and lost is None and trace.unread is None:
         yield Abstained(
-            what="what any thread did",
+            what=UNHEARD,
             reason="Python frames were recorded, and no operator: the thread that started the profiler ran none",
             next_step=ALL_THREADS,
         )

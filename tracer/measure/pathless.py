@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.charge.lost import outermost_calls
-from tracer.document.summary import ALL_WORK, UNJOINED, WAITING, Abstained, Lost
+from tracer.document.summary import ALL_WORK, UNJOINED, UNWORKED, WAITING, Abstained, Lost
 from tracer.document.words import counted
 from tracer.measure.threads import ALL_THREADS, weights
 from tracer.trace.api import launches_graph
@@ -27,6 +27,7 @@ SILENT = (
     "of the threads that launched most of it the file has no operator, range or Python frame, so that what they did "
     "would be gaps on the path"
 )
+OF_A_CPU = "where a CPU's time goes, tracer summarize --by op says"
 NO_CHROME = "HolisticTraceAnalysis reads Chrome traces of torch.profiler alone"
 
 
@@ -36,7 +37,9 @@ def pathless(summary: Summary) -> str:
     if summary.trace.format != CHROME:
         return NO_CHROME
     if summary.device.kind != "gpu":
-        return f"{summary.lost.reason}; {summary.lost.next_step}" if isinstance(summary.lost, Lost) else NO_WORK
+        if isinstance(summary.lost, Lost):
+            return f"{summary.lost.reason}; {summary.lost.next_step}"
+        return f"{NO_WORK}: {told[UNWORKED]}" if UNWORKED in told else f"{NO_WORK}; {OF_A_CPU}"
     unsure = next((because for what, because in told.items() if what.startswith(ALL_WORK)), "")
     if unsure:
         return f"a path may lack work: {unsure}"

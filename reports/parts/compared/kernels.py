@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TOP = 12
 CHANGES = ("appeared", "vanished", "slower", "faster")
 # Of whole traces, which hold as much as each happened to record.
+TESTED, UNTESTED = ("slower", "faster"), "not tested"
 OFTEN = ("more often", "less often")
 
 
@@ -35,7 +36,9 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
         Column(pair.other, rank=1),
         Column("delta"),
     ]
-    changes = (*CHANGES, *OFTEN) if pair.totals else CHANGES
+    changes: tuple[str, ...] = (*CHANGES, *OFTEN) if pair.totals else CHANGES
+    if any(one.change == UNTESTED for one in pair.kernels):
+        changes = (*(one for one in changes if one not in TESTED), UNTESTED)
     counts = [f"{sum(one.change == change for one in pair.kernels):,} {change}" for change in changes]
     top = asked.top or TOP
     more = len(pair.kernels) - top
@@ -45,7 +48,10 @@ def part(_: Comparison, pair: Pair, asked: Asked) -> Block | None:
         if pair.totals
         else "Times (and how often) in one run of the stage, of decode one step; from the profiled pass, where nothing "
         "is tested.",
-        "Operators run on the host: they drift as it does." if pair.work == "operators" and pair.inconclusive else "",
+        "Not tested: operators run on the host, whose time drifts from recording to recording; with --tolerance they "
+        "are called slower or faster."
+        if UNTESTED in changes
+        else "",
         f"{more:,} more: --top {len(pair.kernels)}." if more > 0 else "",
     )
     shown = pair.kernels[:top]

@@ -26,6 +26,8 @@ ALL_WORK = "all device work of "
 UNWORKED = "device, busy and idle time"
 # Of a trace that holds none of the work of a device of which it speaks.
 UNSEEN = "device time"
+# What is not answered of a file that has Python frames alone.
+UNHEARD = "what any thread did"
 # What is not answered where nothing tells the stages.
 UNSTAGED = "stages"
 # What is not answered of a trace by itself.
@@ -73,7 +75,7 @@ def require_read(path: str, abstained: Iterable[Abstained]) -> None:
 def why_unstaged(abstained: Iterable[Abstained]) -> Abstained | None:
     """Why a summary has no stages, what is nearest to the file first; None where it does not say."""
     said = {one.what: one for one in abstained}
-    return next((said[what] for what in (UNREAD, UNJOINED, UNWORKED, UNSTAGED) if what in said), None)
+    return next((said[what] for what in (UNREAD, UNJOINED, UNWORKED, UNHEARD, UNSTAGED) if what in said), None)
 
 
 def gathered(*parts: Abstained | Iterable[Abstained] | None) -> list[Abstained]:
