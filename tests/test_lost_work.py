@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import UNSET
-from support.chrome import call, kernel, span, trace_of
+from support.chrome import call, kernel, launch, span, trace_of, write
 from support.typed import typed
 
 from reports.document import of_comparison, of_summary
@@ -281,6 +281,30 @@ def test_a_gain_is_no_part_of_a_whole_that_is_not_known() -> None:
 
 def test_the_course_of_steps_begins_with_the_first_that_is_known(data: Path) -> None:
     assert "#5 720 µs" in " ".join(render(_summary(data, FIRST)).split())
+
+
+def test_a_part_loses_what_the_whole_does_whatever_else_is_in_it(tmp_path: Path) -> None:
+    events = []
+    for request in (0, 1):
+        at = 1000 * request
+        events.append(span(f"tracer/request#{request}", at, 990))
+        for k in range(1, 8):
+            # Of the whole a quick copy had an op; of what is around the lost one none took as little.
+            took, number = (3 if (request, k) == (0, 1) else 4 if (request, k) == (1, 6) else 9), at + k
+            events += [span(f"tracer/decode#{k}", at + 100 * k, 90), launch(at + 100 * k + 20, 4, 5000 + number)]
+            events += [kernel("k", at + 100 * k + 30, 20, 5000 + number)]
+            events += [call("cudaMemcpyAsync", at + 100 * k + 1, took, number)]
+            copy = kernel("Memcpy HtoD (Pinned -> Device)", at + 100 * k + 14, 2, number, cat="gpu_memcpy")
+            events += [] if (request, k) == (1, 6) else [copy]
+    path = write(tmp_path / "whole.json", *events)
+    assert _run("slice", path, "--request", "1", "--tokens", "5:7", "-o", tmp_path / "part.json")[0] == 0
+    for summary in (
+        summarize_file(path),
+        summarize_file(path, Choices(request=1)),
+        summarize_file(tmp_path / "part.json"),
+    ):
+        known = {(token.request, token.index): token.device_time_ns for token in summary.tokens}
+        assert [step for step, time_ns in known.items() if time_ns is None] == [(1, 6)]
 
 
 def test_a_whole_trace_says_nothing_of_lost_work(data: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tracer.charge import overlaps
 from tracer.charge.clocks import doubtful_launches
 from tracer.charge.joined import without_joins
-from tracer.charge.lost import cut_launches, find_lost
+from tracer.charge.lost import find_lost, lost_of_whole
 from tracer.charge.stages.find import find_stages
 from tracer.charge.stages.pattern import require_matches
 from tracer.charge.stages.ranges import StageRanges
@@ -203,8 +203,8 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     steady, layers = None, None
     if choices.steady or choices.request is not None or choices.patterns or choices.by or choices.shapes:
         refuse_unread(trace)
-    # What tells that of a replay a part was recorded may lie outside what is chosen.
-    cut = cut_launches(trace) if choices.steady or choices.request is not None else None
+    # What tells that work was not recorded, or a part of a replay's, may lie outside what is chosen.
+    told = lost_of_whole(trace) if choices.steady or choices.request is not None else None
     if choices.steady:
         whole = find_stages(trace, choices.patterns)
         layers = layers_of(trace, whole)
@@ -217,7 +217,7 @@ def charge(trace: Trace, choices: Choices) -> Charged:
     if choices.request is not None:
         trace, ranges = request_part(trace, ranges, choices.request)
     work = work_of(trace, ranges, any_thread=choices.any_thread)
-    lost = find_lost(trace, ranges, work, any_thread=choices.any_thread, cut=cut)
+    lost = find_lost(trace, ranges, work, any_thread=choices.any_thread, told=told)
     # What was lost is said of its stages.
     if not len(lost) and (untold := without_joins(trace, ranges, work)) is not None:
         ranges, work = untold, work_of(trace, untold)

@@ -17,7 +17,9 @@ from tracer.arrays import int32, int64, is_ascending, rows_of_each
 from tracer.charge.attribution import attribute_ops
 from tracer.charge.cut_replays import cut_replays
 from tracer.charge.intervals import distinct, outermost
-from tracer.charge.launches import find_launches, process_of_thread
+from tracer.charge.launches import process_of_thread
+from tracer.charge.stages.ranges import StageRanges
+from tracer.charge.work import work_of
 from tracer.document.names import ALL_STAGES, PREFILL
 from tracer.trace.api import (
     begins_capture,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tracer.arrays import I32, I64, Bools
-    from tracer.charge.stages.ranges import StageRanges
     from tracer.charge.work import Work
     from tracer.trace.columns import Trace
     from tracer.trace.part import Place
@@ -80,7 +81,7 @@ class LostWork:
 
 
 def find_lost(
-    trace: Trace, ranges: StageRanges, work: Work, *, any_thread: bool = False, cut: I64 | None = None
+    trace: Trace, ranges: StageRanges, work: Work, *, any_thread: bool = False, told: tuple[I64, I64] | None = None
 ) -> LostWork:
     """Find the launches without their ops, and the gaps in which their work may have run.
 
@@ -89,18 +90,15 @@ def find_lost(
         ranges: its stages.
         work: of the trace.
         any_thread: as for the work's own attribution; see `attribute_ops`.
-        cut: [3, graphs] from when to when and on which thread graphs were launched that have a part of their ops, where
-            the trace is a part of one in which they were found; see `cut_launches`.
+        told: what was found in a trace of which this is a part; see `lost_of_whole`.
     """
     made = _launches(trace)
-    calls = _without_op(trace, work, made)
-    if len(joined := _joined_captures(trace, calls)):
-        made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
-    if trace.part is not None:
-        calls = calls[~np.isin(calls, _at(trace, _places(trace, trace.part.whole), starts_work))]
-    if _only_strays(trace, calls, made):
-        calls = calls[:0]
-    graphs = _cut(trace, work, cut)
+    if told is None:
+        made, calls = _found(trace, work, made)
+    else:
+        calls = _at(trace, told[0], starts_work)
+        calls = calls[np.isin(calls, made)]
+    graphs = _cut(trace, work, None if told is None else told[1])
     graphs = graphs[np.isin(graphs, made) & ~np.isin(graphs, calls)]
     calls = int64(np.concatenate([calls, graphs]))
     calls = calls[np.argsort(trace.calls.start_ns[calls], kind="stable")]
@@ -112,6 +110,20 @@ def find_lost(
     if len(graphs):
         in_gap |= np.isin(work.call, graphs) & (work.gap_ns > 0)
     return LostWork(made=int32(made), calls=calls, in_part=np.isin(calls, graphs), stage=stage, in_gap=in_gap)
+
+
+def _found(trace: Trace, work: Work, made: I64) -> tuple[I64, I64]:
+    """The launches outside captures, and those of them whose work was not recorded.
+
+    Of those without an op a part of a trace states which lost nothing; what tells so may not be in it.
+    """
+    if trace.part is not None:
+        lacking = made[~np.isin(made, work.call)]
+        return made, lacking[~np.isin(lacking, _at(trace, _places(trace, trace.part.whole), starts_work))]
+    calls = _without_op(trace, work, made)
+    if len(joined := _joined_captures(trace, calls)):
+        made, calls = made[~np.isin(made, joined)], calls[~np.isin(calls, joined)]
+    return made, calls[:0] if _only_strays(trace, calls, made) else calls
 
 
 def _beside(ranges: StageRanges, start_ns: I64, thread: I64, stage: I64) -> I64:
@@ -132,13 +144,16 @@ def _beside(ranges: StageRanges, start_ns: I64, thread: I64, stage: I64) -> I64:
     return found
 
 
-def cut_launches(trace: Trace) -> I64:
-    """[3, graphs] from when to when and on which thread graphs were launched that have a part of their ops.
+def lost_of_whole(trace: Trace) -> tuple[I64, I64]:
+    """[3, launches] from when to when and on which thread work was launched of which nothing was recorded, or a part.
 
-    To be asked before the trace is cut.
+    To be asked before the trace is cut: what tells it may lie outside of what is chosen.
     """
-    rows = _stated(trace) if trace.part is not None else cut_replays(trace, find_launches(trace))
-    return np.stack([trace.calls.start_ns[rows], trace.calls.end_ns[rows], int64(trace.calls.thread[rows])])
+    none = StageRanges.none()
+    lost, calls = find_lost(trace, none, work_of(trace, none)), trace.calls
+    told = calls.start_ns[lost.calls], calls.end_ns[lost.calls], int64(calls.thread[lost.calls])
+    places = np.stack(told)
+    return places[:, ~lost.in_part], places[:, lost.in_part]
 
 
 def _cut(trace: Trace, work: Work, cut: I64 | None) -> I64:
