@@ -161,8 +161,10 @@ class Scattered:
             column[places[here] - rows.start] = numbers[here]
         return column
 
-    def column(self) -> Narrow:
-        """All of it."""
+    def column(self) -> Narrow | I64:
+        """All of it; what is short as it is."""
+        if len(self._near) <= BLOCK:
+            return self.part(slice(0, len(self._near)))
         blocks = Blocks(np.int64)
         for at in range(0, len(self._near), BLOCK):
             blocks.add(self.part(slice(at, at + BLOCK)))
@@ -199,7 +201,8 @@ class _Field:
     def __get__(self, table: object, owner: type | None = None) -> Any:
         if table is None:
             return self
-        return widened(self._slot.__get__(table, owner))
+        column = self._slot.__get__(table, owner)
+        return column.whole() if isinstance(column, Narrow) else column  # as `widened`, but asked for very often
 
     def __set__(self, table: object, column: object) -> None:
         self._slot.__set__(table, narrow(column))
@@ -274,6 +277,9 @@ def picked(table: TableT, test: Callable[..., Bools], asked: Sequence[str]) -> T
 
 def rows_of_pairs(table: object, one: str, two: str) -> list[I32]:
     """The rows of each pair of numbers in two columns of a table, in their order; by the first, then the second."""
+    both = [kept(table, name) for name in (one, two)]
+    if all(isinstance(column, np.ndarray) and column.strides == (0,) for column in both):
+        return [np.arange(len(both[0]), dtype=np.int32)] if len(both[0]) else []
     places: list[I32] = []
     numbers: dict[tuple[int, int], int] = {}
     for first, second in zip(pieces(table, one), pieces(table, two), strict=True):
