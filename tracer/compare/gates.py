@@ -15,7 +15,7 @@ from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
-from tracer.document.summary import ALL_WORK, LATENCY, UNREAD, Abstained, why_unstaged
+from tracer.document.summary import ALL_WORK, LATENCY, UNREAD, Abstained, names_ranges, why_unstaged
 from tracer.document.words import listed
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def check_budgets(summary: Summary, budgets: Sequence[Budget], *, beside: bool =
     gates = [_check(summary, budget) for budget in budgets]
     if not beside:
         return gates
-    return [replace(gate, next_step=SAVE) if "--marker" in gate.next_step else gate for gate in gates]
+    return [replace(gate, next_step=SAVE) if names_ranges(gate.next_step) else gate for gate in gates]
 
 
 def _check(summary: Summary, budget: Budget) -> Gate:

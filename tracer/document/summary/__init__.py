@@ -15,6 +15,7 @@ from tracer.document.summary.abstained import (
     WAITING,
     Abstained,
     gathered,
+    names_ranges,
     require_read,
     why_unstaged,
 )
@@ -184,6 +185,7 @@ __all__ = [
     "encode",
     "gathered",
     "measures",
+    "names_ranges",
     "require_read",
     "why_unstaged",
 ]

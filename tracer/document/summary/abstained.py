@@ -62,7 +62,12 @@ class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     def unnamed(self) -> str:
         """What to do where nobody can say which ranges are stages, as to `tracer summarize --marker`."""
         steps = self.next_step.split("; ")
-        return "; ".join(step.removeprefix("else ") for step in steps if "--marker" not in step)
+        return "; ".join(step.removeprefix("else ") for step in steps if not names_ranges(step))
+
+
+def names_ranges(step: str) -> bool:
+    """Whether somebody is to say which ranges are stages, which `tracer summarize` alone can be told."""
+    return "--marker" in step
 
 
 def require_read(path: str, abstained: Iterable[Abstained]) -> None:
