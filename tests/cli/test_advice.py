@@ -167,7 +167,8 @@ WRONG = (
         "TRACE --marker decode=nothing", "TRACE --rank 0", "FOLDER --rank 7", "TRACE -o FOLDER", "TRACE -o THERE",
         "none.json",
     )),
-    *(f"compare {rest}" for rest in ("TRACE", "TRACE TRACE --recordings 3", "TRACE TRACE --max-regression 5%")),
+    *(f"compare {rest}" for rest in ("TRACE", "TRACE TRACE --recordings 3", "TRACE TRACE --max-regression 5%",
+                                     "TRACE TRACE --budget tpot<=1s")),
     *(f"whatif TRACE {rest}".strip() for rest in (
         "", "--stage x=1", "--stage decode=1", "--decode graph --verify",
     )),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.gated import refuse
+from tracer.cli.gated import refuse, tell_failed
 from tracer.cli.options import Budgets, Force, Format, Jobs, NoLimit, NsysPath, Output, OutputFormat, Top, Width
 from tracer.cli.printed import check_output, put, rendered
 from tracer.document.errors import InputError, UsageError
@@ -93,20 +93,23 @@ def command(
     choices = Choices(jobs=jobs, nsys=nsys_path, by="kernel", limits=limits(lifted=no_limit))
     summaries = [load_summary(path, choices) for path in files]
     found = compare(summaries, tolerance=allowed, recordings=recordings, apart=against is not None)
-    gates, unjudged = [], None
-    try:
-        gates = [gate for summary in summaries[recordings:] for gate in check_budgets(summary, budgets)]
-        if limit is not None:
-            gates += check_regressions(found, limit)
-    except InputError as error:  # the table may say why
-        unjudged = error
+    gates, unknown = [], None
+    for summary in summaries[recordings:]:
+        for asked in budgets:
+            try:
+                gates += check_budgets(summary, [asked], beside=True)
+            except InputError as error:  # the table may say why, and others can be judged
+                unknown = unknown or error
+    if limit is not None:
+        gates += check_regressions(found, limit)
     import msgspec
 
     found = msgspec.structs.replace(found, gates=gates)
     text = text_of(found, output_format, heading="tracer compare", top=top, width=width, output=output)
     put(text, output, json=output_format is Format.JSON)
-    if unjudged is not None:
-        raise unjudged
+    if unknown is not None:
+        tell_failed(gates)
+        raise unknown
     refuse(gates)
 
 

@@ -18,8 +18,22 @@ def refuse(gates: Sequence[Gate]) -> None:
     Raises:
         GateError: with one message for each that did.
     """
-    failed = [gate for gate in gates if not gate.passed]
-    if failed:
-        from reports.parts.gates import sentence
+    if failed := _failed(gates):
+        raise GateError(*failed)
 
-        raise GateError(*[sentence(gate) for gate in failed])
+
+def tell_failed(gates: Sequence[Gate]) -> None:
+    """Say which failed, where something else decides the exit code."""
+    from tracer.cli.streams import tell
+
+    for said in _failed(gates):
+        tell(said)
+
+
+def _failed(gates: Sequence[Gate]) -> list[str]:
+    failed = [gate for gate in gates if not gate.passed]
+    if not failed:
+        return []
+    from reports.parts.gates import sentence
+
+    return [sentence(gate) for gate in failed]

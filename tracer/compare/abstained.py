@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What is not answered of latencies: what they are, or whether they differ.
 LATENCIES, DIFFER = "latencies", "whether latencies differ"
+KERNELS = "kernels"
 UNMEASURED = {
     TRACE: "times are of the traces: one file or both have no pass without a profiler, so nothing is tested",
     MEDIANS: "one file or both keep medians only, not each request, so nothing is tested",
@@ -114,13 +115,13 @@ def _kernels(before: Summary, after: Summary) -> Iterator[Abstained]:
         return
     if before.device.kind != after.device.kind:
         yield Abstained(
-            what="kernels",
+            what=KERNELS,
             reason="one trace has device work, the other none: kernels and operators are not alike",
             next_step="compare recordings of one kind of device",
         )
     elif not share_stages(before, after) and not all(whole_kernels(one) for one in sides):
         yield Abstained(
-            what="kernels",
+            what=KERNELS,
             reason="no stage is in both, and a saved summary does not tell the kernels of its whole trace",
             next_step="compare the traces themselves, or save them with tracer summarize --by kernel --format json",
         )

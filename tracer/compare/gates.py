@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.compare.abstained import DIFFER, LATENCIES
+from msgspec.structs import replace
+
+from tracer.compare.abstained import DIFFER, LATENCIES, SAVE
 from tracer.compare.beside import energies
 from tracer.compare.figures import TRACE, best_source, figures, shares, why_unknown
 from tracer.compare.verdicts import CANNOT_TELL, FASTER, SLOWER, WITHIN
 from tracer.document.comparison import Gate
 from tracer.document.errors import InputError, UsageError
 from tracer.document.names import ALL_STAGES, DECODE, REQUEST, TPOT, TTFT
-from tracer.document.summary import ALL_WORK, LATENCY, UNREAD, Abstained, why_unstaged
+from tracer.document.summary import ALL_WORK, LATENCY, UNREAD, Abstained, names_ranges, why_unstaged
 from tracer.document.words import listed
 
 if TYPE_CHECKING:
@@ -101,13 +103,21 @@ def parse_percent(option: str, text: str) -> float:
     return float(match[1]) / 100
 
 
-def check_budgets(summary: Summary, budgets: Sequence[Budget]) -> list[Gate]:
+def check_budgets(summary: Summary, budgets: Sequence[Budget], *, beside: bool = False) -> list[Gate]:
     """Hold a run to its budgets: medians without a profiler where there are any, else the trace.
+
+    Args:
+        summary: of the run.
+        budgets: for it.
+        beside: whether it is compared with others, where ranges are not named as stages.
 
     Raises:
         InputError: it has no such figure.
     """
-    return [_check(summary, budget) for budget in budgets]
+    gates = [_check(summary, budget) for budget in budgets]
+    if not beside:
+        return gates
+    return [replace(gate, next_step=SAVE) if names_ranges(gate.next_step) else gate for gate in gates]
 
 
 def _check(summary: Summary, budget: Budget) -> Gate:

@@ -151,5 +151,6 @@ def _of_the_traces(before: Summary, after: Summary, unstaged: Abstained | None) 
             "the stages, or tracer summarize --marker, make them known"
         )
     if unstaged is not None:
-        compared = "their totals and kernels are compared, of whatever each recorded"
+        what = "totals and kernels" if before.device.kind == after.device.kind else "totals"
+        compared = f"their {what} are compared, of whatever each recorded"
         yield f"{unstaged.reason}: {compared}; {unstaged.next_step}"

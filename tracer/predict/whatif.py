@@ -42,10 +42,7 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         UsageError: a stage that does not occur.
     """
     if not summary.budget:
-        why = why_unstaged(summary.abstained)
-        lacks = "its work is not read" if why is not None and why.what == UNREAD else "it has no stages"
-        because = "" if why is None else f": {why.because}"
-        raise InputError(f"{summary.trace.path}: {lacks}, so there is nothing to predict from{because}")
+        raise InputError(f"{summary.trace.path}: {_nothing(summary)}")
     now = {one.stage: Run(one.runs, one.busy_ns or 0.0, one.step_ns or 0.0) for one in summary.budget}
     case = Case(summary, dict(now))
     _refuse_unknown(case, changes)
@@ -69,6 +66,16 @@ def predict(summary: Summary, changes: Changes) -> Prediction:
         assumptions=[*assumptions, *_left_out(summary)],
         speculation=next(iter(case.priced), None),
     )
+
+
+def _nothing(summary: Summary) -> str:
+    """Why there is nothing to predict from, and what to do; ranges are named to others."""
+    why = why_unstaged(summary.abstained)
+    if why is None:
+        return "it has no stages, so there is nothing to predict from"
+    if why.what == UNREAD:
+        return f"its work is not read: {why.because}, so there is nothing to predict from"
+    return f"it has no stages, so there is nothing to predict from: {why.reason}; {why.unnamed}"
 
 
 def whole_ns(summary: Summary) -> int:

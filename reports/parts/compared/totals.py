@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from reports.asked import Asked
     from tracer.document.comparison import Comparison, Pair, Total
 
+COUNTS = ("ops", "operators")
+
 
 def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
     """A row a figure."""
@@ -25,7 +27,7 @@ def part(_: Comparison, pair: Pair, __: Asked) -> Block | None:
 
 def _row(total: Total) -> Row:
     sides = [
-        NONE if value is None else f"{value:,}" if total.of == "ops" else duration(value)
+        NONE if value is None else f"{value:,}" if total.of in COUNTS else duration(value)
         for value in (total.before, total.after)
     ]
     return Row([total.of, *sides, NONE if total.ratio is None else f"× {total.ratio:.3f}"])

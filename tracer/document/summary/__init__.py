@@ -16,6 +16,7 @@ from tracer.document.summary.abstained import (
     WAITING,
     Abstained,
     gathered,
+    names_ranges,
     require_read,
     why_unstaged,
 )
@@ -187,6 +188,7 @@ __all__ = [
     "encode",
     "gathered",
     "measures",
+    "names_ranges",
     "require_read",
     "why_unstaged",
 ]

@@ -60,6 +60,17 @@ class Abstained(msgspec.Struct, frozen=True, kw_only=True):
         """Why, and what to do, as errors and gates say it."""
         return f"{self.reason}; {self.next_step}" if self.next_step else self.reason
 
+    @property
+    def unnamed(self) -> str:
+        """What to do where nobody can say which ranges are stages, as to `tracer summarize --marker`."""
+        steps = self.next_step.split("; ")
+        return "; ".join(step.removeprefix("else ") for step in steps if not names_ranges(step))
+
+
+def names_ranges(step: str) -> bool:
+    """Whether somebody is to say which ranges are stages, which `tracer summarize` alone can be told."""
+    return "--marker" in step
+
 
 def require_read(path: str, abstained: Iterable[Abstained]) -> None:
     """Refuse a document of a file whose work is not read: nothing of it may be taken for none.
