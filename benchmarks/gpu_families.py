@@ -173,7 +173,9 @@ def _blip2() -> Run:
 
 def _seq2seq(kind: str, length: int, batch: int = 1, dtype: Any = torch.bfloat16, **more: Any) -> Run:
     options = {key: more.pop(key) for key in ("num_beams", "do_sample", "tokens") if key in more}
-    config = tf.AutoConfig.for_model(kind, **{"vocab_size": 32000, "pad_token_id": 0, "decoder_start_token_id": 3, **more})
+    config = tf.AutoConfig.for_model(
+        kind, **{"vocab_size": 32000, "pad_token_id": 0, "decoder_start_token_id": 3, **more}
+    )
     model = ready(tf.AutoModelForSeq2SeqLM.from_config(config), dtype)
     model.generation_config.forced_eos_token_id = None
     return answers(model, length, batch=batch, truth=Truth(model, model.get_encoder()), **options)
@@ -290,7 +292,8 @@ def _own(prompts: tuple[int, ...], *, reads: bool = False, stream: bool = False,
 
 
 def _chunked() -> Run:
-    return answers(causal("llama"), 1024, prefill_chunk_size=256)
+    model = causal("llama")
+    return answers(model, 1024, prefill_chunk_size=256, truth=Truth(model, chunks=4))
 
 
 def _streamed() -> Run:
@@ -346,15 +349,28 @@ FAMILIES: dict[str, Callable[[], Run]] = {
         causal("qwen2_moe", num_experts=8, moe_intermediate_size=512, shared_expert_intermediate_size=512), 200, 20
     ),
     "qwen3_next": lambda: answers(
-        causal("qwen3_next", head_dim=64, num_experts=8, moe_intermediate_size=256, shared_expert_intermediate_size=256),
+        causal(
+            "qwen3_next", head_dim=64, num_experts=8, moe_intermediate_size=256, shared_expert_intermediate_size=256
+        ),
         100,
     ),
     "deepseek_v3": lambda: answers(
         causal(
-            "deepseek_v3", n_routed_experts=16, n_group=4, topk_group=2, num_experts_per_tok=4, q_lora_rank=256,
-            kv_lora_rank=128, qk_rope_head_dim=32, qk_nope_head_dim=64, v_head_dim=64, moe_intermediate_size=512,
-            first_k_dense_replace=1, num_key_value_heads=16,
-        ), 150,
+            "deepseek_v3",
+            n_routed_experts=16,
+            n_group=4,
+            topk_group=2,
+            num_experts_per_tok=4,
+            q_lora_rank=256,
+            kv_lora_rank=128,
+            qk_rope_head_dim=32,
+            qk_nope_head_dim=64,
+            v_head_dim=64,
+            moe_intermediate_size=512,
+            first_k_dense_replace=1,
+            num_key_value_heads=16,
+        ),
+        150,
     ),
     "gpt_oss": lambda: answers(
         causal("gpt_oss", head_dim=64, num_local_experts=8, num_experts_per_tok=2, attention="eager"), 150
@@ -397,7 +413,8 @@ FAMILIES: dict[str, Callable[[], Run]] = {
     ),
     "gpt_bigcode": lambda: answers(causal("gpt_bigcode", n_embd=1024, n_layer=8, n_head=16), 100),
     "llama4": lambda: answers(
-        causal("llama4_text", head_dim=64, num_local_experts=4, intermediate_size_mlp=2048, attention_chunk_size=128), 100
+        causal("llama4_text", head_dim=64, num_local_experts=4, intermediate_size_mlp=2048, attention_chunk_size=128),
+        100,
     ),
     "dbrx_like_phimoe": lambda: answers(causal("phimoe", num_local_experts=4), 100),
     "bert_decoder": lambda: answers(causal("bert", is_decoder=True), 50),

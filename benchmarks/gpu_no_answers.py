@@ -41,7 +41,13 @@ def _batches(model: Any, batches: list[dict[str, Any]], after: Callable[[Any], o
 
 
 def _clip() -> Run:
-    text = {"vocab_size": 32000, "hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8, "eos_token_id": 2}
+    text = {
+        "vocab_size": 32000,
+        "hidden_size": 512,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 8,
+        "eos_token_id": 2,
+    }
     model = ready(tf.CLIPModel(tf.CLIPConfig(text_config=text, vision_config=_tower())))
     batches = [{"input_ids": words(4, 60), "pixel_values": _noise(4, 3, 224, 224)}] * 20
     return _batches(model, batches, lambda out: out.logits_per_image.softmax(-1).argmax(-1).cpu())
@@ -167,7 +173,11 @@ class _Block(nn.Module):
         self.convolves = convolves
         self.conv = nn.Sequential(nn.GroupNorm(32, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
-        self.qkv, self.out, self.shift = nn.Linear(width, 3 * width), nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.qkv, self.out, self.shift = (
+            nn.Linear(width, 3 * width),
+            nn.Linear(width, width),
+            nn.Linear(width, 2 * width),
+        )
         self.q, self.kv, self.out_2 = nn.Linear(width, width), nn.Linear(text, 2 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
@@ -177,12 +187,17 @@ class _Block(nn.Module):
         size, width = x.shape[-1], x.shape[1]
         x = x.flatten(2).transpose(1, 2)
         scale, shift = self.shift(functional.silu(time))[:, None].chunk(2, -1)
-        q, k, v = (part.unflatten(-1, (-1, 64)).transpose(1, 2) for part in self.qkv(self.norms[0](x) * scale + shift).chunk(3, -1))
+        q, k, v = (
+            part.unflatten(-1, (-1, 64)).transpose(1, 2)
+            for part in self.qkv(self.norms[0](x) * scale + shift).chunk(3, -1)
+        )
         x = x + self.out(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         q, (k, v) = self.q(self.norms[1](x)), self.kv(text).chunk(2, -1)
         q, k, v = (part.unflatten(-1, (-1, 64)).transpose(1, 2) for part in (q, k, v))
         x = x + self.out_2(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return (x + self.feed(self.norms[2](x))).transpose(1, 2).unflatten(-1, (size, size)).reshape(-1, width, size, size)
+        return (
+            (x + self.feed(self.norms[2](x))).transpose(1, 2).unflatten(-1, (size, size)).reshape(-1, width, size, size)
+        )
 
 
 def _diffusion(
@@ -193,7 +208,9 @@ def _diffusion(
     width = 512
     blocks = ready(nn.ModuleList([_Block(width, 512, convolves=convolves) for _ in range(layers)]))
     if text == "clip":
-        config: Any = tf.CLIPTextConfig(hidden_size=512, num_hidden_layers=layers, num_attention_heads=8, vocab_size=32000)
+        config: Any = tf.CLIPTextConfig(
+            hidden_size=512, num_hidden_layers=layers, num_attention_heads=8, vocab_size=32000
+        )
         encoder = ready(tf.CLIPTextModel(config))
     elif text == "t5":
         config = tf.T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=layers, num_heads=8, vocab_size=32000)
@@ -299,7 +316,10 @@ def _lora() -> Run:
     for layer in model.model.layers:
         for name in ("q_proj", "v_proj"):
             base = getattr(layer.self_attn, name)
-            down, up = ready(nn.Linear(base.in_features, 8, bias=False)), ready(nn.Linear(8, base.out_features, bias=False))
+            down, up = (
+                ready(nn.Linear(base.in_features, 8, bias=False)),
+                ready(nn.Linear(8, base.out_features, bias=False)),
+            )
             base.register_forward_hook(lambda _m, seen, out, down=down, up=up: out + up(down(seen[0])))
             layer.self_attn.add_module(f"{name}_lora", nn.Sequential(down, up))
             layer.self_attn.get_submodule(f"{name}_lora").requires_grad_(True)
