@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
-from tracer.charge.stages.passes import prompt_in_front
+from tracer.charge.stages.passes import looks_up, prompt_in_front
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
 from tracer.charge.stages.sequence import (
     ALIKE,
@@ -256,7 +256,8 @@ def _unbroken(sequence: Sequence, begins: list[int], step: Step) -> list[list[in
     That may ask for much the same too, but multiplies or attends by other kernels than the steps beside it.
     """
     size = step.run.distance
-    usual = sequence.own[step.cut : step.cut + size]
+    one = slice(step.cut, step.cut + size)
+    usual, few = sequence.own[one], looks_up(sequence, one) == "few"
     parts = [slice(max(place, 0), place + size) for place in begins]
     follows = [_multiplies_as(sequence, one, other) for one, other in pairwise(parts)]
     found: list[list[int]] = [[]]
@@ -265,7 +266,9 @@ def _unbroken(sequence: Sequence, begins: list[int], step: Step) -> list[list[in
         there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
         beside = follows[max(at - 1, 0) : at + 1]
         asks = (own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE
-        asks = asks and same_beside_caches(sequence, part, slice(step.cut, step.cut + size))
+        asks = asks and same_beside_caches(sequence, part, one)
+        # As many tokens as a prompt has are none of a step.
+        asks = asks and not (few and looks_up(sequence, part) == "many")
         if asks and (any(beside) or not beside):
             found[-1].append(place)
         elif found[-1]:

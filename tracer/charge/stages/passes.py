@@ -76,7 +76,7 @@ def prompt_in_front(sequence: Sequence, step: Step, low: int, high: int) -> int 
     beside = slice(high, min(high + size, len(sequence)))
     # Experts look up too, and layers may.
     ahead = slice(max(low, begins - size // ABOUT), max(begins, whole.start))
-    if _looks_up(sequence, ahead) != "many" and _may_be_a_step(sequence, slice(begins, high), beside):
+    if looks_up(sequence, ahead) != "many" and _may_be_a_step(sequence, slice(begins, high), beside):
         return None
     otherwise = bool(step.attentions) and all(_otherwise(sequence, whole, part, layers.times) for part in (one, beside))
     if not otherwise and not _of_more_tokens(sequence, ahead, slice(begins, high), whole, beside, layers.times):
@@ -90,7 +90,7 @@ def prompt_in_front(sequence: Sequence, step: Step, low: int, high: int) -> int 
 def _in_front(sequence: Sequence, step: Step, whole: slice) -> int:
     """How much a step does from where it looks its tokens up to where a prompt's layers begin in it."""
     size = step.run.distance
-    attends, looks_up = (
+    attends, sought = (
         np.flatnonzero(sequence.matching(step.cut, step.cut + size, told.search)).tolist() for told in (ATTENTION, _FEW)
     )
     if step.layers is not None:
@@ -99,7 +99,7 @@ def _in_front(sequence: Sequence, step: Step, whole: slice) -> int:
         behind = attends[0]
         place = behind - int(sequence.matching(whole.start, whole.stop, ATTENTION.search).argmax())
     # What it did before that, as ordering the caches of a search, no prompt does.
-    return place - max((one for one in looks_up if one <= behind), default=0)
+    return place - max((one for one in sought if one <= behind), default=0)
 
 
 def _as_many_layers(sequence: Sequence, low: int, run: Run, step: Step) -> bool:
@@ -126,7 +126,7 @@ def _may_be_layers(sequence: Sequence, step: Step, low: int, high: int) -> bool:
     return min(most, 1) <= attends <= MORE_OFTEN * most and not sequence.matching(low, high, TOKEN.search).any()
 
 
-def _looks_up(sequence: Sequence, part: slice) -> str:
+def looks_up(sequence: Sequence, part: slice) -> str:
     """Whether a part first looks up "few" tokens at once, as a step does, or "many"; "" where it is not known."""
     few, many = (np.flatnonzero(sequence.matching(part.start, part.stop, told.search)) for told in (_FEW, _MANY))
     if not len(few):
@@ -150,9 +150,9 @@ def _of_more_tokens(sequence: Sequence, ahead: slice, prompt: slice, whole: slic
     otherwise what has nothing to do with a cache: one that grows brings other kernels of attention, of its products and
     of what joins it.
     """
-    if _looks_up(sequence, step) != "few" or not _keeps(sequence, step, layers, _EXTENDS):
+    if looks_up(sequence, step) != "few" or not _keeps(sequence, step, layers, _EXTENDS):
         return False
-    if _looks_up(sequence, ahead) == "many":
+    if looks_up(sequence, ahead) == "many":
         return True
     if not sequence.whole:
         return False
