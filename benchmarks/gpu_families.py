@@ -292,7 +292,8 @@ def _own(prompts: tuple[int, ...], *, reads: bool = False, stream: bool = False,
 
 
 def _chunked() -> Run:
-    return answers(causal("llama"), 1024, prefill_chunk_size=256)
+    model = causal("llama")
+    return answers(model, 1024, prefill_chunk_size=256, truth=Truth(model, chunks=4))
 
 
 def _streamed() -> Run:

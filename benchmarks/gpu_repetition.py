@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 from gpu_families import FAMILIES
+from gpu_mixtures import MIXTURES
 from gpu_no_answers import OTHERS
 from gpu_truth import DEVICE, VOCABULARY, Truth, record
 from torch import nn
@@ -27,7 +28,7 @@ IMAGE_TOKEN = 31999
 
 
 def main() -> None:
-    ways = WAYS | FAMILIES | OTHERS
+    ways = WAYS | FAMILIES | OTHERS | MIXTURES
     record([(name, ways[name]) for name in sys.argv[2:] or ways], Path(sys.argv[1]))
 
 

@@ -1,4 +1,4 @@
-"""What `gpu_repetition.py` and its kinds share: ranges that tell what is right, models of random weights, recording."""
+"""What `gpu_repetition.py` and its kinds share: ranges that say what is right, random weights, recording."""
 
 from __future__ import annotations
 
@@ -87,15 +87,15 @@ def _write_slim(source: Path, target: Path) -> None:
 class Truth:
     """Puts a range around each forward pass of a model, and around those of its encoder."""
 
-    def __init__(self, model: Any, tower: Any = None) -> None:
-        self.passes = 0
+    def __init__(self, model: Any, tower: Any = None, chunks: int = 1) -> None:
+        self.passes, self.chunks = 0, chunks
         self._around(model, self._name)
         if tower is not None:
             self._around(tower, lambda: "truth/vision")
 
     def _name(self) -> str:
         self.passes += 1
-        return "truth/decode" if self.passes > 1 else "truth/prefill"
+        return "truth/decode" if self.passes > self.chunks else "truth/prefill"
 
     def _around(self, module: Any, name: Callable[[], str]) -> None:
         open_ranges: list[Any] = []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+RIGHT = 0.99
 HERE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HERE), str(HERE / "tests")]
 
@@ -29,17 +30,21 @@ from tracer.trace.reader import read_trace  # noqa: E402
 
 
 def main() -> None:
+    rows = dict(_row(path) for path in sorted(Path(sys.argv[1]).rglob("*.json*")))
+    verdicts = Counter(row.rpartition(" | ")[2].removesuffix(" |") for row in rows.values())
     print("# Stages from what repeats\n")
     print(
         "`python benchmarks/repetition_check.py FOLDER`, of recordings as `benchmarks/gpu_repetition.py` makes them.\n"
     )
-    print("| what ran | device ops | prefills and steps | confidence | told | device time with an answer | right |")
-    print("|---|---|---|---|---|---|---|")
-    for path in sorted(Path(sys.argv[1]).rglob("*.json.gz")):
-        print(_row(path))
+    print(f"{len(rows)} recordings: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}.\n")
+    print(
+        "| what ran | device ops | prefills and steps | confidence | told | device time with an answer | right | so |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    print(*rows.values(), sep="\n")
 
 
-def _row(path: Path) -> str:
+def _row(path: Path) -> tuple[str, str]:
     trace = read_trace(path, Want.SUMMARY)
     found = find_stages(trace)
     work = work_of(trace, found)
@@ -52,16 +57,25 @@ def _row(path: Path) -> str:
     likely = None if sequence is None else likely_steps(sequence)
     answered = int(work.time_ns[told >= 0].sum()) / int(work.time_ns.sum())
     right = int(work.time_ns[both & (truth == told)].sum()) / max(1, int(work.time_ns[both].sum()))
+    confidence = found.confidence if len(found) else None if likely is None else likely.confidence
+    name = path.name.partition(".")[0]
     cells = [
-        path.name.partition(".")[0],
+        name,
         f"{len(trace.ops):,}",
         f"{known['prefill']} + {known['decode']}" if known["prefill"] else "none",
-        "-" if likely is None else f"{likely.confidence:.2f}",
+        "-" if confidence is None else f"{confidence:.2f}",
         f"{seen['prefill']} + {seen['decode']}" if len(found) else "none",
         f"{answered:.1%}",
         f"{right:.2%}" if np.any(both) else "-",
+        _verdict(answers=bool(known["prefill"]), told=len(found) > 0, right=right),
     ]
-    return f"| {' | '.join(cells)} |"
+    return name, f"| {' | '.join(cells)} |"
+
+
+def _verdict(*, answers: bool, told: bool, right: float) -> str:
+    if not told:
+        return "an answer, not told" if answers else "none, none told"
+    return "told right" if answers and right >= RIGHT else "WRONG"
 
 
 if __name__ == "__main__":

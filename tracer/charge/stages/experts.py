@@ -57,6 +57,7 @@ def with_one_expert(sequence: Sequence) -> Sequence:
         time_ns=int64(np.add.reduceat(sequence.time_ns, kept)),
         asked_ns=sequence.asked_ns[kept],
         until_ns=sequence.until_ns[last],
+        whole=False,
     )
 
 

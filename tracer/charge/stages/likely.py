@@ -6,7 +6,8 @@ front of them by as many layers with other kernels. The confidence is
 
     share of names that repeat exactly x (1 - product of (1 - weight) over what was seen)
 
-with the weights below. One of them never suffices for `ENOUGH`, and whatever names a backward pass has none.
+with the weights below. One of them never suffices for `ENOUGH`, and whatever names a backward pass has none. How the
+prompt's pass is told is in `passes`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import coded, int64
+from tracer.charge.stages.passes import looks_up, prompt_in_front
 from tracer.charge.stages.repetition import Run, distances, grams, longest, runs
-from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
-from tracer.charge.stages.steps import Steps, joined, with_last
+from tracer.charge.stages.sequence import (
+    ALIKE,
+    ATTENTION,
+    OTHERWISE,
+    PRODUCT,
+    TOKEN,
+    alike,
+    same_beside_caches,
+    shared,
+)
+from tracer.charge.stages.steps import Step, Steps, joined, with_last
 from tracer.charge.stages.training import TRAINING
 from tracer.statistics.robust import median, theil_sen
 from tracer.trace.api import copies_to_host
@@ -38,20 +49,7 @@ CHOOSES, GROWS, PROMPTED, READ_BACK = 0.6, 0.55, 0.55, 0.2
 # Of what repeats at so many distances the longest are looked at: a request, a step, a layer, and parts of these.
 FEWEST_STEPS, MOST_TRIED = 3, 6
 _CHOICE = re.compile(r"arg_?max|multinomial|top_?[kp](?![a-z]*gat)", re.IGNORECASE)
-_TOKEN = re.compile(r"arg_?max|multinomial", re.IGNORECASE)
 _EMBEDS = re.compile(r"embedding|index_?select|vectorized_gather", re.IGNORECASE)
-_VECTOR = re.compile(r"gemv|split_?kv|dot_kernel", re.IGNORECASE)
-_WRITES = re.compile(r"index_(?:copy|put)|scatter|cache|(?<!q)kv|copy_[kv]\b|DtoD|Device -> Device", re.IGNORECASE)
-_JOINS, _TURNS = re.compile(r"CatArray|cat(?![a-z])"), re.compile(r"neg_|_neg(?![a-z])|\bneg\b")
-_FEW, _MANY = (
-    re.compile(r"indexSelectSmall"),
-    re.compile(r"indexSelectLarge|vectorized_gather|embedding", re.IGNORECASE),
-)
-# What changes as a cache grows.
-_OF_CACHES = re.compile(f"{ATTENTION.pattern}|{PRODUCT.pattern}|{_JOINS.pattern}|mem(?:cpy|set)", re.IGNORECASE)
-_SIZES = re.compile(r"<.*|\d+")
-# A prompt's layers take this much longer than a step's, or share less than `ALIKE` with them.
-LONGER = 1.5
 STANDS_OUT = 2
 # So many steps at least show a growth, and so much of it.
 FEWEST_TO_GROW, LEAST_GROWTH = 8, 0.01
@@ -61,12 +59,6 @@ MOST_OF_A_STEP = 0.75
 MOST_CHOICES = 2
 # More tokens than this are chosen in a step by its layers only.
 MOST_DRAFTED = 16
-# Where the first step begins is known but for one part in so many.
-ABOUT = 16
-# Parts that share less than this are not of the same kernels.
-SAME = 0.95
-# A prompt attends at most so many times as often as a step.
-MORE_OFTEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +74,6 @@ class Likely:
     answers: list[Steps]
     confidence: float
     times: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What all steps have in common.
-
-    Attributes:
-        run: the longest part in which they repeat.
-        cut: the first place of the run at which one ends and the next begins.
-        layers: where layers repeat within the part of two steps that begins at the run's start; None where none do.
-        attentions: how often each kernel of attention occurs in a step.
-    """
-
-    run: Run
-    cut: int
-    layers: Run | None
-    attentions: tuple[int, ...]
 
 
 def likely_steps(sequence: Sequence) -> Likely | None:
@@ -119,7 +94,7 @@ def likely_steps(sequence: Sequence) -> Likely | None:
                 (sure if likely.confidence >= ENOUGH else others).append(answer)
     if not sure:
         return found[0]
-    return replace(found[0], answers=with_last(sequence, joined(sequence, sure, others), _TOKEN.search))
+    return replace(found[0], answers=with_last(sequence, joined(sequence, sure, others), TOKEN.search))
 
 
 def _steps_of(sequence: Sequence, run: Run) -> Likely:
@@ -153,7 +128,7 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     return Likely(found, exact * (1 - doubt), run.times)
 
 
-def _step(sequence: Sequence, run: Run) -> _Step | None:
+def _step(sequence: Sequence, run: Run) -> Step | None:
     """What repeats in a run; None where nothing tells where one ends and the next begins."""
     two = sequence.in_order[run.start : run.start + 2 * run.distance]
     inner = [found for apart in distances(two) if 2 * apart <= run.distance for found in runs(two, apart)]
@@ -165,18 +140,20 @@ def _step(sequence: Sequence, run: Run) -> _Step | None:
     one = sequence.own[run.start : run.start + run.distance]
     attends = sequence.matching(run.start, run.start + run.distance, ATTENTION.search)
     counts = np.bincount(coded(one[attends])[1]).tolist()
-    if layers is None and max(counts, default=0) < 2:
+    named = [sequence.names[code] for code in coded(one[attends])[0].tolist()]
+    apart = [count for count, name in zip(counts, named, strict=True) if "softmax" not in name.lower()] or counts
+    if (layers is None and max(counts, default=0) < 2) or sum(apart) == 1:
         return None  # it may be a layer itself, which among experts chooses too
     cut = _cut(sequence, run, layers)
     if cut is None or _of_several_models(sequence, slice(run.start, run.start + run.distance)):
         return None
-    return _Step(run, cut, layers, tuple(counts))
+    return Step(run, cut, layers, tuple(counts))
 
 
 def _of_several_models(sequence: Sequence, step: slice) -> bool:
     """Whether more than one token is chosen in a step and it attends behind each: drafts are made and checked in it."""
     chosen, attends = (
-        np.flatnonzero(sequence.matching(step.start, step.stop, told.search)) for told in (_TOKEN, ATTENTION)
+        np.flatnonzero(sequence.matching(step.start, step.stop, told.search)) for told in (TOKEN, ATTENTION)
     )
     if not 1 < len(chosen) <= MOST_DRAFTED:
         return False
@@ -186,7 +163,7 @@ def _of_several_models(sequence: Sequence, step: slice) -> bool:
 
 def _without_choice(sequence: Sequence, run: Run, layers: Run) -> Run:
     """The layers up to where a token is chosen, or from there on: what is behind the last may be much like one."""
-    told = sequence.matching(run.start, run.start + 2 * run.distance, _TOKEN.search)
+    told = sequence.matching(run.start, run.start + 2 * run.distance, TOKEN.search)
     if int(told[: run.distance].sum()) > MOST_CHOICES:
         return layers
     for place in np.flatnonzero(told).tolist():
@@ -222,7 +199,7 @@ def _cut(sequence: Sequence, run: Run, layers: Run | None) -> int | None:
     return run.start + int(between[usual.argmax()])
 
 
-def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
+def _all_steps(sequence: Sequence, step: Step) -> list[Steps]:
     """Of each answer, in their order."""
     size = step.run.distance
     known = grams(sequence.codes)
@@ -244,7 +221,7 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
             first = len(begins) > 2 and _first_alone(sequence, begins[0], size)
             ends = [*begins[first:], min(begins[-1] + size, len(sequence))]
             places = [sequence.call_from(place) for place in ends]
-            prompt = _prompt(sequence, step, behind, places[0])
+            prompt = prompt_in_front(sequence, step, behind, places[0])
             if prompt is None and (one_more := _one_before(sequence, step, behind, places[0])) is not None:
                 places, prompt = [one_more[1], *places], one_more[0]
             gap, one = slice(behind, places[0]), slice(step.cut, step.cut + size)
@@ -258,36 +235,46 @@ def _all_steps(sequence: Sequence, step: _Step) -> list[Steps]:
     return found
 
 
-def _one_before(sequence: Sequence, step: _Step, low: int, high: int) -> tuple[int, int] | None:
+def _one_before(sequence: Sequence, step: Step, low: int, high: int) -> tuple[int, int] | None:
     """Where a prompt begins, and a step behind it: attention over few positions may take kernels of its own."""
     size = step.run.distance
     place = sequence.call_from(high - size) if high - size >= low else high
     if place >= high or shared(sequence.own[place:high], sequence.own[step.cut : step.cut + size]) < ALIKE:
         return None
-    prompt = _prompt(sequence, step, low, place)
+    prompt = prompt_in_front(sequence, step, low, place)
     return None if prompt is None else (prompt, place)
 
 
 def _works_as(sequence: Sequence, part: slice, other: slice) -> bool:
+    """Whether a part multiplies and attends by the kernels by which another does, and asks for what else that does."""
+    return same_beside_caches(sequence, part, other) and _multiplies_as(sequence, part, other)
+
+
+def _multiplies_as(sequence: Sequence, part: slice, other: slice) -> bool:
     """Whether a part multiplies and attends by the kernels by which another does, whatever else is done in it."""
     return all(alike(sequence, part, other, pattern) > OTHERWISE for pattern in (PRODUCT, ATTENTION))
 
 
-def _unbroken(sequence: Sequence, begins: list[int], step: _Step) -> list[list[int]]:
+def _unbroken(sequence: Sequence, begins: list[int], step: Step) -> list[list[int]]:
     """The rows of steps that ask for much the same as the others: what does not may be the next answer's prompt.
 
     That may ask for much the same too, but multiplies or attends by other kernels than the steps beside it.
     """
     size = step.run.distance
-    usual = sequence.own[step.cut : step.cut + size]
+    one = slice(step.cut, step.cut + size)
+    usual, few = sequence.own[one], looks_up(sequence, one) == "few"
     parts = [slice(max(place, 0), place + size) for place in begins]
-    follows = [_works_as(sequence, one, other) for one, other in pairwise(parts)]
+    follows = [_multiplies_as(sequence, one, other) for one, other in pairwise(parts)]
     found: list[list[int]] = [[]]
     for at, (place, part) in enumerate(zip(begins, parts, strict=True)):
         own = sequence.own[part]
         there = usual[size - len(own) :] if place < 0 else usual[: len(own)]
         beside = follows[max(at - 1, 0) : at + 1]
-        if ((own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE) and (any(beside) or not beside):
+        asks = (own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE
+        asks = asks and same_beside_caches(sequence, part, one)
+        # As many tokens as a prompt has are none of a step.
+        asks = asks and not (few and looks_up(sequence, part) == "many")
+        if asks and (any(beside) or not beside):
             found[-1].append(place)
         elif found[-1]:
             found.append([])
@@ -300,152 +287,6 @@ def _begins(run: Run, cut: int) -> list[int]:
     earliest = run.start - int((1 - MOST_OF_A_STEP) * size)
     first = cut - (cut - earliest) // size * size
     return list(range(first, run.end - int(MOST_OF_A_STEP * size) + 1, size))
-
-
-def _prompt(sequence: Sequence, step: _Step, low: int, high: int) -> int | None:
-    """Where the pass over the prompt begins that ends where the first step does; None where there is none."""
-    part = sequence.in_order[low:high]
-    size = step.run.distance
-    outside = size if step.layers is None else size - (step.layers.end - step.layers.start)
-    found = [run for apart in distances(part) for run in runs(part, apart) if 2 * apart <= len(part)]
-    found = [
-        run
-        for run in found
-        if _as_many_layers(sequence, low, run, step) and high - low - run.end <= outside + run.distance
-    ]
-    found = [run for run in found if _may_be_layers(sequence, step, low + run.start, low + run.end)]
-    if not found:
-        return None
-    layers = max(found, key=lambda run: (run.end - run.start, -run.distance))
-    one = slice(step.cut, step.cut + size)
-    # What is behind the last layer, as the head, may be much like the beginning of one.
-    whole = slice(low + layers.start, low + layers.start + layers.times * layers.distance)
-    # What a step does in front of its layers, a prompt does too.
-    before = _in_front(sequence, step, whole)
-    begins = max(low, whole.start - before)
-    beside = slice(high, min(high + size, len(sequence)))
-    own = slice(max(low, begins - size // ABOUT), high)
-    if _looks_up(sequence, own) != "many" and _may_be_a_step(sequence, slice(begins, high), beside):
-        return None
-    otherwise = bool(step.attentions) and all(_otherwise(sequence, whole, part, layers.times) for part in (one, beside))
-    if not otherwise and not _of_more_tokens(sequence, own, whole, beside, layers.times):
-        return None
-    spans = ((begins, high + size // ABOUT), (one.start, one.stop))
-    chosen, usual = (int(sequence.matching(*span, _TOKEN.search).sum()) for span in spans)
-    # It chooses its own token, where steps are seen to choose theirs: a tower has none, and a step between one more.
-    return sequence.call_from(begins) if not usual or 0 < chosen <= usual else None
-
-
-def _in_front(sequence: Sequence, step: _Step, whole: slice) -> int:
-    """How much a step does from where it looks its tokens up to where a prompt's layers begin in it."""
-    size = step.run.distance
-    attends, looks_up = (
-        np.flatnonzero(sequence.matching(step.cut, step.cut + size, told.search)).tolist() for told in (ATTENTION, _FEW)
-    )
-    if step.layers is not None:
-        place = behind = (step.run.start + step.layers.start - step.cut) % size
-    else:
-        behind = attends[0]
-        place = behind - int(sequence.matching(whole.start, whole.stop, ATTENTION.search).argmax())
-    # What it did before that, as ordering the caches of a search, no prompt does.
-    return place - max((one for one in looks_up if one <= behind), default=0)
-
-
-def _as_many_layers(sequence: Sequence, low: int, run: Run, step: _Step) -> bool:
-    if run.times < 2:
-        return False
-    if step.layers is not None:
-        # What repeats without attention in it, as the experts of one layer, are no layers.
-        attend = not step.attentions or sum(step.attentions) >= step.layers.times - 1 > 0
-        if attend and abs(run.times - step.layers.times) <= (1 if run.times > 4 else 0):
-            return True
-        # Layers may differ by turns for many positions alone, as where some attend to a window.
-        attends = int(sequence.matching(low + run.start, low + run.end, ATTENTION.search).sum())
-        return step.layers.times % run.times == 0 and attends == sum(step.attentions)
-    return run.times in step.attentions
-
-
-def _may_be_layers(sequence: Sequence, step: _Step, low: int, high: int) -> bool:
-    """Whether what repeats in a part attends, where steps do, and is no step itself.
-
-    Steps of an answer before may be as many as layers: each chooses a token, and attends in all layers.
-    """
-    attends = int(sequence.matching(low, high, ATTENTION.search).sum())
-    most = sum(step.attentions)
-    return min(most, 1) <= attends <= MORE_OFTEN * most and not sequence.matching(low, high, _TOKEN.search).any()
-
-
-def _looks_up(sequence: Sequence, part: slice) -> str:
-    """Whether a part first looks up "few" tokens at once, as a step does, or "many"; "" where it is not known."""
-    few, many = (np.flatnonzero(sequence.matching(part.start, part.stop, told.search)) for told in (_FEW, _MANY))
-    if not len(few):
-        return "many" if len(many) else ""
-    return "many" if len(many) and many[0] < few[0] else "few"
-
-
-def _may_be_a_step(sequence: Sequence, prompt: slice, step: slice) -> bool:
-    """Whether a pass may check a draft, or be a step of another length: it multiplies as a step does, or repeats."""
-    ahead = slice(max(0, prompt.start - (step.stop - step.start)), prompt.start)
-    if alike(sequence, prompt, step, PRODUCT) >= ALIKE and shared(sequence.own[step], sequence.own[ahead]) > OTHERWISE:
-        return True
-    ahead = slice(max(0, 2 * prompt.start - prompt.stop), prompt.start)
-    return shared(sequence.own[prompt], sequence.own[ahead]) >= SAME
-
-
-def _of_more_tokens(sequence: Sequence, prompt: slice, whole: slice, step: slice, layers: int) -> bool:
-    """Whether a pass does other work than a step that looks up few tokens and keeps keys and values, or a state.
-
-    It looks up many. Or it multiplies more often in each layer, as for keys and values of what an encoder saw, or does
-    otherwise what has nothing to do with a cache: one that grows brings other kernels of attention, of its products and
-    of what joins it.
-    """
-    if _looks_up(sequence, step) != "few" or not _keeps(sequence, step, layers):
-        return False
-    if _looks_up(sequence, prompt) == "many":
-        return True
-    products = [int(sequence.matching(part.start, part.stop, PRODUCT.search).sum()) for part in (prompt, step)]
-    rest = [sequence.own[part][~sequence.matching(part.start, part.stop, _OF_CACHES.search)] for part in (whole, step)]
-    return products[0] - products[1] >= layers or shared(rest[0], rest[1]) < SAME
-
-
-def _otherwise(sequence: Sequence, prompt: slice, step: slice, layers: int) -> bool:
-    """Whether a prompt's layers ask for other work than a step's, as many positions do than a single one.
-
-    A first pass may have other kernels because a library tried some out, or because it is longer; a first batch of a
-    classifier even attends by another one if its texts are. So a step is told by what a single position has in each
-    layer: it is multiplied as a vector; or it attends by another kernel, and what was attended to before is kept.
-    """
-    vectors = int(sequence.matching(step.start, step.stop, _VECTOR.search).sum())
-    if vectors >= layers and not _families(sequence, prompt, _VECTOR):
-        return True
-    longer = sequence.time_ns[prompt].sum() >= LONGER * sequence.time_ns[step].sum()
-    if not longer and shared(sequence.codes[prompt], sequence.codes[step]) >= ALIKE:
-        return False
-    attend = [_attends(sequence, part) for part in (prompt, step)]
-    return all(attend) and not attend[0] & attend[1] and _keeps(sequence, step, layers)
-
-
-def _keeps(sequence: Sequence, step: slice, layers: int) -> bool:
-    """Whether each layer of a step writes keys and values beside those of the positions before it.
-
-    A cache that grows is made by concatenation; so are halves of a rotated position, each with a negation.
-    """
-    writes, joins, turns = (
-        sequence.matching(step.start, step.stop, pattern.search) for pattern in (_WRITES, _JOINS, _TURNS)
-    )
-    return int(writes.sum()) + max(0, int((joins & ~writes).sum()) - int((turns & ~writes).sum())) >= layers
-
-
-def _attends(sequence: Sequence, part: slice) -> set[str]:
-    """The kernels of attention in a part; a softmax beside others chooses experts or tokens."""
-    found = _families(sequence, part, ATTENTION)
-    return {name for name in found if "softmax" not in name.lower()} or found
-
-
-def _families(sequence: Sequence, part: slice, pattern: re.Pattern[str]) -> set[str]:
-    """The kernels of such names in a part, without what a size makes of a name."""
-    told = sequence.matching(part.start, part.stop, pattern.search)
-    return {_SIZES.sub("", sequence.names[code]) for code in coded(sequence.own[part][told])[0].tolist()}
 
 
 def _alike(sequence: Sequence, place: int, size: int) -> bool:
@@ -463,7 +304,7 @@ def _first_alone(sequence: Sequence, place: int, size: int) -> bool:
     )
 
 
-def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> bool:
+def _in_each(sequence: Sequence, step: Step, told: Callable[[str], object]) -> bool:
     """Whether each step has an op of such a name, outside its layers."""
     size, run = step.run.distance, step.run
     found = sequence.matching(run.start, run.start + run.times * size, told).reshape(run.times, size)
@@ -475,14 +316,14 @@ def _in_each(sequence: Sequence, step: _Step, told: Callable[[str], object]) -> 
     return bool(found.any(axis=1).all())
 
 
-def _chooses(sequence: Sequence, step: _Step) -> bool:
+def _chooses(sequence: Sequence, step: Step) -> bool:
     """Whether each step chooses a token; of the largest of some, as experts are too, only where it looks one up."""
-    if _in_each(sequence, step, _TOKEN.search):
+    if _in_each(sequence, step, TOKEN.search):
         return True
     return _in_each(sequence, step, _CHOICE.search) and _in_each(sequence, step, _EMBEDS.search)
 
 
-def _grows(sequence: Sequence, step: _Step) -> bool:
+def _grows(sequence: Sequence, step: Step) -> bool:
     """Whether attention takes a growing share of the steps' time."""
     size, run = step.run.distance, step.run
     span = slice(run.start, run.start + run.times * size)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tracer.arrays import int64
 from tracer.charge.intervals import Nest, distinct, outermost
-from tracer.charge.stages.passes import passes_of
+from tracer.charge.stages.module_passes import passes_of
 from tracer.charge.stages.prompts import are_prompts
 from tracer.charge.stages.queries import has_shapes
 from tracer.charge.stages.ranges import StageRanges, Untold

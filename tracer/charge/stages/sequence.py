@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 ATTENTION = re.compile(r"attention|attn|flash|fmha|sdpa|mha_|softmax", re.IGNORECASE)
 PRODUCT = re.compile(r"gemm|gemv|matmul|cutlass|cublas|xmma|nvjet|split_?k|Cijk_|dot_kernel", re.IGNORECASE)
+TOKEN = re.compile(r"arg_?max|multinomial", re.IGNORECASE)
+# What joins a cache and a position, or halves of one.
+JOINS = re.compile(r"CatArray|cat(?![a-z])")
+# What changes as a cache grows.
+_OF_CACHES = re.compile(f"{ATTENTION.pattern}|{PRODUCT.pattern}|{JOINS.pattern}|mem(?:cpy|set)", re.IGNORECASE)
+# Parts that share less than this are not of the same kernels.
+SAME = 0.95
 # Parts that share this much of their names ask for much the same.
 ALIKE = 0.8
 # At most this of a prompt's matrix products and attention is a step's too, as the head's, and the choice of experts.
@@ -41,6 +48,7 @@ class Sequence:
         own: each op's own name; sorted like `codes`, as all that follows.
         time_ns: how long each op ran.
         asked_ns, until_ns: start and end of the call that asked for it.
+        whole: whether nothing was left out, as the work of experts but for the first.
     """
 
     thread: int
@@ -51,6 +59,7 @@ class Sequence:
     time_ns: I64
     asked_ns: I64
     until_ns: I64
+    whole: bool = True
     # Of each question that was asked of names, which of them it is true of: the same are asked of every step.
     _told: dict[object, dict[int, bool]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -120,3 +129,15 @@ def alike(sequence: Sequence, part: slice, other: slice, pattern: re.Pattern[str
     """Which share of the kernels of such names in a part are in another too, by their own names; 1 where none is."""
     own, others = (sequence.own[one][sequence.matching(one.start, one.stop, pattern.search)] for one in (part, other))
     return shared(own, others) if len(own) else 1.0
+
+
+def beside_caches(sequence: Sequence, part: slice) -> I64:
+    """The names in a part that have nothing to do with how much is kept of earlier positions."""
+    own = sequence.own[part]
+    return int64(own[~sequence.matching(part.start, part.stop, _OF_CACHES.search)])
+
+
+def same_beside_caches(sequence: Sequence, part: slice, step: slice) -> bool:
+    """Whether a part asks for what a step does, or for a part of it or more, but for what depends on its cache."""
+    rest = [beside_caches(sequence, one) for one in (part, step)]
+    return max(shared(rest[0], rest[1]), shared(rest[1], rest[0])) >= SAME

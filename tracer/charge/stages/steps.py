@@ -7,12 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, shared
+from tracer.charge.stages.sequence import ALIKE, ATTENTION, OTHERWISE, PRODUCT, alike, same_beside_caches, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracer.charge.stages.repetition import Run
     from tracer.charge.stages.sequence import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What all steps have in common.
+
+    Attributes:
+        run: the longest part in which they repeat.
+        cut: the first place of the run at which one ends and the next begins.
+        layers: where layers repeat within the part of two steps that begins at the run's start; None where none do.
+        attentions: how often each kernel of attention occurs in a step.
+    """
+
+    run: Run
+    cut: int
+    layers: Run | None
+    attentions: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +126,12 @@ def _goes_on(sequence: Sequence, before: Steps, steps: Steps) -> bool:
     size, gap = last.stop - last.start, between.stop - between.start
     if gap and not (ALIKE * size <= gap <= size / ALIKE and _works_alike(sequence, between, last)):
         return False
-    # A pass over a prompt, or over a draft, may multiply as a step does, and attends as neither beside it.
-    if gap and max(alike(sequence, between, part, ATTENTION) for part in (last, first)) <= OTHERWISE:
+    # A pass over a prompt, or over a draft, may multiply as a step does: it attends as neither beside it, or does
+    # otherwise what has nothing to do with a cache.
+    if gap and not (
+        max(alike(sequence, between, part, ATTENTION) for part in (last, first)) > OTHERWISE
+        and same_beside_caches(sequence, between, last)
+    ):
         return False
     return min(
         shared(sequence.own[a], sequence.own[b]) for a, b in ((first, last), (last, first))
