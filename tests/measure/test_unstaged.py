@@ -32,9 +32,16 @@ def test_engines_labels_that_are_kept_as_operators_are_named_and_match_a_marker(
     assert (decode.stage, decode.calls, decode.device_time_ns) == ("decode", 4, 1_600_000)
 
 
-@pytest.mark.parametrize("name", ["aten::linear", "autograd::engine::evaluate_function: AddBackward0", "AddBackward0"])
+@pytest.mark.parametrize("name", ["aten::linear", "ProfilerStep#3", "Optimizer.step#SGD.step", "AddBackward0"])
 def test_operators_of_libraries_are_no_ranges(name: str) -> None:
     assert not any("kept ranges" in one.reason for one in summarize(trace_of(*_steps("cpu_op", name))).abstained)
+
+
+def test_a_persons_range_may_have_a_hash_in_its_name() -> None:
+    (why,) = [
+        one for one in summarize(trace_of(*_steps("Operator", "## forward ##"))).abstained if one.what == "stages"
+    ]
+    assert "'## forward ##'" in why.reason
 
 
 def test_an_operator_of_ones_own_that_holds_none_is_no_range() -> None:
