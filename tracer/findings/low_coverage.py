@@ -28,8 +28,8 @@ OF_OWN = {
 }
 # Stages that frames or modules tell have no ranges that anybody could widen.
 OF_FRAMES = {
-    "outside_ranges": "what runs outside generate and the model's modules is no stage's: mark it with tracer.stage() in "
-    "the program, if it counts",
+    "outside_ranges": "what runs outside generate and the model's modules is no stage's: mark it with tracer.stage() "
+    "in the program, if it counts",
 }
 
 FINDING = Rule(
