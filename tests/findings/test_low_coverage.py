@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.chrome import OTHER, Event, kernel, launch, span, write
+from support.chrome import OTHER, Event, frame, kernel, launch, span, write
 from support.findings import GEMM, found, stage
 
 from tracer.choices import Choices
@@ -68,3 +68,12 @@ def test_what_ran_beside_a_part_of_a_trace_lacks_no_range(tmp_path: Path) -> Non
     summary = summarize_file(part)
     assert summary.device.unattributed.time_ns == 60_000
     assert ID not in [finding.id for finding in summary.findings]
+
+
+def test_where_frames_tell_the_stages_there_are_no_ranges_to_widen() -> None:
+    utils = "transformers/generation/utils.py(12): "
+    frames = [frame(f"{utils}generate", 0, 50), frame(f"{utils}prepare_inputs_for_generation", 5, 2)]
+    work = [launch(10, 1, 1), kernel(GEMM, 12, 10, 1), launch(90, 1, 2), kernel(GEMM, 92, 10, 2)]
+    finding = found(ID, *frames, *work)
+    assert finding is not None
+    assert finding.next_step.startswith("what runs outside generate")

@@ -26,6 +26,11 @@ OF_OWN = {
         "threads launch to the stage open at the time"
     ),
 }
+# Stages that frames or modules tell have no ranges that anybody could widen.
+OF_FRAMES = {
+    "outside_ranges": "what runs outside generate and the model's modules is no stage's: mark it with tracer.stage() "
+    "in the program, if it counts",
+}
 
 FINDING = Rule(
     id="low-coverage",
@@ -57,4 +62,6 @@ def find(evidence: Evidence) -> Found | None:
     if main == "no_launch_record" and evidence.untold is not None:
         return Found(message, {"share": share, **reasons}, instead=evidence.untold.next_step)
     instead = OF_ENGINES.get(main) if evidence.ranges.engine else OF_OWN.get(main)
+    if evidence.ranges.markers in ("generation", "modules"):
+        instead = OF_FRAMES.get(main, instead)
     return Found(message, {"share": share, **reasons}, instead=instead)

@@ -73,6 +73,17 @@ def test_overridden_preparation_that_calls_its_base_is_one() -> None:
     assert [row[3] for row in _rows(trace)] == [0, 39]
 
 
+def test_preparation_under_a_librarys_own_name_is_one() -> None:
+    events = [_frame("generate", 0, 100), *_pass(10), *_pass(40)]
+    own = [dict(event) for event in events]
+    for event in own:
+        event["name"] = str(event["name"]).replace(
+            f"{UTILS}(12): prepare", "unsloth/models/llama.py(12): _fast_prepare"
+        )
+    assert own != events
+    assert _rows(trace_of(*own)) == _rows(trace_of(*events))
+
+
 def _assisted() -> list[Event]:
     """Two passes of a target, each after a draft that another `generate` makes in two."""
     events = [_frame("generate", 0, 300)]

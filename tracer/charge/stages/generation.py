@@ -134,7 +134,7 @@ def _requests(trace: Trace, thread: int) -> list[_Request]:
     Where the loop is somebody's own (`custom_generate`), `generate` calls itself with it, and makes no pass.
     """
     frames = trace.generation[trace.generation.thread == thread]
-    called = np.array([trace.strings[name].rpartition(": ")[2].lstrip("_") for name in frames.name.tolist()], np.str_)
+    called = np.array([_called(trace.strings[name]) for name in frames.name.tolist()], np.str_)
     generates = np.flatnonzero(called == GENERATE)
     nest = Nest.of(frames.start_ns[generates], frames.end_ns[generates])
     holder = np.append(generates, -1)[nest.innermost(frames.start_ns)]
@@ -153,6 +153,12 @@ def _requests(trace: Trace, thread: int) -> list[_Request]:
         if one is not None:
             found.append(one)
     return found
+
+
+def _called(frame: str) -> str:
+    """The function of a frame; libraries that patch models prepare inputs under a name of their own."""
+    name = frame.rpartition(": ")[2].lstrip("_")
+    return PASS if name.endswith(PASS) else name
 
 
 def _request(

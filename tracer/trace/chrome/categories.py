@@ -85,7 +85,7 @@ MODULE_PREFIX = "nn.Module: "
 _GENERATION_FRAME = (
     r"(?:[^\"]{0,300}[/\\])?generation(?:_utils|[/\\]{1,2}utils)\.py\(\d{1,9}\): (?:generate|_prefill(?:_chunking)?|"
     r"_?(?:(?:greedy|contrastive|(?:group_|constrained_)?beam)_search|(?:beam_)?sample|(?:assisted|dola)_decoding))|"
-    r"[^\"]{0,300}\.py\(\d{1,9}\): (?:prepare_inputs_for_generation|get_candidates|"
+    r"[^\"]{0,300}\.py\(\d{1,9}\): (?:\w{0,40}prepare_inputs_for_generation|get_candidates|"
     # Loops that transformers 5 fetches from repositories of their own.
     r"_(?:(?:contrastive|group_beam|constrained_beam)_search|dola_decoding))"
 )
