@@ -262,8 +262,9 @@ def _unbroken(sequence: Sequence, begins: list[int], step: Step) -> list[list[in
     """
     size = step.run.distance
     one = slice(step.cut, step.cut + size)
-    usual, few = sequence.own[one], looks_up(sequence, one) == "few"
+    usual = sequence.own[one]
     parts = [slice(max(place, 0), place + size) for place in begins]
+    sought = [looks_up(sequence, part) for part in parts]
     follows = [_multiplies_as(sequence, one, other) for one, other in pairwise(parts)]
     found: list[list[int]] = [[]]
     for at, (place, part) in enumerate(zip(begins, parts, strict=True)):
@@ -272,8 +273,8 @@ def _unbroken(sequence: Sequence, begins: list[int], step: Step) -> list[list[in
         beside = follows[max(at - 1, 0) : at + 1]
         asks = (own == there).mean() >= ALIKE or shared(own, usual) >= ALIKE
         asks = asks and same_beside_caches(sequence, part, one)
-        # As many tokens as a prompt has are none of a step.
-        asks = asks and not (few and looks_up(sequence, part) == "many")
+        # As many tokens as a prompt has are none of a step; what a longer cache looks up, the next one does too.
+        asks = asks and sought[at : at + 2] != ["many", "few"]
         if asks and (any(beside) or not beside):
             found[-1].append(place)
         elif found[-1]:
