@@ -52,6 +52,7 @@ def test_what_an_hpu_ran_is_device_work_without_launch_records() -> None:
     reasons = summary.device.unattributed.reasons
     assert (summary.device.kind, summary.device.ops, summary.device.time_ns) == ("gpu", 3, 180_000)
     assert (reasons["no_launch_record"].ops, reasons["no_launch_record"].time_ns) == (3, 180_000)
+    assert [(row.ops, row.device_time_ns) for row in summary.ranges] == [(None, None)]
     assert "the stages of device ops" in [one.what for one in summary.abstained]
     assert "low-coverage" not in [finding.id for finding in summary.findings]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Table, block, note
-from reports.palette import NONE
+from reports.parts.words import UNKNOWN, known
 from reports.units import duration
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def part(summary: Summary, _: Asked) -> Block | None:
                 row.name,
                 f"{row.count:,}",
                 duration(row.cpu_ns),
-                f"{row.ops:,}",
-                NONE if row.device_time_ns is None else duration(row.device_time_ns),
+                UNKNOWN if row.ops is None else f"{row.ops:,}",
+                known(row.device_time_ns),
             ]
         )
         for row in rows

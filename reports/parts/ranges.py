@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Block, Column, Row, Sentence, Table, block, note
 from reports.palette import NONE
-from reports.parts.words import known, on_cpu
+from reports.parts.words import UNKNOWN, known, on_cpu
 from reports.units import counted, duration, share
+from tracer.document.summary import LostOps
 
 if TYPE_CHECKING:
     from reports.asked import Asked
@@ -24,11 +25,10 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         return None
     top = asked.top or TOP
     columns = _columns(summary)
-    shown = sorted(summary.ranges, key=lambda row: asked.key(row.name, row.ops, _most(row)))[:top]
+    shown = sorted(summary.ranges, key=lambda row: asked.key(row.name, row.ops or 0, _most(row)))[:top]
     rows = [_row(row, summary)[: len(columns)] for row in shown]
-    lost = summary.device.unattributed.reasons["no_launch_record"]
     more = len(summary.ranges) - top
-    lacking = sum(row.device_time_ns is None for row in shown)
+    lacking = sum(isinstance(row.lost, LostOps) for row in shown)
     asked_by = "beginning" if on_cpu(summary) else "launch"
     says = note(
         f"{'Operators' if on_cpu(summary) else 'Device ops'} by the ranges around their {asked_by}; an op counts for "
@@ -36,13 +36,20 @@ def part(summary: Summary, asked: Asked) -> Block | None:
         Sentence("host", "host: the ranges on the CPU."),
         None if on_cpu(summary) else Sentence("projected", PROJECTED),
         f"unknown: launches inside {'it' if lacking == 1 else 'them'} lack device ops." if lacking else "",
-        f"In none, because their launch was not recorded: {counted(lost.ops, 'op')}, {duration(lost.time_ns)}."
-        if lost.ops
-        else "",
+        _unlaunched(summary),
         _elsewhere(summary),
         f"{counted(more, 'more name')}: --top {len(summary.ranges)}." if more > 0 else "",
     )
     return block("ranges", Table(columns, [Row(row) for row in rows]), says)
+
+
+def _unlaunched(summary: Summary) -> str:
+    """What lies in no range because nothing says when it was launched."""
+    found = summary.device.unattributed.reasons["no_launch_record"]
+    ops = f"{counted(found.ops, 'op')}, {duration(found.time_ns)}"
+    if found.ops and found.ops == summary.device.ops:
+        return f"unknown: of no op the launch was recorded ({ops})."
+    return f"In none, because their launch was not recorded: {ops}." if found.ops else ""
 
 
 def _elsewhere(summary: Summary) -> str:
@@ -80,7 +87,7 @@ def _row(row: RangeRow, summary: Summary) -> list[str]:
         row.name,
         f"{row.count:,}",
         duration(row.cpu_ns),
-        f"{row.ops:,}",
+        UNKNOWN if row.ops is None else f"{row.ops:,}",
         known(row.device_time_ns),
         NONE if row.device_time_ns is None else share(row.device_time_ns, summary.device.time_ns),
         known(row.projected_ns),

@@ -39,7 +39,7 @@ def annotation_rows(trace: Trace, work: Work, lost: LostWork | None = None) -> l
             where no op has a launch.
     """
     table = _rows(trace, work, trace.ranges, "push_pop", lost) + _rows(trace, work, trace.loose_ranges, "start_end")
-    return [row for _, row in sorted(table, key=lambda row: (-row[0], -row[1].ops, row[1].name))]
+    return [row for _, row in sorted(table, key=lambda row: (-row[0], -(row[1].ops or 0), row[1].name))]
 
 
 def rangeless(trace: Trace, work: Work) -> Rangeless | None:
@@ -88,7 +88,7 @@ def _rows(
             RangeRow(
                 name=text,
                 count=count,
-                ops=ops,
+                ops=None if unjoined else ops,
                 device_time_ns=None if launches or unjoined else time_ns,
                 style=style,
                 projected_ns=None if launches or unjoined else projected_ns,

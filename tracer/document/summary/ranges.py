@@ -31,19 +31,19 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: theirs.
         count: how many there are.
-        ops, device_time_ns: launched inside any of them; each op counts once. Of a trace without device ops, the
-            operators that began inside and their self time.
+        ops, device_time_ns: launched inside any of them; each op counts once; None where no op of the trace has a
+            launch. Of a trace without device ops, the operators that began inside and their self time.
         style: "push_pop", or "start_end" for ranges that may end on any thread and so hold nothing.
         projected_ns, kernel_ns: what `nsys stats` says of them (`nvtx_gpu_proj_sum`, `nvtx_kern_sum`): for each the
             span from its first op to its last, and the kernels in it, added up over all; nested ones count again.
         cpu_ns: time on the host inside any of them, on each thread once.
         lost: launches inside them without a device op, so that what the device did for them is unknown: its times are
-            None, as where no op of the trace has a launch; absent where there are none.
+            None too; absent where there are none.
     """
 
     name: str
     count: int
-    ops: int
+    ops: int | None
     device_time_ns: int | None
     style: Literal["push_pop", "start_end"]
     projected_ns: int | None

@@ -90,13 +90,14 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
         name: the range's.
         count: how many.
         cpu_ns: on the host.
-        ops, device_time_ns: launched inside; the time is None where some of that was not recorded.
+        ops, device_time_ns: launched inside; the time is None where some of that was not recorded, both where no op of
+            the trace has a launch.
     """
 
     name: str
     count: int
     cpu_ns: int
-    ops: int
+    ops: int | None
     device_time_ns: int | None
 
 
