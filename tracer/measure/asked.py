@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracer.arrays import int64
-from tracer.packed import chosen, pieces
+from tracer.packed import chosen, narrow_columns, pieces
 from tracer.trace.columns import OpKind
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EARLIEST, LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
+@narrow_columns
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Calls that asked for work, in the order of the trace; of operators each for itself.

@@ -16,7 +16,7 @@ from tracer.charge.stages.engine import Kind, Range, engine
 from tracer.document.names import DECODE, DRAFT, MIXED, PREFILL
 
 _STEP = re.compile(r"(prefill|decode|eager_decode|draft)\[(?:\d+/\d+ )?(bs=\d.*)")
-_FIELD = re.compile(r"(\w+)=(\d+)(?:/\d+)?(?= |$)")
+_FIELD = re.compile(r"\b(\w{1,16})=(\d{1,20})(?:/\d{1,20})?(?= |$)")
 _STAGES = {"prefill": PREFILL, "decode": DECODE, "eager_decode": DECODE}
 
 
