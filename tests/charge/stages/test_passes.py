@@ -78,7 +78,8 @@ def test_short_texts_behind_a_long_one_keep_nothing_and_are_scored() -> None:
 
 def test_a_pass_over_a_draft_is_no_prompt_of_what_follows_and_no_step() -> None:
     host = Host()
-    _answer(host, MANY, _layer(kept=JOINED))
+    for _ in range(2):
+        _answer(host, MANY, _layer(kept=JOINED))
     # Several positions are multiplied as one is, and added otherwise.
     _pass(host, FEW, _layer(kept=JOINED, add="add_strided"))
     for _ in range(12):
@@ -88,9 +89,9 @@ def test_a_pass_over_a_draft_is_no_prompt_of_what_follows_and_no_step() -> None:
     assert sequence is not None
     likely = likely_steps(sequence)
     assert likely is not None
-    assert [len(steps.begins) - 1 for steps in likely.answers] == [12, 12]
-    assert [steps.prompt is not None for steps in likely.answers] == [True, False]
-    assert _told(host) == (1, 24)
+    assert [len(steps.begins) - 1 for steps in likely.answers] == [12, 12, 12]
+    assert [steps.prompt is not None for steps in likely.answers] == [True, True, False]
+    assert _told(host) == (2, 36)
 
 
 def test_a_step_of_a_larger_batch_is_no_prompt_of_those_that_go_on() -> None:

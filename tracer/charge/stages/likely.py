@@ -123,7 +123,10 @@ def _steps_of(sequence: Sequence, run: Run) -> Likely:
     if exact * (1 - doubt * (1 - PROMPTED)) < ENOUGH:
         return Likely([], exact * (1 - doubt), run.times)
     found = _all_steps(sequence, step)
-    if found and 2 * sum(steps.prompt is not None for steps in found) >= len(found):
+    prompted = 2 * sum(steps.prompt is not None for steps in found)
+    # Few steps behind a prompt and as few elsewhere may be the drafts of a small model.
+    longest_answer = max((len(steps.begins) - 1 for steps in found), default=0)
+    if prompted > len(found) or (prompted == len(found) and longest_answer > 2 * FEWEST_STEPS):
         doubt *= 1 - PROMPTED
     return Likely(found, exact * (1 - doubt), run.times)
 
