@@ -43,7 +43,7 @@ _VISION = re.compile(
     r"\A(?>(?s:.*)(?:Vision|Visual|CLIP|Siglip|SigLIP|ViT|EVA|Dino|ImageEncoder|Swin|Beit|DeiT|ConvNe[Xx]t|Timm|"
     r"A[Ii][Mm]v2|VQVAE))(?!\w*Text)\w*_\d+$"
 )
-_WHOLE = re.compile(r"(?:Model|Tower|Encoder|Transformer|Backbone)\w*_\d+$")
+_WHOLE = re.compile(r"\A(?>(?s:.*)(?:Model|Tower|Encoder|Transformer|Backbone))\w*_\d+$")
 _PROJECTOR = re.compile(
     r"\A(?>(?s:.*)(?:Projector|Connector|Resampler|PatchMerger|Adaptor|Aligner|QFormer|MultiModalEmbedder|"
     r"(?:Vision|Visual|Image|ToText|Git)Projection))\w*_\d+$",
