@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 # Batches of serving engines whose counts are further apart than this share are no longer alike.
 UNLIKE_BATCH = 0.1
 HELD = {
-    "prompts": "prompts",
-    "prompt_tokens": "tokens of prompts",
-    "sequences": "sequences",
-    "kv_tokens": "KV tokens",
+    "prompts": ("prompt", "prompts"),
+    "prompt_tokens": ("token of prompts", "tokens of prompts"),
+    "sequences": ("sequence", "sequences"),
+    "kv_tokens": ("KV token", "KV tokens"),
 }
 
 
@@ -130,7 +130,7 @@ def _of_the_batches(before: Summary, after: Summary) -> Iterator[str]:
 
 def _said(row: Held, counts: Sequence[str]) -> str:
     """These counts of the median step, and what a token takes."""
-    said = ", ".join(f"{getattr(row, what).median:,.0f} {HELD[what]}" for what in counts)
+    said = ", ".join(counted(round(getattr(row, what).median), *HELD[what]) for what in counts)
     return said if row.ns_per_token is None else f"{said} ({duration(row.ns_per_token)} a token)"
 
 
