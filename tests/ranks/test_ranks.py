@@ -9,6 +9,7 @@ import pytest
 from conftest import MORE_TRACES
 from support.ranks import ELEMENTS, KERNEL_NS, TRANSFER_NS, Plan, play, write
 
+from reports.parts.ranks.stages import part
 from tracer.choices import Choices
 from tracer.document.errors import InputError
 from tracer.ranks.analyse import analyse
@@ -160,6 +161,22 @@ def test_point_to_point_kernels_are_said_not_to_be_matched(tmp_path: Path) -> No
     found = analyse(write(tmp_path, Plan(ranks=2), played), CHOICES)
     assert [one.what for one in found.abstained] == ["waiting in point-to-point transfers"]
     assert found.ranks[0].stages[0].unmatched_ns == TRANSFER_NS
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_of_a_stage_without_a_matched_collective_nothing_is_known_of_waiting(tmp_path: Path, *, every: bool) -> None:
+    plan = Plan(ranks=2, passes=1)
+    played = play(plan)
+    for events in played:
+        collectives = [e for e in events if "Collective name" in e["args"]]
+        for event in collectives if every else collectives[1:]:
+            event["args"]["Collective name"] = "send"
+    found = analyse(write(tmp_path, plan, played), CHOICES)
+    (row,) = found.ranks[0].stages
+    assert row.unmatched_ns
+    assert row.device_time_ns
+    assert [one is None for one in (row.wait_ns, row.transfer_ns, row.late_ns)] == [every] * 3
+    assert ("of its collectives there none was matched" in repr(part(found))) is every
 
 
 def test_what_runs_beside_a_collective_hides_it(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class RankStage(msgspec.Struct, frozen=True, kw_only=True):
         device_time_ns: durations of its device ops.
         collective_ns: of those that are collectives.
         wait_ns, transfer_ns: parts of collectives that were matched: until the last rank arrived, and after that;
-            they add up to the device time of these.
+            they add up to the device time of these; null, as `late_ns` is, where there are some and none was matched.
         unmatched_ns: of collectives that were not matched; `collective_ns` less both parts.
         exposed_ns: of `collective_ns`, while no other op ran on the device.
         late_ns: by how much it was the last to arrive, added up.

@@ -46,7 +46,7 @@ def stage_rows(
 
     device, communicating = total(time_ns), total(np.where(collective, time_ns, 0))
     wait, transfer = total(np.where(matched, divided.wait_ns, 0)), total(np.where(matched, divided.transfer_ns, 0))
-    exposed = total(divided.exposed_ns)
+    exposed, told = total(divided.exposed_ns), total(np.where(matched, 1, 0))
     rows = []
     for place, stage in enumerate(_ORDER):
         runs = sum(unit[0] == stage for unit in trace.units)
@@ -55,17 +55,21 @@ def stage_rows(
             continue
         if not device[place]:
             continue
+        # Of collectives of which none was matched nobody knows what of them was waiting, nor for whom.
+        apart = communicating[place] > 0 and not told[place]
         rows.append(
             RankStage(
                 stage=stage,
                 runs=runs,
                 device_time_ns=device[place],
                 collective_ns=communicating[place],
-                wait_ns=wait[place],
-                transfer_ns=transfer[place],
+                wait_ns=None if apart else wait[place],
+                transfer_ns=None if apart else transfer[place],
                 unmatched_ns=communicating[place] - wait[place] - transfer[place],
                 exposed_ns=exposed[place],
-                late_ns=sum(ranks.get(rank, 0) for unit, ranks in late_ns.items() if unit[0] == stage),
+                late_ns=None
+                if apart
+                else sum(ranks.get(rank, 0) for unit, ranks in late_ns.items() if unit[0] == stage),
             )
         )
     return rows

@@ -35,7 +35,9 @@ def part(ranks: Ranks) -> Block | None:
         Column("late", rank=5),
     ]
     rows = []
-    most_others, lost = 0, any(row.lost for rank in ranks.ranks for row in rank.stages)
+    every = [row for rank in ranks.ranks for row in rank.stages]
+    most_others, lost = 0, any(row.lost for row in every)
+    apart = any(row.wait_ns is None and not row.lost for row in every)
     for stage in stages:
         own = {rank.rank: row for rank in ranks.ranks for row in rank.stages if row.stage == stage}
         shown = telling(own) if len(own) > MANY else list(own)
@@ -51,6 +53,7 @@ def part(ranks: Ranks) -> Block | None:
         Sentence("exposed", "exposed: collectives while nothing else ran on the device."),
         Sentence("late", "late: added up, what others' devices waited for this rank alone."),
         *(["unknown: launches of it have no device op on that rank."] if lost else []),
+        *(["unknown, beside a known device time: of its collectives there none was matched."] if apart else []),
         *(["more: the medians of the others, all of which --format json has."] if most_others else []),
     )
     return block("ranks", Table(columns, rows, ruled=True), says) if rows else None
