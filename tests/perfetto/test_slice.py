@@ -188,6 +188,23 @@ def test_a_part_of_a_part_and_a_part_of_an_annotated_trace(tmp_path: Path) -> No
     assert _tokens(summarize_file(tmp_path / "c.json")) == _tokens(twice)
 
 
+@pytest.mark.parametrize(("label", "engine"), [("tracer/decode#{}", False), ("step[DECODE bs=1]", True)])
+def test_a_part_of_an_engines_trace_is_advised_as_the_whole_is(label: str, engine: bool, tmp_path: Path) -> None:
+    events = []
+    for number in range(8):
+        at = 1000 * number
+        events += [
+            span(label.format(number), at, 990), launch(at + 2, 1, number + 1), kernel("gemv", at + 8, 10, number + 1),
+            call("cudaStreamSynchronize", at + 10, 600),
+        ]  # fmt: skip
+    whole = write(tmp_path / "whole.json", *events)
+    found = [summarize_file(path) for path in (whole, _cut(whole, Asked(tokens=(2, 7))))]
+    advice = [[one.next_step for one in summary.findings if one.id == "sync-per-token"] for summary in found]
+    assert len(advice[0]) == 1
+    assert advice[0] == advice[1]
+    assert ("the engine" in advice[0][0]) is engine
+
+
 def test_a_part_says_that_it_is_one(tmp_path: Path) -> None:
     part = summarize_file(_cut(write(tmp_path / "a.json", *EVENTS), Asked(0, (3, 6), ("decode",))))
     assert "a part of a trace: request 0, tokens 3:6, decode of a.json; " in part.trace.warnings[0]

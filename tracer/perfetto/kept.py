@@ -195,6 +195,7 @@ def _part(
         markers=ranges.markers,
         tokens=ranges.tokens,
         confidence=ranges.confidence,
+        engine=ranges.engine,
         clocks_off=work.clocks.devices if work.clocks is not None else [],
         stages=[
             StagePlace(

@@ -50,6 +50,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         open: start and end of the times in which a stage or a request of the whole was open, near the part.
         encoders: runs of the vision encoder.
         confidence: from 0 to 1, of stages that were inferred.
+        engine: whether the stages are steps of a serving engine.
         clocks_off: devices whose clock is off against the host's.
         cut_graphs: launches of graphs of which a part of their ops was recorded.
         whole: launches without an op in the part, of which the whole lost nothing.
@@ -62,6 +63,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     open: list[tuple[Time, Time]]
     encoders: list[Place] = []
     confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    engine: bool = False
     clocks_off: list[Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]] = []
     cut_graphs: list[Place] = []
     whole: list[Place] = []

@@ -33,6 +33,7 @@ def _find(trace: Trace) -> StageRanges | None:
         request_end_ns=int64([end for _, end in part.open]),
         tokens=part.tokens,
         confidence=part.confidence,
+        engine=part.engine,
         roles=tuple(one.role for one in part.stages) if any(one.role for one in part.stages) else (),
         passes=tuple(one.passes for one in part.stages) if any(one.passes >= 0 for one in part.stages) else (),
         results=tuple(one.result for one in part.stages) if any(one.result for one in part.stages) else (),
