@@ -1,4 +1,4 @@
-"""For `gpu_repetition.py`: what else is done around answers, and further ways of answering and of none."""
+"""For `gpu_repetition.py`: what else is done around answers, and further ways of answering."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers as tf
-from gpu_families import _bart, _llava, _seq2seq, _tower
-from gpu_no_answers import _batches, _Block, _diffusion, _noise, _trains
-from gpu_truth import DEVICE, answers, causal, ready, words
+from gpu_diffusion import diffusion
+from gpu_seeing import bart, llava, seq2seq
+from gpu_trainings import trains
+from gpu_truth import DEVICE, answers, causal, over_batches, ready, words
 from torch import nn
 from torch.nn import functional
 from torch.profiler import record_function
@@ -190,179 +191,22 @@ def _retrieves() -> Run:
     """Texts embedded, pairs ranked, then an answer."""
     encoder = ready(tf.BertModel(tf.BertConfig(num_hidden_layers=6)))
     ranks = ready(tf.BertForSequenceClassification(tf.BertConfig(num_hidden_layers=6, num_labels=2)))
-    embeds = _batches(encoder, [{"input_ids": words(8, 64, 30000)}] * 6, lambda out: out.pooler_output.float().cpu())
-    ranked = _batches(ranks, [{"input_ids": words(8, 128, 30000)}] * 8, lambda out: out.logits.argmax(-1).tolist())
+    embeds = over_batches(
+        encoder, [{"input_ids": words(8, 64, 30000)}] * 6, lambda out: out.pooler_output.float().cpu()
+    )
+    ranked = over_batches(ranks, [{"input_ids": words(8, 128, 30000)}] * 8, lambda out: out.logits.argmax(-1).tolist())
     return _then(embeds, ranked, answers(causal("llama"), 700))
 
 
 def _captions() -> Run:
-    one = _llava(tokens=8)
+    one = llava(tokens=8)
     return _then(*[one] * 6)
 
 
 def _trained_then_asked() -> Run:
     model, batch = causal("llama", layers=4), words(2, 128)
-    ask, learn = answers(model, 60), _trains(model, lambda own: own(input_ids=batch, labels=batch).loss, 4)
+    ask, learn = answers(model, 60), trains(model, lambda own: own(input_ids=batch, labels=batch).loss, 4)
     return _then(lambda: model.train() and None, learn, lambda: model.eval() and None, ask)
-
-
-def _short_texts(kind: str) -> Run:
-    """One long text, then short ones, a class of each read."""
-    lengths = (300, *[12] * 20)
-    if kind == "bert":
-        model: Any = ready(tf.BertForSequenceClassification(tf.BertConfig(num_hidden_layers=6)))
-        return _batches(
-            model, [{"input_ids": words(1, n, 30000)} for n in lengths], lambda out: out.logits.argmax(-1).item()
-        )
-    model = causal("llama", layers=6)
-    batches = [{"input_ids": words(1, n)} for n in lengths]
-    return _batches(model, batches, lambda out: out.logits[:, -1].argmax(-1).item())
-
-
-def _experts_score() -> Run:
-    model = causal("mixtral", layers=6, num_local_experts=8)
-    batches = [{"input_ids": words(1, 128)}] * 16
-    return _batches(model, batches, lambda out: out.logits[:, -1].argmax(-1).item())
-
-
-def _experts_score_in_turn() -> Run:
-    model = causal("mixtral", layers=6, num_local_experts=8)
-    model.set_experts_implementation("eager")
-    batches = [{"input_ids": words(1, 128)} for _ in range(16)]
-    return _batches(model, batches, lambda out: out.logits[:, -1].argmax(-1).item())
-
-
-def _switch_encodes() -> Run:
-    config = tf.SwitchTransformersConfig(d_model=512, d_kv=64, d_ff=1024, num_layers=6, num_heads=8, num_experts=8)
-    model = ready(tf.SwitchTransformersEncoderModel(config))
-    return _batches(model, [{"input_ids": words(4, 64)}] * 12, lambda out: out.last_hidden_state.mean(1).float().cpu())
-
-
-def _rewards() -> Run:
-    config = causal("qwen2", layers=6).config
-    config.num_labels, config.pad_token_id = 1, 0
-    model = ready(tf.AutoModelForSequenceClassification.from_config(config))
-    return _batches(
-        model, [{"input_ids": words(4, length)} for length in (300, *[200] * 16)], lambda out: out.logits.tolist()
-    )
-
-
-def _acts() -> Run:
-    """Actions of a robot: a prefix cached once, then steps of a flow that attend to it, again and again."""
-    model = causal("gemma", 1024, 8, head_dim=128)
-    prefix, steps = words(1, 300), 10
-
-    @torch.no_grad()
-    def run() -> None:
-        for _ in range(3):
-            cache = model.model(prefix, use_cache=True).past_key_values
-            action = _noise(1, 50, 1024)
-            for _ in range(steps):
-                out = model.model(inputs_embeds=action, past_key_values=cache, use_cache=True).last_hidden_state
-                action = action + out / steps
-                cache.crop(300)
-            action.float().cpu()
-
-    return run
-
-
-def _blocks_of_masks() -> Run:
-    """A text diffusion that caches what is done and fills in one block of eight after the other."""
-    model = causal("llama", layers=6)
-    prompt = words(1, 200)
-
-    @torch.no_grad()
-    def run() -> None:
-        cache = model(prompt, use_cache=True).past_key_values
-        for block in range(4):
-            text = words(1, 8)
-            for _ in range(6):
-                logits = model(text, past_key_values=cache, use_cache=True).logits
-                sure, best = logits.float().softmax(-1).max(-1)
-                text = torch.where(sure >= sure.topk(2).values[:, -1:], best, text)
-                logits.argmax(-1)
-                cache.crop(200 + 8 * block)
-            cache = model(text, past_key_values=cache, use_cache=True).past_key_values
-            text.tolist()
-
-    return run
-
-
-def _video() -> Run:
-    blocks = ready(nn.ModuleList([_Block(512, 512, convolves=False) for _ in range(8)]))
-    text = ready(tf.T5EncoderModel(tf.T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=8, num_heads=8)))
-    prompt = words(1, 64, 30000)
-
-    @torch.no_grad()
-    def run() -> None:
-        seen, x = text(prompt).last_hidden_state, _noise(8, 512, 16, 16)
-        for _ in range(16):
-            y = x
-            for block in blocks:
-                y = block(y, _noise(8, 512), seen.expand(8, -1, -1))
-            x = x + y / 16
-            print(end="") if x.abs().max().item() > 1e9 else None
-
-    return run
-
-
-def _searches() -> Run:
-    """Positions of a game judged one after the other, a move of each drawn."""
-    layers: list[nn.Module] = [nn.Conv2d(17, 128, 3, padding=1)]
-    for _ in range(8):
-        layers += [nn.Conv2d(128, 128, 3, padding=1), nn.BatchNorm2d(128), nn.ReLU()]
-    model = ready(nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 64, 500)))
-
-    @torch.no_grad()
-    def run() -> None:
-        for _ in range(40):
-            torch.multinomial(model(_noise(1, 17, 8, 8)).float().softmax(-1), 1).item()
-
-    return run
-
-
-def _forecasts() -> Run:
-    config = tf.TimeSeriesTransformerConfig(
-        prediction_length=20, context_length=40, lags_sequence=[1, 2, 3], num_time_features=1, d_model=256,
-        encoder_layers=4, decoder_layers=4,
-    )  # fmt: skip
-    model = ready(tf.TimeSeriesTransformerForPrediction(config), torch.float32)
-    past = {
-        "past_values": torch.rand(4, 43, device=DEVICE), "past_time_features": torch.rand(4, 43, 1, device=DEVICE),
-        "past_observed_mask": torch.ones(4, 43, device=DEVICE),
-        "future_time_features": torch.rand(4, 20, 1, device=DEVICE),
-    }  # fmt: skip
-
-    @torch.no_grad()
-    def run() -> None:
-        model.generate(**past)
-
-    return run
-
-
-def _plain_descent() -> Run:
-    """Training whose step is written out, and whose accuracy is read."""
-    model, batch = ready(tf.BertForSequenceClassification(tf.BertConfig(num_hidden_layers=4))), words(8, 64, 30000)
-    labels = torch.randint(0, 2, (8,), device=DEVICE)
-
-    def run() -> None:
-        for _ in range(8):
-            out = model(batch, labels=labels)
-            (out.logits.argmax(-1) == labels).float().mean().item()
-            grads = torch.autograd.grad(
-                out.loss, [one for one in model.parameters() if one.requires_grad], allow_unused=True
-            )
-            with torch.no_grad():
-                for one, grad in zip(model.parameters(), grads, strict=True):
-                    if grad is not None:
-                        one.sub_(1e-4 * grad)
-
-    return run
-
-
-def _compiled_classifier() -> Run:
-    model = torch.compile(ready(tf.ViTForImageClassification(tf.ViTConfig(**_tower(256, 4)))), mode="reduce-overhead")
-    return _batches(model, [{"pixel_values": _noise(2, 3, 224, 224)}] * 20, lambda out: out.logits.argmax(-1).cpu())
 
 
 MIXTURES: dict[str, Callable[[], Run]] = {
@@ -479,7 +323,7 @@ MIXTURES: dict[str, Callable[[], Run]] = {
     "biogpt": lambda: answers(causal("biogpt", intermediate_size=4096), 40, num_beams=2),
     "persimmon": lambda: answers(causal("persimmon"), 40),
     "xlstm": lambda: answers(causal("xlstm", num_heads=4, num_blocks=6, attention="eager"), 40),
-    "switch": lambda: _seq2seq(
+    "switch": lambda: seq2seq(
         "switch_transformers",
         80,
         d_model=512,
@@ -490,36 +334,23 @@ MIXTURES: dict[str, Callable[[], Run]] = {
         num_heads=8,
         num_experts=8,
     ),
-    "longt5": lambda: _seq2seq("longt5", 200, d_model=512, d_kv=64, d_ff=1024, num_layers=6, num_heads=8),
-    "umt5_beams": lambda: _seq2seq(
+    "longt5": lambda: seq2seq("longt5", 200, d_model=512, d_kv=64, d_ff=1024, num_layers=6, num_heads=8),
+    "umt5_beams": lambda: seq2seq(
         "umt5", 60, num_beams=4, d_model=512, d_kv=64, d_ff=1024, num_layers=6, num_heads=8, batch=2
     ),
-    "m2m_100": lambda: _seq2seq("m2m_100", 50, do_sample=True, **_bart()),
-    "led": lambda: _seq2seq("led", 512, attention_window=[128] * 6, **_bart()),
-    "blenderbot": lambda: _seq2seq("blenderbot", 30, **{**_bart(), "encoder_layers": 2, "decoder_layers": 8}),
+    "m2m_100": lambda: seq2seq("m2m_100", 50, do_sample=True, **bart()),
+    "led": lambda: seq2seq("led", 512, attention_window=[128] * 6, **bart()),
+    "blenderbot": lambda: seq2seq("blenderbot", 30, **{**bart(), "encoder_layers": 2, "decoder_layers": 8}),
     "continuous": _continuous,
     "two_models": _two_models,
     "retrieves": _retrieves,
     "captions_of_six": _captions,
     "prompted_pictures": lambda: _then(
-        answers(causal("llama"), 50), _diffusion(convolves=False, text="qwen2", reads=True)
+        answers(causal("llama"), 50), diffusion(convolves=False, text="qwen2", reads=True)
     ),
-    "pictures_then_text": lambda: _then(_diffusion(convolves=True), answers(causal("qwen2"), 200)),
+    "pictures_then_text": lambda: _then(diffusion(convolves=True), answers(causal("qwen2"), 200)),
     "trained_then_asked": _trained_then_asked,
-    "no_short_texts": lambda: _short_texts("bert"),
-    "no_short_scores": lambda: _short_texts("llama"),
-    "no_experts_score": _experts_score,
-    "no_experts_score_in_turn": _experts_score_in_turn,
-    "no_switch_encodes": _switch_encodes,
-    "no_rewards": _rewards,
-    "no_acts": _acts,
-    "no_blocks_of_masks": _blocks_of_masks,
-    "no_video": _video,
-    "no_searches": _searches,
-    "no_forecasts": _forecasts,
-    "no_plain_descent": _plain_descent,
     "compiled": _compiled,
     "compiled_sampled": lambda: _compiled(do_sample=True, batch=2),
     "compiled_forward": _compiled_forward,
-    "no_compiled_classifier": _compiled_classifier,
 }

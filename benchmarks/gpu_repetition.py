@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from gpu_diffusion import DIFFUSION
 from gpu_families import FAMILIES
 from gpu_mixtures import MIXTURES
 from gpu_no_answers import OTHERS
+from gpu_scores import SCORES
+from gpu_seeing import SEEING
+from gpu_trainings import TRAININGS
 from gpu_truth import DEVICE, VOCABULARY, Truth, record
 from torch import nn
 
@@ -28,7 +32,7 @@ IMAGE_TOKEN = 31999
 
 
 def main() -> None:
-    ways = WAYS | FAMILIES | OTHERS | MIXTURES
+    ways = WAYS | FAMILIES | SEEING | MIXTURES | SCORES | DIFFUSION | TRAININGS | OTHERS
     record([(name, ways[name]) for name in sys.argv[2:] or ways], Path(sys.argv[1]))
 
 

@@ -167,3 +167,18 @@ def answers(
             model.generate(**prompt, max_new_tokens=new, min_new_tokens=new, **{"do_sample": False, **options})
 
     return run
+
+
+def noise(*shape: int, dtype: Any = torch.bfloat16) -> torch.Tensor:
+    return torch.randn(*shape, device=DEVICE, dtype=dtype)
+
+
+def over_batches(model: Any, batches: list[dict[str, Any]], after: Callable[[Any], object]) -> Run:
+    """A forward pass for each batch, and what is done with each."""
+
+    @torch.no_grad()
+    def run() -> None:
+        for batch in batches:
+            after(model(**batch))
+
+    return run
