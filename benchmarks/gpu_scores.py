@@ -134,7 +134,6 @@ SCORES: dict[str, Callable[[], Run]] = {
     "no_rewards": _rewards,
     "no_embeds_one": lambda: _embeds("bert", 1, [200, *[32] * 20]),
     "no_embeds_batches": lambda: _embeds("xlm-roberta", 16, [128] * 12),
-    "no_embeds_modern": lambda: _embeds("modernbert", 4, [300, *[100] * 12]),
     "no_embeds_single_words": lambda: _embeds("bert", 1, [200, *[1] * 20]),
     "no_reranks": lambda: _reranks(False),
     "no_reranks_one": lambda: _reranks(True),
